@@ -1,0 +1,56 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "base/bytes.h"
+
+namespace sluice {
+
+struct MacAddress {
+  std::array<uint8_t, 6> bytes{};
+
+  static MacAddress load(const uint8_t* at) {
+    MacAddress mac;
+    std::memcpy(mac.bytes.data(), at, 6);
+    return mac;
+  }
+  void store(uint8_t* at) const { std::memcpy(at, bytes.data(), 6); }
+  bool is_multicast() const { return (bytes[0] & 1) != 0; }
+  bool operator==(const MacAddress&) const = default;
+
+  static constexpr MacAddress broadcast() {
+    return MacAddress{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
+  }
+};
+
+// An IPv4 or IPv6 address in 16 bytes; IPv4 is held as ::ffff:a.b.c.d, as on the bus.
+struct IpAddress {
+  std::array<uint8_t, 16> bytes{};
+
+  static IpAddress v4(uint32_t host_order) {
+    IpAddress address;
+    address.bytes[10] = address.bytes[11] = 0xff;
+    store_be32(address.bytes.data() + 12, host_order);
+    return address;
+  }
+  static IpAddress load_v4(const uint8_t* at) { return v4(load_be32(at)); }
+  static IpAddress load_v6(const uint8_t* at) {
+    IpAddress address;
+    std::memcpy(address.bytes.data(), at, 16);
+    return address;
+  }
+
+  bool is_v4() const {
+    static constexpr uint8_t kMapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return std::memcmp(bytes.data(), kMapped, 12) == 0;
+  }
+  uint32_t v4() const { return load_be32(bytes.data() + 12); }
+  bool is_zero() const { return *this == IpAddress{}; }
+  bool operator==(const IpAddress&) const = default;
+};
+
+using L4Port = uint16_t;
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+/**
+ * The boundary to the data flow segment: loads the addon and types what crosses. Nobody else does.
+ * TypeScript validates and gives the sentence that helps; C++ asserts.
+ */
+import { createRequire } from 'node:module'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+/** A packet I/O endpoint, all values resolved: nothing is optional that the segment needs. */
+export interface NativePortOptions {
+  name: string
+  kind: 'tap' | 'packet' | 'memory'
+  /** Name of the network device (`tap`: created; `packet`: must exist). */
+  device: string
+  /** Path of the network namespace to open the device in, '' for the present one. */
+  netns: string
+  /** `aa:bb:cc:dd:ee:ff`, or '' to use the device's own (`packet`) or a random one. */
+  mac: string
+  mtu: number
+  /** The engine's own addresses on the link, as 'address/prefix'. */
+  addresses: string[]
+  /** TAP only: what the host's side gets, as 'address/prefix'. */
+  hostAddresses: string[]
+  /** Whether flows that start behind this port are outbound (SSMB-29). */
+  internal: boolean
+  /** Offloads to use; all on unless a test or a device says otherwise. */
+  offloads: boolean
+  /** Write a pcapng file of what passes; '' for none. */
+  capture: string
+}
+
+export interface NativeSegmentOptions {
+  node: number
+  ports: NativePortOptions[]
+  routes: { to: string; via: string }[]
+  /** Forward packets that no virtual server takes, as a router. */
+  forward: boolean
+  limits: { flows: number; waitingFlows: number; waitingPackets: number; packetBuffers: number; busBytes: number }
+  /** Milliseconds. */
+  timeouts: {
+    tcpEstablished: number
+    tcpOpening: number
+    tcpClosing: number
+    udp: number
+    linger: number
+    refused: number
+    statsInterval: number
+  }
+}
+
+/**
+ * A running data flow segment. Messages are those of native/bus/messages.def, back to back, whole.
+ * @throws {Error} with `code`, `operation`, `errno` and `remedy` from `start` where the host refuses.
+ */
+export interface NativeSegment {
+  /** Opens the ports and starts the worker. `wake` is called when messages are there to drain. */
+  start(options: NativeSegmentOptions, wake: () => void): void
+  /** Hands over whole messages. Returns the bytes taken: less than `length` when the ring is full. */
+  submit(messages: Uint8Array, length: number): number
+  /** Fills `into` with as many whole messages as fit; returns the bytes. */
+  drain(into: Uint8Array): number
+  /** Fills with counters, gauges and drop counters, in the order of src/generated/counters.ts, then
+   *  for each port its PortCounters (seven, in declaration order). */
+  readCounters(into: BigUint64Array): number
+  /** Stops the worker and closes the ports. Idempotent; undoes what `start` did to devices. */
+  stop(): void
+}
+
+interface Addon {
+  Segment: new () => NativeSegment
+}
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+let addon: Addon | undefined
+
+/** Creates a data flow segment, not started. Loads the addon at the first call. */
+export function createNativeSegment(): NativeSegment {
+  addon ??= createRequire(import.meta.url)('node-gyp-build')(root) as Addon
+  return new addon.Segment()
+}
