@@ -1,0 +1,12 @@
+{
+  "variables": {
+    "core_sources": [
+    ],
+    "addon_sources": [
+    ],
+    "native_includes": ["native"],
+    "native_defines": ["_GNU_SOURCE"],
+    "native_flags": ["-std=c++20", "-fno-exceptions", "-fno-rtti", "-fvisibility=hidden", "-Wall", "-Wextra"],
+    "addon_defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED"]
+  }
+}
