@@ -1,6 +1,7 @@
 {
   "variables": {
     "core_sources": [
+      "native/timer/timer_wheel.cc"
     ],
     "addon_sources": [
     ],

@@ -25,11 +25,11 @@ class [[nodiscard]] Result {
 
   bool ok() const { return content_.index() == 0; }
   T& value() {
-    CHECK(ok());
+    SLUICE_CHECK(ok());
     return std::get<0>(content_);
   }
   const Error& error() const {
-    CHECK(!ok());
+    SLUICE_CHECK(!ok());
     return std::get<1>(content_);
   }
 
