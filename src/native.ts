@@ -35,7 +35,13 @@ export interface NativeSegmentOptions {
   routes: { to: string; via: string }[]
   /** Forward packets that no virtual server takes, as a router. */
   forward: boolean
-  limits: { flows: number; waitingFlows: number; waitingPackets: number; packetBuffers: number; busBytes: number }
+  limits: {
+    flows: number
+    waitingFlows: number
+    waitingPackets: number
+    packetBuffers: number
+    busBytes: number
+  }
   /** Milliseconds. */
   timeouts: {
     tcpEstablished: number

@@ -48,7 +48,7 @@ struct Offload {
   GsoType gso_type = GsoType::none;
   uint16_t checksum_start = 0;
   uint16_t checksum_offset = 0;
-  uint16_t gso_size = 0;      // payload bytes of each wire segment
+  uint16_t gso_size = 0;       // payload bytes of each wire segment
   uint16_t header_length = 0;  // Ethernet to end of L4 header; a hint, never trusted
 };
 
@@ -58,12 +58,12 @@ struct Headers {
   uint16_t l3 = 0;
   uint16_t l4 = 0;
   uint16_t payload = 0;
-  uint32_t end = 0;        // end of the IP packet: Ethernet padding is not payload (TCPX-77)
+  uint32_t end = 0;  // end of the IP packet: Ethernet padding is not payload (TCPX-77)
   uint16_t ether_type = 0;
-  uint8_t family = 0;      // 4, 6, or 0 for what is not IP
-  uint8_t protocol = 0;    // of the L4 header
+  uint8_t family = 0;    // 4, 6, or 0 for what is not IP
+  uint8_t protocol = 0;  // of the L4 header
   uint8_t tcp_flags = 0;
-  bool fragment = false;   // any fragment but an atomic one; ports are then unknown
+  bool fragment = false;  // any fragment but an atomic one; ports are then unknown
 };
 
 struct Packet {

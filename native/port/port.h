@@ -24,13 +24,13 @@ struct PortCapabilities {
 
 // Cumulative, written by the worker that owns the port.
 struct PortCounters {
-  uint64_t rx_frames = 0;     // handed out by receive()
+  uint64_t rx_frames = 0;  // handed out by receive()
   uint64_t rx_bytes = 0;
   uint64_t rx_truncated = 0;  // arrived longer than the buffer; counted, never handed out (TCPX-35)
   uint64_t rx_missed = 0;     // lost before us for lack of room, as told by the kernel
   uint64_t tx_frames = 0;     // accepted by transmit()
   uint64_t tx_bytes = 0;
-  uint64_t tx_refused = 0;    // offered to transmit() and not accepted
+  uint64_t tx_refused = 0;  // offered to transmit() and not accepted
 };
 
 // A packet I/O endpoint of the engine. One worker owns it and calls it; no call blocks.

@@ -1,0 +1,107 @@
+// generated from native/segment/counters.def, native/port/port.h, do not edit
+
+export const counterNames = [
+  'received',
+  'receivedSegments',
+  'receivedBytes',
+  'forwarded',
+  'forwardedBytes',
+  'delivered',
+  'originated',
+  'originatedLost',
+  'softwareSegmented',
+  'queries',
+  'queriesRepeated',
+  'replies',
+  'messagesStale',
+  'messagesInvalid',
+  'messagesUnsent',
+  'flowsOpened',
+  'flowsRefused',
+  'flowsClosedFin',
+  'flowsClosedRst',
+  'flowsExpired',
+  'flowsEvicted',
+  'flowsRemoved',
+] as const
+
+export const gaugeNames = [
+  'flows',
+  'timeWait',
+  'waitingFlows',
+  'waitingPackets',
+  'neighborPackets',
+  'flowEntries',
+  'poolBuffers',
+] as const
+
+export const portCounterNames = [
+  'rxFrames',
+  'rxBytes',
+  'rxTruncated',
+  'rxMissed',
+  'txFrames',
+  'txBytes',
+  'txRefused',
+] as const
+
+export const counterTexts = {
+  received:
+    'Frames handed out by ports, and frames that they counted as truncated',
+  receivedSegments:
+    'The same in frames on the wire: a GSO super-packet counts its segments',
+  receivedBytes:
+    'Bytes of those frames',
+  forwarded:
+    'Packets sent on, rewritten or routed',
+  forwardedBytes:
+    'Bytes of those packets',
+  delivered:
+    "Packets taken by the engine's own stack: ARP, neighbour discovery, ICMP echo",
+  originated:
+    'Packets that the engine made itself',
+  originatedLost:
+    'Such packets that no port took or no neighbour was found for',
+  softwareSegmented:
+    'Super-packets cut in software for a port that cannot',
+  queries:
+    'QUERY messages sent, without repetitions',
+  queriesRepeated:
+    'QUERY messages sent again for want of an answer',
+  replies:
+    'REPLY messages carried out',
+  messagesStale:
+    'Messages whose serial is not that of the live flow',
+  messagesInvalid:
+    'Messages of unknown type, wrong size or wrong sender',
+  messagesUnsent:
+    'Times a message found no room in the ring and had to be kept for later',
+  flowsOpened:
+    'Flows entered',
+  flowsRefused:
+    'Flows refused by the control segment',
+  flowsClosedFin:
+    'Flows ended by FIN in both directions',
+  flowsClosedRst:
+    'Flows ended by RST',
+  flowsExpired:
+    'Flows ended by their idle time-out',
+  flowsEvicted:
+    'Flows evicted from a full table',
+  flowsRemoved:
+    'Flows removed with their virtual server, or replaced by a new session',
+  flows:
+    'Flows in the table, without those in linger',
+  timeWait:
+    'Closed flows that linger to translate a repeated FIN or ACK',
+  waitingFlows:
+    'Flows that wait for a decision',
+  waitingPackets:
+    'Packets that wait for a decision',
+  neighborPackets:
+    'Packets that wait for a next hop',
+  flowEntries:
+    'Flow entries in use: two of 64 bytes for each plain flow',
+  poolBuffers:
+    'Packet buffers in use',
+} as const

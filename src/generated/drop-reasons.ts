@@ -1,0 +1,105 @@
+// generated from native/packet/drop_reasons.def, do not edit
+
+export const dropReasonNames = [
+  'truncated',
+  'ethernetMalformed',
+  'ethernetOtherHost',
+  'etherTypeUnknown',
+  'arpMalformed',
+  'arpNotOurs',
+  'ipMalformed',
+  'ipChecksum',
+  'ipMartian',
+  'ipFragment',
+  'ipOptionsRefused',
+  'ttlExpired',
+  'l4Malformed',
+  'tcpFlagsInvalid',
+  'udpChecksumMissing',
+  'land',
+  'multicast',
+  'noVirtualServer',
+  'noRoute',
+  'noFlow',
+  'ownAddress',
+  'mtuExceeded',
+  'neighborUnresolved',
+  'neighborQueueFull',
+  'refused',
+  'flowTableFull',
+  'waitingFull',
+  'waitingFlowFull',
+  'waitingDuplicate',
+  'waitingExpired',
+  'poolExhausted',
+  'transmitFailed',
+] as const
+
+export const dropReasonTexts = {
+  truncated:
+    'The frame did not fit the buffer of the port that received it',
+  ethernetMalformed:
+    'The frame is shorter than an Ethernet header',
+  ethernetOtherHost:
+    "The frame is addressed to another host's MAC address",
+  etherTypeUnknown:
+    'The EtherType is none of ARP, IPv4 and IPv6',
+  arpMalformed:
+    'The ARP message is malformed',
+  arpNotOurs:
+    'The ARP message concerns no address of the engine',
+  ipMalformed:
+    'The IP header is malformed',
+  ipChecksum:
+    'The IPv4 header checksum is wrong',
+  ipMartian:
+    'The source or destination address may not appear on a network',
+  ipFragment:
+    'An IP fragment of a translated service',
+  ipOptionsRefused:
+    'A source-routing option',
+  ttlExpired:
+    'The TTL or hop limit ran out',
+  l4Malformed:
+    'The TCP, UDP or ICMP header is malformed',
+  tcpFlagsInvalid:
+    'A combination of TCP flags that no TCP sends',
+  udpChecksumMissing:
+    'UDP over IPv6 without a checksum',
+  land:
+    'Source and destination endpoint are the same',
+  multicast:
+    'Multicast or broadcast that no virtual server asks for',
+  noVirtualServer:
+    'No virtual server, and the engine does not forward',
+  noRoute:
+    'No route to the destination',
+  noFlow:
+    'A TCP segment that opens no flow and belongs to none',
+  ownAddress:
+    'A packet for an address of the engine that no service answers',
+  mtuExceeded:
+    'The packet is larger than the MTU of the next link and may not be cut',
+  neighborUnresolved:
+    'The next hop did not answer ARP or neighbour discovery',
+  neighborQueueFull:
+    'Too many packets wait for a next hop',
+  refused:
+    'The control segment refused the flow',
+  flowTableFull:
+    'No room in the flow table and nothing that may be evicted',
+  waitingFull:
+    'Too many flows wait for a decision',
+  waitingFlowFull:
+    'Too many packets of one flow wait for its decision',
+  waitingDuplicate:
+    'A retransmitted SYN while the first one waits for a decision',
+  waitingExpired:
+    'No decision came in time',
+  poolExhausted:
+    'No packet buffer left',
+  transmitFailed:
+    'The port did not take the packet',
+} as const
+
+export type DropReason = (typeof dropReasonNames)[number]
