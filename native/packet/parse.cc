@@ -1,0 +1,243 @@
+#include "packet/parse.h"
+
+#include "wire/arp.h"
+#include "wire/ethernet.h"
+#include "wire/icmp.h"
+#include "wire/ip_protocol.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/tcp.h"
+#include "wire/udp.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint32_t kMaxDatagram = 65535;
+
+// Sources that no network delivers (RFC 1122 3.2.1.3): "this" network, loopback, multicast and the
+// limited broadcast. 240/4 is in private use in places and passes.
+bool is_martian_source_v4(uint32_t address) {
+  const uint32_t net = address >> 24;
+  return net == 0 || net == 127 || address >> 28 == 0xe || address == 0xffffffff;
+}
+
+bool is_martian_destination_v4(uint32_t address) {
+  const uint32_t net = address >> 24;
+  return net == 0 || net == 127;
+}
+
+bool is_multicast_v4(uint32_t address) {
+  return address >> 28 == 0xe || address == 0xffffffff;
+}
+
+bool is_loopback_v6(const IpAddress& address) {
+  return load_be64(address.bytes.data()) == 0 && load_be64(address.bytes.data() + 8) == 1;
+}
+
+// RFC 4291 2.5.2, 2.5.3, 2.7. An IPv4-mapped address on the wire would be taken for IPv4 by
+// everything that compares keys. The unspecified address is the source of duplicate address
+// detection and of nothing else (RFC 4862 5.4.2).
+bool is_martian_source_v6(const IpAddress& address, uint8_t protocol) {
+  return address.bytes[0] == 0xff || address.is_v4() || is_loopback_v6(address) ||
+         (protocol != kProtocolIcmpv6 && address.is_zero());
+}
+
+bool is_martian_destination_v6(const IpAddress& address) {
+  return address.is_v4() || is_loopback_v6(address) || address.is_zero();
+}
+
+// The fields of a fragment that must make sense before anybody puts it together again: not empty,
+// all but the last a multiple of 8 bytes (RFC 8200 4.5), and no end beyond the largest datagram.
+bool fragment_is_sane(size_t offset, size_t size, bool more) {
+  return size != 0 && (!more || size % 8 == 0) && offset + size <= kMaxDatagram;
+}
+
+// RFC 9293 3.9.2.3: no TCP towards a multicast or broadcast address. Port 0 is reserved (RFC 6335 6)
+// and the engine's word for "none".
+void parse_tcp(Packet& packet, bool to_multicast) {
+  Headers& headers = packet.headers;
+  TcpHeader tcp(packet.at(headers.l4));
+  if (!TcpHeader::check(packet.at(headers.l4), headers.end - headers.l4)) {
+    return packet.drop(DropReason::l4_malformed);
+  }
+  headers.payload = static_cast<uint16_t>(headers.l4 + tcp.header_length());
+  headers.tcp_flags = tcp.flags();
+  packet.key.src_port = tcp.src_port();
+  packet.key.dst_port = tcp.dst_port();
+  if (to_multicast) return packet.drop(DropReason::multicast);
+  if (tcp.src_port() == 0 || tcp.dst_port() == 0) return packet.drop(DropReason::l4_malformed);
+  if (!tcp_flags_are_sane(tcp.flags())) return packet.drop(DropReason::tcp_flags_invalid);
+}
+
+void parse_udp(Packet& packet) {
+  Headers& headers = packet.headers;
+  const UdpHeader udp(packet.at(headers.l4));
+  if (!UdpHeader::check(packet.at(headers.l4), headers.end - headers.l4) || udp.dst_port() == 0) {
+    return packet.drop(DropReason::l4_malformed);
+  }
+  headers.payload = static_cast<uint16_t>(headers.l4 + UdpHeader::kSize);
+  packet.key.src_port = udp.src_port();
+  packet.key.dst_port = udp.dst_port();
+  // RFC 8200 8.1: no UDP over IPv6 without a checksum.
+  if (headers.family == 6 && udp.checksum() == 0 && !checksum_is_partial(packet)) {
+    packet.drop(DropReason::udp_checksum_missing);
+  }
+}
+
+void parse_icmp(Packet& packet) {
+  Headers& headers = packet.headers;
+  if (!IcmpHeader::check(packet.at(headers.l4), headers.end - headers.l4)) {
+    return packet.drop(DropReason::l4_malformed);
+  }
+  headers.payload = static_cast<uint16_t>(headers.l4 + IcmpHeader::kSize);
+}
+
+// The L4 header, by protocol; whatever is unknown is all payload.
+void parse_l4(Packet& packet, bool to_multicast) {
+  Headers& headers = packet.headers;
+  headers.payload = headers.l4;
+  if (!headers.fragment) {
+    const uint8_t icmp = headers.family == 4 ? kProtocolIcmp : kProtocolIcmpv6;
+    if (headers.protocol == kProtocolTcp) {
+      parse_tcp(packet, to_multicast);
+    } else if (headers.protocol == kProtocolUdp) {
+      parse_udp(packet);
+    } else if (headers.protocol == icmp) {
+      parse_icmp(packet);
+    }
+  }
+  const FlowKey& key = packet.key;
+  if (packet.verdict == Verdict::none && key.src == key.dst && key.src_port == key.dst_port) {
+    packet.drop(DropReason::land);
+  }
+}
+
+void parse_ipv4(Packet& packet) {
+  Headers& headers = packet.headers;
+  uint8_t* at = packet.at(headers.l3);
+  if (!Ipv4Header::check(at, packet.length - headers.l3)) {
+    return packet.drop(DropReason::ip_malformed);
+  }
+  const Ipv4Header ip(at);
+  if (!ip.checksum_is_right()) return packet.drop(DropReason::ip_checksum);
+  if (is_martian_source_v4(ip.src()) || is_martian_destination_v4(ip.dst())) {
+    return packet.drop(DropReason::ip_martian);
+  }
+  // RFC 7126 4.3, 4.4 advises to drop source routing; other options pass (TCPX-71).
+  switch (ip.inspect_options()) {
+    case Ipv4Header::Options::harmless: break;
+    case Ipv4Header::Options::source_route: return packet.drop(DropReason::ip_options_refused);
+    case Ipv4Header::Options::malformed: return packet.drop(DropReason::ip_malformed);
+  }
+  headers.family = 4;
+  headers.protocol = ip.protocol();
+  headers.l4 = static_cast<uint16_t>(headers.l3 + ip.header_length());
+  headers.end = headers.l3 + ip.total_length();
+  headers.fragment = ip.is_fragment();
+  packet.key = {IpAddress::v4(ip.src()), IpAddress::v4(ip.dst()), 0, 0, ip.protocol(), ip.dscp()};
+  if (headers.fragment && !fragment_is_sane(ip.fragment_offset(), headers.end - headers.l4,
+                                            ip.more_fragments())) {
+    return packet.drop(DropReason::ip_malformed);
+  }
+  parse_l4(packet, is_multicast_v4(ip.dst()));
+}
+
+void parse_ipv6(Packet& packet) {
+  Headers& headers = packet.headers;
+  uint8_t* at = packet.at(headers.l3);
+  if (!Ipv6Header::check(at, packet.length - headers.l3)) {
+    return packet.drop(DropReason::ip_malformed);
+  }
+  const Ipv6Header ip(at);
+  const Ipv6Chain chain = walk_ipv6_extensions(at);
+  switch (chain.fault) {
+    case Ipv6Chain::Fault::none: break;
+    case Ipv6Chain::Fault::malformed: return packet.drop(DropReason::ip_malformed);
+    case Ipv6Chain::Fault::routing: return packet.drop(DropReason::ip_options_refused);
+  }
+  headers.family = 6;
+  headers.protocol = chain.protocol;
+  headers.l4 = static_cast<uint16_t>(headers.l3 + chain.l4);
+  headers.end = static_cast<uint32_t>(headers.l3 + Ipv6Header::kSize + ip.payload_length());
+  headers.fragment = chain.fragment;
+  packet.key = {ip.src(), ip.dst(), 0, 0, chain.protocol, ip.dscp()};
+  if (is_martian_source_v6(packet.key.src, chain.protocol) ||
+      is_martian_destination_v6(packet.key.dst)) {
+    return packet.drop(DropReason::ip_martian);
+  }
+  if (headers.fragment && !fragment_is_sane(chain.fragment_offset(), headers.end - headers.l4,
+                                            chain.more_fragments())) {
+    return packet.drop(DropReason::ip_malformed);
+  }
+  parse_l4(packet, packet.key.dst.bytes[0] == 0xff);
+}
+
+void parse_arp(Packet& packet) {
+  Headers& headers = packet.headers;
+  if (!ArpMessage::check(packet.at(headers.l3), packet.length - headers.l3)) {
+    return packet.drop(DropReason::arp_malformed);
+  }
+  headers.end = headers.l3 + static_cast<uint32_t>(ArpMessage::kSize);
+}
+
+// Whether the open checksum lies where the L4 protocol has it, or else inside the payload.
+bool checksum_place_is_sane(const Packet& packet) {
+  const Headers& headers = packet.headers;
+  const Offload& offload = packet.offload;
+  const size_t field = size_t{offload.checksum_start} + offload.checksum_offset;
+  if (headers.family == 0 || headers.fragment || offload.checksum_start < headers.l4 ||
+      field + 2 > headers.end) {
+    return false;
+  }
+  if (offload.checksum_start > headers.l4) return field >= headers.payload;
+  switch (headers.protocol) {
+    case kProtocolTcp: return offload.checksum_offset == TcpHeader::kChecksumOffset;
+    case kProtocolUdp: return offload.checksum_offset == UdpHeader::kChecksumOffset;
+    case kProtocolIcmpv6: return offload.checksum_offset == IcmpHeader::kChecksumOffset;
+    default: return true;
+  }
+}
+
+bool gso_is_sane(const Packet& packet) {
+  const Headers& headers = packet.headers;
+  if (packet.offload.gso_size == 0 || !checksum_is_partial(packet)) return false;
+  switch (packet.offload.gso_type) {
+    case GsoType::none: return true;
+    case GsoType::tcp4: return headers.family == 4 && headers.protocol == kProtocolTcp;
+    case GsoType::tcp6: return headers.family == 6 && headers.protocol == kProtocolTcp;
+    case GsoType::udp: return headers.protocol == kProtocolUdp;
+  }
+  return false;
+}
+
+// The offload state comes from the kernel, but from what a guest or a raw socket told the kernel.
+void check_offload(Packet& packet) {
+  const Offload& offload = packet.offload;
+  if ((offload.needs_checksum && !checksum_place_is_sane(packet)) ||
+      (offload.gso_type != GsoType::none && !gso_is_sane(packet))) {
+    packet.drop(DropReason::l4_malformed);
+  }
+}
+
+}  // namespace
+
+void parse(Packet& packet) {
+  packet.headers = Headers{};
+  packet.key = FlowKey{};
+  if (packet.length > kMaxFrame || !EthernetHeader::check(packet.data, packet.length)) {
+    return packet.drop(DropReason::ethernet_malformed);
+  }
+  const EthernetHeader::Payload payload = EthernetHeader(packet.data).payload();
+  packet.headers.l3 = payload.offset;
+  packet.headers.ether_type = payload.ether_type;
+  switch (payload.ether_type) {
+    case kEtherTypeIpv4: parse_ipv4(packet); break;
+    case kEtherTypeIpv6: parse_ipv6(packet); break;
+    case kEtherTypeArp: parse_arp(packet); break;
+    default: return packet.drop(DropReason::ether_type_unknown);
+  }
+  if (packet.verdict == Verdict::none) check_offload(packet);
+}
+
+}  // namespace sluice

@@ -1,0 +1,53 @@
+#include "wire/checksum.h"
+
+#include <cstring>
+
+namespace sluice {
+
+namespace {
+
+uint64_t load_native64(const uint8_t* at) {
+  uint64_t word;
+  std::memcpy(&word, at, sizeof word);
+  return word;
+}
+
+// Ones' complement addition: the carry out of the top comes back in at the bottom.
+uint64_t add_with_carry(uint64_t sum, uint64_t word) {
+  sum += word;
+  return sum + (sum < word);
+}
+
+}  // namespace
+
+// Ones' complement sums do not mind byte order (RFC 1071 2.B): add in the host's, swap at the end.
+// Two chains, so that one addition need not wait for the carry of the other.
+uint16_t sum_bytes(const uint8_t* at, size_t size) {
+  uint64_t even = 0;
+  uint64_t odd = 0;
+  for (; size >= 16; at += 16, size -= 16) {
+    even = add_with_carry(even, load_native64(at));
+    odd = add_with_carry(odd, load_native64(at + 8));
+  }
+  if (size >= 8) {
+    even = add_with_carry(even, load_native64(at));
+    at += 8;
+    size -= 8;
+  }
+  uint8_t rest[8] = {};
+  std::memcpy(rest, at, size);
+  odd = add_with_carry(odd, load_native64(rest));
+  return __builtin_bswap16(fold_sum(add_with_carry(even, odd)));
+}
+
+uint64_t pseudo_header_sum_v4(const uint8_t* src, const uint8_t* dst, uint8_t protocol,
+                              uint32_t l4_length) {
+  return uint64_t{load_be32(src)} + load_be32(dst) + protocol + l4_length;
+}
+
+uint64_t pseudo_header_sum_v6(const uint8_t* src, const uint8_t* dst, uint8_t protocol,
+                              uint32_t l4_length) {
+  return uint64_t{sum_bytes(src, 16)} + sum_bytes(dst, 16) + protocol + l4_length;
+}
+
+}  // namespace sluice
