@@ -1,7 +1,10 @@
 {
   "variables": {
     "core_sources": [
-      "native/timer/timer_wheel.cc"
+      "native/packet/parse.cc",
+      "native/timer/timer_wheel.cc",
+      "native/wire/checksum.cc",
+      "native/wire/ipv6.cc"
     ],
     "addon_sources": [
     ],
