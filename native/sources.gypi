@@ -1,6 +1,7 @@
 {
   "variables": {
     "core_sources": [
+      "native/packet/packet_pool.cc",
       "native/packet/parse.cc",
       "native/timer/timer_wheel.cc",
       "native/wire/checksum.cc",

@@ -1,0 +1,79 @@
+// stack/: what the engine is on its links. It has addresses of its own and answers ARP, neighbour
+// discovery and echo requests for them; it finds the next hop of a destination by static routes,
+// resolves it, and holds packets meanwhile. It sends nothing by itself but hands frames to a
+// FrameSink, reads no clock, and allocates only while it is configured. One worker owns it.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "base/instant.h"
+#include "base/result.h"
+#include "packet/packet.h"
+#include "packet/packet_pool.h"
+#include "stack/frame_sink.h"
+#include "stack/next_hop.h"
+#include "wire/address.h"
+
+namespace sluice {
+
+struct StackLimits {
+  size_t neighbors = 1024;  // slots; below kNoNextHop
+  size_t packets_per_neighbor = 16;
+  size_t held_packets = 1024;  // of all neighbours together
+};
+
+struct StackCounters {
+  uint64_t address_conflicts = 0;  // another host claimed an address of ours (RFC 5227, 4862)
+  uint64_t neighbors_evicted = 0;  // unreferenced entries that made room for new ones
+  uint64_t held_packets = 0;       // gauge: packets that wait for a next hop
+};
+
+class Stack {
+ public:
+  Stack(const StackLimits& limits, uint64_t seed, PacketPool& pool, FrameSink& sink);
+
+  // Configuration. Ports come first, then their addresses, then routes through their subnets.
+  // Every address is announced to its link, twice, by the polls that follow its addition.
+  void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
+  // An address of the engine itself; its prefix is a connected route.
+  void add_address(PortId port, const IpAddress& address, uint8_t prefix_length);
+  // An address of virtual servers, counted: it is owned until removed as often as added. Answered
+  // on the ports whose subnets hold it, on every port where none does.
+  void add_virtual_address(const IpAddress& address);
+  void remove_virtual_address(const IpAddress& address);
+  // Fails where `via` is in no connected subnet.
+  Status add_route(const IpAddress& to, uint8_t prefix_length, const IpAddress& via);
+
+  bool owns(const IpAddress& address) const;
+  // Whether a packet that belongs to no flow and opens none is for deliver(): ARP, neighbour
+  // discovery, and what is sent to an address of ours. The packet has been parsed.
+  bool is_for_us(const Packet& packet) const;
+  // Answers the packet or not, and sets its verdict: deliver or drop. May change its bytes.
+  void deliver(Instant now, Packet& packet);
+
+  // The next hop towards a destination, with a reference for the caller. kNoNextHop, and why:
+  // no_route, multicast (or a subnet's broadcast address), own_address, neighbor_table_full.
+  NextHop acquire_next_hop(Instant now, const IpAddress& destination, DropReason& why);
+  // The same for a neighbour on a known port.
+  NextHop acquire_neighbor(Instant now, PortId port, const IpAddress& address, DropReason& why);
+  void release_next_hop(NextHop hop);
+  const NextHopView& next_hop(NextHop hop) const;
+
+  // Takes a copy of a packet that is finished but for its Ethernet addresses, and asks for those of
+  // `hop`, which is referenced and unresolved. The packet comes back through the sink. When the
+  // neighbour's queue is full the oldest gives way (RFC 4861 7.2.2). False, and why: the neighbour
+  // failed to answer a moment ago, or no buffer is left.
+  bool hold(Instant now, NextHop hop, const Packet& packet, DropReason& why);
+
+  // Announces every address again, for instance after a link came up.
+  void announce(Instant now);
+  // Repeats requests, probes entries before they expire, gives up. Due at deadline().
+  void poll(Instant now);
+  Instant deadline() const;
+
+  StackCounters counters() const;
+};
+
+}  // namespace sluice
