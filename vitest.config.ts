@@ -1,0 +1,48 @@
+import { resolve } from 'node:path'
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
+
+const root = import.meta.dirname
+
+/** The kinds of tests, in the order in which they run: cheapest first. */
+const order = ['rules', 'unit', 'native', 'fuzz', 'addon-cmake', 'addon-gyp', 'system']
+
+function project(
+  name: string,
+  folder: string,
+  options: TestProjectInlineConfiguration['test'] = {},
+): TestProjectInlineConfiguration {
+  return {
+    extends: true,
+    test: {
+      name,
+      include: [`test/${folder}/**/*.test.ts`],
+      sequence: { groupOrder: order.indexOf(name) },
+      ...options,
+    },
+  }
+}
+
+export default defineConfig({
+  test: {
+    root,
+    // A native crash ends one process, hence one file.
+    pool: 'forks',
+    testTimeout: 60_000,
+    hookTimeout: 300_000,
+    reporters: ['default', resolve(root, 'test/helpers/summary-reporter.ts')],
+    projects: [
+      project('rules', 'rules'),
+      project('unit', 'unit'),
+      project('native', 'native'),
+      project('fuzz', 'fuzz'),
+      // What needs the addon runs through each of the two builds.
+      project('addon-cmake', 'addon', { env: { SLUICE_PREBUILD: resolve(root, 'out/cmake') } }),
+      project('addon-gyp', 'addon', {
+        env: { SLUICE_PREBUILD: resolve(root, 'out/installed') },
+        globalSetup: 'test/helpers/install-package.ts',
+      }),
+      // Namespaces, devices and the two cores are shared: one file at a time.
+      project('system', 'system', { fileParallelism: false, testTimeout: 120_000 }),
+    ],
+  },
+})
