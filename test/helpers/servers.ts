@@ -1,0 +1,139 @@
+/** Real servers in a laboratory's server namespaces: nginx and iperf3. */
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  type Host,
+  type Laboratory,
+  type LabProcess,
+  type Namespace,
+  until,
+} from '../../src/laboratory/index.js'
+import { writeContents } from './contents.js'
+
+export interface LoggedRequest {
+  /** The client's address and port as the server saw them: `192.0.2.10:40000`, `[2001:..]:40000`. */
+  client: string
+  status: number
+  target: string
+}
+
+/**
+ * One nginx. `GET /` answers with the server's name; `GET /bytes/N` with a file that `addFile(N)` made.
+ */
+export class NginxServer {
+  private constructor(
+    readonly host: Host,
+    readonly process: LabProcess,
+    private readonly folder: string,
+  ) {}
+
+  /** Starts nginx on every address of `host`; returns once it accepts connections. */
+  static async start(lab: Laboratory, host: Host, port = 80): Promise<NginxServer> {
+    const folder = join(lab.folder, `nginx-${host.name}-${port}`)
+    mkdirSync(join(folder, 'bytes'), { recursive: true })
+    chmodSync(folder, 0o755)
+    const addresses = lab.families.map((family) => {
+      const address = host.address(family)
+      return family === 4 ? `${address}:${port}` : `[${address}]:${port}`
+    })
+    const file = join(folder, 'nginx.conf')
+    writeFileSync(file, configuration(folder, host.name, addresses))
+    const args = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')]
+    const process = await host.namespace.spawn('nginx', args)
+    await untilListening(host.namespace, process, addresses)
+    return new NginxServer(host, process, folder)
+  }
+
+  /** Makes /bytes/N there to fetch. Returns the SHA-256 of its N bytes. */
+  addFile(size: number): Promise<string> {
+    return writeContents(join(this.folder, 'bytes', String(size)), size)
+  }
+
+  /** What was served so far, oldest first. A request is logged when its answer is sent. */
+  log(): LoggedRequest[] {
+    const lines = readFileSync(join(this.folder, 'access.log'), 'utf8').split('\n')
+    return lines.filter(Boolean).map((line) => {
+      const [client = '', status, target = ''] = line.split(' ')
+      return { client, status: Number(status), target }
+    })
+  }
+
+  /** The log, once it holds at least `count` requests. */
+  untilLogged(count: number): Promise<LoggedRequest[]> {
+    return until(
+      () => `${count} requests in the log of ${this.host.name}, has ${this.log().length}`,
+      () => {
+        const log = this.log()
+        return log.length >= count && log
+      },
+    ) as Promise<LoggedRequest[]>
+  }
+
+  async stop(): Promise<void> {
+    await this.process.stop('SIGTERM')
+  }
+}
+
+/** One nginx for each server of the laboratory. */
+export function startServers(lab: Laboratory, port = 80): Promise<NginxServer[]> {
+  return Promise.all(lab.servers.map((host) => NginxServer.start(lab, host, port)))
+}
+
+/** Starts an iperf3 server on every address of `host`. */
+export async function startIperf(host: Host, port = 5201): Promise<LabProcess> {
+  const process = await host.namespace.spawn('iperf3', ['-s', '-p', String(port), '--forceflush'])
+  await untilListening(host.namespace, process, [`:${port}`])
+  return process
+}
+
+/** Waits until there is a listening socket for each of `addresses`, given as ss(8) writes them. */
+export async function untilListening(
+  namespace: Namespace,
+  process: LabProcess,
+  addresses: string[],
+): Promise<void> {
+  const filter = addresses.map((address) => `src ${address}`).join(' or ')
+  await until(
+    () => `a server on ${addresses.join(', ')} in ${namespace.role}. It says: ${process.output()}`,
+    async () => {
+      if (!process.running) throw new Error(`the server has ended: ${process.output()}`)
+      const { stdout } = await namespace.exec('ss', ['-Hltn', filter])
+      return stdout.split('\n').filter(Boolean).length >= addresses.length
+    },
+  )
+}
+
+function configuration(folder: string, name: string, addresses: string[]): string {
+  // `user root`: in a user namespace there is nobody else to become.
+  return `
+user root;
+daemon off;
+worker_processes 1;
+pid ${folder}/nginx.pid;
+error_log ${folder}/error.log;
+events { worker_connections 8192; }
+http {
+  log_format seen '$seen_client $status $request_uri';
+  map $remote_addr $seen_client {
+    ~:      '[$remote_addr]:$remote_port';
+    default '$remote_addr:$remote_port';
+  }
+  access_log ${folder}/access.log seen;
+  client_body_temp_path ${folder}/body;
+  proxy_temp_path ${folder}/proxy;
+  fastcgi_temp_path ${folder}/fastcgi;
+  uwsgi_temp_path ${folder}/uwsgi;
+  scgi_temp_path ${folder}/scgi;
+  sendfile on;
+  tcp_nopush on;
+  keepalive_requests 1000000;
+  client_max_body_size 0;
+  default_type application/octet-stream;
+  server {
+${addresses.map((address) => `    listen ${address};`).join('\n')}
+    location = / { default_type text/plain; return 200 '${name}\\n'; }
+    location /bytes/ { alias ${folder}/bytes/; }
+  }
+}
+`
+}
