@@ -1,0 +1,113 @@
+#!/usr/bin/env node
+/**
+ * Which requirement is shown by which test. A test shows the rows with whose ids its name begins:
+ * `DFS-01 ...`, `DFS-01 DFS-02 ...`, `DFS-01..05 ...`. Rows stand in docs/requirements.json.
+ *
+ *   npm run requirements -- [--rows DFS,CS-01..06] [--open] [--json]
+ */
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const family = '[A-Z]{2,}'
+const id = `${family}-\\d{2}(?:\\.\\.(?:${family}-)?\\d{2})?`
+/** A string literal that begins with ids; the name of a test or of a group of tests. */
+const testName = new RegExp(`(['"\`])((?:${id}[ ,:]+)+(?:\\\\.|(?!\\1).)*)`, 'g')
+
+/** `{ id: text }` of every row. */
+export function readRows() {
+  return JSON.parse(readFileSync(join(root, 'docs/requirements.json'), 'utf8'))
+}
+
+/** The ids that a text names, ranges written out. */
+export function namedIds(text) {
+  return [...text.matchAll(new RegExp(id, 'g'))].flatMap(([range]) => {
+    const [first, last] = range.split('..')
+    const [prefix, from] = first.split('-')
+    const to = last ? last.replace(/^.*-/, '') : from
+    const numbers = Array.from(
+      { length: Number(to) - Number(from) + 1 },
+      (_, i) => Number(from) + i,
+    )
+    return numbers.map((number) => `${prefix}-${String(number).padStart(2, '0')}`)
+  })
+}
+
+/** Every test whose name begins with ids: `[{ place, name, ids }]`. */
+export function readTests() {
+  return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => /\.(ts|cc|h)$/.test(path))
+    .sort()
+    .flatMap((path) => testsIn(join('test', path)))
+}
+
+function testsIn(path) {
+  const lines = readFileSync(join(root, path), 'utf8').split('\n')
+  return lines.flatMap((line, index) =>
+    [...line.matchAll(testName)].map(([, , name]) => {
+      const [ids] = new RegExp(`^(?:${id}[ ,:]+)+`).exec(name)
+      return {
+        place: `${path}:${index + 1}`,
+        name: name.replace(/\\(.)/g, '$1'),
+        ids: namedIds(ids),
+      }
+    }),
+  )
+}
+
+/** Rows with the tests that show each. */
+export function coverage() {
+  const tests = readTests()
+  return Object.entries(readRows()).map(([row, text]) => ({
+    id: row,
+    text,
+    tests: tests.filter(({ ids }) => ids.includes(row)).map(({ place, name }) => ({ place, name })),
+  }))
+}
+
+/** Ids in test names that no row has. */
+export function unknownIds() {
+  const rows = readRows()
+  return readTests().flatMap(({ place, ids }) =>
+    ids.filter((named) => !(named in rows)).map((named) => `${place}: no row ${named}`),
+  )
+}
+
+function selected(rows, filter) {
+  if (!filter) return rows
+  const families = filter.split(',').filter((part) => new RegExp(`^${family}$`).test(part))
+  const ids = namedIds(filter)
+  return rows.filter((row) => families.includes(row.id.split('-')[0]) || ids.includes(row.id))
+}
+
+function printTable(rows) {
+  for (const { id: row, text, tests } of rows) {
+    const [first] = tests
+    const more = tests.length > 1 ? ` and ${tests.length - 1} more` : ''
+    const shown = first ? `${first.place}${more}` : 'open'
+    console.log(`${row.padEnd(12)} ${shown.padEnd(54)} ${text.slice(0, 70)}`)
+  }
+  const count = rows.filter(({ tests }) => tests.length > 0).length
+  console.log(`\n${count} of ${rows.length} rows shown`)
+}
+
+function main() {
+  const { values } = parseArgs({
+    options: {
+      rows: { type: 'string' },
+      open: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+    },
+  })
+  const rows = selected(coverage(), values.rows).filter(
+    (row) => !values.open || row.tests.length === 0,
+  )
+  if (values.json) console.log(JSON.stringify(rows, null, 2))
+  else printTable(rows)
+  for (const unknown of unknownIds()) console.error(unknown)
+  process.exitCode = unknownIds().length > 0 ? 1 : 0
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) main()

@@ -1,0 +1,67 @@
+/**
+ * The layers of docs/architecture.md as data: what a folder of native/ may include of the others.
+ * An entry that ends in .h allows that one header.
+ */
+const ground = ['base', 'wire', 'packet', 'timer']
+const protocols = ['rewrite', 'flow', 'inspect', 'tcp', 'stack']
+
+export const nativeLayers: Record<string, string[]> = {
+  base: [],
+  wire: ['base'],
+  packet: ['base', 'wire'],
+  timer: ['base', 'wire', 'packet'],
+  // Ports move frames and do not parse them.
+  port: ['base', 'packet', 'timer', 'wire/address.h'],
+  rewrite: ground,
+  flow: [...ground, 'rewrite'],
+  // Sees bytes only.
+  inspect: ['base'],
+  // The flow entry is the small half of its control block; the table is not its business.
+  tcp: [...ground, 'flow/flow_entry.h'],
+  stack: [...ground, 'tcp'],
+  bus: [...ground, 'port', ...protocols],
+  segment: [...ground, 'port', ...protocols, 'bus'],
+  addon: [...ground, 'port', ...protocols, 'bus', 'segment'],
+}
+
+/** Headers that belong to one folder: nobody else may include them. */
+export const systemHeaders = [
+  { headers: /^<?"?(napi|node_api|js_native_api|uv)\.h/, folders: ['addon'] },
+  { headers: /^<(linux|net|netinet|netpacket)\//, folders: ['port'] },
+]
+
+/** Law 2: time and randomness are arguments. Only these read a clock or an entropy source. */
+export const readsOfClockOrEntropy =
+  /clock_gettime|gettimeofday|(steady|system|high_resolution)_clock|\btime\(|__rdtsc|random_device|getrandom|getentropy|\bs?rand\(|\/dev\/u?random/
+export const mayReadClockOrEntropy = [
+  'native/base/clock.h',
+  'native/segment/worker.cc',
+  'native/addon/',
+]
+
+/** What a folder or file of src/ may not import of the rest of src/. */
+export const sourceLayers: { files: string; mayNotImport: RegExp; because: string }[] = [
+  {
+    files: 'src/policy/',
+    mayNotImport: /^src\/(?!policy\/|balance\/|errors)/,
+    because: 'policies are pure: neither native code, nor the bus, nor control',
+  },
+  {
+    files: 'src/balance/',
+    mayNotImport: /^src\/(?!policy\/|balance\/|errors)/,
+    because: 'balancing is pure: neither native code, nor the bus, nor control',
+  },
+  {
+    files: 'src/cli/',
+    mayNotImport: /^src\/(?!cli\/|index\.ts)/,
+    because: 'the command line is our first user: it imports index.ts only',
+  },
+  {
+    files: 'src/generated/',
+    mayNotImport: /./,
+    because: 'generated files stand alone',
+  },
+]
+
+/** Files of more than 400 lines that are still one thing, each with the reason. */
+export const longFiles: Record<string, string> = {}
