@@ -3,6 +3,8 @@
     "core_sources": [
       "native/packet/packet_pool.cc",
       "native/packet/parse.cc",
+      "native/rewrite/rewrite.cc",
+      "native/rewrite/tcp_offsets.cc",
       "native/timer/timer_wheel.cc",
       "native/wire/checksum.cc",
       "native/wire/ipv6.cc"

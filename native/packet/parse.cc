@@ -53,8 +53,8 @@ bool fragment_is_sane(size_t offset, size_t size, bool more) {
   return size != 0 && (!more || size % 8 == 0) && offset + size <= kMaxDatagram;
 }
 
-// RFC 9293 3.9.2.3: no TCP towards a multicast or broadcast address. Port 0 is reserved (RFC 6335 6)
-// and the engine's word for "none".
+// RFC 9293 3.9.2.3: no TCP towards a multicast or broadcast address. Port 0 is reserved (RFC 6335
+// 6), and the engine's word for "none".
 void parse_tcp(Packet& packet, bool to_multicast) {
   Headers& headers = packet.headers;
   TcpHeader tcp(packet.at(headers.l4));

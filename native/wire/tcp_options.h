@@ -57,7 +57,7 @@ class TcpOption {
 
 // Walks the options of a checked TCP header:
 //   for (TcpOptionWalk walk(tcp); walk.next();) use(walk.option());
-// NOPs are passed over. Ends at the end-of-list option, and at an option whose length is impossible:
+// NOPs are passed over. Ends at the end-of-list option, and at an option of an impossible length:
 // what stands behind it has no meaning.
 class TcpOptionWalk {
  public:
