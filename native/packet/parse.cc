@@ -27,9 +27,7 @@ bool is_martian_destination_v4(uint32_t address) {
   return net == 0 || net == 127;
 }
 
-bool is_multicast_v4(uint32_t address) {
-  return address >> 28 == 0xe || address == 0xffffffff;
-}
+bool is_multicast_v4(uint32_t address) { return address >> 28 == 0xe || address == 0xffffffff; }
 
 bool is_loopback_v6(const IpAddress& address) {
   return load_be64(address.bytes.data()) == 0 && load_be64(address.bytes.data() + 8) == 1;
@@ -136,8 +134,8 @@ void parse_ipv4(Packet& packet) {
   headers.end = headers.l3 + ip.total_length();
   headers.fragment = ip.is_fragment();
   packet.key = {IpAddress::v4(ip.src()), IpAddress::v4(ip.dst()), 0, 0, ip.protocol(), ip.dscp()};
-  if (headers.fragment && !fragment_is_sane(ip.fragment_offset(), headers.end - headers.l4,
-                                            ip.more_fragments())) {
+  if (headers.fragment &&
+      !fragment_is_sane(ip.fragment_offset(), headers.end - headers.l4, ip.more_fragments())) {
     return packet.drop(DropReason::ip_malformed);
   }
   parse_l4(packet, is_multicast_v4(ip.dst()));

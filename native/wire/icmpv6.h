@@ -39,7 +39,7 @@ inline void complete_icmpv6_checksum(const uint8_t* src, const uint8_t* dst, uin
 // A neighbour solicitation or advertisement (RFC 4861 4.3, 4.4) with its options.
 class NeighborMessage {
  public:
-  static constexpr size_t kSize = 24;        // without options
+  static constexpr size_t kSize = 24;  // without options
   static constexpr size_t kMacOptionSize = 8;
   static constexpr uint8_t kSourceMacOption = 1;
   static constexpr uint8_t kTargetMacOption = 2;

@@ -61,11 +61,11 @@ class Ipv6Header {
 struct Ipv6Chain {
   enum class Fault : uint8_t { none, malformed, routing };
 
-  Fault fault = Fault::none;   // routing: a routing header with segments left (RFC 5095)
-  bool fragment = false;       // a fragment header of a true fragment; the walk ended behind it
-  uint8_t protocol = 0;        // of the L4 header
+  Fault fault = Fault::none;    // routing: a routing header with segments left (RFC 5095)
+  bool fragment = false;        // a fragment header of a true fragment; the walk ended behind it
+  uint8_t protocol = 0;         // of the L4 header
   uint16_t fragment_field = 0;  // offset in bytes (a multiple of 8) with M in bit 0
-  size_t l4 = 0;               // offset from the IPv6 header
+  size_t l4 = 0;                // offset from the IPv6 header
 
   bool more_fragments() const { return (fragment_field & 1) != 0; }
   size_t fragment_offset() const { return fragment_field & 0xfff8u; }

@@ -192,8 +192,8 @@ TEST_CASE("DFS-11 addresses of ICMP change; only ICMPv6 has them in its checksum
     rewrite.fields = kRewriteDstAddress | kRewriteDstPort | kRewriteSrcPort | kRewriteTcp;
     apply(rewrite, packet);
     CHECK_EQ(checksum_fault(packet), "");
-    const Offsets expected = ipv4 ? join({range(30, 4), range(24, 2)})
-                                  : join({range(38, 16), range(56, 2)});
+    const Offsets expected =
+        ipv4 ? join({range(30, 4), range(24, 2)}) : join({range(38, 16), range(56, 2)});
     CHECK(changed(before, frame.bytes()) == expected);
   }
 }
@@ -235,9 +235,8 @@ TEST_CASE("TCPX-68 a fragment keeps its addresses and its bytes; MAC, TTL and DS
 }
 
 TEST_CASE("DFS-11 of ARP only the Ethernet addresses change") {
-  Frame frame = PacketBuilder()
-                    .arp(ArpMessage::kRequest, kMacA, ip("10.0.0.1"), {}, ip("10.0.0.2"))
-                    .build();
+  Frame frame =
+      PacketBuilder().arp(ArpMessage::kRequest, kMacA, ip("10.0.0.1"), {}, ip("10.0.0.2")).build();
   const std::vector<uint8_t> before = frame.bytes();
   Packet packet = frame.parsed();
   REQUIRE(packet.verdict == Verdict::none);

@@ -65,7 +65,14 @@ TEST_CASE("TCPX-13 seq and ack move modulo 2^32 in every kind of segment") {
 TEST_CASE("TCPX-13 without the ACK flag the ack field, SACK blocks and TSecr stay") {
   for (const Hosts& hosts : both_families()) {
     for (const uint8_t flags : {kTcpSyn, kTcpRst}) {
-      Rewritten it(segment(hosts, flags).ack(0).seq(1).nop().nop().timestamps(10, 0).nop().nop()
+      Rewritten it(segment(hosts, flags)
+                       .ack(0)
+                       .seq(1)
+                       .nop()
+                       .nop()
+                       .timestamps(10, 0)
+                       .nop()
+                       .nop()
                        .sack({7, 9}),
                    {100, 200, 300, 400});
       CHECK_EQ(it.tcp().seq().raw(), 101);
@@ -86,9 +93,9 @@ struct WindowCase {
 
 TEST_CASE("TCPX-14 TCPX-15 TCPX-16 windows shift, saturate, and never grow by rounding") {
   static constexpr WindowCase kCases[] = {
-      {1000, 0, 1000},  {1000, 3, 8000},    {0, 14, 0},       {1, 14, 16384}, {4, 14, 65535},
-      {65535, 1, 65535}, {65535, 14, 65535}, {1000, -3, 125}, {1007, -3, 125}, {100, -7, 0},
-      {65535, -14, 3},  {65535, -16, 0},    {65535, -128, 0}, {1, 127, 65535}, {0, 127, 0},
+      {1000, 0, 1000},   {1000, 3, 8000},    {0, 14, 0},       {1, 14, 16384},  {4, 14, 65535},
+      {65535, 1, 65535}, {65535, 14, 65535}, {1000, -3, 125},  {1007, -3, 125}, {100, -7, 0},
+      {65535, -14, 3},   {65535, -16, 0},    {65535, -128, 0}, {1, 127, 65535}, {0, 127, 0},
   };
   for (const Hosts& hosts : both_families()) {
     for (const WindowCase& c : kCases) {

@@ -52,7 +52,8 @@ Frame mirrorable_frame(Random& random) {
   return builder.build();
 }
 
-TEST_CASE("Law 7 TCPX-13 the reply direction's rewrite turns the mirrored result into the original") {
+TEST_CASE(
+    "Law 7 TCPX-13 the reply direction's rewrite turns the mirrored result into the original") {
   Random random(7);
   for (uint64_t i = rounds(50'000); i > 0; --i) {
     Frame frame = mirrorable_frame(random);
@@ -82,8 +83,8 @@ TEST_CASE("Law 7 the reply of a reply is the rewrite again") {
     rewrite.ttl_delta = -1;
     rewrite.tcp.window_shift = 5;
     rewrite.tcp.strip_sack = true;
-    const FlowKey translated{rewrite.src, rewrite.dst, rewrite.src_port, rewrite.dst_port,
-                             kProtocolTcp, rewrite.dscp};
+    const FlowKey translated{rewrite.src,      rewrite.dst,  rewrite.src_port,
+                             rewrite.dst_port, kProtocolTcp, rewrite.dscp};
     Rewrite again = reply_of(reply_of(rewrite, original), translated.reversed());
     again.src_mac = rewrite.src_mac;
     again.dst_mac = rewrite.dst_mac;
@@ -167,8 +168,7 @@ TEST_CASE("TCPX-15 undoing a window shift gives back the window but for the bits
     };
     for (const auto& [shift, window, expected] :
          {Case{-3, 1000, 1000}, Case{-3, 1007, 1000}, Case{4, 15, 15}}) {
-      Frame frame =
-          PacketBuilder().ip(hosts.client, hosts.server).tcp(1, 2).window(window).build();
+      Frame frame = PacketBuilder().ip(hosts.client, hosts.server).tcp(1, 2).window(window).build();
       Packet packet = frame.parsed();
       Rewrite rewrite;
       rewrite.fields = kRewriteTcp;

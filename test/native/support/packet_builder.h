@@ -82,8 +82,8 @@ class PacketBuilder {
       return set(ipv4_fragment_, static_cast<uint16_t>(offset / 8 | flags));
     }
     const auto field = static_cast<uint16_t>(offset | (more ? 1 : 0));
-    return extension(44, {0, static_cast<uint8_t>(field >> 8), static_cast<uint8_t>(field), 0, 0,
-                          0, 1});
+    return extension(
+        44, {0, static_cast<uint8_t>(field >> 8), static_cast<uint8_t>(field), 0, 0, 0, 1});
   }
   PacketBuilder& dont_fragment() { return set(ipv4_fragment_, Ipv4Header::kDontFragment); }
 

@@ -15,8 +15,8 @@ class ChecksumCheck {
   explicit ChecksumCheck(const Packet& packet)
       : data_(packet.data), size_(packet.length), offload_(packet.offload) {}
 
-  // What is wrong with the first wrong checksum; "" if all of them are right. A partial one is right
-  // when it holds the sum of the pseudo-header.
+  // What is wrong with the first wrong checksum; "" if all of them are right. A partial one is
+  // right when it holds the sum of the pseudo-header.
   std::string fault() {
     size_t at = 12;
     while (read16(at) == 0x8100 || read16(at) == 0x88a8) at += 4;

@@ -62,8 +62,8 @@ inline void add_random_options(Random& random, PacketBuilder& builder) {
         break;
       case 3:
         if (take(18)) {
-          builder.sack({random_seq(random), random_seq(random), random_seq(random),
-                        random_seq(random)});
+          builder.sack(
+              {random_seq(random), random_seq(random), random_seq(random), random_seq(random)});
         }
         break;
       case 4:
