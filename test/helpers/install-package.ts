@@ -16,7 +16,12 @@ export default function installPackage(): void {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === hash) return
   rmSync(installed, { recursive: true, force: true })
   mkdirSync(join(installed, 'home'), { recursive: true })
-  const env = { ...process.env, HOME: join(installed, 'home') }
+  // From source even where the package carries a prebuilt addon.
+  const env = {
+    ...process.env,
+    HOME: join(installed, 'home'),
+    npm_config_build_from_source: 'true',
+  }
   const run = (command: string, args: string[], cwd: string) =>
     execFileSync(command, args, { cwd, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] })
   const archive = run('npm', ['pack', '--silent', '--pack-destination', installed], root).trim()
