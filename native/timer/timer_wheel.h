@@ -69,7 +69,8 @@ class TimerWheel {
  public:
   // `index` tells which of the wheels of `links` this one is.
   TimerWheel(TimerLinks& links, uint32_t index, Tick now)
-      : links_(links), first_slot_(links.capacity() + index * TimerLinks::kSlotsPerWheel),
+      : links_(links),
+        first_slot_(links.capacity() + index * TimerLinks::kSlotsPerWheel),
         now_(now) {}
 
   // Arms or re-arms a timer of this wheel. A deadline that is not in the future fires at the next
