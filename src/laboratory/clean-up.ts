@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process'
 import { rmSync } from 'node:fs'
 import {
   abandonedNames,
-  killInhabitants,
+  killMembers,
   NAMESPACE_FOLDER,
   namespacesOf,
   removeAbandonedFolders,
@@ -53,7 +53,7 @@ function remove(lab: Cleanable): void {
 
 function removeNamespaces(names: readonly string[]): void {
   if (names.length === 0) return
-  killInhabitants(names)
+  killMembers(names)
   // -force: somebody else may be removing the same leftovers. Devices go with their namespace.
   const input = names.map((name) => `netns delete ${name}\n`).join('')
   spawnSync('ip', ['-force', '-batch', '-'], { input, stdio: ['pipe', 'ignore', 'ignore'] })

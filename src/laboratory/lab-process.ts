@@ -1,6 +1,7 @@
 /** Processes of a laboratory: one-shot commands with their output, and long-running ones. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { LaboratoryError } from './error.js'
 
 export interface CommandOptions {
@@ -114,6 +115,11 @@ export class LabProcess {
     return new LabProcess(child, command.join(' '))
   }
 
+  /** For readers who need every byte, or lines; `output()` keeps what passes here as well. */
+  get stdout(): Readable {
+    return this.child.stdout as Readable
+  }
+
   get running(): boolean {
     return !this.ended
   }
@@ -125,6 +131,10 @@ export class LabProcess {
 
   write(text: string): void {
     this.child.stdin?.write(text)
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    if (this.running) this.child.kill(signal)
   }
 
   /** Waits until the output matches. @throws when the process ends or the time is over before. */
@@ -141,7 +151,7 @@ export class LabProcess {
 
   /** Sends `signal`, then SIGKILL if that has not ended the process in time. */
   async stop(signal: NodeJS.Signals = 'SIGTERM', timeoutMs = 5_000): Promise<ExitStatus> {
-    if (this.running) this.child.kill(signal)
+    this.signal(signal)
     const late = setTimeout(() => this.kill(), timeoutMs)
     try {
       return await this.exited

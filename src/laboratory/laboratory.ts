@@ -13,9 +13,9 @@ import { explainRefusal } from './capabilities.js'
 import { register, unregister } from './clean-up.js'
 import { LaboratoryError } from './error.js'
 import { layKernelNat, layKernelRouter } from './kernel-router.js'
-import { type LabProcess, run, tryRun } from './lab-process.js'
+import { LabProcess, run, tryRun } from './lab-process.js'
 import { Namespace } from './namespace.js'
-import { nextPrefix } from './owner.js'
+import { nextPrefix, OWNER_VARIABLE } from './owner.js'
 import { congestionControl, PINNED } from './sysctls.js'
 import type { LaboratoryPort, Topology, TopologyName } from './topology.js'
 import { oneArm } from './topology-one-arm.js'
@@ -146,6 +146,15 @@ export class Laboratory implements AsyncDisposable {
       to: serverAddress(family, server),
     }))
     await layKernelNat(place.namespace, translations)
+  }
+
+  /** Starts a process outside the namespaces, the engine for example, that ends with the laboratory. */
+  async spawn(command: string, args: readonly string[] = []): Promise<LabProcess> {
+    const env = { [OWNER_VARIABLE]: this.prefix }
+    const started = await LabProcess.start([command, ...args], { env })
+    this.processes.add(started)
+    started.exited.then(() => this.processes.delete(started))
+    return started
   }
 
   /** Ends every process of the laboratory and removes what it made. Idempotent. */

@@ -46,17 +46,25 @@ export function removeAbandonedFolders(): void {
   }
 }
 
-/** Kills what still runs in the named namespaces, which only their laboratory can have started. */
-export function killInhabitants(namespaces: readonly string[]): void {
+/** Marks, in its environment, a process that a laboratory started outside its namespaces. */
+export const OWNER_VARIABLE = 'SLUICE_LABORATORY'
+
+/** Kills what still runs in the named namespaces or bears the mark of their laboratory. */
+export function killMembers(namespaces: readonly string[]): void {
   const inodes = new Set(namespaces.map((name) => inodeOf(join(NAMESPACE_FOLDER, name))))
+  const marks = new Set(namespaces.map((name) => OWNED_NAME.exec(name)?.[0].replace(/-$/, '')))
   for (const pid of list('/proc').filter((name) => /^\d+$/.test(name))) {
     const inode = namespaceOf(pid)
-    if (inode === undefined || !inodes.has(inode)) continue
-    try {
-      process.kill(Number(pid), 'SIGKILL')
-    } catch {
-      // It ended by itself in between.
-    }
+    const isInside = inode !== undefined && inodes.has(inode)
+    if (isInside || marks.has(markOf(pid) ?? 'none')) kill(Number(pid))
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch {
+    // It ended by itself in between.
   }
 }
 
@@ -77,6 +85,16 @@ function startTime(pid: number): string {
 function namespaceOf(pid: string): number | undefined {
   try {
     return Number(/\d+/.exec(readlinkSync(`/proc/${pid}/ns/net`))?.[0])
+  } catch {
+    return undefined
+  }
+}
+
+function markOf(pid: string): string | undefined {
+  try {
+    const environment = readFileSync(`/proc/${pid}/environ`, 'latin1').split('\0')
+    const entry = environment.find((one) => one.startsWith(`${OWNER_VARIABLE}=`))
+    return entry?.slice(OWNER_VARIABLE.length + 1)
   } catch {
     return undefined
   }

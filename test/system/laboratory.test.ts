@@ -20,14 +20,15 @@ describe.each<TopologyName>(['two-arm', 'one-arm'])('%s with the kernel as route
     await lab.kernelRouter()
     const servers = await startServers(lab)
     for (const server of servers) {
+      const clients: string[] = []
       for (const family of lab.families) {
         const fetched = await curl(lab.client.namespace, url(server.host.address(family)))
         expect(fetched).toMatchObject({ status: 200, body: `${server.host.name}\n`, exitCode: 0 })
-        const log = await server.untilLogged(1)
-        expect(log.at(-1)?.client).toBe(fetched.client)
         expect(fetched.client).toContain(lab.client.address(family))
+        clients.push(fetched.client)
       }
-      expect(await server.untilLogged(lab.families.length)).toHaveLength(lab.families.length)
+      const log = await server.untilLogged(clients.length)
+      expect(log.map(({ client }) => client)).toEqual(clients)
     }
   })
 
@@ -115,16 +116,24 @@ test('pinned sysctls hold, and a laboratory can set its own', async () => {
 const LAY_AND_STAY = `
   import { Laboratory } from './src/laboratory/index.js'
   const lab = await Laboratory.create({ topology: 'two-arm', servers: 1 })
-  const sleeper = await lab.client.namespace.spawn('sleep', ['600'])
-  console.log(JSON.stringify({ prefix: lab.prefix, folder: lab.folder, sleeper: sleeper.pid }))
+  const inside = await lab.client.namespace.spawn('sleep', ['600'])
+  const outside = await lab.spawn('sleep', ['600'])
+  const pids = [inside.pid, outside.pid]
+  console.log(JSON.stringify({ prefix: lab.prefix, folder: lab.folder, pids }))
   setInterval(() => {}, 1000)
 `
+
+interface Made {
+  prefix: string
+  folder: string
+  pids: number[]
+}
 
 async function layInAnotherProcess() {
   const [node, ...args] = await nodeCommand(LAY_AND_STAY)
   const child = spawn(node, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = (await once(child.stdout, 'data')) as [Buffer]
-  const made = JSON.parse(line.toString()) as { prefix: string; folder: string; sleeper: number }
+  const made = JSON.parse(line.toString()) as Made
   expect(madeBy(made.prefix)).not.toEqual([])
   return { child, made }
 }
@@ -132,9 +141,10 @@ async function layInAnotherProcess() {
 /** Whether a process of that id runs; one that has ended and only waits for its parent does not. */
 const isGone = (pid: number) => !existsSync(`/proc/${pid}/exe`)
 
-function expectGone(made: { prefix: string; folder: string }): void {
-  expect(madeBy(made.prefix)).toEqual([])
-  expect(existsSync(made.folder)).toBe(false)
+async function expectGone({ prefix, folder, pids }: Made): Promise<void> {
+  expect(madeBy(prefix)).toEqual([])
+  expect(existsSync(folder)).toBe(false)
+  await until('its processes are gone', () => pids.every(isGone))
 }
 
 test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s removes the laboratory', async (signal) => {
@@ -142,8 +152,7 @@ test.each(['SIGTERM', 'SIGINT', 'SIGHUP'] as const)('%s removes the laboratory',
   child.kill(signal)
   const [, ended] = await once(child, 'exit')
   expect(ended).toBe(signal)
-  expectGone(made)
-  await until('the process inside is gone', () => isGone(made.sleeper))
+  await expectGone(made)
 })
 
 test('what a killed owner left goes with the next laboratory of anybody', async () => {
@@ -152,7 +161,6 @@ test('what a killed owner left goes with the next laboratory of anybody', async 
   await once(child, 'exit')
   expect(madeBy(made.prefix)).not.toEqual([])
   await using lab = await Laboratory.create({ topology: 'tap' })
-  expectGone(made)
-  await until('the process inside is gone', () => isGone(made.sleeper))
+  await expectGone(made)
   expect(madeBy(lab.prefix)).not.toEqual([])
 })
