@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
  * Which requirement is shown by which test. A test shows the rows with whose ids its name begins:
- * `DFS-01 ...`, `DFS-01 DFS-02 ...`, `DFS-01..05 ...`. Rows stand in docs/requirements.json.
+ * `DFS-01 ...`, `DFS-01 DFS-02 ...`, `DFS-01..05 ...`, also behind a law of the design (`Law 7 TCPX-13 ...`). Rows stand in docs/requirements.json.
  *
  *   npm run requirements -- [--rows DFS,CS-01..06] [--open] [--json]
  */
@@ -14,7 +14,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const family = '[A-Z]{2,}'
 const id = `${family}-\\d{2}(?:\\.\\.(?:${family}-)?\\d{2})?`
 /** A string literal that begins with ids; the name of a test or of a group of tests. */
-const testName = new RegExp(`(['"\`])((?:${id}[ ,:]+)+(?:\\\\.|(?!\\1).)*)`, 'g')
+const testName = new RegExp(`(['"\`])((?:Law \\d+ )*(?:${id}[ ,:]+)+(?:\\\\.|(?!\\1).)*)`, 'g')
 
 /** `{ id: text }` of every row. */
 export function readRows() {
@@ -47,7 +47,7 @@ function testsIn(path) {
   const lines = readFileSync(join(root, path), 'utf8').split('\n')
   return lines.flatMap((line, index) =>
     [...line.matchAll(testName)].map(([, , name]) => {
-      const [ids] = new RegExp(`^(?:${id}[ ,:]+)+`).exec(name)
+      const [ids] = new RegExp(`^(?:Law \\d+ )*(?:${id}[ ,:]+)+`).exec(name)
       return {
         place: `${path}:${index + 1}`,
         name: name.replace(/\\(.)/g, '$1'),

@@ -1,34 +1,18 @@
 // Any bytes under any offload state through the parse stage. What passes must be as parse.h
 // promises: headers in order and inside the frame, options that can be walked.
-//
-// Input: flags (bit 0 needs_checksum, bits 1-2 gso_type), checksum_start U16, checksum_offset U8,
-// gso_size U16, then the frame.
 #include "packet/parse.h"
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <vector>
 
 #include "base/check.h"
+#include "support/hostile_packet.h"
 #include "wire/ip_protocol.h"
 #include "wire/tcp_options.h"
 
 namespace {
 
 using namespace sluice;
-
-constexpr size_t kPrefix = 6;
-
-Offload read_offload(const uint8_t* at) {
-  Offload offload;
-  offload.gso_type = static_cast<GsoType>(at[0] >> 1 & 3);
-  offload.needs_checksum = (at[0] & 1) != 0 || offload.gso_type != GsoType::none;
-  offload.checksum_start = load_be16(at + 1);
-  offload.checksum_offset = at[3];
-  offload.gso_size = load_be16(at + 4);
-  return offload;
-}
 
 void check_passed(const Packet& packet) {
   const Headers& headers = packet.headers;
@@ -51,14 +35,9 @@ void check_passed(const Packet& packet) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  if (size < kPrefix) return 0;
-  // Exactly as large as the frame and its headroom, so that the sanitizer sees every overrun.
-  std::vector<uint8_t> buffer(kHeadroom + size - kPrefix);
-  if (size > kPrefix) std::memcpy(buffer.data() + kHeadroom, data + kPrefix, size - kPrefix);
-  Packet packet;
-  packet.data = buffer.data() + kHeadroom;
-  packet.length = static_cast<uint32_t>(size - kPrefix);
-  packet.offload = read_offload(data);
+  if (size < test::HostilePacket::kPrefix) return 0;
+  test::HostilePacket hostile(data, size);
+  Packet& packet = hostile.packet();
   parse(packet);
   if (packet.verdict == Verdict::drop) {
     SLUICE_CHECK(packet.drop_reason != DropReason::count);
