@@ -50,6 +50,8 @@ struct Offload {
   uint16_t checksum_offset = 0;
   uint16_t gso_size = 0;       // payload bytes of each wire segment
   uint16_t header_length = 0;  // Ethernet to end of L4 header; a hint, never trusted
+
+  bool operator==(const Offload&) const = default;
 };
 
 // Where the headers are, counted from `Packet::data`. Filled by the parse stage; valid where the

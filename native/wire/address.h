@@ -51,6 +51,14 @@ struct IpAddress {
   bool operator==(const IpAddress&) const = default;
 };
 
+// An address on a link and how many of its bits are the network's, as in 192.0.2.1/24.
+struct InterfaceAddress {
+  IpAddress address;
+  uint8_t prefix_length = 0;  // of 32 for IPv4, of 128 for IPv6
+
+  bool operator==(const InterfaceAddress&) const = default;
+};
+
 using L4Port = uint16_t;
 
 }  // namespace sluice
