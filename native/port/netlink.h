@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "port/file_descriptor.h"
+#include "wire/address.h"
+
+namespace sluice {
+
+struct LinkInfo {
+  int index = 0;
+  uint16_t hardware_type = 0;  // ARPHRD_*
+  bool up = false;
+  uint32_t mtu = 0;
+  MacAddress mac;
+  uint64_t tx_dropped = 0;
+};
+
+struct KernelAddress {
+  int link_index = 0;
+  bool link_local = false;  // IPv6 fe80::/10, which the kernel makes by itself
+  InterfaceAddress address;
+};
+
+// A route netlink socket of the network namespace in which it was opened (rtnetlink(7)). The
+// kernel answers within the request, so no call blocks.
+class Netlink {
+ public:
+  static Result<Netlink> open();
+
+  Result<LinkInfo> link(const std::string& device);
+  Status set_up(const std::string& device, int index, uint32_t mtu);
+  // An IPv6 address is usable at once: no duplicate address detection. One that is there already
+  // is no error.
+  Status add_address(const std::string& device, int index, const InterfaceAddress& address);
+  Result<std::vector<KernelAddress>> addresses();
+
+ private:
+  explicit Netlink(FileDescriptor socket) : socket_(std::move(socket)) {}
+
+  FileDescriptor socket_;
+};
+
+}  // namespace sluice

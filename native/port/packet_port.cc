@@ -1,0 +1,214 @@
+#include "port/packet_port.h"
+
+#include <linux/if_arp.h>
+#include <linux/if_ether.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/bytes.h"
+#include "port/host_addresses.h"
+#include "port/host_error.h"
+#include "port/packet_socket.h"
+#include "port/sysctl.h"
+#include "port/virtio_header.h"
+
+namespace sluice {
+namespace {
+
+constexpr Duration kStatisticsInterval = Duration::milliseconds(100);
+constexpr size_t kMacAddresses = 12;  // destination and source, before a VLAN tag
+constexpr size_t kVlanTag = 4;
+
+Status refuse_unfit_device(const LinkInfo& link, const std::string& device) {
+  if (link.hardware_type != ARPHRD_ETHER) {
+    return Error{"use device " + device, EINVAL,
+                 "\"" + device + "\" is no Ethernet device: choose one that is."};
+  }
+  if (!link.up) return host_error("use device " + device, ENETDOWN, device);
+  return Done{};
+}
+
+// On a device with addresses of its own the kernel goes on working. It stays out of the engine's
+// traffic as long as it does not route: what is not addressed to it, it drops in silence.
+Status refuse_routing_kernel(const PortOptions& options) {
+  const bool v4 = read_sysctl("ipv4/conf/" + options.device + "/forwarding") == "1";
+  const bool v6 = read_sysctl("ipv6/conf/all/forwarding") == "1";
+  const auto concerned = [&](const InterfaceAddress& ours) {
+    return ours.address.is_v4() ? v4 : v6;
+  };
+  if (std::none_of(options.addresses.begin(), options.addresses.end(), concerned)) return Done{};
+  return Error{"share device " + options.device, EADDRINUSE,
+               "The host uses this device and forwards, so it would answer what is sent to the "
+               "engine: give the port a `mac` of its own, or remove the host's addresses."};
+}
+
+// Puts the tag back that the kernel took out of the frame, in front of the EtherType.
+void restore_vlan_tag(const tpacket2_hdr& slot, Packet& packet) {
+  const bool named = (slot.tp_status & TP_STATUS_VLAN_TPID_VALID) != 0;
+  packet.data -= kVlanTag;
+  std::memmove(packet.data, packet.data + kVlanTag, kMacAddresses);
+  store_be16(packet.data + kMacAddresses, named ? slot.tp_vlan_tpid : ETH_P_8021Q);
+  store_be16(packet.data + kMacAddresses + 2, slot.tp_vlan_tci);
+  packet.length += kVlanTag;
+  // The kernel counts from the frame without the tag.
+  if (packet.offload.needs_checksum) packet.offload.checksum_start += kVlanTag;
+  if (packet.offload.header_length != 0) packet.offload.header_length += kVlanTag;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<PacketPort>> PacketPort::open(const PortOptions& options,
+                                                     const RingShape& shape) {
+  Result<Netns> netns = Netns::open(options.netns);
+  if (!netns.ok()) return netns.error();
+  return netns.value().run([&] { return open_here(netns.value(), options, shape); });
+}
+
+Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
+                                                          const PortOptions& options,
+                                                          const RingShape& shape) {
+  Result<Netlink> netlink = Netlink::open();
+  if (!netlink.ok()) return netlink.error();
+  Result<LinkInfo> link = netlink.value().link(options.device);
+  if (!link.ok()) return link.error();
+  Status fit = refuse_unfit_device(link.value(), options.device);
+  if (!fit.ok()) return fit.error();
+  Result<PacketSocket> socket = open_packet_socket(options.device);
+  if (!socket.ok()) return socket.error();
+  Result<PacketRing> ring = PacketRing::make(socket.value().fd.get(), shape, options.device);
+  if (!ring.ok()) return ring.error();
+  std::unique_ptr<PacketPort> port(new PacketPort(
+      options, std::move(socket.value().fd), socket.value().header_size, std::move(ring.value())));
+  Status taken = port->take_device(netns, options, link.value(), netlink.value());
+  if (!taken.ok()) return taken.error();
+  Status bound = bind_packet_socket(port->socket_.get(), link.value().index, options.device);
+  if (!bound.ok()) return bound.error();
+  return port;
+}
+
+PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, size_t header_size,
+                       PacketRing ring)
+    : name_(options.name),
+      device_(options.device),
+      socket_(std::move(socket)),
+      header_size_(header_size),
+      ring_(std::move(ring)) {
+  // The kernel segments and completes checksums for a device that cannot. It has known USO (6.2)
+  // for longer than headers of 12 bytes (6.4).
+  if (options.offloads) {
+    capabilities_.checksum = capabilities_.tso4 = capabilities_.tso6 = true;
+    capabilities_.uso = header_size == kVirtioHeaderSize;
+  }
+}
+
+Status PacketPort::take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
+                               Netlink& netlink) {
+  mac_ = options.mac.value_or(link.mac);
+  capabilities_.mtu = static_cast<uint16_t>(std::min<uint32_t>(link.mtu, UINT16_MAX));
+  Result<std::vector<KernelAddress>> kernel = netlink.addresses();
+  if (!kernel.ok()) return kernel.error();
+  Status distinct = refuse_shared_addresses(kernel.value(), options.addresses);
+  if (!distinct.ok()) return distinct;
+  const bool shared =
+      std::any_of(kernel.value().begin(), kernel.value().end(), [&](const KernelAddress& address) {
+        return address.link_index == link.index && !address.link_local;
+      });
+  if (shared) return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
+  Result<KernelSilence> silence = KernelSilence::impose(netns, options.device);
+  if (!silence.ok()) return silence.error();
+  silence_.emplace(std::move(silence.value()));
+  return Done{};
+}
+
+size_t PacketPort::receive(Instant now, Batch& batch) {
+  collect_statistics(now);
+  const size_t before = batch.count;
+  while (batch.count < kBatchCapacity && held_ < ring_.slots()) {
+    tpacket2_hdr* slot = ring_.filled(next_);
+    if (slot == nullptr) break;
+    ++held_;
+    next_ = after(next_);
+    Packet& packet = batch.packets[batch.count];
+    if (!read_slot(slot, packet)) {
+      ++counters_.rx_truncated;
+      continue;
+    }
+    ++batch.count;
+    ++counters_.rx_frames;
+    counters_.rx_bytes += packet.length;
+  }
+  if (batch.count == before) release();
+  return batch.count - before;
+}
+
+// Returns false for a frame of which the slot holds only a part.
+bool PacketPort::read_slot(tpacket2_hdr* slot, Packet& packet) {
+  if (slot->tp_snaplen < slot->tp_len || (slot->tp_status & TP_STATUS_COPY) != 0) return false;
+  // The kernel has lost frames for lack of room: see how many with the next receive().
+  if ((slot->tp_status & TP_STATUS_LOSING) != 0) next_statistics_ = Instant();
+  packet = Packet{};
+  packet.data = reinterpret_cast<uint8_t*>(slot) + slot->tp_mac;
+  packet.length = slot->tp_len;
+  read_virtio_header({packet.data - header_size_, header_size_}, packet.length, packet.offload);
+  if ((slot->tp_status & TP_STATUS_CSUM_VALID) != 0) {
+    packet.offload.checksum_verified = !packet.offload.needs_checksum;
+  }
+  if ((slot->tp_status & TP_STATUS_VLAN_VALID) != 0) restore_vlan_tag(*slot, packet);
+  return packet.length <= kMaxFrame;
+}
+
+void PacketPort::release() {
+  size_t slot = next_ >= held_ ? next_ - held_ : next_ + ring_.slots() - held_;
+  for (; held_ > 0; --held_) {
+    ring_.give_back(slot);
+    slot = after(slot);
+  }
+}
+
+size_t PacketPort::transmit(Instant, std::span<Packet* const> packets) {
+  size_t sent = 0;
+  while (sent < packets.size()) {
+    const size_t chunk = std::min(packets.size() - sent, kBatchCapacity);
+    const size_t accepted = send_chunk(packets.subspan(sent, chunk));
+    sent += accepted;
+    if (accepted < chunk) break;
+  }
+  counters_.tx_frames += sent;
+  counters_.tx_refused += packets.size() - sent;
+  return sent;
+}
+
+size_t PacketPort::send_chunk(std::span<Packet* const> packets) {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const Packet& packet = *packets[i];
+    uint8_t* header = packet.data - header_size_;
+    write_virtio_header(packet.offload, packet.length, {header, header_size_});
+    vectors_[i] = {header, header_size_ + packet.length};
+    messages_[i].msg_hdr.msg_iov = &vectors_[i];
+    messages_[i].msg_hdr.msg_iovlen = 1;
+  }
+  const int sent =
+      sendmmsg(socket_.get(), messages_.data(), static_cast<unsigned>(packets.size()), 0);
+  const size_t accepted = sent < 0 ? 0 : static_cast<size_t>(sent);
+  for (size_t i = 0; i < accepted; ++i) counters_.tx_bytes += packets[i]->length;
+  return accepted;
+}
+
+// Reading the statistics clears them, and reading the error lets a link that went down and up again
+// stop polling as broken.
+void PacketPort::collect_statistics(Instant now) {
+  if (now < next_statistics_) return;
+  next_statistics_ = now + kStatisticsInterval;
+  tpacket_stats statistics{};
+  socklen_t size = sizeof statistics;
+  if (getsockopt(socket_.get(), SOL_PACKET, PACKET_STATISTICS, &statistics, &size) == 0) {
+    counters_.rx_missed += statistics.tp_drops;
+  }
+  int link_error = 0;
+  size = sizeof link_error;
+  (void)getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &link_error, &size);
+}
+
+}  // namespace sluice

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "port/file_descriptor.h"
+#include "port/kernel_silence.h"
+#include "port/netlink.h"
+#include "port/netns.h"
+#include "port/packet_ring.h"
+#include "port/port.h"
+#include "port/port_options.h"
+
+namespace sluice {
+
+// An existing Ethernet device, by AF_PACKET. Frames are received in place: packets point into a
+// ring shared with the kernel, whose slots go back with release(). They are sent by sendmmsg(),
+// one call a batch.
+//
+// On a device that has no address of the kernel, the kernel is silenced (KernelSilence). A device
+// that the host uses as well keeps its settings; the engine may share it as long as the kernel
+// neither has an address of the engine nor would forward what is addressed to the engine.
+//
+// Needs CAP_NET_RAW and CAP_NET_ADMIN. System calls: sendmmsg() a batch, and two every 100 ms for
+// the kernel's count of lost frames and the state of the link.
+class PacketPort : public Port {
+ public:
+  static Result<std::unique_ptr<PacketPort>> open(const PortOptions& options,
+                                                  const RingShape& shape = {});
+
+  size_t receive(Instant now, Batch& batch) override;
+  void release() override;
+  size_t transmit(Instant now, std::span<Packet* const> packets) override;
+  int wait_fd() const override { return socket_.get(); }
+  const PortCapabilities& capabilities() const override { return capabilities_; }
+  const PortCounters& counters() const override { return counters_; }
+  MacAddress mac() const override { return mac_; }
+  const std::string& name() const override { return name_; }
+
+ private:
+  PacketPort(const PortOptions& options, FileDescriptor socket, size_t header_size,
+             PacketRing ring);
+
+  static Result<std::unique_ptr<PacketPort>> open_here(const Netns& netns,
+                                                       const PortOptions& options,
+                                                       const RingShape& shape);
+  Status take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
+                     Netlink& netlink);
+  bool read_slot(tpacket2_hdr* slot, Packet& packet);
+  size_t send_chunk(std::span<Packet* const> packets);
+  void collect_statistics(Instant now);
+  size_t after(size_t slot) const { return slot + 1 == ring_.slots() ? 0 : slot + 1; }
+
+  std::string name_;
+  std::string device_;
+  FileDescriptor socket_;
+  size_t header_size_;  // of the virtio-net header, as this kernel has it
+  PacketRing ring_;
+  std::optional<KernelSilence> silence_;
+  PortCapabilities capabilities_;
+  PortCounters counters_;
+  MacAddress mac_;
+  size_t next_ = 0;  // slot that the kernel fills next
+  size_t held_ = 0;  // slots before it that are ours until release()
+  Instant next_statistics_;
+  std::array<mmsghdr, kBatchCapacity> messages_{};
+  std::array<iovec, kBatchCapacity> vectors_{};
+};
+
+}  // namespace sluice

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <linux/if_packet.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace sluice {
+
+// How the memory of a ring is cut. Slots of the default size hold a frame of kMaxFrame bytes behind
+// what the kernel puts before it; 15 of them nearly fill a block of 1 MB, which the kernel can
+// still find in one piece. 510 slots take 34 MB.
+struct RingShape {
+  size_t slot_size = 69904;
+  size_t block_size = size_t{1} << 20;
+  size_t blocks = 34;
+
+  size_t slots_per_block() const { return block_size / slot_size; }
+  size_t slots() const { return slots_per_block() * blocks; }
+};
+
+// The receive ring of an AF_PACKET socket (TPACKET_V2), mapped. Each slot belongs either to the
+// kernel or to us; it changes hands by its status word, in the order of the slots.
+class PacketRing {
+ public:
+  static Result<PacketRing> make(int socket, const RingShape& shape, const std::string& device);
+  PacketRing(PacketRing&& other) noexcept;
+  PacketRing& operator=(PacketRing&&) = delete;
+  ~PacketRing();
+
+  size_t slots() const { return slots_.size(); }
+
+  // The slot, if the kernel has handed it over; else nullptr. What the kernel wrote to it is then
+  // visible to us.
+  tpacket2_hdr* filled(size_t slot) const {
+    const uint32_t status = __atomic_load_n(&slots_[slot]->tp_status, __ATOMIC_ACQUIRE);
+    return (status & TP_STATUS_USER) != 0 ? slots_[slot] : nullptr;
+  }
+  // Gives the slot to the kernel; all that we did to it is done before.
+  void give_back(size_t slot) const {
+    __atomic_store_n(&slots_[slot]->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+  }
+
+ private:
+  PacketRing(const RingShape& shape, uint8_t* memory);
+
+  uint8_t* memory_;
+  size_t memory_size_;
+  std::vector<tpacket2_hdr*> slots_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+#include "port/packet_socket.h"
+
+#include <arpa/inet.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+#include "packet/packet.h"
+#include "port/host_error.h"
+#include "port/virtio_header.h"
+
+// Younger than the headers of some systems that we build on (Linux 6.4).
+#ifndef PACKET_VNET_HDR_SZ
+#define PACKET_VNET_HDR_SZ 24
+#endif
+
+namespace sluice {
+namespace {
+
+// Room for some batches of 64 KB frames on their way to a device that is slower than we are.
+constexpr int kSendBuffer = 16 << 20;
+
+bool set_option(int socket, int option, int value) {
+  return setsockopt(socket, SOL_PACKET, option, &value, sizeof value) == 0;
+}
+
+// The kernel lays out the ring by these options, so all come before it.
+Status set_options(PacketSocket& socket, const std::string& device) {
+  const int fd = socket.fd.get();
+  socket.header_size = kVirtioHeaderSize;
+  if (!set_option(fd, PACKET_VNET_HDR_SZ, kVirtioHeaderSize)) {
+    socket.header_size = kLegacyVirtioHeaderSize;
+    if (!set_option(fd, PACKET_VNET_HDR, 1)) {
+      return host_error("ask for virtio-net headers on " + device, errno, device);
+    }
+  }
+  // The engine's own frames are no input (DFS-23).
+  if (!set_option(fd, PACKET_IGNORE_OUTGOING, 1)) {
+    return host_error("ignore outgoing frames on " + device, errno, device);
+  }
+  if (!set_option(fd, PACKET_VERSION, TPACKET_V2) || !set_option(fd, PACKET_RESERVE, kHeadroom)) {
+    return host_error("prepare the packet ring of " + device, errno, device);
+  }
+  // Best effort: without CAP_NET_ADMIN the system's default stays.
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof kSendBuffer);
+  return Done{};
+}
+
+}  // namespace
+
+Result<PacketSocket> open_packet_socket(const std::string& device) {
+  PacketSocket socket;
+  // Protocol 0: nothing arrives before bind(), when ring and options are in place.
+  socket.fd = FileDescriptor(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.fd.is_open()) return host_error("open a packet socket for " + device, errno, device);
+  Status set = set_options(socket, device);
+  if (!set.ok()) return set.error();
+  return socket;
+}
+
+Status bind_packet_socket(int socket, int link_index, const std::string& device) {
+  packet_mreq membership{};
+  membership.mr_ifindex = link_index;
+  membership.mr_type = PACKET_MR_PROMISC;
+  if (setsockopt(socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership) != 0) {
+    return host_error("receive all frames of " + device, errno, device);
+  }
+  sockaddr_ll address{};
+  address.sll_family = AF_PACKET;
+  address.sll_protocol = htons(ETH_P_ALL);
+  address.sll_ifindex = link_index;
+  if (bind(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return host_error("bind to " + device, errno, device);
+  }
+  return Done{};
+}
+
+}  // namespace sluice

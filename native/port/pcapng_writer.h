@@ -1,0 +1,51 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "port/file_descriptor.h"
+
+namespace sluice {
+
+enum class CaptureDirection : uint8_t { inbound = 1, outbound = 2 };  // as in epb_flags
+
+// Writes a capture file in the pcapng format (draft-ietf-opsawg-pcapng), in blocks of the host's
+// byte order, through a buffer. A file that cannot be written to any longer ends there; that stops
+// no packet.
+class PcapngWriter {
+ public:
+  // Overwrites what is there, unless another writer is at it.
+  static Result<std::unique_ptr<PcapngWriter>> create(const std::string& path);
+  ~PcapngWriter() { flush(); }
+
+  // Returns the number by which frames name the interface.
+  uint32_t add_interface(const std::string& name);
+  void add_frame(uint32_t interface, uint64_t unix_nanoseconds, CaptureDirection direction,
+                 ConstByteSpan frame);
+  void flush();
+
+ private:
+  explicit PcapngWriter(FileDescriptor file);
+
+  void begin_block(uint32_t type);
+  void end_block();
+  void option(uint16_t code, ConstByteSpan value);
+  void padded(ConstByteSpan bytes);
+  template <class T>
+  void put(T value) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
+    buffer_.insert(buffer_.end(), bytes, bytes + sizeof value);
+  }
+
+  FileDescriptor file_;
+  std::vector<uint8_t> buffer_;  // of a capacity that is never exceeded
+  size_t block_start_ = 0;
+  uint32_t interfaces_ = 0;
+  bool failed_ = false;
+};
+
+}  // namespace sluice

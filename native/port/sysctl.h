@@ -1,0 +1,15 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+
+namespace sluice {
+
+// Settings under /proc/sys/net, of the network namespace of the calling thread. `name` is the path
+// below it, as in "ipv4/conf/eth0/forwarding"; nothing where the kernel has no such setting.
+std::optional<std::string> read_sysctl(const std::string& name);
+Status write_sysctl(const std::string& name, const std::string& value);
+
+}  // namespace sluice

@@ -1,0 +1,227 @@
+#include "port/tap_port.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "port/host_addresses.h"
+#include "port/host_error.h"
+#include "port/netns.h"
+#include "port/sysctl.h"
+#include "port/virtio_header.h"
+
+// USO is younger than the headers of some systems that we build on (Linux 6.2).
+#ifndef TUN_F_USO4
+#define TUN_F_USO4 0x20
+#define TUN_F_USO6 0x40
+#endif
+
+namespace sluice {
+namespace {
+
+constexpr Duration kCountInterval = Duration::milliseconds(100);
+
+Error tap_error(const std::string& operation, int error_number, const std::string& device) {
+  const std::string tried = operation + " " + device;
+  if (error_number == EINVAL) {
+    return {tried, EINVAL,
+            "\"" + device +
+                "\" is no name for a TAP device (1 to 15 characters), or a device of "
+                "another kind has it: choose another name."};
+  }
+  return host_error(tried, error_number, device);
+}
+
+Result<FileDescriptor> open_tun() {
+  FileDescriptor tap(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (tap.is_open()) return tap;
+  if (errno == ENOENT || errno == ENODEV || errno == ENXIO) {
+    return Error{"open /dev/net/tun", errno,
+                 "Load the module with `modprobe tun`, give the container the device /dev/net/tun, "
+                 "or use a port of kind packet."};
+  }
+  return host_error("open /dev/net/tun", errno, "");
+}
+
+// Makes the device and lets each frame be preceded by a virtio-net header of 12 bytes.
+Status make_device(int tap, const std::string& device) {
+  if (device.empty() || device.size() >= IFNAMSIZ) return tap_error("make TAP", EINVAL, device);
+  ifreq request{};
+  std::memcpy(request.ifr_name, device.data(), device.size());
+  request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (ioctl(tap, TUNSETIFF, &request) != 0) return tap_error("make TAP", errno, device);
+  const int header_size = kVirtioHeaderSize;
+  if (ioctl(tap, TUNSETVNETHDRSZ, &header_size) != 0) {
+    return tap_error("set the header size of TAP", errno, device);
+  }
+  return Done{};
+}
+
+// What the host may need to use its IPv6 addresses at once, also where IPv6 is off by default.
+Status enable_ipv6(const std::string& device) {
+  const std::string settings = "ipv6/conf/" + device + "/";
+  if (read_sysctl(settings + "disable_ipv6") == "1") {
+    Status enabled = write_sysctl(settings + "disable_ipv6", "0");
+    if (!enabled.ok()) return enabled;
+  }
+  // The link-local address, too, is to be usable at once (RFC 4862 5.4 turned off).
+  return write_sysctl(settings + "accept_dad", "0");
+}
+
+// The engine's own MAC on the link: the kernel's random one with one bit turned, so that the two
+// differ and the engine needs no entropy for it.
+MacAddress derived_mac(MacAddress kernel) {
+  kernel.bytes[5] ^= 1;
+  kernel.bytes[0] = static_cast<uint8_t>((kernel.bytes[0] & ~1u) | 2u);  // unicast, local
+  return kernel;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TapPort>> TapPort::open(const PortOptions& options, size_t largest_frame) {
+  Result<Netns> netns = Netns::open(options.netns);
+  if (!netns.ok()) return netns.error();
+  return netns.value().run([&] { return open_here(options, largest_frame); });
+}
+
+Result<std::unique_ptr<TapPort>> TapPort::open_here(const PortOptions& options,
+                                                    size_t largest_frame) {
+  Result<Netlink> netlink = Netlink::open();
+  if (!netlink.ok()) return netlink.error();
+  Result<FileDescriptor> tap = open_tun();
+  if (!tap.ok()) return tap.error();
+  Status made = make_device(tap.value().get(), options.device);
+  if (!made.ok()) return made.error();
+  std::unique_ptr<TapPort> port(
+      new TapPort(options, std::move(tap.value()), std::move(netlink.value()), largest_frame));
+  Status offloads = port->set_offloads(options.offloads);
+  if (!offloads.ok()) return offloads.error();
+  Status up = port->set_up_host_side(options);
+  if (!up.ok()) return up.error();
+  return port;
+}
+
+TapPort::TapPort(const PortOptions& options, FileDescriptor tap, Netlink netlink,
+                 size_t largest_frame)
+    : name_(options.name),
+      device_(options.device),
+      tap_(std::move(tap)),
+      netlink_(std::move(netlink)),
+      buffers_(kBatchCapacity, largest_frame) {
+  capabilities_.mtu = options.mtu;
+}
+
+// TUNSETOFFLOAD says what the kernel may hand to us. What it takes from us it takes in any case;
+// only USO it must know, which shows here.
+Status TapPort::set_offloads(bool wanted) {
+  constexpr unsigned kChecksumAndTso = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6;
+  constexpr unsigned kUso = TUN_F_USO4 | TUN_F_USO6;
+  constexpr unsigned kChoices[] = {kChecksumAndTso | TUN_F_TSO_ECN | kUso,
+                                   kChecksumAndTso | TUN_F_TSO_ECN, kChecksumAndTso};
+  if (!wanted) {
+    if (ioctl(tap_.get(), TUNSETOFFLOAD, 0ul) == 0) return Done{};
+    return tap_error("turn off the offloads of TAP", errno, device_);
+  }
+  for (const unsigned choice : kChoices) {
+    if (ioctl(tap_.get(), TUNSETOFFLOAD, static_cast<unsigned long>(choice)) != 0) continue;
+    capabilities_.checksum = capabilities_.tso4 = capabilities_.tso6 = true;
+    capabilities_.uso = (choice & kUso) != 0;
+    return Done{};
+  }
+  return tap_error("turn on the offloads of TAP", errno, device_);
+}
+
+Status TapPort::set_up_host_side(const PortOptions& options) {
+  Result<LinkInfo> link = netlink_.link(device_);
+  if (!link.ok()) return link.error();
+  dropped_before_ = link.value().tx_dropped;
+  mac_ = options.mac.value_or(derived_mac(link.value().mac));
+  if (mac_ == link.value().mac) {
+    return Error{"take the MAC address of TAP " + device_, EADDRINUSE,
+                 "The kernel's side has this address: give the engine another `mac`."};
+  }
+  const bool any_v6 = std::any_of(options.host_addresses.begin(), options.host_addresses.end(),
+                                  [](const auto& host) { return !host.address.is_v4(); });
+  if (any_v6) {
+    Status enabled = enable_ipv6(device_);
+    if (!enabled.ok()) return enabled;
+  }
+  Status up = netlink_.set_up(device_, link.value().index, options.mtu);
+  if (!up.ok()) return up;
+  for (const InterfaceAddress& address : options.host_addresses) {
+    Status added = netlink_.add_address(device_, link.value().index, address);
+    if (!added.ok()) return added;
+  }
+  Result<std::vector<KernelAddress>> kernel = netlink_.addresses();
+  if (!kernel.ok()) return kernel.error();
+  return refuse_shared_addresses(kernel.value(), options.addresses);
+}
+
+size_t TapPort::receive(Instant now, Batch& batch) {
+  count_missed(now);
+  const size_t before = batch.count;
+  for (size_t room = kBatchCapacity - before; room > 0 && !device_gone_; --room) {
+    Packet& packet = batch.packets[batch.count];
+    if (!read_frame(buffers_.frame(batch.count), packet)) break;
+    if (packet.length > buffers_.largest()) {
+      ++counters_.rx_truncated;
+      continue;
+    }
+    ++batch.count;
+    ++counters_.rx_frames;
+    counters_.rx_bytes += packet.length;
+  }
+  return batch.count - before;
+}
+
+// One read() fills header and frame: the header lands in the headroom, right before the frame.
+bool TapPort::read_frame(uint8_t* frame, Packet& packet) {
+  uint8_t* header = frame - kVirtioHeaderSize;
+  const ssize_t size = read(tap_.get(), header, kVirtioHeaderSize + buffers_.largest() + 1);
+  if (size < static_cast<ssize_t>(kVirtioHeaderSize)) {
+    if (size < 0 && errno == EBADFD) leave_device();
+    return false;
+  }
+  packet = Packet{};
+  packet.data = frame;
+  packet.length = static_cast<uint32_t>(size) - kVirtioHeaderSize;
+  read_virtio_header({header, kVirtioHeaderSize}, packet.length, packet.offload);
+  return true;
+}
+
+size_t TapPort::transmit(Instant, std::span<Packet* const> packets) {
+  size_t sent = 0;
+  for (; sent < packets.size() && !device_gone_; ++sent) {
+    const Packet& packet = *packets[sent];
+    uint8_t* header = packet.data - kVirtioHeaderSize;
+    write_virtio_header(packet.offload, packet.length, {header, kVirtioHeaderSize});
+    if (write(tap_.get(), header, kVirtioHeaderSize + packet.length) < 0) break;
+    ++counters_.tx_frames;
+    counters_.tx_bytes += packet.length;
+  }
+  counters_.tx_refused += packets.size() - sent;
+  return sent;
+}
+
+void TapPort::count_missed(Instant now) {
+  if (now < next_count_ || device_gone_) return;
+  next_count_ = now + kCountInterval;
+  Result<LinkInfo> link = netlink_.link(device_);
+  if (link.ok()) counters_.rx_missed = link.value().tx_dropped - dropped_before_;
+}
+
+// Somebody deleted the device. Its descriptor would poll as broken from now on and keep the worker
+// awake for nothing: in its place comes one that never becomes readable.
+void TapPort::leave_device() {
+  device_gone_ = true;
+  FileDescriptor never_readable(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  dup3(never_readable.get(), tap_.get(), O_CLOEXEC);
+}
+
+}  // namespace sluice

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "port/file_descriptor.h"
+#include "port/frame_buffers.h"
+#include "port/netlink.h"
+#include "port/port.h"
+#include "port/port_options.h"
+
+namespace sluice {
+
+// A TAP device that the port makes: what the kernel sends on it is received here, and what is
+// transmitted here arrives at the kernel. The device goes when the port goes, unless somebody had
+// made it persistent before.
+//
+// Needs CAP_NET_ADMIN. System calls: a read() or write() a frame, and every 100 ms a netlink
+// request for the frames that the kernel had to drop.
+class TapPort : public Port {
+ public:
+  // The device is up and has its addresses when this returns. `largest_frame` is what a buffer
+  // holds; longer frames are counted as truncated.
+  static Result<std::unique_ptr<TapPort>> open(const PortOptions& options,
+                                               size_t largest_frame = kMaxFrame);
+
+  size_t receive(Instant now, Batch& batch) override;
+  void release() override {}
+  size_t transmit(Instant now, std::span<Packet* const> packets) override;
+  int wait_fd() const override { return tap_.get(); }
+  const PortCapabilities& capabilities() const override { return capabilities_; }
+  const PortCounters& counters() const override { return counters_; }
+  MacAddress mac() const override { return mac_; }
+  const std::string& name() const override { return name_; }
+
+ private:
+  TapPort(const PortOptions& options, FileDescriptor tap, Netlink netlink, size_t largest_frame);
+
+  static Result<std::unique_ptr<TapPort>> open_here(const PortOptions& options,
+                                                    size_t largest_frame);
+  Status set_offloads(bool wanted);
+  Status set_up_host_side(const PortOptions& options);
+  bool read_frame(uint8_t* frame, Packet& packet);
+  void count_missed(Instant now);
+  void leave_device();
+
+  std::string name_;
+  std::string device_;
+  FileDescriptor tap_;
+  Netlink netlink_;
+  FrameBuffers buffers_;
+  PortCapabilities capabilities_;
+  PortCounters counters_;
+  MacAddress mac_;
+  bool device_gone_ = false;
+  uint64_t dropped_before_ = 0;  // by the kernel, when the port was opened
+  Instant next_count_;
+};
+
+}  // namespace sluice
