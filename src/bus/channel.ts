@@ -1,0 +1,87 @@
+/**
+ * Moves messages between a control segment and a data flow segment in this process, whole batches
+ * at a time. Neither waits for the other: what the segment has no room for is kept, in order.
+ */
+import type { NativeSegment } from '../native.js'
+import { MessageReader, type MessageSink } from './reader.js'
+import { MessageWriter } from './writer.js'
+
+const drainBytes = 65_536
+/** Batches before other work of this process gets its turn. */
+const batchesPerTurn = 16
+/** With more than this unsent, no more questions are taken: the memory stays bounded. */
+const maxUnsent = 4 * 1024 * 1024
+/** The segment says when it has messages, not when it has room: a full ring is tried again. */
+const retryMs = 1
+
+export class BusChannel {
+  readonly writer = new MessageWriter()
+  /** The bytes under the views that the sink gets. */
+  readonly received = Buffer.allocUnsafeSlow(drainBytes)
+  readonly #segment: NativeSegment
+  readonly #sink: MessageSink
+  readonly #reader = new MessageReader(this.received)
+  #turn: NodeJS.Immediate | undefined
+  #retry: NodeJS.Timeout | undefined
+  #sendScheduled = false
+  #draining = false
+  #stopped = false
+
+  constructor(segment: NativeSegment, sink: MessageSink) {
+    this.#segment = segment
+    this.#sink = sink
+  }
+
+  get invalid(): number {
+    return this.#reader.invalid
+  }
+
+  /** The segment has messages. */
+  readonly wake = (): void => {
+    if (this.#turn === undefined) this.#drain()
+  }
+
+  /** What the writer has goes out before this turn of the event loop is over. */
+  sendSoon(): void {
+    // A drain sends after each batch; only what is written outside of one needs a turn.
+    if (this.#draining || this.#sendScheduled) return
+    this.#sendScheduled = true
+    process.nextTick(() => {
+      this.#sendScheduled = false
+      this.#send()
+    })
+  }
+
+  stop(): void {
+    this.#stopped = true
+    clearImmediate(this.#turn)
+    clearTimeout(this.#retry)
+  }
+
+  #drain(): void {
+    this.#turn = undefined
+    for (let batch = 0; batch < batchesPerTurn; batch++) {
+      this.#send()
+      if (this.#stopped || this.writer.length > maxUnsent) return
+      const length = this.#segment.drain(this.received)
+      if (length === 0) return
+      this.#draining = true
+      this.#reader.read(length, this.#sink)
+      this.#draining = false
+    }
+    this.#send()
+    this.#turn = setImmediate(() => this.#drain())
+  }
+
+  #send(): void {
+    const { writer } = this
+    if (this.#stopped || writer.length === 0 || this.#retry !== undefined) return
+    writer.taken(this.#segment.submit(writer.pending, writer.length))
+    if (writer.length === 0) return
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined
+      this.#send()
+      this.wake()
+    }, retryMs)
+  }
+}

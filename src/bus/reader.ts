@@ -1,0 +1,107 @@
+/** Walks a buffer of whole messages, as drained from a data flow segment. */
+import {
+  AckView,
+  csmbMessages,
+  DeleteView,
+  QueryView,
+  StateView,
+  StatsView,
+  ssmbMessages,
+} from '../generated/messages.js'
+
+/** Takes the messages in order. A view is good until the method returns. */
+export interface MessageSink {
+  query(message: QueryView): void
+  delete(message: DeleteView): void
+  stats(message: StatsView): void
+  state(message: StateView): void
+  ack(message: AckView): void
+}
+
+const csmbHeader = 12
+
+/** Size by code; 0 for a code that is no message. Every SSMB type of this version is fixed. */
+const ssmbSizes = new Uint16Array(256)
+for (const { code, size } of ssmbMessages) ssmbSizes[code] = size
+
+const csmbSizes = new Map<number, number>(csmbMessages.map(({ code, size }) => [code, size]))
+
+export class MessageReader {
+  /** Messages of unknown type, of a wrong size, or of a type that a data flow segment never sends
+   *  (CS-14). Such a message is passed over; where its length cannot be known, so is the rest. */
+  invalid = 0
+
+  readonly #view: DataView
+  readonly #query: QueryView
+  readonly #delete: DeleteView
+  readonly #stats: StatsView
+  readonly #state: StateView
+  readonly #ack: AckView
+
+  /** Reads from `buffer`, which the caller fills anew before each read(). */
+  constructor(buffer: Uint8Array) {
+    this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+    this.#query = new QueryView(this.#view)
+    this.#delete = new DeleteView(this.#view)
+    this.#stats = new StatsView(this.#view)
+    this.#state = new StateView(this.#view)
+    this.#ack = new AckView(this.#view)
+  }
+
+  /** Reads the messages in the first `length` bytes. */
+  read(length: number, sink: MessageSink): void {
+    let at = 0
+    while (at < length) {
+      // The first byte of a CSMB message is 0, that of an SSMB message never (messages.def).
+      const isCsmb = this.#view.getUint8(at) === 0
+      const size = isCsmb ? this.#csmbSize(at, length) : ssmbSizes[this.#view.getUint8(at)]
+      if (size === 0 || at + size > length) {
+        this.invalid++
+        return
+      }
+      if (isCsmb) this.#readCsmb(at, size, sink)
+      else this.#readSsmb(at, sink)
+      at += size
+    }
+  }
+
+  /** The size that a CSMB header states; 0 where it is none. */
+  #csmbSize(at: number, length: number): number {
+    if (at + csmbHeader > length) return 0
+    const size = this.#view.getUint16(at + 2)
+    return size < csmbHeader ? 0 : size
+  }
+
+  #readSsmb(at: number, sink: MessageSink): void {
+    switch (this.#view.getUint8(at)) {
+      case QueryView.code:
+        this.#query.at = at
+        sink.query(this.#query)
+        break
+      case DeleteView.code:
+        this.#delete.at = at
+        sink.delete(this.#delete)
+        break
+      case StatsView.code:
+        this.#stats.at = at
+        sink.stats(this.#stats)
+        break
+      case StateView.code:
+        this.#state.at = at
+        sink.state(this.#state)
+        break
+      default:
+        this.invalid++
+    }
+  }
+
+  #readCsmb(at: number, size: number, sink: MessageSink): void {
+    const code = this.#view.getUint16(at)
+    if (code !== AckView.code || csmbSizes.get(code) !== size) {
+      this.invalid++
+      return
+    }
+    this.#ack.at = at
+    sink.ack(this.#ack)
+  }
+}

@@ -1,0 +1,112 @@
+/** What a user writes (design.md 6). Everything optional has its default in defaults.ts. */
+import type { BalanceChoice } from '../balance/algorithms.js'
+import type { Decision, Policy } from '../policy/decision.js'
+
+export interface PortConfig {
+  /** `tap`: a device that the engine makes. `packet`: one that exists, through AF_PACKET.
+   *  `memory`: in this process, for tests. */
+  readonly kind: 'tap' | 'packet' | 'memory'
+  /** Name of the network device; default the port's name. */
+  readonly device?: string
+  /** The engine's own addresses on the link, 'address/prefix'. */
+  readonly address: string | readonly string[]
+  /** `tap` only: what the host's side of the device gets. */
+  readonly hostAddress?: string | readonly string[]
+  /** Name (or path) of the network namespace of the device; default the present one. */
+  readonly netns?: string
+  /** 'aa:bb:cc:dd:ee:ff'; default the device's own, or a random one. */
+  readonly mac?: string
+  /** Default 1500. */
+  readonly mtu?: number
+  /** Flows that start behind an internal port are outbound. Default: internal where nodes of pools
+   *  are reached through it and there is another port. */
+  readonly role?: 'external' | 'internal'
+  /** Checksum and segmentation offloads; default true. */
+  readonly offloads?: boolean
+  /** Path of a pcapng file of everything that passes. */
+  readonly capture?: string
+}
+
+export interface RouteConfig {
+  /** 'network/prefix'. */
+  readonly to: string
+  /** The next hop, on the link of a port. */
+  readonly via: string
+}
+
+export interface PoolConfig {
+  /** 'address:port' or '[address]:port'; all of one family. */
+  readonly nodes: readonly (string | { readonly address: string })[]
+  /** Default 'round-robin'. */
+  readonly balance?: BalanceChoice
+}
+
+export interface VirtualServerConfig<Pool extends string = string> {
+  /** 'tcp://address:port' or 'udp://address:port'. */
+  readonly listen: string
+  /** Where its flows go: this or `policy`. */
+  readonly pool?: Pool
+  /** Decides each of its flows. */
+  readonly policy?: Policy<Pool>
+  /** How long `policy` may take; default 250. The segment holds a flow's packets for 350 ms. */
+  readonly policyTimeoutMs?: number
+  /** The decision where `policy` fails or is late; default `{ reject: 'reset' }`. */
+  readonly fallback?: Decision<Pool>
+  /** A flow without packets for so long ends; default that of its protocol in `timeouts`. */
+  readonly idleTimeoutMs?: number
+}
+
+/**
+ * The bound of each table. The memory is reserved at start and taken from the machine as it is
+ * first used: with the defaults about 230 MiB at most.
+ */
+export interface LimitsConfig {
+  /** Flows at once; 128 bytes each and their index. Default 1 000 000: 150 MiB. */
+  readonly flows?: number
+  /** Flows that wait for a decision. Default 16 384. */
+  readonly waitingFlows?: number
+  /** Packets that wait with one of them. Default 32. */
+  readonly waitingPackets?: number
+  /** Buffers of 2 KiB for packets that wait, and one of 64 KiB for each hundred. Default 16 384:
+   *  42 MiB. */
+  readonly packetBuffers?: number
+  /** Size of each of the two rings between the segments. Default 16 MiB. */
+  readonly busBytes?: number
+}
+
+export interface TimeoutsConfig {
+  /** Default 2 h 4 min (RFC 5382 REQ-5). */
+  readonly tcpEstablishedMs?: number
+  /** Default 4 min (RFC 5382 REQ-5). */
+  readonly tcpOpeningMs?: number
+  /** Default 4 min (RFC 5382 REQ-5). */
+  readonly tcpClosingMs?: number
+  /** Default 5 min (RFC 4787 REQ-5). */
+  readonly udpMs?: number
+  /** How long a closed flow still translates a repeated FIN or ACK. Default 5 s. */
+  readonly lingerMs?: number
+  /** How long a refusal holds for the flow's further packets. Default 2 s. */
+  readonly refusedMs?: number
+  /** How often statistics of an active flow are told. Default 10 s. */
+  readonly statsIntervalMs?: number
+}
+
+export interface SluiceConfig<Pool extends string = string> {
+  readonly ports: Readonly<Record<string, PortConfig>>
+  readonly routes?: readonly RouteConfig[]
+  readonly pools?: Readonly<Record<Pool, PoolConfig>>
+  readonly virtualServers?: Readonly<Record<string, VirtualServerConfig<NoInfer<Pool>>>>
+  /** Forward what no virtual server takes, as a router; default true. */
+  readonly forward?: boolean
+  readonly limits?: LimitsConfig
+  readonly timeouts?: TimeoutsConfig
+  /** Only 1 in this version. */
+  readonly workers?: 1
+}
+
+/** Gives a configuration its type: pool names in policies and virtual servers are checked. */
+export function defineConfig<const Pool extends string>(
+  config: SluiceConfig<Pool>,
+): SluiceConfig<Pool> {
+  return config
+}

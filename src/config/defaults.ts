@@ -1,0 +1,39 @@
+/** Default values and bounds of the numbers in a configuration; config.ts tells the reasons. */
+
+interface Bounds {
+  readonly min: number
+  readonly max: number
+  readonly default: number
+}
+
+const mebibyte = 1024 * 1024
+const minute = 60_000
+/** The bus carries an idle time-out as u32 seconds; a week is more than any flow needs. */
+const week = 7 * 24 * 60 * minute
+
+export const limitBounds = {
+  flows: { min: 16, max: 16_777_216, default: 1_000_000 },
+  waitingFlows: { min: 1, max: 1_048_576, default: 16_384 },
+  waitingPackets: { min: 1, max: 1024, default: 32 },
+  packetBuffers: { min: 128, max: 4_194_304, default: 16_384 },
+  busBytes: { min: 65_536, max: 256 * mebibyte, default: 16 * mebibyte },
+} as const satisfies Record<string, Bounds>
+
+export const timeoutBounds = {
+  tcpEstablishedMs: { min: 1000, max: week, default: 124 * minute },
+  tcpOpeningMs: { min: 1000, max: week, default: 4 * minute },
+  tcpClosingMs: { min: 1000, max: week, default: 4 * minute },
+  udpMs: { min: 1000, max: week, default: 5 * minute },
+  lingerMs: { min: 100, max: week, default: 5000 },
+  refusedMs: { min: 100, max: week, default: 2000 },
+  statsIntervalMs: { min: 100, max: week, default: 10_000 },
+} as const satisfies Record<string, Bounds>
+
+export const mtuBounds = { min: 576, max: 65_535, default: 1500 } as const
+/** IFNAMSIZ less the zero byte. */
+export const longestDevice = 15
+/** RFC 8200 5: every link that carries IPv6 has this MTU. */
+export const minimumIpv6Mtu = 1280
+
+export const policyTimeoutBounds = { min: 1, max: minute, default: 250 } as const
+export const idleTimeoutBounds = { min: 1000, max: week } as const

@@ -1,0 +1,44 @@
+/** What design.md has and this version has not: refused by name rather than taken silently. */
+
+/** Keys by the pattern of the object that they stand in. */
+const laterKeys: Readonly<Record<string, readonly string[]>> = {
+  'ports.*': ['queues'],
+  'pools.*': ['check'],
+  'pools.*.nodes.*': ['weight'],
+  'virtualServers.*': [
+    'service',
+    'inspect',
+    'preserveClient',
+    'snat',
+    'connectionLimit',
+    'maintenance',
+    'wildcardAddress',
+    'wildcardPort',
+    'translateAddress',
+    'translatePort',
+    'arp',
+  ],
+  limits: ['connections', 'bufferMemory'],
+}
+
+/** Values by the pattern of the key that has them. */
+const laterValues: Readonly<Record<string, readonly string[]>> = {
+  'ports.*.kind': ['xdp'],
+  'pools.*.balance': ['weighted', 'least-bytes'],
+  'pools.*.balance.hash': ['cookie', 'header', 'url', 'tls-session'],
+}
+
+/** Records that a user names: their keys are `*` in a pattern. */
+const named = new Set(['ports', 'pools', 'virtualServers', 'nodes'])
+
+function patternOf(path: readonly PropertyKey[]): string {
+  return path.map((part, i) => (named.has(String(path[i - 1])) ? '*' : String(part))).join('.')
+}
+
+export function isLaterKey(path: readonly PropertyKey[], key: string): boolean {
+  return laterKeys[patternOf(path)]?.includes(key) ?? false
+}
+
+export function isLaterValue(path: readonly PropertyKey[], value: unknown): boolean {
+  return typeof value === 'string' && (laterValues[patternOf(path)]?.includes(value) ?? false)
+}

@@ -1,0 +1,39 @@
+/** Which port leads to an address: the networks on the ports' links, then the routes. */
+import { contains, type Prefix } from '../bus/address.js'
+import type { Family } from '../endpoint.js'
+
+interface Links {
+  readonly ports: readonly { readonly name: string; readonly addresses: readonly Prefix[] }[]
+  readonly routes: readonly { readonly to: Prefix; readonly via: string }[]
+}
+
+/** The links of a configuration as the schema gives it. */
+export function linksOf(config: {
+  readonly ports: Readonly<Record<string, { readonly address: readonly Prefix[] }>>
+  readonly routes: Links['routes']
+}): Links {
+  const ports = Object.entries(config.ports).map(([name, port]) => ({
+    name,
+    addresses: port.address,
+  }))
+  return { ports, routes: config.routes }
+}
+
+/** The port on whose link an address lies. */
+export function linkOf({ ports }: Links, address: string, family: Family): string | undefined {
+  return ports.find((port) => port.addresses.some((own) => contains(own, address, family)))?.name
+}
+
+/** The port through which an address is reached: the longest prefix decides. */
+export function portTowards(links: Links, address: string, family: Family): string | undefined {
+  const onLink = links.ports.flatMap((port) =>
+    port.addresses.map((prefix) => ({ prefix, port: port.name })),
+  )
+  const routed = links.routes.flatMap(({ to, via }) => {
+    const port = linkOf(links, via, to.family)
+    return port === undefined ? [] : [{ prefix: to, port }]
+  })
+  return [...onLink, ...routed]
+    .filter(({ prefix }) => contains(prefix, address, family))
+    .sort((a, b) => b.prefix.length - a.prefix.length)[0]?.port
+}

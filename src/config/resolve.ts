@@ -1,0 +1,97 @@
+/** From what a user wrote to what the engine runs, or to the list of everything wrong with it. */
+import { configError } from '../errors.js'
+import { checkConfig } from './checks.js'
+import type { SluiceConfig } from './config.js'
+import { policyTimeoutBounds } from './defaults.js'
+import { describeIssues } from './issues.js'
+import { linksOf, portTowards } from './reach.js'
+import {
+  type ResolvedConfig,
+  type ResolvedPort,
+  type ResolvedVirtualServer,
+  resolved,
+} from './resolved.js'
+import { keysAt, type ParsedConfig, schema } from './schema.js'
+
+/** Ports behind which there are nodes. */
+function portsOfNodes(config: ParsedConfig): Set<string | undefined> {
+  const links = linksOf(config)
+  const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
+  return new Set(nodes.map(({ address: node }) => portTowards(links, node.address, node.family)))
+}
+
+function resolvePorts(config: ParsedConfig): ResolvedPort[] {
+  const ports = Object.entries(config.ports)
+  const withNodes = portsOfNodes(config)
+  return ports.map(([name, port]) => ({
+    name,
+    kind: port.kind,
+    device: port.device ?? name,
+    addresses: port.address,
+    hostAddresses: port.hostAddress ?? [],
+    netns: port.netns,
+    mac: port.mac?.toLowerCase() ?? '',
+    mtu: port.mtu,
+    internal: port.role ? port.role === 'internal' : ports.length > 1 && withNodes.has(name),
+    offloads: port.offloads,
+    capture: port.capture,
+  }))
+}
+
+function resolveVirtualServer([name, server]: [
+  string,
+  ParsedConfig['virtualServers'][string],
+]): ResolvedVirtualServer {
+  return {
+    name,
+    protocol: server.listen.protocol,
+    listen: server.listen.endpoint,
+    // checkConfig made sure that there is one of the two.
+    decide: server.pool ?? (server.policy as NonNullable<typeof server.policy>),
+    policyTimeoutMs: server.policyTimeoutMs ?? policyTimeoutBounds.default,
+    fallback: server.fallback ?? { reject: 'reset' },
+    idleTimeoutMs: server.idleTimeoutMs,
+  }
+}
+
+function build(config: ParsedConfig): ResolvedConfig {
+  const pools = Object.entries(config.pools).map(([name, pool]) => ({
+    name,
+    nodes: pool.nodes.map(({ address }) => address),
+    balance: pool.balance.choose,
+    balanceName: pool.balance.name,
+  }))
+  return {
+    [resolved]: true,
+    ports: resolvePorts(config),
+    routes: config.routes,
+    pools,
+    virtualServers: Object.entries(config.virtualServers).map(resolveVirtualServer),
+    forward: config.forward,
+    limits: config.limits,
+    timeouts: config.timeouts,
+  }
+}
+
+function isResolved(config: unknown): config is ResolvedConfig {
+  return typeof config === 'object' && config !== null && resolved in config
+}
+
+/**
+ * Checks a configuration and puts the defaults in. A resolved one comes back as it is.
+ * @throws {SluiceError} `ERR_SLUICE_CONFIG`, with every problem in `issues`. `subject` is its name
+ * in the sentence.
+ */
+export function resolveConfig(
+  config: SluiceConfig | ResolvedConfig | unknown,
+  subject = 'The configuration',
+): ResolvedConfig {
+  if (isResolved(config)) return config
+  const parsed = schema.safeParse(config)
+  if (!parsed.success) {
+    throw configError(subject, describeIssues(parsed.error, config, keysAt))
+  }
+  const issues = checkConfig(parsed.data)
+  if (issues.length > 0) throw configError(subject, issues)
+  return build(parsed.data)
+}

@@ -1,0 +1,60 @@
+/** A configuration that was checked: everything parsed, defaults in place, names known to exist. */
+import type { Balance } from '../balance/balance.js'
+import type { Prefix } from '../bus/address.js'
+import type { Endpoint } from '../endpoint.js'
+import type { Policy, Verdict } from '../policy/decision.js'
+import type { Protocol } from '../policy/new-flow.js'
+import type { limitBounds, timeoutBounds } from './defaults.js'
+
+export interface ResolvedPort {
+  readonly name: string
+  readonly kind: 'tap' | 'packet' | 'memory'
+  readonly device: string
+  readonly addresses: readonly Prefix[]
+  readonly hostAddresses: readonly Prefix[]
+  readonly netns: string
+  readonly mac: string
+  readonly mtu: number
+  readonly internal: boolean
+  readonly offloads: boolean
+  readonly capture: string
+}
+
+export interface ResolvedRoute {
+  readonly to: Prefix
+  readonly via: string
+}
+
+export interface ResolvedPool {
+  readonly name: string
+  readonly nodes: readonly Endpoint[]
+  readonly balance: Balance
+  /** The algorithm in words, for status: 'round-robin', 'hash source', 'function'. */
+  readonly balanceName: string
+}
+
+export interface ResolvedVirtualServer {
+  readonly name: string
+  readonly protocol: Protocol
+  readonly listen: Endpoint
+  /** A pool's name, or a policy. */
+  readonly decide: string | Policy
+  readonly policyTimeoutMs: number
+  readonly fallback: Verdict
+  /** 0: that of the protocol. */
+  readonly idleTimeoutMs: number
+}
+
+/** Marks what resolveConfig made, so that it is taken as it is the next time. */
+export const resolved: unique symbol = Symbol('sluice.resolved')
+
+export interface ResolvedConfig {
+  readonly [resolved]: true
+  readonly ports: readonly ResolvedPort[]
+  readonly routes: readonly ResolvedRoute[]
+  readonly pools: readonly ResolvedPool[]
+  readonly virtualServers: readonly ResolvedVirtualServer[]
+  readonly forward: boolean
+  readonly limits: Readonly<Record<keyof typeof limitBounds, number>>
+  readonly timeouts: Readonly<Record<keyof typeof timeoutBounds, number>>
+}

@@ -1,0 +1,256 @@
+/**
+ * The control segment: answers what the data flow segment asks, flow by flow, and keeps the books.
+ * It knows the data flow segment by its messages only.
+ */
+import { BusChannel } from '../bus/channel.js'
+import type { MessageSink } from '../bus/reader.js'
+import type { ResolvedConfig } from '../config/resolved.js'
+import { SluiceError } from '../errors.js'
+import {
+  type AckView,
+  type DeleteView,
+  EndReason,
+  QueryReason,
+  type QueryView,
+  SsmbError,
+  type StateView,
+  type StatsView,
+} from '../generated/messages.js'
+import type { Logger } from '../logger.js'
+import type { NativeSegment } from '../native.js'
+import { ArrivingFlow } from './arriving-flow.js'
+import { type Choice, Decider } from './decider.js'
+import { FlowDump } from './flow-dump.js'
+import { FlowLedger } from './flow-ledger.js'
+import { Pools } from './pools.js'
+import { protocolNumbers } from './protocol.js'
+import { ReplyWriter } from './reply-writer.js'
+import type { Session, SessionFlow } from './session.js'
+import { protocolOf, readSignature, type Signature } from './signature.js'
+import type { BusCounters, DecisionCounters, FlowRecord } from './status.js'
+import { type VirtualServer, VirtualServers } from './virtual-servers.js'
+
+export interface ControlSegmentOptions {
+  readonly config: ResolvedConfig
+  readonly segment: NativeSegment
+  readonly log: Logger
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+const announceMs = 5000
+const sweepMs = 10_000
+
+export class ControlSegment implements MessageSink {
+  readonly pools: Pools
+  readonly servers: VirtualServers
+  readonly ledger: FlowLedger
+  readonly #channel: BusChannel
+  readonly #decider: Decider
+  readonly #replies: ReplyWriter
+  readonly #dump: FlowDump
+  #config: ResolvedConfig
+  #sweeper: NodeJS.Timeout | undefined
+  #stale = 0
+  readonly #decisions = { assigned: 0, resumed: 0, routed: 0, rejected: 0, unknown: 0 }
+
+  constructor({ config, segment, log, now = Date.now }: ControlSegmentOptions) {
+    this.#config = config
+    this.pools = new Pools(config.pools)
+    this.servers = new VirtualServers(config.virtualServers)
+    this.ledger = new FlowLedger(config.limits.flows, now)
+    this.#channel = new BusChannel(segment, this)
+    this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
+    this.#replies = new ReplyWriter(this.#channel.writer)
+    this.#dump = new FlowDump(this.#channel)
+  }
+
+  /** To be called when the data flow segment has messages. */
+  get wake(): () => void {
+    return this.#channel.wake
+  }
+
+  /** Tells the running data flow segment of the virtual servers; resolves when it has them all. */
+  async start(): Promise<void> {
+    this.#sweeper = setInterval(() => this.ledger.sweep(), sweepMs).unref()
+    const announced = this.servers.announce(this.#channel.writer)
+    const timer = setTimeout(() => this.servers.giveUp(unacknowledged()), announceMs)
+    this.#channel.sendSoon()
+    try {
+      await announced
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  stop(): void {
+    const error = new SluiceError(
+      'ERR_SLUICE_STOPPED',
+      'The engine was stopped.',
+      'Start a new one; a stopped engine stays stopped.',
+    )
+    clearInterval(this.#sweeper)
+    this.#channel.stop()
+    this.#decider.stop()
+    this.#dump.stop(error)
+    this.servers.giveUp(error)
+  }
+
+  /** Puts other pools and policies in force. Live flows keep their decision. */
+  reload(config: ResolvedConfig): void {
+    this.#config = config
+    this.pools.replace(config.pools)
+    this.servers.replace(config.virtualServers)
+    this.#decider.forgetLogged()
+  }
+
+  /** The live flows, their counts asked for now. */
+  async flows(): Promise<FlowRecord[]> {
+    return (await this.#dump.run()).map((session) => session.report())
+  }
+
+  get decisions(): DecisionCounters {
+    return { ...this.#decisions, ...this.#decider.failures, pending: this.#decider.pending }
+  }
+
+  get bus(): BusCounters {
+    return { invalid: this.#channel.invalid, stale: this.#stale }
+  }
+
+  query(message: QueryView): void {
+    const repeated = this.ledger.flow(message.serial)
+    if (repeated) {
+      this.#answer(repeated)
+      return
+    }
+    const signature = readSignature(this.#channel.received, message.sig.at)
+    const session = this.#known(message, signature)
+    if (session) this.#resume(session, signature, message)
+    else this.#open(signature, message)
+  }
+
+  delete(message: DeleteView): void {
+    const flow = this.#flowOf(message.serial)
+    if (!flow) return
+    this.ledger.update(flow, message.cnt)
+    if (message.reason === EndReason.overflow) this.#evict(flow)
+    else this.ledger.endFlow(flow)
+  }
+
+  stats(message: StatsView): void {
+    const flow = this.#flowOf(message.serial)
+    if (flow) this.ledger.update(flow, message.cnt)
+  }
+
+  state(message: StateView): void {
+    const flow = this.ledger.flow(message.serial)
+    if (flow) this.ledger.update(flow, message.cnt)
+    if (message.errorCode !== SsmbError.evicted) this.#dump.take(message, flow?.session)
+    else if (flow) this.#evict(flow)
+    else this.#stale++
+  }
+
+  ack(message: AckView): void {
+    if (!this.servers.acknowledge(message)) this.#stale++
+  }
+
+  /** The flow of a serial; a message that has none is stale (SSMB-13). */
+  #flowOf(serial: number): SessionFlow | undefined {
+    const flow = this.ledger.flow(serial)
+    if (!flow) this.#stale++
+    return flow
+  }
+
+  /** The session that a new flow belongs to (FLOWLIFE-17), from either side. */
+  #known(message: QueryView, signature: Signature): Session | undefined {
+    const session = this.ledger.session(signature)
+    if (message.reason !== QueryReason.open) {
+      return session ?? this.ledger.sessionOfServer(signature, this.servers)
+    }
+    // A SYN with the same number is the same SYN again; another number opens another session, and
+    // the data flow segment has no flow of the old one any more (DFS-20).
+    if (session && session.initialSequence !== message.tcpSeq) {
+      this.ledger.end(session)
+      return undefined
+    }
+    return session
+  }
+
+  #resume(session: Session, signature: Signature, message: QueryView): void {
+    this.#decisions.resumed++
+    this.#answer(this.ledger.join(session, signature, message))
+  }
+
+  #open(signature: Signature, message: QueryView): void {
+    const server = this.servers.get(message.vsId)
+    if (server && message.reason !== QueryReason.midSession) {
+      this.#decide(server, this.#enter(signature, message, server).session)
+    } else if (server) {
+      // The middle of a session that nobody here opened: its server would not know it either.
+      this.#unknown(message, 'reset')
+    } else if (message.vsId === 0 && this.#config.forward) {
+      const flow = this.#enter(signature, message, null)
+      this.#decisions.routed++
+      this.ledger.assign(flow.session, null)
+      this.#answer(flow)
+    } else {
+      this.#unknown(message)
+    }
+  }
+
+  #enter(signature: Signature, message: QueryView, server: VirtualServer | null): SessionFlow {
+    const openedAt = message.timestampNumber / 1000
+    const session = this.ledger.open(signature, server, message.tcpSeq, openedAt)
+    return this.ledger.join(session, signature, message)
+  }
+
+  #decide(server: VirtualServer, session: Session): void {
+    const dscp = session.flows[0].tos >> 2
+    const flow = new ArrivingFlow(session, server, dscp, this.pools.figures, this.ledger)
+    this.#decider.decide(server, flow, (choice) => this.#settle(session, choice))
+  }
+
+  /** The decision is there: every flow of the session that waits has its answer. */
+  #settle(session: Session, choice: Choice): void {
+    if (session.state !== 'deciding') return
+    if (typeof choice === 'string') {
+      this.#decisions.rejected++
+      for (const flow of session.flows) this.#replies.refuse(flow, choice)
+      this.ledger.end(session)
+    } else {
+      this.#decisions.assigned++
+      this.ledger.assign(session, choice)
+      for (const flow of session.flows) this.#replies.forward(flow)
+    }
+    this.#channel.sendSoon()
+  }
+
+  /** Answers a flow of a decided session; one that still waits is answered when it is settled. */
+  #answer(flow: SessionFlow): void {
+    if (flow.session.state === 'deciding') return
+    this.#replies.forward(flow)
+    this.#channel.sendSoon()
+  }
+
+  #unknown(message: QueryView, rejection?: 'reset'): void {
+    this.#decisions.unknown++
+    this.#replies.unknown(message, rejection)
+    this.#channel.sendSoon()
+  }
+
+  /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */
+  #evict(flow: SessionFlow): void {
+    const { server, signature } = flow.session
+    const { tcpEstablishedMs, udpMs } = this.#config.timeouts
+    const ofProtocol = protocolOf(signature) === protocolNumbers.tcp ? tcpEstablishedMs : udpMs
+    this.ledger.evictFlow(flow, server?.settings.idleTimeoutMs || ofProtocol)
+  }
+}
+
+function unacknowledged(): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_TIMEOUT',
+    `The data flow segment did not take the virtual servers within ${announceMs / 1000} seconds.`,
+    'Start again when the machine is less busy; report it if it stays so.',
+  )
+}

@@ -1,0 +1,166 @@
+/**
+ * Runs what decides a new flow: a pool's algorithm, or a user's policy. Whatever a user's function
+ * does, its own flow gets a decision, the configured fallback at worst, and no other flow waits.
+ */
+import type { Logger } from '../logger.js'
+import { type Rejection, readDecision, type Verdict } from '../policy/decision.js'
+import type { NewFlow } from '../policy/new-flow.js'
+import type { Node, Pools } from './pools.js'
+import type { VirtualServer } from './virtual-servers.js'
+
+/** A node, or a refusal. */
+export type Choice = Node | Rejection
+
+type Failure = 'policyErrors' | 'policyTimeouts' | 'policyNonsense' | 'policyOverload'
+
+const failureTexts: Readonly<Record<Failure, string>> = {
+  policyErrors: 'the policy threw: the flow takes the fallback',
+  policyTimeouts: 'the policy took too long: the flow takes the fallback',
+  policyNonsense: 'the answer is no decision: the flow takes the fallback',
+  policyOverload: 'too many policies are at work: the flow takes the fallback',
+}
+
+/** An answer that is not a decision, or names what does not exist. */
+class Nonsense extends Error {
+  constructor(readonly answer: unknown) {
+    super('not a decision')
+  }
+}
+
+export class Decider {
+  readonly failures: Record<Failure, number> = {
+    policyErrors: 0,
+    policyTimeouts: 0,
+    policyNonsense: 0,
+    policyOverload: 0,
+  }
+  readonly #logged = new Set<string>()
+  readonly #timers = new Set<NodeJS.Timeout>()
+
+  /** @param maxPending asynchronous policies at work at once */
+  constructor(
+    private readonly pools: Pools,
+    private readonly maxPending: number,
+    private readonly log: Logger,
+  ) {}
+
+  /** Asynchronous policies at work. */
+  get pending(): number {
+    return this.#timers.size
+  }
+
+  /** Calls `done` with the choice, once: before it returns unless the policy is asynchronous. */
+  decide(server: VirtualServer, flow: NewFlow, done: (choice: Choice) => void): void {
+    const choice = this.#choose(server, flow, done)
+    if (choice !== undefined) done(choice)
+  }
+
+  /** Forgets the asynchronous policies at work: their `done` is not called any more. */
+  stop(): void {
+    for (const timer of this.#timers) clearTimeout(timer)
+    this.#timers.clear()
+  }
+
+  /** New policies: failures of each kind are logged again. */
+  forgetLogged(): void {
+    this.#logged.clear()
+  }
+
+  /** The choice, or undefined where an asynchronous policy will make it. */
+  #choose(
+    server: VirtualServer,
+    flow: NewFlow,
+    done: (choice: Choice) => void,
+  ): Choice | undefined {
+    const { decide } = server.settings
+    try {
+      if (typeof decide === 'string') return this.#carryOut({ pool: decide }, server, flow)
+      if (this.pending >= this.maxPending) return this.#fail('policyOverload', server, flow)
+      const answer: unknown = decide(flow)
+      if (!isThenable(answer)) return this.#read(answer, server, flow)
+      this.#wait(answer, server, flow, done)
+      return undefined
+    } catch (error) {
+      return this.#fallBack(server, flow, error)
+    }
+  }
+
+  #wait(
+    answer: PromiseLike<unknown>,
+    server: VirtualServer,
+    flow: NewFlow,
+    done: (choice: Choice) => void,
+  ): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer)
+      done(this.#fail('policyTimeouts', server, flow))
+    }, server.settings.policyTimeoutMs)
+    this.#timers.add(timer)
+    const inTime = () => {
+      clearTimeout(timer)
+      return this.#timers.delete(timer)
+    }
+    answer.then(
+      (value) => {
+        if (inTime()) done(this.#readOrFallBack(value, server, flow))
+      },
+      (error) => {
+        if (inTime()) done(this.#fallBack(server, flow, error))
+      },
+    )
+  }
+
+  #readOrFallBack(answer: unknown, server: VirtualServer, flow: NewFlow): Choice {
+    try {
+      return this.#read(answer, server, flow)
+    } catch (error) {
+      return this.#fallBack(server, flow, error)
+    }
+  }
+
+  #read(answer: unknown, server: VirtualServer, flow: NewFlow): Choice {
+    const verdict = readDecision(answer)
+    if (!verdict) throw new Nonsense(answer)
+    return this.#carryOut(verdict, server, flow)
+  }
+
+  /** @throws {Nonsense} where a name does not exist, and what a user's balance function throws */
+  #carryOut(verdict: Verdict, server: VirtualServer, flow: NewFlow): Choice {
+    if ('reject' in verdict) return verdict.reject
+    const node =
+      'node' in verdict
+        ? this.pools.node(verdict.node)
+        : this.pools.pool(verdict.pool)?.choose(flow)
+    // Translation keeps the family.
+    if (!node || node.endpoint.family !== server.settings.listen.family) throw new Nonsense(verdict)
+    return node
+  }
+
+  #fallBack(server: VirtualServer, flow: NewFlow, error: unknown): Choice {
+    const kind = error instanceof Nonsense ? 'policyNonsense' : 'policyErrors'
+    return this.#fail(kind, server, flow, error)
+  }
+
+  #fail(kind: Failure, server: VirtualServer, flow: NewFlow, error?: unknown): Choice {
+    this.failures[kind]++
+    const occasion = `${kind} ${server.name}`
+    if (!this.#logged.has(occasion)) {
+      this.#logged.add(occasion)
+      const details = error instanceof Nonsense ? { answer: error.answer } : { err: error }
+      this.log.warn({ virtualServer: server.name, ...details }, failureTexts[kind])
+    }
+    try {
+      return this.#carryOut(server.settings.fallback, server, flow)
+    } catch {
+      return 'reset'
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    typeof (value as { then?: unknown }).then === 'function'
+  )
+}

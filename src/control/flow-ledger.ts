@@ -1,0 +1,193 @@
+/**
+ * The control segment's own table of sessions, by signature and by the serials of their flows
+ * (CS-04). It counts connections and traffic for nodes and virtual servers, each once.
+ */
+import type { CntView, QueryView } from '../generated/messages.js'
+import type { ActivityRanking, FlowActivity } from '../policy/new-flow.js'
+import type { Node } from './pools.js'
+import { Session, SessionFlow } from './session.js'
+import { isFrom, reversed, type Signature, sourceOf, towards } from './signature.js'
+import { TrafficTotals } from './traffic.js'
+import type { VirtualServer } from './virtual-servers.js'
+
+export class FlowLedger implements ActivityRanking {
+  readonly #bySignature = new Map<Signature, Session>()
+  readonly #bySerial = new Map<number, SessionFlow>()
+  /** When each dormant session is given up, in milliseconds since 1970; oldest first. */
+  readonly #dormant = new Map<Session, number>()
+  readonly #scratch = new TrafficTotals()
+
+  /**
+   * @param maxDormant sessions kept after their eviction
+   * @param now milliseconds since 1970
+   */
+  constructor(
+    private readonly maxDormant: number,
+    private readonly now: () => number,
+  ) {}
+
+  get size(): number {
+    return this.#bySignature.size
+  }
+
+  flow(serial: number): SessionFlow | undefined {
+    return this.#bySerial.get(serial)
+  }
+
+  /** The session whose client sends packets of this signature. */
+  session(signature: Signature): Session | undefined {
+    return this.#bySignature.get(signature)
+  }
+
+  /** The session whose server sends packets of this signature. */
+  sessionOfServer(signature: Signature, servers: Iterable<VirtualServer>): Session | undefined {
+    const answered = reversed(signature)
+    const routed = this.#bySignature.get(answered)
+    if (routed && !routed.node) return routed
+    for (const server of servers) {
+      const session = this.#bySignature.get(towards(answered, server.encoded))
+      if (session?.node && isFrom(signature, session.node.encoded)) return session
+    }
+    return undefined
+  }
+
+  /** Enters a session that waits for its decision. */
+  open(
+    signature: Signature,
+    server: VirtualServer | null,
+    initialSequence: number,
+    openedAt: number,
+  ): Session {
+    const session = new Session(signature, server, initialSequence, openedAt)
+    this.#bySignature.set(signature, session)
+    return session
+  }
+
+  /** The decision: a node, or null for a session that is only routed. Counted here, and once. */
+  assign(session: Session, node: Node | null): void {
+    session.node = node
+    session.state = 'open'
+    node?.opened()
+    if (session.server) {
+      session.server.connections++
+      session.server.totalConnections++
+    }
+  }
+
+  /**
+   * Adds the flow that asks to a session. One of the same signature and DSCP is replaced: that it
+   * asks again means that the data flow segment has it no more.
+   */
+  join(session: Session, signature: Signature, query: QueryView): SessionFlow {
+    const flow = new SessionFlow(session, signature, query)
+    const old = session.flows.find(
+      (other) => other.tos === flow.tos && other.signature === signature,
+    )
+    if (old) this.#forget(old)
+    session.flows.push(flow)
+    this.#bySerial.set(flow.serial, flow)
+    if (session.state === 'dormant') {
+      this.#dormant.delete(session)
+      session.state = 'open'
+    }
+    return flow
+  }
+
+  /** Takes the totals of a flow, which are since its start; what is new in them is counted. */
+  update(flow: SessionFlow, totals: CntView): void {
+    const { session, told } = flow
+    const more = this.#scratch
+    more.packetsIn = totals.pktsInNumber - told.packetsIn
+    more.bytesIn = totals.bytesInNumber - told.bytesIn
+    more.packetsOut = totals.pktsOutNumber - told.packetsOut
+    more.bytesOut = totals.bytesOutNumber - told.bytesOut
+    told.add(more)
+    if (flow.fromServer) more.swap()
+    session.traffic.add(more)
+    session.server?.traffic.add(more)
+    session.node?.count(more)
+    this.#noteActivity(session, more.bytesIn + more.bytesOut, totals.tLastNumber / 1000)
+  }
+
+  /** A flow ended; its session does with the last one. */
+  endFlow(flow: SessionFlow): void {
+    this.#forget(flow)
+    if (flow.session.flows.length === 0) this.end(flow.session)
+  }
+
+  /** A flow was evicted; its session may ask again until `keepMs` have passed. */
+  evictFlow(flow: SessionFlow, keepMs: number): void {
+    const { session } = flow
+    if (session.state === 'deciding' || session.flows.length > 1) {
+      this.endFlow(flow)
+      return
+    }
+    this.#forget(flow)
+    session.state = 'dormant'
+    this.#dormant.set(session, this.now() + keepMs)
+    const [oldest] = this.#dormant.keys()
+    if (this.#dormant.size > this.maxDormant) this.end(oldest)
+  }
+
+  /** Takes a session out of every table. */
+  end(session: Session): void {
+    if (session.state === 'open' || session.state === 'dormant') {
+      session.node?.closed()
+      if (session.server) session.server.connections--
+    }
+    this.#dormant.delete(session)
+    session.state = 'ended'
+    for (const flow of session.flows) this.#bySerial.delete(flow.serial)
+    session.flows.length = 0
+    this.#bySignature.delete(session.signature)
+  }
+
+  /** Gives up dormant sessions whose time is over. */
+  sweep(): void {
+    const now = this.now()
+    for (const [session, until] of this.#dormant) if (until <= now) this.end(session)
+  }
+
+  busiest(count: number): FlowActivity[] {
+    return this.#ranked(count, (a, b) => b.bytesPerSecond - a.bytesPerSecond)
+  }
+
+  quietest(count: number): FlowActivity[] {
+    return this.#ranked(count, (a, b) => a.lastActiveAt - b.lastActiveAt)
+  }
+
+  #ranked(count: number, order: (a: FlowActivity, b: FlowActivity) => number): FlowActivity[] {
+    const now = this.now()
+    const open = [...this.#bySignature.values()].filter((session) => session.state === 'open')
+    return open
+      .map((session) => activityOf(session, now))
+      .sort(order)
+      .slice(0, count)
+  }
+
+  #noteActivity(session: Session, bytes: number, lastActiveAt: number): void {
+    if (lastActiveAt > session.lastActiveAt) {
+      session.recentSince = session.lastActiveAt
+      session.recentBytes = 0
+      session.lastActiveAt = lastActiveAt
+    }
+    session.recentBytes += bytes
+  }
+
+  #forget(flow: SessionFlow): void {
+    this.#bySerial.delete(flow.serial)
+    const { flows } = flow.session
+    flows.splice(flows.indexOf(flow), 1)
+  }
+}
+
+function activityOf(session: Session, now: number): FlowActivity {
+  const seconds = Math.max(now - session.recentSince, 1) / 1000
+  return {
+    client: sourceOf(session.signature),
+    virtualServer: session.server?.name ?? null,
+    openedAt: session.openedAt,
+    lastActiveAt: session.lastActiveAt,
+    bytesPerSecond: session.recentBytes / seconds,
+  }
+}

@@ -1,0 +1,28 @@
+/** The options of a data flow segment, from a configuration. */
+import { formatPrefix } from '../bus/address.js'
+import type { ResolvedConfig } from '../config/resolved.js'
+import type { NativeSegmentOptions } from '../native.js'
+
+export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
+  const { timeouts } = config
+  return {
+    node: 0,
+    ports: config.ports.map(({ addresses, hostAddresses, ...port }) => ({
+      ...port,
+      addresses: addresses.map(formatPrefix),
+      hostAddresses: hostAddresses.map(formatPrefix),
+    })),
+    routes: config.routes.map(({ to, via }) => ({ to: formatPrefix(to), via })),
+    forward: config.forward,
+    limits: { ...config.limits },
+    timeouts: {
+      tcpEstablished: timeouts.tcpEstablishedMs,
+      tcpOpening: timeouts.tcpOpeningMs,
+      tcpClosing: timeouts.tcpClosingMs,
+      udp: timeouts.udpMs,
+      linger: timeouts.lingerMs,
+      refused: timeouts.refusedMs,
+      statsInterval: timeouts.statsIntervalMs,
+    },
+  }
+}

@@ -1,0 +1,82 @@
+/** Fills REPLY messages: each has all that the data flow segment needs to act (SSMB-10). */
+import type { MessageWriter } from '../bus/writer.js'
+import { type QueryView, ReplyView, SsmbError, SsmbFlags, XlatMask } from '../generated/messages.js'
+import type { Rejection } from '../policy/decision.js'
+import type { Node } from './pools.js'
+import type { SessionFlow } from './session.js'
+import { writeSignature } from './signature.js'
+import type { VirtualServer } from './virtual-servers.js'
+
+const sigSize = 40
+
+const refusalMasks: Readonly<Record<Rejection, number>> = {
+  reset: XlatMask.reset,
+  drop: XlatMask.drop,
+}
+
+export class ReplyWriter {
+  readonly #writer: MessageWriter
+  readonly #reply = new ReplyView(new DataView(new ArrayBuffer(ReplyView.size)))
+
+  constructor(writer: MessageWriter) {
+    this.#writer = writer
+  }
+
+  /** The translation to the session's node, or from it where the server's packet asked; plain
+   *  routing for a session without a node. */
+  forward(flow: SessionFlow): void {
+    const { node, server } = flow.session
+    const reply = this.#begin(flow)
+    reply.flags |= SsmbFlags.routeByDst
+    reply.xlat.xlatMask = XlatMask.decTtl
+    if (!node || !server) return
+    if (flow.fromServer) this.#translateSource(reply, server)
+    else this.#translateDestination(reply, node)
+    reply.xlat.nodeId = node.id
+    reply.xlat.vsId = server.id
+    reply.xlat.idleTimeout = server.idleSeconds
+  }
+
+  /** The refusal of a flow. */
+  refuse(flow: SessionFlow, rejection: Rejection): void {
+    const reply = this.#begin(flow)
+    reply.xlat.xlatMask = refusalMasks[rejection]
+    reply.xlat.vsId = flow.session.server?.id ?? 0
+  }
+
+  /** Nothing here handles the flow (SSMB-32). */
+  unknown(query: QueryView, rejection?: Rejection): void {
+    const reply = this.#writer.start(this.#reply, ReplyView.size)
+    const { sig } = query
+    const asked = new Uint8Array(sig.view.buffer, sig.view.byteOffset + sig.at, sigSize)
+    this.#writer.bytes.set(asked, reply.sig.at)
+    reply.errorCode = SsmbError.unknown
+    reply.serial = query.serial
+    reply.flags = query.flags & SsmbFlags.outbound
+    if (rejection) reply.xlat.xlatMask = refusalMasks[rejection]
+    reply.xlat.vsId = query.vsId
+  }
+
+  #begin(flow: SessionFlow): ReplyView {
+    const reply = this.#writer.start(this.#reply, ReplyView.size)
+    writeSignature(flow.signature, this.#writer.bytes, reply.sig.at)
+    reply.sig.tos = flow.tos
+    reply.sig.vlanTci = flow.vlanTci
+    reply.serial = flow.serial
+    reply.flags =
+      (flow.outbound ? SsmbFlags.outbound : 0) | (flow.midSession ? SsmbFlags.resumed : 0)
+    return reply
+  }
+
+  #translateDestination({ xlat }: ReplyView, node: Node): void {
+    this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
+    xlat.xlatDstPort = node.port
+    xlat.xlatMask |= XlatMask.dstAddr | XlatMask.dstPort
+  }
+
+  #translateSource({ xlat }: ReplyView, server: VirtualServer): void {
+    this.#writer.bytes.set(server.addressBytes, xlat.xlatSrcIpaddrOffset)
+    xlat.xlatSrcPort = server.settings.listen.port
+    xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
+  }
+}

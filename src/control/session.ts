@@ -1,0 +1,94 @@
+/**
+ * A session is one conversation of a client, with one decision. To the data flow segment it is one
+ * flow, or several: a packet with another DSCP, or one that comes after an eviction, makes a flow
+ * of its own and asks again (DFS-03, FLOWLIFE-16). The session lasts until its last flow ends.
+ */
+import { formatEndpoint } from '../bus/address.js'
+import { QueryReason, type QueryView, SsmbFlags } from '../generated/messages.js'
+import type { Node } from './pools.js'
+import { protocolName } from './protocol.js'
+import { destinationOf, protocolOf, type Signature, sourceOf } from './signature.js'
+import type { FlowRecord } from './status.js'
+import { reportTraffic, TrafficTotals } from './traffic.js'
+import type { VirtualServer } from './virtual-servers.js'
+
+/** One flow of a session: what its QUERY said, and the totals that were told of it last. */
+export class SessionFlow {
+  readonly serial: number
+  readonly tos: number
+  readonly vlanTci: number
+  readonly outbound: boolean
+  readonly midSession: boolean
+  readonly told = new TrafficTotals()
+
+  /** @param signature of the packet that asked: of the client, or of the server */
+  constructor(
+    readonly session: Session,
+    readonly signature: Signature,
+    query: QueryView,
+  ) {
+    this.serial = query.serial
+    this.tos = query.sig.tos
+    this.vlanTci = query.sig.vlanTci
+    this.outbound = (query.flags & SsmbFlags.outbound) !== 0
+    this.midSession = query.reason === QueryReason.midSession
+  }
+
+  /** It began with a packet of the server: its `in` is the session's `out`. */
+  get fromServer(): boolean {
+    return this.signature !== this.session.signature
+  }
+}
+
+/**
+ * - `deciding`: no node yet; its flows wait.
+ * - `open`: it has flows.
+ * - `dormant`: its flows were evicted for lack of room, the conversation may go on.
+ * - `ended`: it is in no table any more.
+ */
+export type SessionState = 'deciding' | 'open' | 'dormant' | 'ended'
+
+/** Written by FlowLedger alone. */
+export class Session {
+  state: SessionState = 'deciding'
+  /** Where its packets go; null while deciding, and where they are only routed. */
+  node: Node | null = null
+  readonly flows: SessionFlow[] = []
+  readonly traffic = new TrafficTotals()
+  /** Milliseconds since 1970, as told by the data flow segment. */
+  lastActiveAt: number
+  /** Bytes since the statistics before the last ones, which were then. */
+  recentBytes = 0
+  recentSince: number
+
+  /**
+   * @param signature of the client's packets
+   * @param server null where no virtual server takes them
+   * @param initialSequence of the SYN: tells a repeated SYN from a new session
+   * @param openedAt milliseconds since 1970
+   */
+  constructor(
+    readonly signature: Signature,
+    readonly server: VirtualServer | null,
+    readonly initialSequence: number,
+    readonly openedAt: number,
+  ) {
+    this.lastActiveAt = openedAt
+    this.recentSince = openedAt
+  }
+
+  report(): FlowRecord {
+    const listen = formatEndpoint(destinationOf(this.signature))
+    return {
+      client: formatEndpoint(sourceOf(this.signature)),
+      virtualServer: this.server?.name ?? null,
+      listen,
+      server: this.node?.name ?? listen,
+      protocol: protocolName(protocolOf(this.signature)),
+      mode: 'translate',
+      ...reportTraffic(this.traffic),
+      openedAt: new Date(this.openedAt).toISOString(),
+      lastActiveAt: new Date(this.lastActiveAt).toISOString(),
+    }
+  }
+}

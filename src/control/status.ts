@@ -1,0 +1,127 @@
+/** What an engine tells about itself: the shapes of status() and flows(). */
+import type { counterNames, gaugeNames, portCounterNames } from '../generated/counters.js'
+import type { DropReason } from '../generated/drop-reasons.js'
+import type { Protocol } from '../policy/new-flow.js'
+
+/** Packets and bytes; `in` is client to server. Bytes are IP bytes as on the wire (STAT-07). */
+export interface Traffic {
+  readonly packets: { readonly in: number; readonly out: number }
+  readonly bytes: { readonly in: number; readonly out: number }
+}
+
+/** Traffic here is as of the last statistics interval of each flow; that of flows() is fresh. */
+export interface NodeStatus extends Traffic {
+  /** 'address:port'. */
+  readonly address: string
+  readonly connections: number
+  readonly totalConnections: number
+}
+
+export interface PoolStatus extends Traffic {
+  readonly name: string
+  readonly balance: string
+  readonly connections: number
+  readonly totalConnections: number
+  readonly nodes: readonly NodeStatus[]
+}
+
+export interface VirtualServerStatus extends Traffic {
+  readonly name: string
+  /** 'tcp://address:port'. */
+  readonly listen: string
+  /** The pool that serves it, or null where a policy decides. */
+  readonly pool: string | null
+  readonly connections: number
+  readonly totalConnections: number
+}
+
+export interface PortStatus {
+  readonly name: string
+  readonly kind: string
+  readonly device: string
+  readonly role: 'external' | 'internal'
+  readonly addresses: readonly string[]
+  readonly counters: Readonly<Record<(typeof portCounterNames)[number], number>>
+}
+
+/** How new flows were decided, since the start. */
+export interface DecisionCounters {
+  /** Flows given to a node. */
+  readonly assigned: number
+  /** Flows of a session that was known, given the node that it has. */
+  readonly resumed: number
+  /** Flows that no virtual server takes, routed. */
+  readonly routed: number
+  /** Flows refused by a policy. */
+  readonly rejected: number
+  /** Flows that nothing here handles: no virtual server, or an unknown session in its middle. */
+  readonly unknown: number
+  /** Policies that threw. */
+  readonly policyErrors: number
+  /** Policies that took too long. */
+  readonly policyTimeouts: number
+  /** Policies and balance functions that answered with no decision, or with names that do not exist. */
+  readonly policyNonsense: number
+  /** Flows that took the fallback because too many policies were at work. */
+  readonly policyOverload: number
+  /** Decisions that wait for an asynchronous policy now. */
+  readonly pending: number
+}
+
+/** Messages between the segments that the control segment could not use. */
+export interface BusCounters {
+  /** Of unknown type, wrong size or wrong sender (CS-14). */
+  readonly invalid: number
+  /** With a serial that no live flow has (SSMB-13). */
+  readonly stale: number
+}
+
+export interface EngineStatus {
+  /** Packets flow and every virtual server is in force. */
+  readonly ready: boolean
+  readonly uptimeMs: number
+  /** Flows in the table of the data flow segment. */
+  readonly flows: number
+  /** Closed flows that linger. */
+  readonly timeWait: number
+  readonly virtualServers: readonly VirtualServerStatus[]
+  readonly pools: readonly PoolStatus[]
+  readonly ports: readonly PortStatus[]
+  /** Dropped packets by reason; reasons without any are left out. */
+  readonly drops: Readonly<Partial<Record<DropReason, number>>>
+  /** received = forwarded + delivered + dropped + waiting, at any quiet moment. */
+  readonly packets: {
+    readonly received: number
+    readonly forwarded: number
+    readonly delivered: number
+    readonly dropped: number
+    readonly waiting: number
+  }
+  readonly decisions: DecisionCounters
+  readonly bus: BusCounters
+  /** Every counter and gauge of the data flow segment, by the names of native/segment/counters.def. */
+  readonly counters: Readonly<
+    Record<(typeof counterNames)[number] | (typeof gaugeNames)[number], number>
+  >
+  /** The revision of the configuration that decides, null where it has none. */
+  readonly policyRevision: string | null
+}
+
+/** One live flow. */
+export interface FlowRecord extends Traffic {
+  /** 'address:port' or '[address]:port'. */
+  readonly client: string
+  /** Name of the virtual server; null for a flow that is only routed. */
+  readonly virtualServer: string | null
+  /** The endpoint that the client addressed. */
+  readonly listen: string
+  /** The endpoint that answers. */
+  readonly server: string
+  /** 'tcp', 'udp', or 'ip-N' for IP protocol N. */
+  readonly protocol: Protocol | `ip-${number}`
+  readonly mode: 'translate'
+  /** ISO 8601. */
+  readonly openedAt: string
+  /** ISO 8601. */
+  readonly lastActiveAt: string
+}

@@ -1,0 +1,196 @@
+/** A running engine: a data flow segment and the control segment that decides for it. */
+import type { SluiceConfig } from './config/config.js'
+import { restartKeys } from './config/reload.js'
+import { resolveConfig } from './config/resolve.js'
+import type { ResolvedConfig } from './config/resolved.js'
+import { ControlSegment } from './control/control-segment.js'
+import { CounterReader } from './control/counter-reader.js'
+import { nativeOptions } from './control/native-options.js'
+import type { EngineStatus, FlowRecord } from './control/status.js'
+import { SluiceError } from './errors.js'
+import { type Logger, silentLogger } from './logger.js'
+import { createNativeSegment, type NativeSegment } from './native.js'
+
+export interface EngineOptions {
+  /** Where to report what needs attention; default nowhere. */
+  readonly logger?: Logger
+  /** Stops the engine, also while it starts. */
+  readonly signal?: AbortSignal
+  /** Name of the revision of the configuration, for status(). */
+  readonly policyRevision?: string
+  /** A data flow segment of your own; for tests. */
+  readonly segment?: NativeSegment
+}
+
+export interface ReloadOptions {
+  readonly policyRevision?: string
+}
+
+/** What an engine is made of, and what it remembers of its start. */
+interface Parts {
+  readonly config: ResolvedConfig
+  readonly segment: NativeSegment
+  readonly control: ControlSegment
+  readonly log: Logger
+  readonly signal: AbortSignal | undefined
+}
+
+export class Engine implements AsyncDisposable {
+  readonly #segment: NativeSegment
+  readonly #control: ControlSegment
+  readonly #counters: CounterReader
+  readonly #log: Logger
+  readonly #signal: AbortSignal | undefined
+  readonly #startedAt = performance.now()
+  readonly #onAbort = () => void this.stop()
+  #config: ResolvedConfig
+  #policyRevision: string | null
+  #state: 'starting' | 'ready' | 'stopped' = 'starting'
+
+  private constructor(parts: Parts, policyRevision: string | null) {
+    this.#config = parts.config
+    this.#segment = parts.segment
+    this.#control = parts.control
+    this.#log = parts.log
+    this.#signal = parts.signal
+    this.#counters = new CounterReader(parts.segment, parts.config.ports)
+    this.#policyRevision = policyRevision
+  }
+
+  /**
+   * Starts an engine. Resolves when packets flow and every virtual server is in force.
+   * @throws {SluiceError} `ERR_SLUICE_CONFIG`, `ERR_SLUICE_ADDON`, `ERR_SLUICE_PERMISSION`,
+   * `ERR_SLUICE_DEVICE`, `ERR_SLUICE_VIRTUAL_SERVER`, `ERR_SLUICE_TIMEOUT`; and the reason of
+   * `signal`. Nothing is left behind then.
+   */
+  static async start(
+    config: SluiceConfig | ResolvedConfig,
+    options: EngineOptions = {},
+  ): Promise<Engine> {
+    const { logger: log = silentLogger, signal } = options
+    signal?.throwIfAborted()
+    const resolved = resolveConfig(config)
+    const segment = options.segment ?? loadSegment()
+    const control = new ControlSegment({ config: resolved, segment, log })
+    const parts = { config: resolved, segment, control, log, signal }
+    const engine = new Engine(parts, options.policyRevision ?? null)
+    try {
+      await engine.#start()
+    } catch (error) {
+      await engine.stop()
+      signal?.throwIfAborted()
+      throw error
+    }
+    return engine
+  }
+
+  async #start(): Promise<void> {
+    this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
+    startSegment(this.#segment, this.#config, this.#control.wake)
+    await this.#control.start()
+    this.#state = 'ready'
+    this.#log.info({ virtualServers: this.#config.virtualServers.length }, 'packets flow')
+  }
+
+  status(): EngineStatus {
+    const { counters, drops, packets, ports } = this.#counters.read()
+    return {
+      ready: this.#state === 'ready',
+      uptimeMs: Math.round(performance.now() - this.#startedAt),
+      flows: counters.flows,
+      timeWait: counters.timeWait,
+      virtualServers: [...this.#control.servers].map((server) => server.report()),
+      pools: this.#control.pools.report(),
+      ports,
+      drops,
+      packets,
+      decisions: this.#control.decisions,
+      bus: this.#control.bus,
+      counters,
+      policyRevision: this.#policyRevision,
+    }
+  }
+
+  /**
+   * The live flows, with packet counts of this moment.
+   * @throws {SluiceError} `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_STOPPED`
+   */
+  async flows(): Promise<FlowRecord[]> {
+    this.#assertRunning()
+    return this.#control.flows()
+  }
+
+  /**
+   * Puts other pools and policies in force, between two packets. Live flows keep their decision.
+   * @throws {SluiceError} `ERR_SLUICE_CONFIG`; `ERR_SLUICE_RESTART` where more than pools and
+   * policies differs. The old configuration stays in force then.
+   */
+  reload(config: SluiceConfig | ResolvedConfig, options: ReloadOptions = {}): void {
+    this.#assertRunning()
+    const resolved = resolveConfig(config)
+    const keys = restartKeys(this.#config, resolved)
+    if (keys.length > 0) {
+      throw new SluiceError(
+        'ERR_SLUICE_RESTART',
+        `A running engine takes other pools and policies, but these differ too: ${keys.join(', ')}.`,
+        'Stop the engine and start it with the new configuration.',
+      )
+    }
+    this.#control.reload(resolved)
+    this.#config = resolved
+    this.#policyRevision = options.policyRevision ?? null
+    this.#log.info({ policyRevision: this.#policyRevision }, 'other policies are in force')
+  }
+
+  /** Stops the engine and undoes what it did to devices. Idempotent. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return
+    this.#state = 'stopped'
+    this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#control.stop()
+    this.#segment.stop()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
+  }
+
+  #assertRunning(): void {
+    if (this.#state !== 'stopped') return
+    throw new SluiceError('ERR_SLUICE_STOPPED', 'The engine was stopped.', 'Start a new one.')
+  }
+}
+
+function loadSegment(): NativeSegment {
+  try {
+    return createNativeSegment()
+  } catch (cause) {
+    throw new SluiceError(
+      'ERR_SLUICE_ADDON',
+      'The native addon of Sluice cannot be loaded.',
+      'Build it again for this machine and this Node.js: npm rebuild sluice (in a clone: npm run build).',
+      { cause },
+    )
+  }
+}
+
+function startSegment(segment: NativeSegment, config: ResolvedConfig, wake: () => void): void {
+  try {
+    segment.start(nativeOptions(config), wake)
+  } catch (cause) {
+    throw hostRefusal(cause)
+  }
+}
+
+/** What a segment throws where the host refuses (native.ts), as an error of ours. */
+function hostRefusal(cause: unknown): unknown {
+  if (!(cause instanceof Error)) return cause
+  const { code, remedy } = cause as Error & { code?: unknown; remedy?: unknown }
+  const denied = code === 'EPERM' || code === 'EACCES'
+  return new SluiceError(
+    denied ? 'ERR_SLUICE_PERMISSION' : 'ERR_SLUICE_DEVICE',
+    cause.message,
+    typeof remedy === 'string' ? remedy : 'sluice doctor tells what this machine allows.',
+    { cause },
+  )
+}

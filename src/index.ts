@@ -1,0 +1,39 @@
+export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms.js'
+export type { Balance, BalanceState } from './balance/balance.js'
+export type {
+  LimitsConfig,
+  PoolConfig,
+  PortConfig,
+  RouteConfig,
+  SluiceConfig,
+  TimeoutsConfig,
+  VirtualServerConfig,
+} from './config/config.js'
+export { defineConfig } from './config/config.js'
+export { type LoadedConfig, loadConfigFile } from './config/load.js'
+export { resolveConfig } from './config/resolve.js'
+export type { ResolvedConfig } from './config/resolved.js'
+export type {
+  BusCounters,
+  DecisionCounters,
+  EngineStatus,
+  FlowRecord,
+  NodeStatus,
+  PoolStatus,
+  PortStatus,
+  Traffic,
+  VirtualServerStatus,
+} from './control/status.js'
+export type { Endpoint, Family } from './endpoint.js'
+export { Engine, type EngineOptions, type ReloadOptions } from './engine.js'
+export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js'
+export type { Logger } from './logger.js'
+export type { Decision, Policy, Rejection } from './policy/decision.js'
+export type {
+  ActivityRanking,
+  FlowActivity,
+  NewFlow,
+  NodeFigures,
+  PoolFigures,
+  Protocol,
+} from './policy/new-flow.js'

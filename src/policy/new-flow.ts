@@ -1,0 +1,63 @@
+/** What a policy and a balance algorithm see of a new flow, and of the farm as it is now. */
+import type { Endpoint } from '../endpoint.js'
+
+export type Protocol = 'tcp' | 'udp'
+
+/** A server behind the engine, with what the control segment knows about it now. */
+export interface NodeFigures {
+  /** 'address:port'. */
+  readonly name: string
+  readonly address: string
+  readonly port: number
+  /** Its place in the pool's list. */
+  readonly index: number
+  /** Flows that it has now, those of which the handshake is under way included. */
+  readonly connections: number
+  /** Flows that it was ever given. */
+  readonly totalConnections: number
+  /** Bytes from clients to it, as of the last statistics. */
+  readonly bytesIn: number
+  /** Bytes from it to clients, as of the last statistics. */
+  readonly bytesOut: number
+}
+
+export interface PoolFigures {
+  readonly name: string
+  readonly connections: number
+  readonly totalConnections: number
+  readonly nodes: readonly NodeFigures[]
+}
+
+/** A live flow, with its times: the basis of decisions that depend on activity (LB-13). */
+export interface FlowActivity {
+  readonly client: Endpoint
+  /** Name of the virtual server; null for a flow that is only routed. */
+  readonly virtualServer: string | null
+  /** Milliseconds since 1970. */
+  readonly openedAt: number
+  /** Milliseconds since 1970, as of the last statistics. */
+  readonly lastActiveAt: number
+  /** Both directions together, over the last statistics interval. */
+  readonly bytesPerSecond: number
+}
+
+/** Live flows by activity. Each call walks all flows: for policies that need it, not for each flow. */
+export interface ActivityRanking {
+  busiest(count: number): FlowActivity[]
+  quietest(count: number): FlowActivity[]
+}
+
+/** A new flow that waits for its decision. It may be kept; `pools` and `activity` stay live. */
+export interface NewFlow<Pool extends string = string> {
+  readonly client: Endpoint
+  /** What the client addressed: the virtual server. */
+  readonly destination: Endpoint
+  readonly protocol: Protocol
+  /** Differentiated services code point, 0 to 63. */
+  readonly dscp: number
+  readonly virtualServer: string
+  /** When its first packet came, in milliseconds since 1970. */
+  readonly openedAt: number
+  readonly pools: Readonly<Record<Pool, PoolFigures>>
+  readonly activity: ActivityRanking
+}
