@@ -1,0 +1,179 @@
+/**
+ * A data flow segment for tests of the control segment: it speaks the same bytes and keeps a flow
+ * table, but has no packets. It asks what the test tells it to ask.
+ */
+import {
+  AckView,
+  AddVsView,
+  csmbMessages,
+  ReplyView,
+  StateReqView,
+  ssmbMessages,
+} from '../../src/generated/messages.js'
+import type { NativeSegment, NativeSegmentOptions } from '../../src/native.js'
+import {
+  deleteMessage,
+  type FlowFields,
+  type QueryFields,
+  queryMessage,
+  type Reply,
+  readReply,
+  stateMessage,
+} from './messages.js'
+
+const ssmbSizes = new Map<number, number>(ssmbMessages.map(({ code, size }) => [code, size]))
+const csmbSizes = new Map<number, number>(csmbMessages.map(({ code, size }) => [code, size]))
+
+/** Size of the message at `at`: the first byte of a CSMB message is 0, its code the next one. */
+function sizeAt(bytes: Uint8Array, at: number): number {
+  const size = bytes[at] === 0 ? csmbSizes.get(bytes[at + 1]) : ssmbSizes.get(bytes[at])
+  if (size === undefined) throw new Error(`no message at ${at}`)
+  return size
+}
+
+interface Waiter {
+  condition: () => boolean
+  resolve: () => void
+}
+
+export class FakeSegment implements NativeSegment {
+  options: NativeSegmentOptions | undefined
+  running = false
+  /** Every message that came, in order. */
+  readonly taken: Uint8Array[] = []
+  /** Bytes that the ring towards this segment still has room for. */
+  room = Number.POSITIVE_INFINITY
+  /** Answer to ADD_VS: an error code, or undefined for none at all. */
+  acknowledgeWith: number | undefined = 0
+  /** What a dump of the flow table tells, oldest first. */
+  readonly table: (FlowFields & { packetsIn?: number; bytesIn?: number })[] = []
+  /** Whether STATE_REQ is answered. */
+  answersDumps = true
+  /** What start() throws. */
+  refusal: Error | undefined
+  counters: bigint[] = []
+  submits = 0
+  drains = 0
+  #outgoing: Uint8Array[] = []
+  #wake: () => void = () => {}
+  #serial = 0x80000000
+  readonly #waiters: Waiter[] = []
+
+  start(options: NativeSegmentOptions, wake: () => void): void {
+    if (this.refusal) throw this.refusal
+    this.options = options
+    this.running = true
+    this.#wake = wake
+  }
+
+  stop(): void {
+    this.running = false
+  }
+
+  readCounters(into: BigUint64Array): number {
+    into.set(this.counters.slice(0, into.length))
+    return into.length
+  }
+
+  submit(messages: Uint8Array, length: number): number {
+    this.submits++
+    let at = 0
+    while (at < length) {
+      const size = sizeAt(messages, at)
+      if (size > this.room) break
+      this.room -= size
+      this.#take(messages.slice(at, at + size))
+      at += size
+    }
+    for (const { condition, resolve } of this.#waiters) if (condition()) resolve()
+    return at
+  }
+
+  drain(into: Uint8Array): number {
+    this.drains++
+    let at = 0
+    while (this.#outgoing.length > 0 && at + this.#outgoing[0].length <= into.length) {
+      const message = this.#outgoing.shift() as Uint8Array
+      into.set(message, at)
+      at += message.length
+    }
+    return at
+  }
+
+  /** Bytes for the control segment, any bytes. */
+  send(...messages: Uint8Array[]): void {
+    this.#outgoing.push(...messages)
+    setImmediate(() => this.#wake())
+  }
+
+  get unread(): number {
+    return this.#outgoing.length
+  }
+
+  nextSerial(): number {
+    return this.#serial++
+  }
+
+  /** Asks, with a serial of its own unless told, and returns the serial. */
+  query(fields: Omit<QueryFields, 'serial'> & { serial?: number }): number {
+    const serial = fields.serial ?? this.nextSerial()
+    this.send(queryMessage({ ...fields, serial }))
+    return serial
+  }
+
+  end(fields: Parameters<typeof deleteMessage>[0]): void {
+    this.send(deleteMessage(fields))
+  }
+
+  get replies(): Reply[] {
+    return this.taken.filter((bytes) => bytes[0] === ReplyView.code).map(readReply)
+  }
+
+  /** The REPLY to each of these serials, in the order of the serials, once all are there. */
+  async repliesTo(...serials: number[]): Promise<Reply[]> {
+    const find = (serial: number) => this.replies.find((reply) => reply.serial === serial)
+    await this.until(() => serials.every(find))
+    return serials.map((serial) => find(serial) as Reply)
+  }
+
+  /** Resolves when the condition holds, looked at after each submit. */
+  async until(condition: () => boolean): Promise<void> {
+    if (condition()) return
+    await new Promise<void>((resolve) => this.#waiters.push({ condition, resolve }))
+  }
+
+  /** Resolves when the control segment has read everything sent so far. */
+  async quiet(): Promise<void> {
+    while (this.#outgoing.length > 0) await new Promise((resolve) => setImmediate(resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  #take(message: Uint8Array): void {
+    this.taken.push(message)
+    const view = new DataView(message.buffer)
+    if (message[0] === StateReqView.code) this.#dump(new StateReqView(view))
+    else if (message[0] === 0 && message[1] === AddVsView.code) this.#ack(new AddVsView(view))
+  }
+
+  #ack(message: AddVsView): void {
+    if (this.acknowledgeWith === undefined) return
+    const ack = new AckView(new DataView(new ArrayBuffer(AckView.size))).clear()
+    ack.refType = AddVsView.code
+    ack.refSerial = message.serialBytype
+    ack.vsId = message.vsId
+    ack.errorCode = this.acknowledgeWith
+    this.send(new Uint8Array(ack.view.buffer))
+  }
+
+  #dump(request: StateReqView): void {
+    if (!this.answersDumps) return
+    const start = Number(request.cursor)
+    const page = this.table.slice(start, start + request.maxRecords)
+    const messages = page.map((flow, i) => {
+      const next = start + i + 1
+      return stateMessage({ ...flow, nextCursor: BigInt(next < this.table.length ? next : 0) })
+    })
+    const nothing = { serial: 0, source: '0.0.0.0:1', destination: '0.0.0.0:1' }
+    this.send(...(messages.length > 0 ? messages : [stateMessage(nothing)]))
+  }
+}

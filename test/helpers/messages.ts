@@ -1,0 +1,165 @@
+/** Messages of the bus from plain values, and back: what a test says and sees. */
+import {
+  familyAt,
+  formatAddress,
+  formatEndpoint,
+  parseAddress,
+  parseEndpoint,
+} from '../../src/bus/address.js'
+import type { Endpoint } from '../../src/endpoint.js'
+import {
+  type CntView,
+  DeleteView,
+  QueryReason,
+  QueryView,
+  ReplyView,
+  type SigView,
+  SsmbFlags,
+  StateView,
+  StatsView,
+} from '../../src/generated/messages.js'
+
+export interface FlowFields {
+  serial: number
+  /** 'address:port' of who sends. */
+  source: string
+  /** 'address:port' of whom it is sent to. */
+  destination: string
+  protocol?: number
+  tos?: number
+}
+
+export interface QueryFields extends FlowFields {
+  vsId?: number
+  reason?: number
+  sequence?: number
+  outbound?: boolean
+  /** Milliseconds since 1970. */
+  at?: number
+}
+
+export interface CountFields {
+  packetsIn?: number
+  bytesIn?: number
+  packetsOut?: number
+  bytesOut?: number
+  /** Milliseconds since 1970. */
+  lastAt?: number
+}
+
+const untagged = 0xffff
+export const testEpoch = Date.UTC(2026, 0, 1)
+
+function endpoint(text: string): Endpoint {
+  const parsed = parseEndpoint(text)
+  if (!parsed) throw new Error(`not an endpoint: ${text}`)
+  return parsed
+}
+
+function bytesOf(view: { view: DataView }): Uint8Array {
+  return new Uint8Array(view.view.buffer)
+}
+
+function fresh<View>(type: { new (view: DataView): View; size: number }): View {
+  return new type(new DataView(new ArrayBuffer(type.size)))
+}
+
+function writeSig(sig: SigView, fields: FlowFields): void {
+  const bytes = bytesOf(sig)
+  const [source, destination] = [endpoint(fields.source), endpoint(fields.destination)]
+  bytes.set(parseAddress(source.address) ?? [], sig.srcIpaddrOffset)
+  bytes.set(parseAddress(destination.address) ?? [], sig.dstIpaddrOffset)
+  sig.srcPort = source.port
+  sig.dstPort = destination.port
+  sig.protocol = fields.protocol ?? 6
+  sig.tos = fields.tos ?? 0
+  sig.vlanTci = untagged
+}
+
+function writeCnt(cnt: CntView, counts: CountFields): void {
+  cnt.pktsInNumber = counts.packetsIn ?? 0
+  cnt.bytesInNumber = counts.bytesIn ?? 0
+  cnt.pktsOutNumber = counts.packetsOut ?? 0
+  cnt.bytesOutNumber = counts.bytesOut ?? 0
+  cnt.tLastNumber = (counts.lastAt ?? testEpoch) * 1000
+}
+
+export function queryMessage(fields: QueryFields): Uint8Array {
+  const query = fresh(QueryView).clear()
+  query.serial = fields.serial
+  query.flags = fields.outbound ? SsmbFlags.outbound : 0
+  writeSig(query.sig, fields)
+  query.timestampNumber = (fields.at ?? testEpoch) * 1000
+  query.tcpSeq = fields.sequence ?? 1
+  query.inIf = 1
+  query.reason = fields.reason ?? QueryReason.open
+  query.vsId = fields.vsId ?? 0
+  return bytesOf(query)
+}
+
+export function deleteMessage(
+  fields: FlowFields & CountFields & { reason: number; error?: number },
+): Uint8Array {
+  const message = fresh(DeleteView).clear()
+  message.serial = fields.serial
+  message.errorCode = fields.error ?? 0
+  message.reason = fields.reason
+  writeSig(message.sig, fields)
+  writeCnt(message.cnt, fields)
+  return bytesOf(message)
+}
+
+export function statsMessage(fields: FlowFields & CountFields): Uint8Array {
+  const message = fresh(StatsView).clear()
+  message.serial = fields.serial
+  writeSig(message.sig, fields)
+  writeCnt(message.cnt, fields)
+  return bytesOf(message)
+}
+
+export function stateMessage(
+  fields: FlowFields & CountFields & { nextCursor?: bigint; error?: number },
+): Uint8Array {
+  const message = fresh(StateView).clear()
+  message.serial = fields.serial
+  message.errorCode = fields.error ?? 0
+  message.nextCursor = fields.nextCursor ?? 0n
+  writeSig(message.sig, fields)
+  writeCnt(message.cnt, fields)
+  return bytesOf(message)
+}
+
+function endpointAt(view: DataView, addressAt: number, port: number): string | null {
+  const bytes = new Uint8Array(view.buffer, view.byteOffset)
+  if (bytes.subarray(addressAt, addressAt + 16).every((byte) => byte === 0)) return null
+  return formatEndpoint({
+    address: formatAddress(bytes, addressAt),
+    port,
+    family: familyAt(bytes, addressAt),
+  })
+}
+
+/** A REPLY as a test compares it. */
+export function readReply(bytes: Uint8Array) {
+  const reply = new ReplyView(new DataView(bytes.buffer, bytes.byteOffset))
+  const { sig, xlat, view } = reply
+  return {
+    serial: reply.serial,
+    error: reply.errorCode,
+    flags: reply.flags,
+    source: endpointAt(view, sig.srcIpaddrOffset, sig.srcPort),
+    destination: endpointAt(view, sig.dstIpaddrOffset, sig.dstPort),
+    protocol: sig.protocol,
+    tos: sig.tos,
+    vlanTci: sig.vlanTci,
+    mask: xlat.xlatMask,
+    newSource: endpointAt(view, xlat.xlatSrcIpaddrOffset, xlat.xlatSrcPort),
+    newDestination: endpointAt(view, xlat.xlatDstIpaddrOffset, xlat.xlatDstPort),
+    nextHop: endpointAt(view, xlat.nextHopIpaddrOffset, 0),
+    idleSeconds: xlat.idleTimeout,
+    nodeId: xlat.nodeId,
+    vsId: xlat.vsId,
+  }
+}
+
+export type Reply = ReturnType<typeof readReply>
