@@ -23,6 +23,13 @@
       "native/port/virtio_header.cc",
       "native/rewrite/rewrite.cc",
       "native/rewrite/tcp_offsets.cc",
+      "native/stack/arp.cc",
+      "native/stack/echo.cc",
+      "native/stack/local_addresses.cc",
+      "native/stack/neighbor_discovery.cc",
+      "native/stack/neighbor_table.cc",
+      "native/stack/route_table.cc",
+      "native/stack/stack.cc",
       "native/timer/timer_wheel.cc",
       "native/wire/checksum.cc",
       "native/wire/ipv6.cc"

@@ -4,7 +4,6 @@
 // FrameSink, reads no clock, and allocates only while it is configured. One worker owns it.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -12,17 +11,18 @@
 #include "base/result.h"
 #include "packet/packet.h"
 #include "packet/packet_pool.h"
+#include "stack/arp.h"
 #include "stack/frame_sink.h"
+#include "stack/local_addresses.h"
+#include "stack/neighbor_discovery.h"
+#include "stack/neighbor_table.h"
 #include "stack/next_hop.h"
+#include "stack/route_table.h"
 #include "wire/address.h"
 
 namespace sluice {
 
-struct StackLimits {
-  size_t neighbors = 1024;  // slots; below kNoNextHop
-  size_t packets_per_neighbor = 16;
-  size_t held_packets = 1024;  // of all neighbours together
-};
+using StackLimits = NeighborTable::Limits;
 
 struct StackCounters {
   uint64_t address_conflicts = 0;  // another host claimed an address of ours (RFC 5227, 4862)
@@ -30,9 +30,11 @@ struct StackCounters {
   uint64_t held_packets = 0;       // gauge: packets that wait for a next hop
 };
 
-class Stack {
+class Stack : private Solicitor {
  public:
   Stack(const StackLimits& limits, uint64_t seed, PacketPool& pool, FrameSink& sink);
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
 
   // Configuration. Ports come first, then their addresses, then routes through their subnets.
   // Every address is announced to its link, twice, by the polls that follow its addition.
@@ -46,7 +48,7 @@ class Stack {
   // Fails where `via` is in no connected subnet.
   Status add_route(const IpAddress& to, uint8_t prefix_length, const IpAddress& via);
 
-  bool owns(const IpAddress& address) const;
+  bool owns(const IpAddress& address) const { return addresses_.owns(address); }
   // Whether a packet that belongs to no flow and opens none is for deliver(): ARP, neighbour
   // discovery, and what is sent to an address of ours. The packet has been parsed.
   bool is_for_us(const Packet& packet) const;
@@ -58,14 +60,16 @@ class Stack {
   NextHop acquire_next_hop(Instant now, const IpAddress& destination, DropReason& why);
   // The same for a neighbour on a known port.
   NextHop acquire_neighbor(Instant now, PortId port, const IpAddress& address, DropReason& why);
-  void release_next_hop(NextHop hop);
-  const NextHopView& next_hop(NextHop hop) const;
+  void release_next_hop(NextHop hop) { neighbors_.release(hop); }
+  const NextHopView& next_hop(NextHop hop) const { return neighbors_.view(hop); }
 
   // Takes a copy of a packet that is finished but for its Ethernet addresses, and asks for those of
   // `hop`, which is referenced and unresolved. The packet comes back through the sink. When the
   // neighbour's queue is full the oldest gives way (RFC 4861 7.2.2). False, and why: the neighbour
   // failed to answer a moment ago, or no buffer is left.
-  bool hold(Instant now, NextHop hop, const Packet& packet, DropReason& why);
+  bool hold(Instant now, NextHop hop, const Packet& packet, DropReason& why) {
+    return neighbors_.hold(now, hop, packet, why);
+  }
 
   // Announces every address again, for instance after a link came up.
   void announce(Instant now);
@@ -74,6 +78,18 @@ class Stack {
   Instant deadline() const;
 
   StackCounters counters() const;
+
+ private:
+  void solicit(PortId port, const IpAddress& target, const MacAddress* known) override;
+  bool may_be_sent_to(const IpAddress& destination, DropReason& why) const;
+  void announce_due(Instant now);
+
+  FrameSink& sink_;
+  LocalAddresses addresses_;
+  RouteTable routes_;
+  NeighborTable neighbors_;
+  Arp arp_;
+  NeighborDiscovery discovery_;
 };
 
 }  // namespace sluice

@@ -48,6 +48,10 @@ struct IpAddress {
   }
   uint32_t v4() const { return load_be32(bytes.data() + 12); }
   bool is_zero() const { return *this == IpAddress{}; }
+  // 224.0.0.0/4 and ff00::/8.
+  bool is_multicast() const { return is_v4() ? bytes[12] >> 4 == 0xe : bytes[0] == 0xff; }
+  // fe80::/10, which means something on one link only.
+  bool is_link_local() const { return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80; }
   bool operator==(const IpAddress&) const = default;
 };
 

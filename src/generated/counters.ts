@@ -9,6 +9,7 @@ export const counterNames = [
   'delivered',
   'originated',
   'originatedLost',
+  'addressConflicts',
   'softwareSegmented',
   'queries',
   'queriesRepeated',
@@ -62,6 +63,8 @@ export const counterTexts = {
     'Packets that the engine made itself',
   originatedLost:
     'Such packets that no port took or no neighbour was found for',
+  addressConflicts:
+    'Times another host claimed an address of the engine by ARP or ND',
   softwareSegmented:
     'Super-packets cut in software for a port that cannot',
   queries:

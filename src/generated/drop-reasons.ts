@@ -7,6 +7,8 @@ export const dropReasonNames = [
   'etherTypeUnknown',
   'arpMalformed',
   'arpNotOurs',
+  'ndMalformed',
+  'ndNotOurs',
   'ipMalformed',
   'ipChecksum',
   'ipMartian',
@@ -14,6 +16,7 @@ export const dropReasonNames = [
   'ipOptionsRefused',
   'ttlExpired',
   'l4Malformed',
+  'l4Checksum',
   'tcpFlagsInvalid',
   'udpChecksumMissing',
   'land',
@@ -25,6 +28,7 @@ export const dropReasonNames = [
   'mtuExceeded',
   'neighborUnresolved',
   'neighborQueueFull',
+  'neighborTableFull',
   'refused',
   'flowTableFull',
   'waitingFull',
@@ -48,6 +52,10 @@ export const dropReasonTexts = {
     'The ARP message is malformed',
   arpNotOurs:
     'The ARP message concerns no address of the engine',
+  ndMalformed:
+    'The neighbour discovery message is malformed or came through a router',
+  ndNotOurs:
+    'The neighbour discovery message concerns no address of the engine',
   ipMalformed:
     'The IP header is malformed',
   ipChecksum:
@@ -62,6 +70,8 @@ export const dropReasonTexts = {
     'The TTL or hop limit ran out',
   l4Malformed:
     'The TCP, UDP or ICMP header is malformed',
+  l4Checksum:
+    'The checksum of a message to the engine itself is wrong',
   tcpFlagsInvalid:
     'A combination of TCP flags that no TCP sends',
   udpChecksumMissing:
@@ -84,6 +94,8 @@ export const dropReasonTexts = {
     'The next hop did not answer ARP or neighbour discovery',
   neighborQueueFull:
     'Too many packets wait for a next hop',
+  neighborTableFull:
+    'No room for another next hop: all are in use',
   refused:
     'The control segment refused the flow',
   flowTableFull:

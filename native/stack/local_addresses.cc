@@ -1,0 +1,114 @@
+#include "stack/local_addresses.h"
+
+#include <algorithm>
+
+#include "base/check.h"
+
+namespace sluice {
+
+namespace {
+
+// RFC 5227 2.3 sends two; RFC 4861 7.2.6 allows up to three.
+constexpr uint8_t kAnnouncements = 2;
+// RFC 5227 1.1, DEFEND_INTERVAL.
+constexpr Duration kDefenceInterval = Duration::seconds(10);
+
+}  // namespace
+
+void LocalAddresses::add_port(PortId port, const MacAddress& mac, uint16_t mtu) {
+  SLUICE_CHECK(port < kMaxPorts && links_[port].port == kNoPort);
+  links_[port] = {port, mtu, mac};
+}
+
+void LocalAddresses::add(PortId port, const IpAddress& address, uint8_t prefix_length) {
+  SLUICE_CHECK(link(port).port == port);
+  OwnAddress& own = enter(address);
+  SLUICE_CHECK(own.port == kNoPort);
+  own.port = port;
+  subnets_.push_back({port, address, IpPrefix(address, prefix_length)});
+}
+
+void LocalAddresses::add_virtual(const IpAddress& address) { ++enter(address).virtual_uses; }
+
+void LocalAddresses::remove_virtual(const IpAddress& address) {
+  OwnAddress* own = find(address);
+  SLUICE_CHECK(own != nullptr && own->virtual_uses > 0);
+  if (--own->virtual_uses == 0 && own->port == kNoPort) own_.erase(address);
+}
+
+const Link& LocalAddresses::link(PortId port) const {
+  SLUICE_CHECK(port < kMaxPorts && links_[port].port == port);
+  return links_[port];
+}
+
+bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
+  const auto own = own_.find(address);
+  if (own == own_.end()) return false;
+  if (own->second.port != kNoPort) return own->second.port == port;
+  bool in_a_subnet = false;
+  for (const Subnet& subnet : subnets_) {
+    if (!subnet.prefix.contains(address)) continue;
+    if (subnet.port == port) return true;
+    in_a_subnet = true;
+  }
+  return !in_a_subnet;
+}
+
+bool LocalAddresses::may_be_neighbor(PortId port, const IpAddress& address) const {
+  if (owns(address) || address.is_multicast() || is_broadcast(address)) return false;
+  // Peers speak from link-local addresses whatever the subnets are (RFC 4861 7.2.2).
+  if (address.is_link_local()) return true;
+  return std::any_of(subnets_.begin(), subnets_.end(), [&](const Subnet& subnet) {
+    return subnet.port == port && subnet.prefix.contains(address);
+  });
+}
+
+bool LocalAddresses::is_broadcast(const IpAddress& address) const {
+  return address == IpAddress::v4(0xffffffff) ||
+         std::any_of(subnets_.begin(), subnets_.end(),
+                     [&](const Subnet& subnet) { return subnet.prefix.is_broadcast(address); });
+}
+
+const IpAddress* LocalAddresses::source_for(PortId port, const IpAddress& target) const {
+  const IpAddress* found = nullptr;
+  for (const Subnet& subnet : subnets_) {
+    if (subnet.port != port || subnet.address.is_v4() != target.is_v4()) continue;
+    if (subnet.prefix.contains(target)) return &subnet.address;
+    if (found == nullptr) found = &subnet.address;
+  }
+  return found;
+}
+
+// RFC 5227 2.4(c): a router or server defends its address for good, but not in a loop with another
+// that does the same.
+void LocalAddresses::defend(Instant now, const IpAddress& address) {
+  OwnAddress* own = find(address);
+  SLUICE_CHECK(own != nullptr);
+  ++conflicts_;
+  if (now < own->next_defence) return;
+  own->next_defence = now + kDefenceInterval;
+  if (own->announcements_left == 0) own->announcements_left = 1;
+  announcement_due_ = now;
+}
+
+void LocalAddresses::announce_all_again(Instant now) {
+  for (auto& [address, own] : own_) own.announcements_left = kAnnouncements;
+  if (!own_.empty()) announcement_due_ = now;
+}
+
+LocalAddresses::OwnAddress* LocalAddresses::find(const IpAddress& address) {
+  const auto found = own_.find(address);
+  return found == own_.end() ? nullptr : &found->second;
+}
+
+LocalAddresses::OwnAddress& LocalAddresses::enter(const IpAddress& address) {
+  SLUICE_CHECK(!address.is_zero() && !address.is_multicast());
+  const auto [at, is_new] = own_.try_emplace(address);
+  if (is_new) {
+    at->second.announcements_left = kAnnouncements;
+    announcement_due_ = Instant();  // the next poll, whenever that is
+  }
+  return at->second;
+}
+
+}  // namespace sluice

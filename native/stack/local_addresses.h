@@ -1,0 +1,99 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "base/instant.h"
+#include "packet/packet.h"
+#include "stack/address_hash.h"
+#include "stack/ip_prefix.h"
+#include "wire/address.h"
+
+namespace sluice {
+
+// A port as the stack knows it.
+struct Link {
+  PortId port = kNoPort;  // kNoPort: there is no such port
+  uint16_t mtu = 0;
+  MacAddress mac;
+};
+
+// The ports and the addresses of our own on them.
+class LocalAddresses {
+ public:
+  static constexpr Duration kAnnouncementInterval = Duration::seconds(2);  // RFC 5227 1.1
+
+  explicit LocalAddresses(uint64_t seed) : own_(0, AddressHash(seed)) {}
+
+  void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
+  void add(PortId port, const IpAddress& address, uint8_t prefix_length);
+  void add_virtual(const IpAddress& address);
+  void remove_virtual(const IpAddress& address);
+
+  const Link& link(PortId port) const;
+  bool owns(const IpAddress& address) const { return own_.contains(address); }
+  // Whether ARP and neighbour discovery are answered for `address` on `port`: an address of the
+  // engine itself on its own link only, one of virtual servers where a subnet holds it, or, where
+  // none does, everywhere.
+  bool answers(PortId port, const IpAddress& address) const;
+  // Whether `address` may be another host on the link of `port`.
+  bool may_be_neighbor(PortId port, const IpAddress& address) const;
+  // The directed broadcast address of a subnet of ours.
+  bool is_broadcast(const IpAddress& address) const;
+  // Our address to ask for `target` from: in the same subnet where there is one, else any of its
+  // family on that port; null where there is none.
+  const IpAddress* source_for(PortId port, const IpAddress& target) const;
+
+  // Another host claims an address of ours: counted, and answered by one announcement, unless the
+  // last such answer was a moment ago.
+  void defend(Instant now, const IpAddress& address);
+  uint64_t conflicts() const { return conflicts_; }
+
+  // Announcements are due from here on. Each address is announced twice after it was added.
+  Instant announcement_due() const { return announcement_due_; }
+  void announce_all_again(Instant now);
+  // Calls send(PortId, IpAddress) for each announcement that is due.
+  template <class Send>
+  void announce_due(Instant now, Send send);
+
+ private:
+  struct OwnAddress {
+    PortId port = kNoPort;      // where it is the engine's own; kNoPort: of virtual servers only
+    uint32_t virtual_uses = 0;  // by virtual servers
+    uint8_t announcements_left = 0;
+    Instant next_defence;
+  };
+
+  struct Subnet {
+    PortId port;
+    IpAddress address;  // ours in it
+    IpPrefix prefix;
+  };
+
+  OwnAddress& enter(const IpAddress& address);
+  OwnAddress* find(const IpAddress& address);
+
+  std::array<Link, kMaxPorts> links_;
+  std::vector<Subnet> subnets_;
+  std::unordered_map<IpAddress, OwnAddress, AddressHash> own_;
+  Instant announcement_due_ = Instant::never();
+  uint64_t conflicts_ = 0;
+};
+
+template <class Send>
+void LocalAddresses::announce_due(Instant now, Send send) {
+  if (now < announcement_due_) return;
+  announcement_due_ = Instant::never();
+  for (auto& [address, own] : own_) {
+    if (own.announcements_left == 0) continue;
+    --own.announcements_left;
+    if (own.announcements_left > 0) announcement_due_ = now + kAnnouncementInterval;
+    for (const Link& link : links_) {
+      if (link.port != kNoPort && answers(link.port, address)) send(link.port, address);
+    }
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,174 @@
+#include "stack/neighbor_discovery.h"
+
+#include "base/check.h"
+#include "packet/parse.h"
+#include "stack/own_frame.h"
+#include "wire/ipv6.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr size_t kMessageSize = NeighborMessage::kSize + NeighborMessage::kMacOptionSize;
+// RFC 4861 7.1: what came through a router has less.
+constexpr uint8_t kHopLimit = 255;
+
+const IpAddress kAllNodes{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
+
+// RFC 4291 2.7.1: ff02::1:ff00:0/104 and the last 24 bits of the address.
+IpAddress solicited_node(const IpAddress& address) {
+  IpAddress group{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0}};
+  std::memcpy(group.bytes.data() + 13, address.bytes.data() + 13, 3);
+  return group;
+}
+
+// RFC 2464 7.
+MacAddress multicast_mac(const IpAddress& group) {
+  MacAddress mac{{0x33, 0x33}};
+  std::memcpy(mac.bytes.data() + 2, group.bytes.data() + 12, 4);
+  return mac;
+}
+
+// DropReason::count when the message may be believed (RFC 4861 7.1.1, 7.1.2).
+DropReason fault_of(const Packet& packet) {
+  const Ipv6Header ip(packet.at(packet.headers.l3));
+  const uint8_t* message = packet.at(packet.headers.l4);
+  const size_t size = packet.headers.end - packet.headers.l4;
+  if (ip.hop_limit() != kHopLimit || !NeighborMessage::check(message, size)) {
+    return DropReason::nd_malformed;
+  }
+  const bool verified = packet.offload.checksum_verified || checksum_is_partial(packet);
+  if (!verified && sum_icmpv6(ip.src_bytes(), ip.dst_bytes(), message, size) != 0xffff) {
+    return DropReason::l4_checksum;
+  }
+  return DropReason::count;
+}
+
+}  // namespace
+
+bool NeighborDiscovery::takes(const Packet& packet) {
+  const Headers& headers = packet.headers;
+  if (headers.family != 6 || headers.protocol != kProtocolIcmpv6 || headers.fragment) return false;
+  const uint8_t type = IcmpHeader(packet.at(headers.l4)).type();
+  return type == kIcmpv6NeighborSolicitation || type == kIcmpv6NeighborAdvertisement;
+}
+
+void NeighborDiscovery::input(Instant now, Packet& packet) {
+  const DropReason fault = fault_of(packet);
+  if (fault != DropReason::count) return packet.drop(fault);
+  // A frame of our own that the link gave back.
+  if (EthernetHeader(packet.data).src() == addresses_.link(packet.in_port).mac) {
+    return packet.drop(DropReason::nd_not_ours);
+  }
+  const NeighborMessage message(packet.at(packet.headers.l4));
+  const size_t size = packet.headers.end - packet.headers.l4;
+  if (message.type() == kIcmpv6NeighborSolicitation) {
+    solicitation(now, packet, message, size);
+  } else {
+    advertisement(now, packet, message, size);
+  }
+}
+
+// RFC 4861 7.2.3.
+void NeighborDiscovery::solicitation(Instant now, Packet& packet, const NeighborMessage& message,
+                                     size_t size) {
+  const PortId port = packet.in_port;
+  const IpAddress& source = packet.key.src;
+  const IpAddress target = message.target();
+  MacAddress mac = EthernetHeader(packet.data).src();
+  const bool has_mac = message.find_mac(NeighborMessage::kSourceMacOption, size, mac);
+  const bool is_probe = source.is_zero();  // duplicate address detection (RFC 4862 5.4.3)
+  if (mac.is_multicast() ||
+      (is_probe && (has_mac || !(packet.key.dst == solicited_node(target))))) {
+    return packet.drop(DropReason::nd_malformed);
+  }
+  if (!addresses_.answers(port, target)) return packet.drop(DropReason::nd_not_ours);
+  packet.verdict = Verdict::deliver;
+  if (is_probe) return advertise(port, target, kAllNodes, multicast_mac(kAllNodes), false);
+  if (addresses_.owns(source)) {
+    if (addresses_.answers(port, source)) addresses_.defend(now, source);
+    return;
+  }
+  if (has_mac && addresses_.may_be_neighbor(port, source)) {
+    neighbors_.learn(now, addresses_.link(port), source, mac);
+  }
+  // Without the option, as unicast probes may come, the answer goes back to where the frame came
+  // from: a resolution of its own would ask who asks us.
+  advertise(port, target, source, mac, true);
+}
+
+// RFC 4861 7.2.5.
+void NeighborDiscovery::advertisement(Instant now, Packet& packet, const NeighborMessage& message,
+                                      size_t size) {
+  const PortId port = packet.in_port;
+  const IpAddress target = message.target();
+  const bool solicited = (message.flags() & NeighborMessage::kSolicited) != 0;
+  const bool overrides = (message.flags() & NeighborMessage::kOverride) != 0;
+  MacAddress mac;
+  const bool has_mac = message.find_mac(NeighborMessage::kTargetMacOption, size, mac);
+  if (mac.is_multicast() || (solicited && packet.key.dst.is_multicast())) {
+    return packet.drop(DropReason::nd_malformed);
+  }
+  if (addresses_.answers(port, target)) {
+    addresses_.defend(now, target);
+  } else if (!neighbors_.advertised(
+                 now, {port, target, has_mac ? &mac : nullptr, solicited, overrides})) {
+    return packet.drop(DropReason::nd_not_ours);
+  }
+  packet.verdict = Verdict::deliver;
+}
+
+namespace {
+
+// Sends what `compose` writes, from `source` to `destination`.
+template <class Compose>
+void send(const Link& link, FrameSink& sink, const IpAddress& source, const IpAddress& destination,
+          const MacAddress& ethernet_dst, Compose compose) {
+  OwnFrame frame(kEtherTypeIpv6, link.mac, ethernet_dst, Ipv6Header::kSize + kMessageSize);
+  Ipv6Header ip = Ipv6Header::start(frame.payload());
+  ip.set_payload_length(kMessageSize);
+  ip.set_next_header(kProtocolIcmpv6);
+  ip.set_hop_limit(kHopLimit);
+  ip.set_src(source);
+  ip.set_dst(destination);
+  uint8_t* message = frame.payload() + Ipv6Header::kSize;
+  compose(message);
+  complete_icmpv6_checksum(ip.src_bytes(), ip.dst_bytes(), message, kMessageSize);
+  sink.originate(link.port, frame.packet());
+}
+
+}  // namespace
+
+void NeighborDiscovery::solicit(PortId port, const IpAddress& target, const MacAddress* known) {
+  const Link& link = addresses_.link(port);
+  const IpAddress* source = addresses_.source_for(port, target);
+  SLUICE_CHECK(source != nullptr);
+  const IpAddress destination = known != nullptr ? target : solicited_node(target);
+  const MacAddress ethernet_dst = known != nullptr ? *known : multicast_mac(destination);
+  send(link, sink_, *source, destination, ethernet_dst, [&](uint8_t* at) {
+    NeighborMessage message = NeighborMessage::start(at, kIcmpv6NeighborSolicitation, 0);
+    message.set_target(target);
+    message.append_mac(NeighborMessage::kSourceMacOption, link.mac);
+  });
+}
+
+// RFC 4861 7.2.6.
+void NeighborDiscovery::announce(PortId port, const IpAddress& address) {
+  advertise(port, address, kAllNodes, multicast_mac(kAllNodes), false);
+}
+
+// The router flag says what we are to those who route through us; the override flag, that the
+// address is ours and no anycast address (RFC 4861 7.2.4).
+void NeighborDiscovery::advertise(PortId port, const IpAddress& address, const IpAddress& to,
+                                  const MacAddress& ethernet_dst, bool solicited) {
+  const Link& link = addresses_.link(port);
+  uint8_t flags = NeighborMessage::kRouter | NeighborMessage::kOverride;
+  if (solicited) flags |= NeighborMessage::kSolicited;
+  send(link, sink_, address, to, ethernet_dst, [&](uint8_t* at) {
+    NeighborMessage message = NeighborMessage::start(at, kIcmpv6NeighborAdvertisement, flags);
+    message.set_target(address);
+    message.append_mac(NeighborMessage::kTargetMacOption, link.mac);
+  });
+}
+
+}  // namespace sluice

@@ -1,0 +1,315 @@
+#include "stack/neighbor_table.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "base/check.h"
+
+namespace sluice {
+
+namespace {
+
+// RFC 4861 10.
+constexpr uint8_t kMaxSolicitations = 3;  // MAX_MULTICAST_SOLICIT and MAX_UNICAST_SOLICIT
+constexpr Duration kRetransmission = Duration::seconds(1);  // also RFC 1122 2.3.2.1
+constexpr Duration kReachable = Duration::seconds(30);      // times 0.5 to 1.5, against lock-step
+constexpr Duration kDelayFirstProbe = Duration::seconds(5);
+// Ours. RFC 1122 2.3.2.1 bounds the rate of requests for a host that is not there; a host that
+// comes up announces itself or asks for us, which ends the refusal at once.
+constexpr Duration kRefusal = Duration::seconds(3);
+constexpr Duration kForget = Duration::seconds(60);
+
+}  // namespace
+
+NeighborTable::NeighborTable(const Limits& limits, uint64_t seed, PacketPool& pool,
+                             Solicitor& solicitor, FrameSink& sink)
+    : limits_(limits),
+      hash_(seed),
+      random_(seed),
+      pool_(pool),
+      solicitor_(solicitor),
+      sink_(sink),
+      slots_(limits.neighbors),
+      views_(limits.neighbors),
+      buckets_(std::bit_ceil(limits.neighbors), kNoNextHop) {
+  SLUICE_CHECK(limits.neighbors > 0 && limits.neighbors <= kNoNextHop);
+  SLUICE_CHECK(limits.packets_per_neighbor > 0);
+  for (size_t i = limits.neighbors; i-- > 0;) {
+    slots_[i].chain = free_;
+    free_ = static_cast<NextHop>(i);
+  }
+}
+
+NextHop NeighborTable::acquire(Instant now, const Link& link, const IpAddress& address) {
+  NextHop hop = find(link.port, address);
+  if (hop == kNoNextHop) hop = insert(link, address);
+  if (hop == kNoNextHop) return kNoNextHop;
+  Slot& slot = slots_[hop];
+  pin(hop);
+  ++slot.references;
+  if (slot.state == State::stale) suspect(now, hop);
+  return hop;
+}
+
+void NeighborTable::release(NextHop hop) {
+  SLUICE_CHECK(slots_[hop].references > 0);
+  --slots_[hop].references;
+  unpin(hop);
+}
+
+bool NeighborTable::hold(Instant now, NextHop hop, const Packet& packet, DropReason& why) {
+  Slot& slot = slots_[hop];
+  SLUICE_CHECK(slot.references > 0 && !views_[hop].resolved);
+  if (slot.state == State::failed) {
+    why = DropReason::neighbor_unresolved;
+    return false;
+  }
+  const bool full = held_packets_ >= limits_.held_packets;
+  if (full && slot.held.empty()) {
+    why = DropReason::neighbor_queue_full;
+    return false;
+  }
+  PooledPacket* pooled = pool_.copy(packet);
+  if (pooled == nullptr) {
+    why = DropReason::pool_exhausted;
+    return false;
+  }
+  if (slot.held.empty()) pin(hop);
+  slot.held.push(pooled);
+  ++held_packets_;
+  // RFC 4861 7.2.2 and RFC 1122 2.3.2.2: the latest packet is the one to keep.
+  if (full || slot.held.size() > limits_.packets_per_neighbor) {
+    give_up_oldest(hop, DropReason::neighbor_queue_full);
+  }
+  if (slot.state == State::unresolved) {
+    slot.requests = 0;
+    ask(now, hop);
+  }
+  return true;
+}
+
+bool NeighborTable::advertised(Instant now, const Advertisement& said) {
+  const NextHop hop = find(said.port, said.address);
+  if (hop == kNoNextHop) return false;
+  Slot& slot = slots_[hop];
+  NextHopView& view = views_[hop];
+  if (slot.pins == 0) {
+    unlist(hop);
+    list(hop);
+  }
+  if (!view.resolved) {
+    if (said.mac != nullptr) resolve(now, hop, *said.mac, said.solicited);
+    return true;
+  }
+  // RFC 4861 7.2.5, the last list of cases.
+  const bool changed = said.mac != nullptr && !(*said.mac == view.dst);
+  if (changed && !said.overrides) {
+    if (slot.state == State::reachable) suspect(now, hop);
+    return true;
+  }
+  if (changed) view.dst = *said.mac;
+  if (said.solicited) {
+    confirm(now, hop);
+  } else if (changed) {
+    suspect(now, hop);
+  }
+  return true;
+}
+
+void NeighborTable::learn(Instant now, const Link& link, const IpAddress& address,
+                          const MacAddress& mac) {
+  const Advertisement said{link.port, address, &mac, false, true};
+  if (advertised(now, said)) return;
+  const NextHop hop = insert(link, address);
+  if (hop == kNoNextHop) return;
+  list(hop);
+  resolve(now, hop, mac, false);
+}
+
+// A scan: deadlines are seconds apart, so it runs a few times a second however busy the links are.
+void NeighborTable::poll(Instant now) {
+  if (now < deadline_) return;
+  deadline_ = Instant::never();
+  for (size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].deadline <= now) expire(now, static_cast<NextHop>(i));
+    deadline_ = std::min(deadline_, slots_[i].deadline);
+  }
+}
+
+void NeighborTable::expire(Instant now, NextHop hop) {
+  Slot& slot = slots_[hop];
+  switch (slot.state) {
+    case State::unused:
+    case State::unresolved:
+      SLUICE_CHECK(false);
+      break;
+    case State::incomplete:
+      if (slot.requests < kMaxSolicitations) return ask(now, hop);
+      return fail(now, hop);
+    case State::reachable:
+    case State::delay:
+      // RFC 1122 2.3.2.1 (2), unicast poll: what is in use is confirmed before it is given up.
+      if (slot.references == 0) return suspect(now, hop);
+      slot.requests = 0;
+      return ask(now, hop);
+    case State::probe:
+      if (slot.requests < kMaxSolicitations) return ask(now, hop);
+      [[fallthrough]];
+    case State::failed:
+    case State::stale:
+      // RFC 4861 7.3.3: the next packet, if one comes, asks everybody.
+      views_[hop].resolved = false;
+      enter(hop, State::unresolved, Instant::never());
+      if (slot.pins == 0) {
+        unlist(hop);
+        erase(hop);
+      }
+      break;
+  }
+}
+
+// One more request: to the MAC address we know, or to everybody where we know none.
+void NeighborTable::ask(Instant now, NextHop hop) {
+  const NextHopView& view = views_[hop];
+  ++slots_[hop].requests;
+  enter(hop, view.resolved ? State::probe : State::incomplete, now + kRetransmission);
+  solicitor_.solicit(view.port, slots_[hop].address, view.resolved ? &view.dst : nullptr);
+}
+
+void NeighborTable::fail(Instant now, NextHop hop) {
+  enter(hop, State::failed, now + kRefusal);
+  while (!slots_[hop].held.empty()) give_up_oldest(hop, DropReason::neighbor_unresolved);
+}
+
+void NeighborTable::resolve(Instant now, NextHop hop, const MacAddress& mac, bool confirmed) {
+  views_[hop].dst = mac;
+  views_[hop].resolved = true;
+  if (confirmed) {
+    confirm(now, hop);
+  } else {
+    suspect(now, hop);
+  }
+  send_held(hop);
+}
+
+void NeighborTable::confirm(Instant now, NextHop hop) {
+  const auto spread =
+      static_cast<int64_t>(random_.below(static_cast<uint64_t>(kReachable.nanoseconds())));
+  enter(hop, State::reachable, now + Duration::nanoseconds(kReachable.nanoseconds() / 2 + spread));
+}
+
+// What we know may be wrong: used as it is, and probed soon if somebody relies on it.
+void NeighborTable::suspect(Instant now, NextHop hop) {
+  if (slots_[hop].references > 0) {
+    enter(hop, State::delay, now + kDelayFirstProbe);
+  } else {
+    enter(hop, State::stale, now + kForget);
+  }
+}
+
+void NeighborTable::enter(NextHop hop, State state, Instant deadline) {
+  slots_[hop].state = state;
+  slots_[hop].deadline = deadline;
+  deadline_ = std::min(deadline_, deadline);
+}
+
+void NeighborTable::send_held(NextHop hop) {
+  Slot& slot = slots_[hop];
+  if (slot.held.empty()) return;
+  while (!slot.held.empty()) {
+    PooledPacket* pooled = slot.held.pop();
+    --held_packets_;
+    Packet& packet = pooled->packet;
+    views_[hop].write_addresses(packet.data);
+    packet.verdict = Verdict::forward;
+    sink_.resume(views_[hop].port, packet);
+    pool_.free(pooled);
+  }
+  unpin(hop);
+}
+
+void NeighborTable::give_up_oldest(NextHop hop, DropReason reason) {
+  PooledPacket* pooled = slots_[hop].held.pop();
+  --held_packets_;
+  pooled->packet.drop(reason);
+  sink_.give_up(pooled->packet);
+  pool_.free(pooled);
+  if (slots_[hop].held.empty()) unpin(hop);
+}
+
+NextHop& NeighborTable::bucket(PortId port, const IpAddress& address) {
+  return buckets_[(hash_(address) + port) & (buckets_.size() - 1)];
+}
+
+NextHop NeighborTable::find(PortId port, const IpAddress& address) {
+  NextHop hop = bucket(port, address);
+  while (hop != kNoNextHop && !(views_[hop].port == port && slots_[hop].address == address)) {
+    hop = slots_[hop].chain;
+  }
+  return hop;
+}
+
+// An unresolved slot that is in no list: the caller pins or lists it.
+NextHop NeighborTable::insert(const Link& link, const IpAddress& address) {
+  if (free_ == kNoNextHop) {
+    const NextHop victim = oldest_;
+    if (victim == kNoNextHop) return kNoNextHop;
+    unlist(victim);
+    erase(victim);
+    ++evicted_;
+  }
+  const NextHop hop = free_;
+  Slot& slot = slots_[hop];
+  free_ = slot.chain;
+  slot.address = address;
+  slot.state = State::unresolved;
+  NextHop& head = bucket(link.port, address);
+  slot.chain = head;
+  head = hop;
+  NextHopView& view = views_[hop];
+  view.src = link.mac;
+  view.mtu = link.mtu;
+  view.port = link.port;
+  return hop;
+}
+
+// Back to the free slots; the slot has no pin and is in no list.
+void NeighborTable::erase(NextHop hop) {
+  NextHop* at = &bucket(views_[hop].port, slots_[hop].address);
+  while (*at != hop) at = &slots_[*at].chain;
+  *at = slots_[hop].chain;
+  views_[hop] = NextHopView{};
+  slots_[hop] = Slot{};
+  slots_[hop].chain = free_;
+  free_ = hop;
+}
+
+void NeighborTable::pin(NextHop hop) {
+  const bool listed = oldest_ == hop || slots_[hop].older != kNoNextHop;
+  if (slots_[hop].pins++ == 0 && listed) unlist(hop);
+}
+
+void NeighborTable::unpin(NextHop hop) {
+  if (--slots_[hop].pins > 0) return;
+  if (slots_[hop].state == State::unresolved) {
+    erase(hop);
+  } else {
+    list(hop);
+  }
+}
+
+// Appends to the slots that may be evicted.
+void NeighborTable::list(NextHop hop) {
+  slots_[hop].older = newest_;
+  (newest_ == kNoNextHop ? oldest_ : slots_[newest_].newer) = hop;
+  newest_ = hop;
+}
+
+void NeighborTable::unlist(NextHop hop) {
+  Slot& slot = slots_[hop];
+  (slot.older == kNoNextHop ? oldest_ : slots_[slot.older].newer) = slot.newer;
+  (slot.newer == kNoNextHop ? newest_ : slots_[slot.newer].older) = slot.older;
+  slot.older = slot.newer = kNoNextHop;
+}
+
+}  // namespace sluice

@@ -1,0 +1,133 @@
+#include "stack/stack.h"
+
+#include <algorithm>
+
+#include "stack/echo.h"
+#include "wire/ethernet.h"
+
+namespace sluice {
+
+Stack::Stack(const StackLimits& limits, uint64_t seed, PacketPool& pool, FrameSink& sink)
+    : sink_(sink),
+      addresses_(seed),
+      neighbors_(limits, seed, pool, *this, sink),
+      arp_(addresses_, neighbors_, sink),
+      discovery_(addresses_, neighbors_, sink) {}
+
+void Stack::add_port(PortId port, const MacAddress& mac, uint16_t mtu) {
+  addresses_.add_port(port, mac, mtu);
+}
+
+void Stack::add_address(PortId port, const IpAddress& address, uint8_t prefix_length) {
+  addresses_.add(port, address, prefix_length);
+  routes_.add({IpPrefix(address, prefix_length), port, IpAddress{}});
+}
+
+void Stack::add_virtual_address(const IpAddress& address) { addresses_.add_virtual(address); }
+
+void Stack::remove_virtual_address(const IpAddress& address) { addresses_.remove_virtual(address); }
+
+Status Stack::add_route(const IpAddress& to, uint8_t prefix_length, const IpAddress& via) {
+  const Route* link = routes_.find_connected(via);
+  if (link == nullptr) {
+    return Error{"add route", 0, "the gateway must be in the subnet of an address of a port"};
+  }
+  routes_.add({IpPrefix(to, prefix_length), link->port, via});
+  return Done{};
+}
+
+bool Stack::is_for_us(const Packet& packet) const {
+  return packet.headers.ether_type == kEtherTypeArp || NeighborDiscovery::takes(packet) ||
+         (packet.headers.family != 0 && owns(packet.key.dst));
+}
+
+void Stack::deliver(Instant now, Packet& packet) {
+  const Headers& headers = packet.headers;
+  // A tagged frame belongs to another network than our addresses.
+  if (headers.l3 != EthernetHeader::kSize) return packet.drop(DropReason::ether_type_unknown);
+  if (headers.ether_type == kEtherTypeArp) return arp_.input(now, packet);
+  if (NeighborDiscovery::takes(packet)) return discovery_.input(now, packet);
+  if (!owns(packet.key.dst)) {
+    return packet.drop(packet.key.dst.is_multicast() ? DropReason::multicast
+                                                     : DropReason::no_virtual_server);
+  }
+  // Our address cannot come from elsewhere.
+  if (owns(packet.key.src)) return packet.drop(DropReason::ip_martian);
+  if (headers.fragment) return packet.drop(DropReason::ip_fragment);
+  if (is_echo_request(packet)) return answer_echo(addresses_.link(packet.in_port), packet, sink_);
+  packet.drop(DropReason::own_address);
+}
+
+NextHop Stack::acquire_next_hop(Instant now, const IpAddress& destination, DropReason& why) {
+  if (!may_be_sent_to(destination, why)) return kNoNextHop;
+  // A link-local address says nothing about its link.
+  const Route* route = destination.is_link_local() ? nullptr : routes_.find(destination);
+  if (route == nullptr) {
+    why = DropReason::no_route;
+    return kNoNextHop;
+  }
+  return acquire_neighbor(now, route->port, route->via.is_zero() ? destination : route->via, why);
+}
+
+NextHop Stack::acquire_neighbor(Instant now, PortId port, const IpAddress& address,
+                                DropReason& why) {
+  if (!may_be_sent_to(address, why)) return kNoNextHop;
+  if (addresses_.source_for(port, address) == nullptr) {
+    why = DropReason::no_route;
+    return kNoNextHop;
+  }
+  const NextHop hop = neighbors_.acquire(now, addresses_.link(port), address);
+  if (hop == kNoNextHop) why = DropReason::neighbor_table_full;
+  return hop;
+}
+
+// RFC 2644: what is sent to a subnet's broadcast address from elsewhere does not enter it.
+bool Stack::may_be_sent_to(const IpAddress& destination, DropReason& why) const {
+  if (owns(destination)) {
+    why = DropReason::own_address;
+    return false;
+  }
+  if (destination.is_multicast() || addresses_.is_broadcast(destination)) {
+    why = DropReason::multicast;
+    return false;
+  }
+  return true;
+}
+
+void Stack::announce(Instant now) {
+  addresses_.announce_all_again(now);
+  announce_due(now);
+}
+
+void Stack::poll(Instant now) {
+  announce_due(now);
+  neighbors_.poll(now);
+}
+
+Instant Stack::deadline() const {
+  return std::min(addresses_.announcement_due(), neighbors_.deadline());
+}
+
+StackCounters Stack::counters() const {
+  return {addresses_.conflicts(), neighbors_.evicted(), neighbors_.held_packets()};
+}
+
+void Stack::solicit(PortId port, const IpAddress& target, const MacAddress* known) {
+  if (target.is_v4()) {
+    arp_.solicit(port, target, known);
+  } else {
+    discovery_.solicit(port, target, known);
+  }
+}
+
+void Stack::announce_due(Instant now) {
+  addresses_.announce_due(now, [this](PortId port, const IpAddress& address) {
+    if (address.is_v4()) {
+      arp_.announce(port, address);
+    } else {
+      discovery_.announce(port, address);
+    }
+  });
+}
+
+}  // namespace sluice
