@@ -140,9 +140,7 @@ void NeighborTable::expire(Instant now, NextHop hop) {
   Slot& slot = slots_[hop];
   switch (slot.state) {
     case State::unused:
-    case State::unresolved:
-      SLUICE_CHECK(false);
-      break;
+    case State::unresolved: SLUICE_CHECK(false); break;
     case State::incomplete:
       if (slot.requests < kMaxSolicitations) return ask(now, hop);
       return fail(now, hop);

@@ -218,6 +218,11 @@ Bytes ip_frame(const MacAddress& ethernet_src, const MacAddress& ethernet_dst, c
   return frame;
 }
 
+Bytes routed(const Site& site, const IpAddress& destination, uint8_t mark) {
+  return ip_frame(kOtherMac, kInsideMac, site.node, destination, 17,
+                  Bytes{0x12, 0x34, 0, 53, 0, 9, 0, 1, mark});
+}
+
 StackLab::StackLab(const Site& site, const StackLimits& limits)
     : site(site), stack(limits, 42, pool, sink) {
   stack.add_port(kOutside, kOutsideMac, 1500);
@@ -252,18 +257,32 @@ void StackLab::pass(Duration span) {
   now = end;
 }
 
-bool StackLab::send(NextHop hop, const Bytes& frame, DropReason& why) {
-  Bytes bytes = frame;
+NextHop StackLab::acquire(const IpAddress& destination) {
+  DropReason why = DropReason::count;
+  const NextHop hop = stack.acquire_next_hop(now, destination, why);
+  REQUIRE(hop != kNoNextHop);
+  return hop;
+}
+
+bool StackLab::hold(NextHop hop, const IpAddress& destination, uint8_t mark, DropReason& why) {
+  Bytes bytes = routed(site, destination, mark);
   Packet packet;
   packet.data = bytes.data();
   packet.length = static_cast<uint32_t>(bytes.size());
   return stack.hold(now, hop, packet, why);
 }
 
-NextHop StackLab::acquire(const IpAddress& destination) {
+bool StackLab::hold(NextHop hop, const IpAddress& destination, uint8_t mark) {
   DropReason why = DropReason::count;
-  const NextHop hop = stack.acquire_next_hop(now, destination, why);
-  REQUIRE(hop != kNoNextHop);
+  return hold(hop, destination, mark, why);
+}
+
+NextHop StackLab::resolve(const Peer& peer) {
+  const NextHop hop = acquire(peer.address);
+  REQUIRE(hold(hop, peer.address));
+  receive(kOutside, peer.answers(site.outside, kOutsideMac));
+  REQUIRE(stack.next_hop(hop).resolved);
+  sink.sent.clear();
   return hop;
 }
 

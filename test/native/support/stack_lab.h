@@ -94,6 +94,10 @@ Bytes ip_frame(const MacAddress& ethernet_src, const MacAddress& ethernet_dst, c
                const IpAddress& dst, uint8_t protocol, const Bytes& payload,
                uint8_t hop_limit = 64);
 
+// A packet from the node through the engine to `destination`; `mark`, its last byte, tells packets
+// apart.
+Bytes routed(const Site& site, const IpAddress& destination, uint8_t mark = 0);
+
 struct StackLab {
   // The addresses `outside` and `inside` of the site; announcements are over.
   explicit StackLab(const Site& site, const StackLimits& limits = {});
@@ -102,9 +106,12 @@ struct StackLab {
   Packet receive(PortId port, const Bytes& frame, const Offload& offload = {});
   // Lets time pass, with a poll at every deadline.
   void pass(Duration span);
-  // A packet to `destination`, sent as the worker sends: held where it must be.
-  bool send(NextHop hop, const Bytes& frame, DropReason& why);
   NextHop acquire(const IpAddress& destination);
+  // Holds routed(destination, mark) for an unresolved next hop.
+  bool hold(NextHop hop, const IpAddress& destination, uint8_t mark, DropReason& why);
+  bool hold(NextHop hop, const IpAddress& destination, uint8_t mark = 0);
+  // A referenced neighbour on the outside link that has just answered.
+  NextHop resolve(const Peer& peer);
   // Messages of the stack since the last call.
   std::vector<Said> said();
   // Held packets that went on since the last call.
