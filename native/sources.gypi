@@ -3,6 +3,7 @@
     "core_sources": [
       "native/packet/packet_pool.cc",
       "native/packet/parse.cc",
+      "native/packet/segmentation.cc",
       "native/port/address_text.cc",
       "native/port/capture_port.cc",
       "native/port/fault_port.cc",

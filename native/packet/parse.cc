@@ -191,7 +191,10 @@ bool checksum_place_is_sane(const Packet& packet) {
   if (offload.checksum_start > headers.l4) return field >= headers.payload;
   switch (headers.protocol) {
     case kProtocolTcp: return offload.checksum_offset == TcpHeader::kChecksumOffset;
-    case kProtocolUdp: return offload.checksum_offset == UdpHeader::kChecksumOffset;
+    case kProtocolUdp:
+      // Whoever completes the sum goes on to the end of the packet, so the datagram must, too.
+      return offload.checksum_offset == UdpHeader::kChecksumOffset &&
+             headers.l4 + UdpHeader(packet.at(headers.l4)).length() == headers.end;
     case kProtocolIcmpv6: return offload.checksum_offset == IcmpHeader::kChecksumOffset;
     default: return true;
   }

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <string>
 #include <vector>
 
 #include "base/check.h"
@@ -23,7 +24,7 @@ inline IpAddress ip(const char* text) {
 
 // The same cast of hosts for IPv4 and IPv6: for (const Hosts& hosts : both_families()).
 struct Hosts {
-  const char* family;
+  std::string family;
   IpAddress client;
   IpAddress virtual_server;
   IpAddress engine;  // the engine's own address on the server side
