@@ -1,3 +1,6 @@
+export type { AdminSource } from './admin/app.js'
+export { AdminServer } from './admin/server.js'
+export { claimSocketPath, defaultSocketPath } from './admin/socket.js'
 export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms.js'
 export type { Balance, BalanceState } from './balance/balance.js'
 export type {
@@ -27,7 +30,18 @@ export type {
 export type { Endpoint, Family } from './endpoint.js'
 export { Engine, type EngineOptions, type ReloadOptions } from './engine.js'
 export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js'
+export {
+  type Capability,
+  capabilities,
+  ensurePrivileges,
+  type Host,
+  type HostCapabilities,
+  Laboratory,
+  LaboratoryError,
+  type LaboratoryOptions,
+} from './laboratory/index.js'
 export type { Logger } from './logger.js'
+export { addonFile } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
 export type {
   ActivityRanking,

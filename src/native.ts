@@ -2,8 +2,9 @@
  * The boundary to the data flow segment: loads the addon and types what crosses. Nobody else does.
  * TypeScript validates and gives the sentence that helps; C++ asserts.
  */
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** A packet I/O endpoint, all values resolved: nothing is optional that the segment needs. */
@@ -76,11 +77,31 @@ interface Addon {
   Segment: new () => NativeSegment
 }
 
+const require = createRequire(import.meta.url)
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 let addon: Addon | undefined
 
+/**
+ * Where the addon is looked for: in what `npm run build` made in a clone, else in the package.
+ * SLUICE_PREBUILD, which node-gyp-build reads, goes before either.
+ */
+function addonFolder(): string {
+  const clone = join(root, 'out/cmake')
+  return !process.env.SLUICE_PREBUILD && existsSync(join(clone, 'build/Release')) ? clone : root
+}
+
+function loadAddon(): Addon {
+  addon ??= require('node-gyp-build')(addonFolder()) as Addon
+  return addon
+}
+
 /** Creates a data flow segment, not started. Loads the addon at the first call. */
 export function createNativeSegment(): NativeSegment {
-  addon ??= createRequire(import.meta.url)('node-gyp-build')(root) as Addon
-  return new addon.Segment()
+  return new (loadAddon().Segment)()
+}
+
+/** Path of the addon, which is loaded. @throws {Error} where there is none, or it does not load. */
+export function addonFile(): string {
+  loadAddon()
+  return require('node-gyp-build').path(addonFolder()) as string
 }

@@ -1,0 +1,66 @@
+/**
+ * Serves the administration interface on a Unix socket that only its owner and its group may open.
+ */
+import { chmod } from 'node:fs/promises'
+import type { Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import { SluiceError } from '../errors.js'
+import { type AdminSource, createAdminApp } from './app.js'
+import { claimSocketPath } from './socket.js'
+
+const socketMode = 0o660
+
+/** A listening administration interface. */
+export class AdminServer {
+  readonly socketPath: string
+  readonly #server: Server
+  #draining = false
+
+  private constructor(source: AdminSource, socketPath: string) {
+    this.socketPath = socketPath
+    const app = createAdminApp(source, () => this.#draining)
+    this.#server = createAdaptorServer({ fetch: app.fetch }) as Server
+  }
+
+  /**
+   * Listens on `socketPath`, in the place of a socket that a dead process left there.
+   * @throws {SluiceError} `ERR_SLUICE_SOCKET`: in use by a live process, or not to be had.
+   */
+  static async listen(source: AdminSource, socketPath: string): Promise<AdminServer> {
+    await claimSocketPath(socketPath)
+    const admin = new AdminServer(source, socketPath)
+    await admin.#listen()
+    await chmod(socketPath, socketMode)
+    return admin
+  }
+
+  /** From now on `/readyz` and the status say that the engine takes no new flows. */
+  drain(): void {
+    this.#draining = true
+  }
+
+  /** Stops listening, ends every connection and removes the socket file. Idempotent. */
+  async close(): Promise<void> {
+    this.#draining = true
+    if (!this.#server.listening) return
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
+    this.#server.closeAllConnections()
+    await closed
+  }
+
+  #listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', (cause: NodeJS.ErrnoException) => {
+        reject(
+          new SluiceError(
+            'ERR_SLUICE_SOCKET',
+            `The engine cannot listen on ${this.socketPath}: ${cause.code}.`,
+            'See that its directory exists and may be written, or choose a path with --socket.',
+            { cause },
+          ),
+        )
+      })
+      this.#server.listen(this.socketPath, resolve)
+    })
+  }
+}
