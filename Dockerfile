@@ -23,4 +23,5 @@ COPY --from=build /sluice/node_modules ./node_modules
 COPY --from=build /sluice/prebuilds ./prebuilds
 COPY --from=build /sluice/dist ./dist
 COPY --from=build /sluice/bin ./bin
+COPY --from=build /sluice/examples ./examples
 ENTRYPOINT ["node", "/sluice/bin/sluice.js"]

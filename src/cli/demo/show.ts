@@ -1,0 +1,76 @@
+/**
+ * The demo itself: sends the clients, prints each part as it becomes known, and gives it all back.
+ */
+import { basename, dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Engine, EngineStatus } from '../../index.js'
+import { isBalanced } from '../packet-balance.js'
+import type { Terminal } from '../terminal.js'
+import type { Farm } from './farm.js'
+import { type Plan, planFor } from './plan.js'
+import { printDownloads, printOpening, printPackets, printRequests } from './report.js'
+import { type DemoResult, type Download, type Requests, shortcomings } from './result.js'
+
+const downloadBytes = 256 * 1024 * 1024
+
+export async function show(farm: Farm, terminal: Terminal): Promise<DemoResult> {
+  const { servers, families, topology } = farm.laboratory
+  const opening = {
+    ports: topology === 'tap' ? ('tap' as const) : ('packet' as const),
+    policy: { file: inPackage(farm.file), revision: farm.revision },
+    servers: servers.map(({ name }) => name),
+  }
+  printOpening(terminal, opening)
+  const plans = families.map((family) =>
+    planFor(family, farm.laboratory.virtualAddress(family), downloadBytes),
+  )
+  const requests = await makeRequests(farm, plans)
+  printRequests(terminal, requests, opening.servers)
+  const downloads = await makeDownloads(farm, plans)
+  printDownloads(terminal, downloads)
+  const { packets, drops } = await settledStatus(farm.engine)
+  printPackets(terminal, { packets, drops })
+  const shown = { ...opening, requests, downloads, packets, drops }
+  return { ok: shortcomings(shown).length === 0, ...shown }
+}
+
+async function makeRequests(farm: Farm, plans: readonly Plan[]): Promise<Requests[]> {
+  const planned = plans.flatMap(({ visits }) => visits)
+  const { visits } = await farm.send({ visits: planned.map(({ errand }) => errand), downloads: [] })
+  return visits.map((log, index) => ({
+    ...(planned[index] as (typeof planned)[number]).about,
+    ...log,
+  }))
+}
+
+async function makeDownloads(farm: Farm, plans: readonly Plan[]): Promise<Download[]> {
+  const planned = plans.map(({ download }) => download)
+  const { downloads } = await farm.send({
+    visits: [],
+    downloads: planned.map(({ errand }) => errand),
+  })
+  return downloads.map((log, index) => ({
+    ...(planned[index] as (typeof planned)[number]).about,
+    ...log,
+    bitsPerSecond: log.seconds > 0 ? (log.bytes * 8) / log.seconds : 0,
+    equal: log.sha256 === log.expected,
+  }))
+}
+
+const settlingMs = 3000
+
+/** The books are read while the last packets pass: reads them until they are at rest. */
+async function settledStatus(engine: Engine): Promise<EngineStatus> {
+  const deadline = performance.now() + settlingMs
+  while (true) {
+    const status = engine.status()
+    const settled = isBalanced(status.packets) && status.packets.waiting === 0
+    if (settled || performance.now() > deadline) return status
+    await delay(20)
+  }
+}
+
+/** `examples/policy.ts`, wherever the package lies. */
+function inPackage(file: string): string {
+  return join(basename(dirname(file)), basename(file))
+}

@@ -1,0 +1,108 @@
+/**
+ * The command line: which commands there are and what they take. Each command lives in the file of
+ * its name, which is loaded when it is called, so that help and usage errors are quick. The command
+ * line is the first user of the library: it imports `../index.js` and nothing else of it.
+ */
+import { createRequire } from 'node:module'
+import { CommanderError, Command as Program } from 'commander'
+import type { Command, Context } from './context.js'
+import { ExitCode } from './exit-code.js'
+import { reportError } from './report-error.js'
+import { type Sink, Terminal, wantsColour } from './terminal.js'
+
+/** What the command line needs of the process; tests bring their own. */
+export interface Environment {
+  stdout: Sink
+  stderr: Sink
+  env: NodeJS.ProcessEnv
+}
+
+/** Runs one command line, without the words `node sluice`. Never throws; resolves to the exit code. */
+export async function main(args: string[], environment: Environment = process): Promise<ExitCode> {
+  const { stdout, stderr, env } = environment
+  let exitCode: ExitCode = ExitCode.ok
+  const colour = wantsColour(!args.includes('--no-color'), env, stdout)
+  const context: Context = { terminal: new Terminal(stdout, stderr, colour), env }
+  const program = describe(context, (code) => {
+    exitCode = code
+  })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? ExitCode.ok : ExitCode.usage
+    return reportError(error, context, args.includes('--json'))
+  }
+}
+
+function describe(context: Context, done: (code: ExitCode) => void): Program {
+  const program = new Program('sluice')
+    .description('A packet engine for Linux, programmed in TypeScript.')
+    .version(version(), '--version', 'print the version')
+    .option('--no-color', 'print without colour')
+    .helpCommand(false)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.terminal.print(text.trimEnd()),
+      writeErr: (text) => context.terminal.note(text.trimEnd()),
+    })
+    .showSuggestionAfterError()
+    .addHelpText('after', '\nSee `sluice COMMAND --help`, and try `sluice demo` first.')
+
+  /** Runs what `load` brings; a positional argument joins the options as `file`. */
+  const calls =
+    <Options>(load: () => Promise<Command<Options>>) =>
+    async (...given: unknown[]) => {
+      const self = given.pop() as Program
+      const [file] = self.processedArgs as (string | undefined)[]
+      done(await (await load())({ file, ...self.opts() } as Options, context))
+    }
+
+  program
+    .command('run <file>')
+    .description('run the engine that a file configures, until SIGTERM or SIGINT')
+    .option('--json', 'print one JSON object per line')
+    .option('--socket <path>', 'where the administration socket goes')
+    .option('--no-admin', 'run without an administration socket')
+    .action(calls(async () => (await import('./run.js')).run))
+
+  program
+    .command('check <file>')
+    .description('validate a configuration without starting anything')
+    .option('--json', 'print a JSON object')
+    .action(calls(async () => (await import('./check.js')).check))
+
+  program
+    .command('doctor [file]')
+    .description('say what this machine lacks, for every port kind or for a configuration')
+    .option('--json', 'print a JSON object')
+    .action(calls(async () => (await import('./doctor.js')).doctor))
+
+  program
+    .command('status')
+    .description('show what a running engine does')
+    .option('--json', 'print a JSON object')
+    .option('--socket <path>', 'the administration socket to ask')
+    .action(calls(async () => (await import('./status.js')).status))
+
+  program
+    .command('flows')
+    .description('list the flows of a running engine')
+    .option('--json', 'print a JSON array')
+    .option('--socket <path>', 'the administration socket to ask')
+    .action(calls(async () => (await import('./flows.js')).flows))
+
+  program
+    .command('demo')
+    .description('show the engine at work in a private laboratory on this machine')
+    .option('--tap', 'lay the laboratory over TAP devices instead of AF_PACKET')
+    .option('--keep', 'stay up for exploring, until SIGINT')
+    .option('--json', 'print a JSON object')
+    .action(calls(async () => (await import('./demo.js')).demo))
+
+  return program
+}
+
+function version(): string {
+  return createRequire(import.meta.url)('../../package.json').version
+}

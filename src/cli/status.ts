@@ -1,0 +1,117 @@
+/**
+ * `sluice status`: what a running engine does.
+ */
+import { defaultSocketPath, type EngineStatus, type NodeStatus } from '../index.js'
+import { askEngine } from './admin-client.js'
+import type { Command } from './context.js'
+import { ExitCode } from './exit-code.js'
+import { bytes, count, duration, plural } from './format.js'
+import { balanceLines } from './packet-balance.js'
+import { type Column, table } from './table.js'
+import type { Terminal } from './terminal.js'
+
+interface StatusOptions {
+  json?: boolean
+  socket?: string
+}
+
+export const status: Command<StatusOptions> = async ({ json, socket }, { terminal, env }) => {
+  const path = socket ?? defaultSocketPath(env)
+  const engine = await askEngine<EngineStatus>(path, '/api/v1/status')
+  if (json) terminal.printJson(engine)
+  else printStatus(terminal, engine)
+  return ExitCode.ok
+}
+
+export function printStatus(terminal: Terminal, engine: EngineStatus): void {
+  const state = engine.ready
+    ? terminal.style('green', 'ready')
+    : terminal.style('yellow', 'not ready')
+  const revision = engine.policyRevision ?? 'none'
+  terminal.print(
+    `${state}  up ${duration(engine.uptimeMs)}, ${plural(engine.flows, 'flow')}, ` +
+      `${count(engine.timeWait)} lingering, policy revision ${revision}`,
+  )
+  printVirtualServers(terminal, engine)
+  printPools(terminal, engine)
+  printPorts(terminal, engine)
+  printPackets(terminal, engine)
+  printDecisions(terminal, engine)
+}
+
+const left = (head: string): Column => ({ head })
+const right = (head: string): Column => ({ head, align: 'right' })
+const traffic = [right('flows'), right('ever'), right('bytes in'), right('out')]
+
+const trafficOf = ({
+  connections,
+  totalConnections,
+  bytes: octets,
+}: Omit<NodeStatus, 'address'>) => [
+  count(connections),
+  count(totalConnections),
+  bytes(octets.in),
+  bytes(octets.out),
+]
+
+function printVirtualServers(terminal: Terminal, { virtualServers }: EngineStatus): void {
+  if (virtualServers.length === 0) return
+  const rows = virtualServers.map((one) => [
+    one.name,
+    one.listen,
+    one.pool ?? 'policy',
+    ...trafficOf(one),
+  ])
+  const columns = [left('virtual server'), left('listens on'), left('served by'), ...traffic]
+  terminal.print(`\n${table(terminal, columns, rows)}`)
+}
+
+function printPools(terminal: Terminal, { pools }: EngineStatus): void {
+  if (pools.length === 0) return
+  const rows = pools.flatMap((pool) =>
+    pool.nodes.map((node, index) => [
+      index === 0 ? pool.name : '',
+      index === 0 ? pool.balance : '',
+      node.address,
+      ...trafficOf(node),
+    ]),
+  )
+  const columns = [left('pool'), left('balance'), left('node'), ...traffic]
+  terminal.print(`\n${table(terminal, columns, rows)}`)
+}
+
+function printPorts(terminal: Terminal, { ports }: EngineStatus): void {
+  const rows = ports.map(({ name, kind, device, role, addresses, counters }) => [
+    name,
+    `${kind} ${device}`,
+    role,
+    addresses.join(' '),
+    count(counters.rxFrames),
+    count(counters.txFrames),
+    count(counters.rxMissed + counters.rxTruncated + counters.txRefused),
+  ])
+  const columns = [left('port'), left('device'), left('role'), left('addresses')]
+  columns.push(right('frames in'), right('out'), right('lost'))
+  terminal.print(`\n${table(terminal, columns, rows)}`)
+}
+
+function printPackets(terminal: Terminal, { packets, drops }: EngineStatus): void {
+  const [equation, ...reasons] = balanceLines(terminal, packets, drops)
+  terminal.print(`\npackets    ${equation}`)
+  for (const line of reasons) terminal.print(`           ${line}`)
+}
+
+/** Decisions that were made, and those troubles that there were. */
+function printDecisions(terminal: Terminal, { decisions }: EngineStatus): void {
+  const { assigned, routed, ...others } = decisions
+  const worthTelling = Object.entries({ ...others }).filter(([, number]) => number > 0)
+  const parts = Object.entries({ assigned, routed })
+    .concat(worthTelling)
+    .map(([name, number]) => `${words(name)} ${count(number)}`)
+  terminal.print(`decisions  ${parts.join(', ')}`)
+}
+
+/** `policyErrors` as `policy errors`. */
+function words(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+}
