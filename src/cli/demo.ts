@@ -26,13 +26,9 @@ export const demo: Command<DemoOptions> = async ({ tap = false, keep, json }, co
   const farm = await Farm.open({ file: policyFile, tap })
   try {
     const result = await show(farm, json ? quiet() : context.terminal)
-    if (json)
-      context.terminal.printJson(keep ? { ...result, socket: farm.admin.socketPath } : result)
-    else conclude(result, context)
-    if (stop) {
-      if (!json) invite(farm, context)
-      await stop.requested
-    }
+    if (json) context.terminal.printJson({ ...result, socket: farm.admin.socketPath })
+    else conclude(result, farm, context, stop !== undefined)
+    await stop?.requested
     return result.ok ? ExitCode.ok : ExitCode.failure
   } finally {
     await farm.close()
@@ -40,14 +36,16 @@ export const demo: Command<DemoOptions> = async ({ tap = false, keep, json }, co
   }
 }
 
-function conclude(result: DemoResult, { terminal }: Context): void {
+function conclude(result: DemoResult, farm: Farm, context: Context, stays: boolean): void {
+  const { terminal } = context
   terminal.print()
   for (const trouble of shortcomings(result)) terminal.print(` ${terminal.style('red', trouble)}`)
-  if (!result.ok) return
-  terminal.print(
-    ` ${terminal.style('green', 'All is as it should be.')} Now change ${result.policy.file} and run this again,`,
-  )
-  terminal.print(' or read README.md; `npm start -- --keep` stays up for exploring.')
+  if (result.ok) terminal.print(` ${terminal.style('green', 'All is as it should be.')}`)
+  if (stays) invite(farm, context)
+  else if (result.ok) {
+    terminal.print(` Now change ${result.policy.file} and run this again, or read README.md;`)
+    terminal.print(' `npm start -- --keep` stays up for exploring.')
+  }
 }
 
 /** Commands that work from another terminal while the farm is up. */
@@ -63,7 +61,7 @@ function invite({ laboratory, admin }: Farm, { terminal, env }: Context): void {
     `${enter}${client} curl http://${laboratory.virtualAddress(4)}:8080/`,
     `${enter}${client} curl 'http://[${laboratory.virtualAddress(6)}]:8080/'`,
   ]
-  terminal.print('\n Still up. In another terminal, for instance:')
+  terminal.print(' It stays up. In another terminal, for instance:')
   for (const command of commands) terminal.print(`   ${command}`)
   terminal.print(' Ctrl-C ends it.')
 }

@@ -63,7 +63,7 @@ function result(): Omit<DemoResult, 'ok'> {
   const download = { seconds: 0.25, bitsPerSecond: 8.59e9, sha256: 'a', expected: 'a', failure: '' }
   return {
     ports: 'packet',
-    policy: { file: 'examples/policy.ts', revision: '0123456789ab' },
+    policy: { file: 'examples/policy.ts', revision: '0123456789ab', source: "() => 'web'" },
     servers: ['srv1', 'srv2'],
     requests: [
       {
@@ -123,6 +123,8 @@ test('the report says who answered, how fast, and where every packet went', () =
     "
      clients ──── [ Sluice ] ──── srv1  srv2
      Private network namespaces; AF_PACKET ports, policy examples/policy.ts, revision 0123456789ab
+
+       () => 'web'
 
      Requests, each a TCP connection of its own
      client               virtual server    decided by  requests  srv1  srv2

@@ -23,15 +23,20 @@ interface FarmOptions {
   tap: boolean
 }
 
+/** The policy that decides, as JavaScript: what esbuild has left of the TypeScript in `file`. */
+export interface PolicyText {
+  file: string
+  revision: string
+  source: string
+}
+
 /** All that it made goes with `close`, and with the process if that comes to grief. */
 export class Farm {
   private constructor(
     readonly laboratory: Laboratory,
     readonly engine: Engine,
     readonly admin: AdminServer,
-    /** The configuration and its revision. */
-    readonly file: string,
-    readonly revision: string,
+    readonly policy: PolicyText,
   ) {}
 
   /** Lays the laboratory, starts its servers, then the engine. */
@@ -45,7 +50,7 @@ export class Farm {
       await laboratory.afterStart()
       await addTesters(laboratory)
       const admin = await AdminServer.listen(engine, join(laboratory.folder, 'sluice.sock'))
-      return new Farm(laboratory, engine, admin, file, revision)
+      return new Farm(laboratory, engine, admin, { file, revision, source: policySource(config) })
     } catch (error) {
       await engine?.stop()
       await laboratory.close()
@@ -68,6 +73,12 @@ export class Farm {
     await this.engine.stop()
     await this.laboratory.close()
   }
+}
+
+/** The first policy of the configuration. */
+function policySource({ virtualServers }: ResolvedConfig): string {
+  const policy = virtualServers.map(({ decide }) => decide).find((one) => typeof one === 'function')
+  return policy?.toString() ?? ''
 }
 
 /** The same configuration with the laboratory's ports, which have the names and networks of its own. */

@@ -35,10 +35,9 @@ export function planFor(family: Family, virtual: string, downloadBytes: number):
   ): Plan['visits'][number] => {
     const client = clients[family][role]
     const virtualServer = `${host}:${port}`
-    const decidedBy = port === policyPort ? 'policy' : 'round-robin'
     return {
       errand: { url: `http://${virtualServer}/`, from: client, firstPort, count },
-      about: { family, role, client, virtualServer, decidedBy, count },
+      about: { family, role, client, virtualServer, count },
     }
   }
   return {

@@ -17,6 +17,17 @@ export function printOpening(terminal: Terminal, { ports, policy, servers }: Ope
   terminal.print(` clients ──── ${engine} ──── ${servers.join('  ')}`)
   const inside = `${kind} ports, policy ${policy.file}, revision ${policy.revision}`
   terminal.print(terminal.style('dim', ` Private network namespaces; ${inside}`))
+  printSource(terminal, policy.source)
+}
+
+/** More than that is not for reading in passing. */
+const longestSource = 8
+
+function printSource(terminal: Terminal, source: string): void {
+  const lines = source.split('\n')
+  if (source === '' || lines.length > longestSource) return
+  terminal.print()
+  for (const line of lines) terminal.print(`   ${terminal.style('cyan', line)}`)
 }
 
 export function printRequests(terminal: Terminal, requests: Requests[], servers: string[]): void {

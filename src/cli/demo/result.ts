@@ -4,6 +4,7 @@
 import type { EngineStatus, Family } from '../../index.js'
 import { isBalanced } from '../packet-balance.js'
 import type { DownloadLog, VisitLog } from './client.js'
+import type { PolicyText } from './farm.js'
 
 export interface RequestsAbout {
   family: Family
@@ -12,12 +13,13 @@ export interface RequestsAbout {
   role: 'anybody' | 'tester'
   /** Address and L4 port that the client asked. */
   virtualServer: string
-  /** Who decided: the name of a balance algorithm, or `policy`. */
-  decidedBy: string
   count: number
 }
 
-export type Requests = RequestsAbout & VisitLog
+export interface Requests extends RequestsAbout, VisitLog {
+  /** Who decided: the name of a balance algorithm, or `policy`. */
+  decidedBy: string
+}
 
 export interface Download extends DownloadLog {
   family: Family
@@ -28,7 +30,7 @@ export interface Download extends DownloadLog {
 export interface DemoResult {
   ok: boolean
   ports: 'packet' | 'tap'
-  policy: { file: string; revision: string }
+  policy: PolicyText
   servers: string[]
   requests: Requests[]
   downloads: Download[]

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine, EngineStatus } from '../../index.js'
 import { isBalanced } from '../packet-balance.js'
 import type { Terminal } from '../terminal.js'
+import type { DownloadLog, VisitLog } from './client.js'
 import type { Farm } from './farm.js'
 import { type Plan, planFor } from './plan.js'
 import { printDownloads, printOpening, printPackets, printRequests } from './report.js'
@@ -17,7 +18,7 @@ export async function show(farm: Farm, terminal: Terminal): Promise<DemoResult> 
   const { servers, families, topology } = farm.laboratory
   const opening = {
     ports: topology === 'tap' ? ('tap' as const) : ('packet' as const),
-    policy: { file: inPackage(farm.file), revision: farm.revision },
+    policy: { ...farm.policy, file: inPackage(farm.policy.file) },
     servers: servers.map(({ name }) => name),
   }
   printOpening(terminal, opening)
@@ -36,25 +37,28 @@ export async function show(farm: Farm, terminal: Terminal): Promise<DemoResult> 
 
 async function makeRequests(farm: Farm, plans: readonly Plan[]): Promise<Requests[]> {
   const planned = plans.flatMap(({ visits }) => visits)
-  const { visits } = await farm.send({ visits: planned.map(({ errand }) => errand), downloads: [] })
-  return visits.map((log, index) => ({
-    ...(planned[index] as (typeof planned)[number]).about,
-    ...log,
+  const log = await farm.send({ visits: planned.map(({ errand }) => errand), downloads: [] })
+  const status = farm.engine.status()
+  return planned.map(({ about }, index) => ({
+    ...about,
+    decidedBy: deciderOf(status, about.virtualServer),
+    ...(log.visits[index] as VisitLog),
   }))
+}
+
+function deciderOf({ virtualServers, pools }: EngineStatus, address: string): string {
+  const pool = virtualServers.find(({ listen }) => listen === `tcp://${address}`)?.pool
+  return pools.find(({ name }) => name === pool)?.balance ?? 'policy'
 }
 
 async function makeDownloads(farm: Farm, plans: readonly Plan[]): Promise<Download[]> {
   const planned = plans.map(({ download }) => download)
-  const { downloads } = await farm.send({
-    visits: [],
-    downloads: planned.map(({ errand }) => errand),
+  const log = await farm.send({ visits: [], downloads: planned.map(({ errand }) => errand) })
+  return planned.map(({ about }, index) => {
+    const one = log.downloads[index] as DownloadLog
+    const bitsPerSecond = one.seconds > 0 ? (one.bytes * 8) / one.seconds : 0
+    return { ...about, ...one, bitsPerSecond, equal: one.sha256 === one.expected }
   })
-  return downloads.map((log, index) => ({
-    ...(planned[index] as (typeof planned)[number]).about,
-    ...log,
-    bitsPerSecond: log.seconds > 0 ? (log.bytes * 8) / log.seconds : 0,
-    equal: log.sha256 === log.expected,
-  }))
 }
 
 const settlingMs = 3000
