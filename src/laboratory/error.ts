@@ -1,17 +1,21 @@
-/** Trouble in laying or using a laboratory: match on `code`; `remedy` is a sentence for the user. */
-export class LaboratoryError extends Error {
-  override readonly name = 'LaboratoryError'
+import { SluiceError } from '../errors.js'
+
+type LaboratoryErrorCode =
+  | 'ERR_SLUICE_LAB_PRIVILEGE'
+  | 'ERR_SLUICE_LAB_COMMAND'
+  | 'ERR_SLUICE_LAB_TIMEOUT'
+  | 'ERR_SLUICE_LAB_TOPOLOGY'
+
+/** Trouble in laying or using a laboratory. */
+export class LaboratoryError extends SluiceError {
+  declare readonly code: LaboratoryErrorCode
 
   constructor(
-    readonly code:
-      | 'ERR_SLUICE_LAB_PRIVILEGE'
-      | 'ERR_SLUICE_LAB_COMMAND'
-      | 'ERR_SLUICE_LAB_TIMEOUT'
-      | 'ERR_SLUICE_LAB_TOPOLOGY',
+    code: LaboratoryErrorCode,
     message: string,
-    readonly remedy = '',
-    options?: ErrorOptions,
+    remedy = '',
+    options: { cause?: unknown } = {},
   ) {
-    super(message, options)
+    super(code, message, remedy, options)
   }
 }

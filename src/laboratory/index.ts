@@ -11,5 +11,6 @@ export type { CommandOptions, CommandResult, ExitStatus, LabProcess } from './la
 export { type Host, Laboratory, type LaboratoryOptions } from './laboratory.js'
 export type { Namespace } from './namespace.js'
 export { ensurePrivileges, inUserNamespace } from './privileges.js'
+export { missingTools } from './tools.js'
 export type { LaboratoryPort, TopologyName } from './topology.js'
 export { until } from './until.js'

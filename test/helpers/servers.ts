@@ -17,6 +17,12 @@ export interface LoggedRequest {
   target: string
 }
 
+export interface NginxOptions {
+  port?: number
+  /** Off for measurements; `log()` has nothing to read then. */
+  accessLog?: boolean
+}
+
 /**
  * One nginx. `GET /` answers with the server's name; `GET /bytes/N` with a file that `addFile(N)` made.
  */
@@ -28,7 +34,11 @@ export class NginxServer {
   ) {}
 
   /** Starts nginx on every address of `host`; returns once it accepts connections. */
-  static async start(lab: Laboratory, host: Host, port = 80): Promise<NginxServer> {
+  static async start(
+    lab: Laboratory,
+    host: Host,
+    { port = 80, accessLog = true }: NginxOptions = {},
+  ): Promise<NginxServer> {
     const folder = join(lab.folder, `nginx-${host.name}-${port}`)
     mkdirSync(join(folder, 'bytes'), { recursive: true })
     chmodSync(folder, 0o755)
@@ -37,7 +47,7 @@ export class NginxServer {
       return family === 4 ? `${address}:${port}` : `[${address}]:${port}`
     })
     const file = join(folder, 'nginx.conf')
-    writeFileSync(file, configuration(folder, host.name, addresses))
+    writeFileSync(file, configuration(folder, host.name, addresses, accessLog))
     const args = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')]
     const process = await host.namespace.spawn('nginx', args)
     await untilListening(host.namespace, process, addresses)
@@ -75,8 +85,8 @@ export class NginxServer {
 }
 
 /** One nginx for each server of the laboratory. */
-export function startServers(lab: Laboratory, port = 80): Promise<NginxServer[]> {
-  return Promise.all(lab.servers.map((host) => NginxServer.start(lab, host, port)))
+export function startServers(lab: Laboratory, options?: NginxOptions): Promise<NginxServer[]> {
+  return Promise.all(lab.servers.map((host) => NginxServer.start(lab, host, options)))
 }
 
 /** Starts an iperf3 server on every address of `host`. */
@@ -103,7 +113,12 @@ export async function untilListening(
   )
 }
 
-function configuration(folder: string, name: string, addresses: string[]): string {
+function configuration(
+  folder: string,
+  name: string,
+  addresses: string[],
+  accessLog: boolean,
+): string {
   // `user root`: in a user namespace there is nobody else to become.
   return `
 user root;
@@ -118,7 +133,7 @@ http {
     ~:      '[$remote_addr]:$remote_port';
     default '$remote_addr:$remote_port';
   }
-  access_log ${folder}/access.log seen;
+  access_log ${accessLog ? `${folder}/access.log seen` : 'off'};
   client_body_temp_path ${folder}/body;
   proxy_temp_path ${folder}/proxy;
   fastcgi_temp_path ${folder}/fastcgi;

@@ -2,10 +2,9 @@
  * Skips by what the host lacks. A skipped test is counted by vitest and carries its reason, so that
  * a green run on a poor machine says what it did not show.
  */
-import { accessSync, constants } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { readFileSync } from 'node:fs'
 import { beforeEach } from 'vitest'
-import { capabilities, type HostCapabilities } from '../../src/laboratory/index.js'
+import { capabilities, type HostCapabilities, missingTools } from '../../src/laboratory/index.js'
 
 let host: Promise<HostCapabilities> | undefined
 
@@ -22,22 +21,18 @@ export function requireHost(...needed: (keyof HostCapabilities)[]): void {
 /** Skips each test of the file or `describe` where one of these programs is not installed. */
 export function requireTools(...tools: string[]): void {
   beforeEach(({ skip }) => {
-    const missing = tools.filter((tool) => !isInstalled(tool))
+    const missing = missingTools(...tools)
     if (missing.length > 0) skip(`not installed: ${missing.join(', ')}. Run scripts/setup.`)
   })
 }
 
-export function isInstalled(tool: string): boolean {
-  // A plain user's PATH often lacks the sbin folders, where nginx and nft live.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
-  return folders.some((folder) => isExecutable(join(folder, tool)))
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
+/** Skips each test of the file or `describe` where tcpdump cannot run. */
+export function requireCaptures(): void {
+  requireHost('netns', 'afPacket')
+  requireTools('tcpdump')
+  beforeEach(({ skip }) => {
+    // It gives up root's rights, even for those of root, and setgroups(2) is part of that.
+    const denied = readFileSync('/proc/self/setgroups', 'utf8').trim() === 'deny'
+    if (denied) skip('tcpdump needs setgroups(2), which a user namespace denies. Run as root.')
+  })
 }

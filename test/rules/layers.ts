@@ -57,6 +57,11 @@ export const sourceLayers: { files: string; mayNotImport: RegExp; because: strin
     because: 'the command line is our first user: it imports index.ts only',
   },
   {
+    files: 'src/laboratory/',
+    mayNotImport: /^src\/(?!laboratory\/|errors)/,
+    because: 'a laboratory knows nothing of the engine: tests and peers use it without one',
+  },
+  {
     files: 'src/generated/',
     mayNotImport: /./,
     because: 'generated files stand alone',

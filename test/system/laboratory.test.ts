@@ -53,28 +53,32 @@ test('ctl is silent: nothing answers for the engine before it runs', async () =>
   ])
 })
 
-test('LAB-E tap: routes follow once the engine has made its devices; servers start before', async () => {
-  await using lab = await Laboratory.create({ topology: 'tap', servers: 2 })
-  const servers = await startServers(lab)
-  expect(servers).toHaveLength(2)
-  const complete = lab.afterStart()
-  // What the engine does at its start, done by hand.
-  for (const port of Object.values(lab.ports())) {
-    if (port.kind !== 'tap') throw new Error('not a TAP port')
-    const role = port.device === 'ext0' ? 'cli' : 'lan'
-    await lab
-      .namespace(role)
-      .ip([
-        `tuntap add dev ${port.device} mode tap`,
-        ...port.hostAddress.map((address) => `address add ${address} dev ${port.device}`),
-        `link set ${port.device} up`,
-      ])
-  }
-  await complete
-  const { stdout } = await lab.client.namespace.exec('ip', ['-j', 'route', 'show', 'default'])
-  expect(JSON.parse(stdout)).toMatchObject([{ gateway: '192.0.2.1', dev: 'ext0' }])
-  const inside = await lab.namespace('lan').exec('ip', ['-6', '-j', 'route', 'show', 'default'])
-  expect(JSON.parse(inside.stdout)).toMatchObject([{ gateway: '2001:db8:2::1', dev: 'int0' }])
+describe('LAB-E tap', () => {
+  requireHost('tun')
+
+  test('routes follow once the engine has made its devices; servers start before', async () => {
+    await using lab = await Laboratory.create({ topology: 'tap', servers: 2 })
+    const servers = await startServers(lab)
+    expect(servers).toHaveLength(2)
+    const complete = lab.afterStart()
+    // What the engine does at its start, done by hand.
+    for (const port of Object.values(lab.ports())) {
+      if (port.kind !== 'tap') throw new Error('not a TAP port')
+      const role = port.device === 'ext0' ? 'cli' : 'lan'
+      await lab
+        .namespace(role)
+        .ip([
+          `tuntap add dev ${port.device} mode tap`,
+          ...port.hostAddress.map((address) => `address add ${address} dev ${port.device}`),
+          `link set ${port.device} up`,
+        ])
+    }
+    await complete
+    const { stdout } = await lab.client.namespace.exec('ip', ['-j', 'route', 'show', 'default'])
+    expect(JSON.parse(stdout)).toMatchObject([{ gateway: '192.0.2.1', dev: 'ext0' }])
+    const inside = await lab.namespace('lan').exec('ip', ['-6', '-j', 'route', 'show', 'default'])
+    expect(JSON.parse(inside.stdout)).toMatchObject([{ gateway: '2001:db8:2::1', dev: 'int0' }])
+  })
 })
 
 test('two laboratories at once do not meet', async () => {

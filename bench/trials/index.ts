@@ -1,0 +1,6 @@
+import type { Trial } from '../trial.js'
+import { pipeline } from './pipeline.js'
+import { plain } from './plain.js'
+
+/** All trials, in the order in which they run. */
+export const TRIALS: readonly Trial[] = [pipeline, plain]

@@ -1,0 +1,35 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { Laboratory } from '../../src/laboratory/index.js'
+import { tryRun } from '../../src/laboratory/lab-process.js'
+import { root } from '../helpers/repository.js'
+import { requireHost, requireTools } from '../helpers/skip.js'
+
+requireHost('netns')
+requireTools('ip', 'nsenter', 'nginx', 'wrk', 'iperf3')
+
+test('a measurement writes environment, results and ratios, and prints them', async () => {
+  // For its folder only: the bench lays its own.
+  await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
+  const file = join(lab.folder, 'bench.json')
+  const args = ['plain', '--subject', 'kernel', '--runs', '2', '--seconds', '1', '--json', file]
+  const { code, stdout, stderr } = await tryRun([
+    process.execPath,
+    join(root, 'bench/run.mjs'),
+    ...args,
+  ])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const report = JSON.parse(readFileSync(file, 'utf8'))
+  expect(report.environment).toMatchObject({ node: process.version, cores: expect.any(Number) })
+  expect(report.ratios).toEqual([])
+  const metrics = ['throughput', 'requests kept alive', 'connections']
+  expect(report.results.map(({ metric }: { metric: string }) => metric)).toEqual(metrics)
+  for (const result of report.results) {
+    expect(result).toMatchObject({ trial: 'plain', subject: 'kernel forwarding', runs: 2 })
+    expect(result.median).toBeGreaterThan(0)
+    expect(result.min).toBeLessThanOrEqual(result.max)
+    expect(stdout).toContain(result.metric)
+  }
+})

@@ -1,0 +1,151 @@
+import { describe, expect, test, vi } from 'vitest'
+import { parseWrk } from '../../bench/loads/wrk.js'
+import { main } from '../../bench/main.js'
+import { markdown } from '../../bench/report.js'
+import { median, ratios, summarize } from '../../bench/statistics.js'
+import type { Trial } from '../../bench/trial.js'
+import { TRIALS } from '../../bench/trials/index.js'
+import { sampleOf } from '../../bench/trials/pipeline.js'
+
+const trial: Trial = {
+  name: 'sample',
+  about: 'About it.',
+  metrics: [
+    { name: 'rate', unit: '1/s', better: 'higher' },
+    { name: 'time', unit: 'ns', better: 'lower' },
+  ],
+  runs: 3,
+  laboratory: false,
+  subjects: async () => [],
+  comparisons: [
+    { subject: 'ours', peer: 'theirs' },
+    { subject: 'ours', peer: 'absent' },
+  ],
+}
+
+function samples(rates: number[], times: number[], losses: (number | null)[] = []) {
+  return [
+    ...rates.map((value, run) => ({ metric: 'rate', value, loss: losses[run] ?? null })),
+    ...times.map((value) => ({ metric: 'time', value, loss: null })),
+  ]
+}
+
+const measured = [
+  { subject: 'ours', samples: samples([30, 10, 20], [5], [0.01, null, 0.5]) },
+  { subject: 'theirs', samples: samples([8, 12], [20]) },
+]
+
+describe('figures', () => {
+  test.each([
+    [[3], 3],
+    [[9, 1, 5], 5],
+    [[4, 1, 2, 3], 2.5],
+  ])('the median of %j is %d', (values, expected) => {
+    expect(median(values)).toBe(expected)
+  })
+
+  test('a result has median, spread, count and the worst loss', () => {
+    const results = summarize(trial, measured)
+    expect(results).toHaveLength(4)
+    expect(results[0]).toEqual({
+      trial: 'sample',
+      subject: 'ours',
+      metric: 'rate',
+      unit: '1/s',
+      median: 20,
+      min: 10,
+      max: 30,
+      runs: 3,
+      loss: 0.5,
+    })
+    expect(results[2]).toMatchObject({ subject: 'theirs', median: 10, loss: null })
+  })
+
+  test('a ratio above 1 is in favour of the subject, whichever way the metric counts', () => {
+    const [rate, time, ...others] = ratios(trial, summarize(trial, measured))
+    expect(rate).toMatchObject({ subject: 'ours', peer: 'theirs', metric: 'rate', ratio: 2 })
+    expect(time).toMatchObject({ metric: 'time', ratio: 4 })
+    expect(others).toEqual([])
+  })
+})
+
+test('the report shows every figure, and what was left out with its reason', () => {
+  const results = summarize(trial, measured)
+  const environment = {
+    date: '2026-01-01T00:00:00.000Z',
+    commit: 'abc',
+    kernel: '6.18',
+    arch: 'x64',
+    cpu: 'a processor',
+    cores: 2,
+    memoryGiB: 8,
+    governor: 'none',
+    node: 'v20',
+    compiler: 'g++ 12',
+    congestionControl: 'reno',
+    load: 0.5,
+  }
+  const skipped = [{ trial: 'sample', subject: 'absent', reason: 'not installed' }]
+  const failed = [{ trial: 'sample', subject: 'broken', reason: 'it broke' }]
+  const text = markdown({ environment, results, ratios: ratios(trial, results), skipped, failed }, [
+    trial,
+  ])
+  expect(text).toContain('a processor, 2 cores, 8 GiB')
+  expect(text).toMatch(/\| ours +\| rate +\| +20\.0 \| 10\.0 \| 30\.0 \| 1\/s +\| 50 % \| +3 \|/)
+  expect(text).toMatch(/\| ours +\| theirs \| rate +\| +2\.00 \|/)
+  expect(text).toContain('- skipped absent: not installed')
+  expect(text).toContain('- **failed** broken: it broke')
+})
+
+describe('loads', () => {
+  const said = (errors: string) => `
+Running 2s test @ http://192.0.2.100/bytes/1024
+  1 threads and 64 connections
+  90 requests in 2.00s, 1.00MB read
+${errors}Requests/sec:     45.00
+Transfer/sec:      0.50MB
+`
+  test.each([
+    ['', 0],
+    ['  Socket errors: connect 4, read 3, write 2, timeout 1\n', 0.1],
+    ['  Non-2xx or 3xx responses: 45\n', 0.5],
+  ])('wrk: loss is told from its errors: %j', (errors, loss) => {
+    expect(parseWrk(said(errors))).toEqual({ requestsPerSecond: 45, loss })
+  })
+
+  test('wrk: anything else is an error', () => {
+    expect(() => parseWrk('unable to connect')).toThrow('unable to connect')
+  })
+
+  test('the native ladder: nanoseconds a packet, and loss where the row counts it', () => {
+    const row = (fields: object) => JSON.stringify({ benchmarks: [{ name: 'drop', ...fields }] })
+    expect(sampleOf(row({ items_per_second: 4e7 }))).toEqual({
+      metric: 'time',
+      value: 25,
+      loss: null,
+    })
+    expect(sampleOf(row({ items_per_second: 1e9, loss: 0 }))).toMatchObject({ value: 1, loss: 0 })
+    expect(() => sampleOf(row({ cpu_time: 5 }))).toThrow('drop: states no items per second')
+  })
+})
+
+describe('trials', () => {
+  test.each(TRIALS.map((one) => [one.name, one] as const))('%s: its data agree', async (_, one) => {
+    const names = (await one.subjects()).map(({ name }) => name)
+    expect(new Set(names).size).toBe(names.length)
+    for (const { subject, peer } of one.comparisons) {
+      expect(names).toContain(subject)
+      expect(names).toContain(peer)
+    }
+  })
+
+  test.each([[['nonsense']], [['--runs', '0']], [['--runs']], [['--unknown']]])(
+    'a wrong command line %j is exit code 2',
+    async (args) => {
+      const stderr = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+      expect(await main(args)).toBe(2)
+      expect(stderr).toHaveBeenCalledWith(expect.stringContaining('usage:'))
+      stderr.mockRestore()
+    },
+  )
+})
