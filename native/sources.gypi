@@ -1,6 +1,11 @@
 {
   "variables": {
     "core_sources": [
+      "native/bus/message_ring.cc",
+      "native/bus/signature.cc",
+      "native/flow/flow_table.cc",
+      "native/flow/tcp_track.cc",
+      "native/flow/virtual_server_table.cc",
       "native/packet/packet_pool.cc",
       "native/packet/parse.cc",
       "native/packet/segmentation.cc",
@@ -24,6 +29,16 @@
       "native/port/virtio_header.cc",
       "native/rewrite/rewrite.cc",
       "native/rewrite/tcp_offsets.cc",
+      "native/segment/control_link.cc",
+      "native/segment/decisions.cc",
+      "native/segment/flow_end.cc",
+      "native/segment/flows.cc",
+      "native/segment/outbox.cc",
+      "native/segment/pipeline.cc",
+      "native/segment/reset_reply.cc",
+      "native/segment/transmitter.cc",
+      "native/segment/waiting_room.cc",
+      "native/segment/worker.cc",
       "native/stack/arp.cc",
       "native/stack/echo.cc",
       "native/stack/local_addresses.cc",
@@ -36,6 +51,7 @@
       "native/wire/ipv6.cc"
     ],
     "addon_sources": [
+
     ],
     "native_includes": ["native"],
     "native_defines": ["_GNU_SOURCE"],

@@ -55,6 +55,7 @@ class PacketPool {
 class PacketQueue {
  public:
   bool empty() const { return head_ == nullptr; }
+  PooledPacket* front() const { return head_; }  // nullptr when empty
   size_t size() const { return size_; }
   void push(PooledPacket* pooled) {
     pooled->next = nullptr;

@@ -1,0 +1,110 @@
+// addon/: the boundary to JavaScript, and the only folder that includes napi.h. It converts and
+// hands on; TypeScript (src/native.ts) has validated, so what does not fit here is a bug there.
+
+#include <napi.h>
+
+#include "addon/options.h"
+#include "segment/segment.h"
+
+namespace sluice {
+
+namespace {
+
+// A SegmentError in JavaScript: an Error with code, operation, errno and remedy.
+Napi::Error to_js(Napi::Env env, const Error& error) {
+  std::string text = error.operation;
+  if (error.error_number != 0) text += ": " + std::string(strerror(error.error_number));
+  Napi::Error js = Napi::Error::New(env, text);
+  js.Set("operation", Napi::String::New(env, error.operation));
+  js.Set("errno", Napi::Number::New(env, error.error_number));
+  js.Set("remedy", Napi::String::New(env, error.remedy));
+  return js;
+}
+
+// interface NativeSegment of src/native.ts. Owns the segment from start() to stop(); the wake
+// function lives as long.
+class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
+ public:
+  static Napi::Function define(Napi::Env env) {
+    return DefineClass(env, "Segment",
+                       {InstanceMethod("start", &SegmentObject::start),
+                        InstanceMethod("submit", &SegmentObject::submit),
+                        InstanceMethod("drain", &SegmentObject::drain),
+                        InstanceMethod("readCounters", &SegmentObject::read_counters),
+                        InstanceMethod("stop", &SegmentObject::stop)});
+  }
+
+  explicit SegmentObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
+  ~SegmentObject() override { close(); }
+
+ private:
+  Napi::Value start(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    if (segment_ != nullptr) return fail(env, "start: the segment runs already");
+    Result<SegmentOptions> options = read_options(info[0].As<Napi::Object>());
+    if (!options.ok()) return fail(env, options.error());
+    wake_ = Napi::ThreadSafeFunction::New(env, info[1].As<Napi::Function>(), "sluice wake", 0, 1);
+    Result<std::unique_ptr<Segment>> started =
+        Segment::start(options.value(), [wake = wake_] { wake.NonBlockingCall(); });
+    if (!started.ok()) {
+      wake_.Release();
+      return fail(env, started.error());
+    }
+    segment_ = std::move(started.value());
+    return env.Undefined();
+  }
+
+  Napi::Value submit(const Napi::CallbackInfo& info) {
+    const auto bytes = info[0].As<Napi::Uint8Array>();
+    const size_t length = info[1].As<Napi::Number>().Uint32Value();
+    const size_t taken = segment_ == nullptr ? 0 : segment_->submit({bytes.Data(), length});
+    return Napi::Number::New(info.Env(), static_cast<double>(taken));
+  }
+
+  Napi::Value drain(const Napi::CallbackInfo& info) {
+    const auto into = info[0].As<Napi::Uint8Array>();
+    const size_t filled =
+        segment_ == nullptr ? 0 : segment_->drain({into.Data(), into.ByteLength()});
+    return Napi::Number::New(info.Env(), static_cast<double>(filled));
+  }
+
+  Napi::Value read_counters(const Napi::CallbackInfo& info) {
+    const auto into = info[0].As<Napi::BigUint64Array>();
+    const size_t count =
+        segment_ == nullptr ? 0 : segment_->read_counters({into.Data(), into.ElementLength()});
+    return Napi::Number::New(info.Env(), static_cast<double>(count));
+  }
+
+  Napi::Value stop(const Napi::CallbackInfo& info) {
+    close();
+    return info.Env().Undefined();
+  }
+
+  void close() {
+    if (segment_ == nullptr) return;
+    segment_.reset();  // joins the worker: nobody calls wake_ after this
+    wake_.Release();
+  }
+
+  static Napi::Value fail(Napi::Env env, const Error& error) {
+    to_js(env, error).ThrowAsJavaScriptException();
+    return env.Undefined();
+  }
+  static Napi::Value fail(Napi::Env env, const char* operation) {
+    return fail(env, Error{operation, 0, {}});
+  }
+
+  std::unique_ptr<Segment> segment_;
+  Napi::ThreadSafeFunction wake_;
+};
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Segment", SegmentObject::define(env));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(sluice, init)
+
+}  // namespace sluice

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "base/bytes.h"
+
+namespace sluice {
+
+// Whole messages in order from one thread to another, through a fixed piece of memory. One thread
+// calls push, one other thread calls drain or take; neither ever waits.
+//
+// A record is a length word and the message, padded to 8 bytes, and never wraps: a length of
+// kWrap sends the reader back to the start. `head_` is the producer's, `tail_` the consumer's; each
+// publishes with release what the other reads with acquire.
+class MessageRing {
+ public:
+  // `capacity` bytes, rounded up to a power of two.
+  explicit MessageRing(size_t capacity);
+
+  // False, and nothing changes, when there is no room.
+  bool push(ConstByteSpan message);
+  // Room for a message of this size, now.
+  bool has_room(size_t size) const;
+
+  // Copies as many whole messages into `into` as fit, back to back; returns the bytes.
+  size_t drain(ByteSpan into);
+  bool empty() const;
+
+  // The next message in place, or an empty span; valid until pop().
+  ByteSpan front();
+  void pop();
+
+ private:
+  static constexpr uint32_t kWrap = 0xffffffff;
+  static constexpr size_t kLengthWord = 8;
+
+  static size_t record_size(size_t message) { return kLengthWord + ((message + 7) & ~size_t{7}); }
+  uint8_t* at(uint64_t position) const { return memory_.get() + (position & mask_); }
+  size_t to_end(uint64_t position) const { return mask_ + 1 - (position & mask_); }
+
+  uint64_t mask_;
+  std::unique_ptr<uint8_t[]> memory_;
+  alignas(64) std::atomic<uint64_t> head_{0};
+  alignas(64) std::atomic<uint64_t> tail_{0};
+};
+
+}  // namespace sluice

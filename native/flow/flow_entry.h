@@ -1,0 +1,118 @@
+// flow/: what the segment remembers of each flow, and how it finds it again. Holds state and time
+// stamps; moves no packets, reads no clock, knows no bus.
+#pragma once
+
+#include <cstdint>
+
+#include "timer/timer_wheel.h"
+#include "wire/address.h"
+
+namespace sluice {
+
+// A plain flow is a pair of legs. A leg is one flow entry: what arrives from one side, and how it
+// leaves on the other. Legs 2n and 2n+1 are the client's and the server's of pair n.
+using LegIndex = uint32_t;
+using PairIndex = uint32_t;
+inline constexpr LegIndex kNoLeg = 0xffffffff;
+inline constexpr PairIndex kNoPair = 0xffffffff;
+
+inline constexpr LegIndex client_leg(PairIndex pair) { return pair * 2; }
+inline constexpr LegIndex server_leg(PairIndex pair) { return pair * 2 + 1; }
+inline constexpr LegIndex other_leg(LegIndex leg) { return leg ^ 1; }
+inline constexpr PairIndex pair_of(LegIndex leg) { return leg >> 1; }
+inline constexpr bool is_client_leg(LegIndex leg) { return (leg & 1) == 0; }
+
+// What TCP has shown of the sender of a leg. `flags` in the low half; in the high half its window
+// scale, kNoScale where it offered none.
+struct LegTcpState {
+  static constexpr uint8_t kSeen = 1;       // seq_end is valid
+  static constexpr uint8_t kAcked = 2;      // acked is valid
+  static constexpr uint8_t kFin = 4;        // its FIN was accepted; seq_end counts it and is frozen
+  static constexpr uint8_t kFinAcked = 8;   // and the other side acknowledged it
+  static constexpr uint8_t kNoScale = 15;
+
+  uint8_t bits = kNoScale << 4;
+
+  bool has(uint8_t flags) const { return (bits & flags) == flags; }
+  void set(uint8_t flags) { bits |= flags; }
+  uint8_t scale() const { return bits >> 4; }
+  void set_scale(uint8_t scale) { bits = static_cast<uint8_t>((bits & 0x0f) | (scale << 4)); }
+};
+
+struct LegFlags {
+  static constexpr uint8_t kIpv6 = 1;       // the addresses stand in the second line, FlowAddresses
+  static constexpr uint8_t kEntered = 2;    // the table's index names this leg
+  static constexpr uint8_t kOffsets = 4;    // detail names TcpOffsets to apply
+  static constexpr uint8_t kSetDscp = 8;    // the pair's `dscp` replaces the packet's
+  static constexpr uint8_t kDecrementTtl = 16;
+};
+
+// One leg: 64 bytes, one cache line, all that an IPv4 packet of the flow needs. Addresses and L4
+// ports are in network order, as on the wire. Written by the worker that owns the table, only.
+struct alignas(64) FlowEntry {
+  // The signature of the packets that arrive (DFS-01). IPv6: addresses in FlowAddresses.
+  uint32_t src_v4;
+  uint32_t dst_v4;
+  uint16_t src_port;
+  uint16_t dst_port;
+  uint8_t protocol;
+  uint8_t dscp;
+  LegTcpState tcp;
+  uint8_t flags;  // LegFlags
+
+  // What they become.
+  uint32_t new_src_v4;
+  uint32_t new_dst_v4;
+  uint16_t new_src_port;
+  uint16_t new_dst_port;
+  uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
+  uint16_t window;    // last advertised by the sender, unscaled
+
+  uint32_t detail;    // index of what the pair's mode needs beside: waiting queue, TcpOffsets
+  uint32_t seq_end;   // end of the highest sequence range that the sender sent
+  uint32_t acked;     // highest acknowledgement that the sender sent
+  Tick last_seen;
+  uint64_t packets;   // on the wire: a super-packet counts its segments (STAT-07)
+  uint64_t bytes;     // IP bytes of those
+};
+static_assert(sizeof(FlowEntry) == 64, "a plain IPv4 packet touches one cache line of its flow");
+
+// The second line of an IPv6 leg; never touched for IPv4.
+struct alignas(64) FlowAddresses {
+  IpAddress src, dst, new_src, new_dst;
+};
+static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
+
+// The modes of a pair (docs/architecture.md). Modes that run TCP come with user-level TCP.
+//   free       not in use: nothing may be read
+//   waiting    the client's leg is entered; its packets are queued until a REPLY
+//   translate  both legs are entered; packets are rewritten and sent on
+//   discard    the client's leg is entered; its packets are dropped
+//   reset      the client's leg is entered; its segments are answered by RST
+enum class PairMode : uint8_t { free, waiting, translate, discard, reset };
+
+// Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
+enum class FlowClass : uint8_t { waiting, opening, established, closing, udp, refused, linger };
+inline constexpr int kFlowClasses = 7;
+
+// What both legs of a flow share and a packet rarely needs.
+struct FlowPair {
+  static constexpr uint8_t kOutbound = 1;   // opened from the internal side
+  static constexpr uint8_t kHalfFlow = 2;   // return traffic does not pass here
+  static constexpr uint8_t kUnreported = 4;  // its DELETE still waits for room in the ring
+
+  uint32_t serial;      // of every message about this flow (SSMB-11, 12)
+  Tick opened;
+  uint16_t vs;
+  uint16_t node;
+  uint16_t idle_seconds;  // 0: that of the class
+  PairMode mode;
+  FlowClass flow_class;
+  uint8_t dscp;
+  uint8_t flags;
+  uint8_t in_port;      // where the flow began
+  uint8_t end_reason;   // EndReason of the bus, once it has ended
+};
+static_assert(sizeof(FlowPair) <= 20);
+
+}  // namespace sluice

@@ -1,0 +1,247 @@
+#include "flow/flow_table.h"
+
+#include <emmintrin.h>
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/random.h"
+
+namespace sluice {
+
+namespace {
+
+uint64_t word_at(const IpAddress& address, size_t offset) {
+  uint64_t word;
+  std::memcpy(&word, address.bytes.data() + offset, sizeof word);
+  return word;
+}
+
+uint32_t v4_word(const IpAddress& address) {
+  uint32_t word;
+  std::memcpy(&word, address.bytes.data() + 12, sizeof word);
+  return word;
+}
+
+IpAddress from_v4_word(uint32_t word) { return IpAddress::v4(__builtin_bswap32(word)); }
+
+// Slots at three quarters when every pair is in use: full buckets are then rare and one move mends
+// them.
+size_t buckets_for(uint32_t pairs) { return (size_t{pairs} * 2 * 4 / 3) / 8 + 2; }
+
+}  // namespace
+
+FlowTable::FlowTable(uint32_t max_pairs, uint64_t seed)
+    : max_pairs_(max_pairs),
+      bucket_count_(buckets_for(max_pairs)),
+      entries_(size_t{max_pairs} * 2),
+      addresses_(size_t{max_pairs} * 2),
+      pairs_(max_pairs),
+      buckets_(bucket_count_) {
+  Random random(seed);
+  for (uint64_t& word : key_) word = random.next() | 1;
+}
+
+uint64_t FlowTable::hash_of(const FlowKey& key) const {
+  const uint64_t ports =
+      uint64_t{key.src_port} << 32 | uint64_t{key.dst_port} << 16 | key.protocol;
+  if (key.dst.is_v4()) {
+    const uint64_t addresses = uint64_t{v4_word(key.src)} << 32 | v4_word(key.dst);
+    return mix64(mix64(addresses ^ key_[0], ports ^ key_[1]) ^ key_[2], key_[1]);
+  }
+  const uint64_t src = mix64(word_at(key.src, 0) ^ key_[0], word_at(key.src, 8) ^ key_[1]);
+  const uint64_t dst = mix64(word_at(key.dst, 0) ^ key_[1], word_at(key.dst, 8) ^ key_[2]);
+  return mix64(mix64(src ^ key_[2], dst ^ ports) ^ key_[0], key_[1]);
+}
+
+PairIndex FlowTable::allocate() {
+  PairIndex pair = free_head_;
+  if (pair != kNoPair) {
+    free_head_ = pairs_[pair].serial;
+  } else if (high_water_ < max_pairs_) {
+    pair = high_water_++;
+  } else {
+    return kNoPair;
+  }
+  ++in_use_;
+  entries_[client_leg(pair)] = FlowEntry{};
+  entries_[server_leg(pair)] = FlowEntry{};
+  pairs_[pair] = FlowPair{};
+  pairs_[pair].mode = PairMode::waiting;
+  return pair;
+}
+
+void FlowTable::release(PairIndex pair) {
+  SLUICE_CHECK(pairs_[pair].mode != PairMode::free);
+  leave(client_leg(pair));
+  leave(server_leg(pair));
+  pairs_[pair].mode = PairMode::free;
+  pairs_[pair].serial = free_head_;
+  free_head_ = pair;
+  --in_use_;
+}
+
+bool FlowTable::same_but_dscp(LegIndex index, const FlowKey& key) const {
+  const FlowEntry& entry = entries_[index];
+  if (entry.src_port != __builtin_bswap16(key.src_port) ||
+      entry.dst_port != __builtin_bswap16(key.dst_port) || entry.protocol != key.protocol) {
+    return false;
+  }
+  if (entry.flags & LegFlags::kIpv6) {
+    return addresses_[index].src == key.src && addresses_[index].dst == key.dst;
+  }
+  return entry.src_v4 == v4_word(key.src) && entry.dst_v4 == v4_word(key.dst) && key.dst.is_v4();
+}
+
+LegIndex FlowTable::find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key) const {
+  const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tags));
+  const __m128i wanted = _mm_set1_epi16(static_cast<int16_t>(tag));
+  auto matches = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi16(tags, wanted)));
+  while (matches != 0) {
+    const int slot = __builtin_ctz(matches) / 2;
+    matches &= ~(3u << (slot * 2));
+    if (bucket.legs[slot] == 0) continue;
+    const LegIndex leg = bucket.legs[slot] - 1;
+    if (entries_[leg].dscp == key.dscp && same_but_dscp(leg, key)) return leg;
+  }
+  return kNoLeg;
+}
+
+LegIndex FlowTable::find_hashed(uint64_t hash, const FlowKey& key) const {
+  const LegIndex leg = find_in(buckets_[first_bucket(hash)], tag_of(hash), key);
+  if (leg != kNoLeg) return leg;
+  return find_in(buckets_[second_bucket(hash)], tag_of(hash), key);
+}
+
+LegIndex FlowTable::find(const FlowKey& key) const { return find_hashed(hash_of(key), key); }
+
+// Two passes, so that the memory of one packet is under way while others are looked at: fetch the
+// buckets, then compare. The entries are fetched by the tag match of the second.
+void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) const {
+  uint64_t hashes[kBatchCapacity];
+  for (size_t i = 0; i < packets.size(); ++i) {
+    hashes[i] = hash_of(packets[i].key);
+    __builtin_prefetch(&buckets_[first_bucket(hashes[i])]);
+  }
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const Bucket& bucket = buckets_[first_bucket(hashes[i])];
+    const uint16_t tag = tag_of(hashes[i]);
+    for (int slot = 0; slot < kSlots; ++slot) {
+      if (bucket.tags[slot] == tag && bucket.legs[slot] != 0) {
+        __builtin_prefetch(&entries_[bucket.legs[slot] - 1], 1);
+      }
+    }
+  }
+  for (size_t i = 0; i < packets.size(); ++i) {
+    legs[i] = has_signature(packets[i]) ? find_hashed(hashes[i], packets[i].key) : kNoLeg;
+  }
+}
+
+int FlowTable::free_slot(const Bucket& bucket) {
+  for (int slot = 0; slot < kSlots; ++slot) {
+    if (bucket.legs[slot] == 0) return slot;
+  }
+  return -1;
+}
+
+bool FlowTable::place(Bucket& bucket, uint16_t tag, LegIndex leg) {
+  const int slot = free_slot(bucket);
+  if (slot < 0) return false;
+  bucket.tags[slot] = tag;
+  bucket.legs[slot] = leg + 1;
+  return true;
+}
+
+// Frees a slot of a full bucket by moving one of its signatures to that one's other bucket.
+bool FlowTable::move_one_aside(Bucket& bucket, size_t bucket_index) {
+  for (int slot = 0; slot < kSlots; ++slot) {
+    const LegIndex leg = bucket.legs[slot] - 1;
+    const uint64_t hash = hash_of(key_of(leg));
+    const size_t first = first_bucket(hash);
+    const size_t other = first == bucket_index ? second_bucket(hash) : first;
+    if (other != bucket_index && place(buckets_[other], tag_of(hash), leg)) {
+      bucket.legs[slot] = 0;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool FlowTable::enter(LegIndex index, const FlowKey& key) {
+  const uint64_t hash = hash_of(key);
+  if (find_hashed(hash, key) != kNoLeg) return false;
+  const size_t first = first_bucket(hash);
+  const size_t second = second_bucket(hash);
+  if (!place(buckets_[first], tag_of(hash), index) &&
+      !place(buckets_[second], tag_of(hash), index)) {
+    const bool room = move_one_aside(buckets_[first], first);
+    if (!room || !place(buckets_[first], tag_of(hash), index)) return false;
+  }
+  ++changes_;
+  FlowEntry& entry = entries_[index];
+  entry.src_v4 = v4_word(key.src);
+  entry.dst_v4 = v4_word(key.dst);
+  entry.src_port = __builtin_bswap16(key.src_port);
+  entry.dst_port = __builtin_bswap16(key.dst_port);
+  entry.protocol = key.protocol;
+  entry.dscp = key.dscp;
+  entry.flags |= LegFlags::kEntered;
+  if (!key.dst.is_v4()) {
+    entry.flags |= LegFlags::kIpv6;
+    addresses_[index].src = key.src;
+    addresses_[index].dst = key.dst;
+  }
+  return true;
+}
+
+void FlowTable::leave(LegIndex index) {
+  FlowEntry& entry = entries_[index];
+  if (!(entry.flags & LegFlags::kEntered)) return;
+  const uint64_t hash = hash_of(key_of(index));
+  for (const size_t bucket : {first_bucket(hash), second_bucket(hash)}) {
+    for (uint32_t& named : buckets_[bucket].legs) {
+      if (named == index + 1) named = 0;
+    }
+  }
+  entry.flags &= static_cast<uint8_t>(~LegFlags::kEntered);
+  ++changes_;
+}
+
+void FlowTable::set_target(LegIndex index, const FlowKey& key) {
+  FlowEntry& entry = entries_[index];
+  entry.new_src_v4 = v4_word(key.src);
+  entry.new_dst_v4 = v4_word(key.dst);
+  entry.new_src_port = __builtin_bswap16(key.src_port);
+  entry.new_dst_port = __builtin_bswap16(key.dst_port);
+  if (!key.dst.is_v4()) {
+    addresses_[index].new_src = key.src;
+    addresses_[index].new_dst = key.dst;
+  }
+}
+
+FlowKey FlowTable::key_of(LegIndex index) const {
+  const FlowEntry& entry = entries_[index];
+  const bool v6 = (entry.flags & LegFlags::kIpv6) != 0;
+  FlowKey key;
+  key.src = v6 ? addresses_[index].src : from_v4_word(entry.src_v4);
+  key.dst = v6 ? addresses_[index].dst : from_v4_word(entry.dst_v4);
+  key.src_port = __builtin_bswap16(entry.src_port);
+  key.dst_port = __builtin_bswap16(entry.dst_port);
+  key.protocol = entry.protocol;
+  key.dscp = entry.dscp;
+  return key;
+}
+
+FlowKey FlowTable::target_of(LegIndex index) const {
+  const FlowEntry& entry = entries_[index];
+  const bool v6 = (entry.flags & LegFlags::kIpv6) != 0;
+  FlowKey key;
+  key.src = v6 ? addresses_[index].new_src : from_v4_word(entry.new_src_v4);
+  key.dst = v6 ? addresses_[index].new_dst : from_v4_word(entry.new_dst_v4);
+  key.src_port = __builtin_bswap16(entry.new_src_port);
+  key.dst_port = __builtin_bswap16(entry.new_dst_port);
+  key.protocol = entry.protocol;
+  key.dscp = entry.dscp;
+  return key;
+}
+
+}  // namespace sluice

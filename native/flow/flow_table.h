@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "base/mapped_array.h"
+#include "flow/flow_entry.h"
+#include "packet/packet.h"
+#include "wire/ip_protocol.h"
+
+namespace sluice {
+
+// Whether a packet has a signature of six fields: TCP or UDP, whole, and not dropped.
+inline bool has_signature(const Packet& packet) {
+  return packet.verdict == Verdict::none && packet.headers.family != 0 &&
+         !packet.headers.fragment &&
+         (packet.key.protocol == kProtocolTcp || packet.key.protocol == kProtocolUdp);
+}
+
+// The flows of one worker: pairs of legs, and an index from signature to leg.
+//
+// The index is an array of buckets of one cache line, eight slots each: a 16-bit tag and the leg. A
+// signature has two buckets; it stands in one of them, so a lookup touches at most two lines of
+// index, and entering moves at most one other signature aside. The hash leaves the DSCP out: flows
+// of one session that differ in it alone share their buckets (DFS-03), and the comparison tells
+// them apart. The hash is keyed, so peers cannot choose buckets.
+//
+// Ownership: the table hands out pairs by allocate() and takes them back by release(); what stands
+// in the entries beside the signature is the caller's. Nothing is allocated after construction.
+class FlowTable {
+ public:
+  FlowTable(uint32_t max_pairs, uint64_t seed);
+
+  // A pair with zeroed legs, in mode `waiting`; kNoPair when all are in use.
+  PairIndex allocate();
+  // Takes both legs out of the index and frees the pair.
+  void release(PairIndex pair);
+
+  // Makes a leg findable by `key`. False, and nothing changes, if the key is entered already or
+  // its buckets are full.
+  bool enter(LegIndex leg, const FlowKey& key);
+  void leave(LegIndex leg);
+  // What packets of the leg become. Of the key, DSCP and protocol are not used.
+  void set_target(LegIndex leg, const FlowKey& key);
+
+  LegIndex find(const FlowKey& key) const;
+  // legs[i] = find(packets[i].key) where that is a signature, else kNoLeg; memory is fetched for the
+  // whole batch before it is used. Good until changes() changes.
+  void find_batch(std::span<const Packet> packets, LegIndex* legs) const;
+
+  // Calls visit(leg) for each entered leg whose key equals `key` in all but the DSCP. `visit` may
+  // not enter or leave.
+  template <class Visit>
+  void for_each_variant(const FlowKey& key, Visit&& visit) const {
+    const uint64_t hash = hash_of(key);
+    const Bucket* buckets[] = {&buckets_[first_bucket(hash)], &buckets_[second_bucket(hash)]};
+    for (int b = 0; b < (buckets[0] == buckets[1] ? 1 : 2); ++b) {
+      for (const uint32_t named : buckets[b]->legs) {
+        if (named != 0 && same_but_dscp(named - 1, key)) visit(LegIndex{named - 1});
+      }
+    }
+  }
+
+  FlowKey key_of(LegIndex leg) const;
+  FlowKey target_of(LegIndex leg) const;
+
+  FlowEntry& leg(LegIndex index) { return entries_[index]; }
+  const FlowEntry& leg(LegIndex index) const { return entries_[index]; }
+  FlowPair& pair(PairIndex index) { return pairs_[index]; }
+  const FlowPair& pair(PairIndex index) const { return pairs_[index]; }
+  const FlowAddresses& addresses(LegIndex index) const { return addresses_[index]; }
+
+  // How often a leg was entered or left.
+  uint64_t changes() const { return changes_; }
+  uint32_t max_pairs() const { return max_pairs_; }
+  uint32_t pairs_in_use() const { return in_use_; }
+  // Pairs at and beyond this index have never been used.
+  uint32_t high_water() const { return high_water_; }
+
+ private:
+  static constexpr int kSlots = 8;
+
+  // A slot is free when its leg is 0; legs are named by index + 1, so that zeroed memory is an
+  // empty index.
+  struct alignas(64) Bucket {
+    uint16_t tags[kSlots];
+    uint32_t legs[kSlots];
+  };
+  static_assert(sizeof(Bucket) == 64);
+
+  uint64_t hash_of(const FlowKey& key) const;
+  size_t first_bucket(uint64_t hash) const { return in_range(static_cast<uint32_t>(hash)); }
+  size_t second_bucket(uint64_t hash) const { return in_range(static_cast<uint32_t>(hash >> 32)); }
+  size_t in_range(uint32_t hash) const {
+    return static_cast<size_t>((uint64_t{hash} * bucket_count_) >> 32);
+  }
+  static uint16_t tag_of(uint64_t hash) { return static_cast<uint16_t>(hash); }
+  bool same_but_dscp(LegIndex leg, const FlowKey& key) const;
+  LegIndex find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key) const;
+  LegIndex find_hashed(uint64_t hash, const FlowKey& key) const;
+  static int free_slot(const Bucket& bucket);
+  bool place(Bucket& bucket, uint16_t tag, LegIndex leg);
+  bool move_one_aside(Bucket& bucket, size_t bucket_index);
+
+  uint32_t max_pairs_;
+  uint32_t in_use_ = 0;
+  uint32_t high_water_ = 0;
+  PairIndex free_head_ = kNoPair;  // a list through FlowPair::serial
+  uint64_t changes_ = 0;
+  uint64_t key_[3];
+  size_t bucket_count_;
+  MappedArray<FlowEntry> entries_;
+  MappedArray<FlowAddresses> addresses_;
+  MappedArray<FlowPair> pairs_;
+  MappedArray<Bucket> buckets_;
+};
+
+}  // namespace sluice

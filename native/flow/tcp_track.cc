@@ -1,0 +1,103 @@
+#include "flow/tcp_track.h"
+
+#include "wire/seq.h"
+#include "wire/tcp.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr uint8_t kLargestScale = 14;
+
+// Bytes that the sender of `receiver` lets the other side send beyond its acknowledgement. Window
+// scaling holds only if both SYNs offered it (RFC 7323 2.2).
+uint32_t window_of(const FlowEntry& receiver, const FlowEntry& sender) {
+  const uint8_t scale = receiver.tcp.scale();
+  const bool scaled = scale != LegTcpState::kNoScale && sender.tcp.scale() != LegTcpState::kNoScale;
+  const uint32_t window = uint32_t{receiver.window} << (scaled ? scale : 0);
+  return window == 0 ? 1 : window;
+}
+
+// Whether a sequence number lies where the receiver accepts it: from its acknowledgement to its
+// right window edge.
+bool in_window(const FlowEntry& from, const FlowEntry& to, uint32_t seq) {
+  return seq - to.acked <= window_of(to, from);
+}
+
+bool reset_accepted(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  if (to.tcp.has(LegTcpState::kAcked)) return in_window(from, to, segment.seq);
+  // The answer to a SYN (RFC 9293 3.10.7.3): it has to acknowledge that SYN.
+  const bool answers = (segment.flags & kTcpAck) && to.tcp.has(LegTcpState::kSeen);
+  if (answers) return segment.ack == to.seq_end;
+  // A client that gives up before any answer.
+  return from.tcp.has(LegTcpState::kSeen) && segment.seq == from.seq_end;
+}
+
+void note_sequence(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  if (from.tcp.has(LegTcpState::kFin)) return;
+  const uint32_t end = segment.seq + segment.length;
+  if (!from.tcp.has(LegTcpState::kSeen)) {
+    from.seq_end = end;
+    from.tcp.set(LegTcpState::kSeen);
+  } else if (Seq(end) > Seq(from.seq_end) &&
+             (!to.tcp.has(LegTcpState::kAcked) || in_window(from, to, end))) {
+    from.seq_end = end;
+  }
+}
+
+void note_acknowledgement(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  if (!(segment.flags & kTcpAck)) return;
+  if (to.tcp.has(LegTcpState::kSeen) && Seq(segment.ack) > Seq(to.seq_end)) return;  // of nothing sent
+  if (from.tcp.has(LegTcpState::kAcked) && Seq(segment.ack) < Seq(from.acked)) return;
+  from.acked = segment.ack;
+  from.window = segment.window;
+  from.tcp.set(LegTcpState::kAcked);
+}
+
+// The scale of a flow that was not seen from its start is unknown: the largest (RFC 7323 2.3) is
+// assumed. A SYN before any acknowledgement begins the handshake anew.
+void note_start(FlowEntry& from, FlowEntry& to, const TrackedSegment& segment) {
+  const bool syn = (segment.flags & kTcpSyn) != 0;
+  if (!from.tcp.has(LegTcpState::kSeen)) {
+    from.tcp.set_scale(syn ? segment.window_scale : kLargestScale);
+  } else if (syn && !(segment.flags & kTcpAck) && !from.tcp.has(LegTcpState::kAcked)) {
+    from.tcp = to.tcp = LegTcpState{};
+    from.tcp.set_scale(segment.window_scale);
+  }
+}
+
+bool both_open(const FlowEntry& a, const FlowEntry& b) {
+  constexpr uint8_t kOpen = LegTcpState::kSeen | LegTcpState::kAcked;
+  return a.tcp.has(kOpen) && b.tcp.has(kOpen);
+}
+
+bool accept_fin(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  const uint32_t end = segment.seq + segment.length;
+  const bool acceptable = to.tcp.has(LegTcpState::kAcked) && in_window(from, to, end - 1);
+  if (!(segment.flags & kTcpFin) || from.tcp.has(LegTcpState::kFin) || !acceptable) return false;
+  from.seq_end = end;
+  from.tcp.set(LegTcpState::kFin);
+  return true;
+}
+
+}  // namespace
+
+TrackEvent track_tcp(FlowEntry& from, FlowEntry& to, const TrackedSegment& segment) {
+  if (segment.flags & kTcpRst) {
+    return reset_accepted(from, to, segment) ? TrackEvent::reset : TrackEvent::none;
+  }
+  const bool open_before = both_open(from, to);
+  note_start(from, to, segment);
+  const bool first_fin = accept_fin(from, to, segment) && !to.tcp.has(LegTcpState::kFin);
+  note_sequence(from, to, segment);
+  note_acknowledgement(from, to, segment);
+  if (to.tcp.has(LegTcpState::kFin) && from.tcp.has(LegTcpState::kAcked) &&
+      from.acked == to.seq_end && !to.tcp.has(LegTcpState::kFinAcked)) {
+    to.tcp.set(LegTcpState::kFinAcked);
+    if (from.tcp.has(LegTcpState::kFinAcked)) return TrackEvent::closed;
+  }
+  if (first_fin) return TrackEvent::closing;
+  return !open_before && both_open(from, to) ? TrackEvent::established : TrackEvent::none;
+}
+
+}  // namespace sluice

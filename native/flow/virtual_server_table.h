@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+#include "packet/flow_key.h"
+
+namespace sluice {
+
+// What the data flow segment knows of a virtual server: the match (VS-01), not the nodes.
+struct VirtualServer {
+  uint16_t id = 0;
+  IpAddress address;
+  L4Port port = 0;
+  uint8_t protocol = 0;
+};
+
+// The virtual servers of a segment, found by destination address, L4 port and protocol (DFS-14).
+// Changed between batches only; find() allocates nothing.
+class VirtualServerTable {
+ public:
+  // False if another virtual server listens there already. The same id replaces itself.
+  bool add(const VirtualServer& server);
+  // False if there is none with that id.
+  bool remove(uint16_t id, VirtualServer* removed);
+  const VirtualServer* find(const FlowKey& key) const;
+  size_t count() const { return servers_.size(); }
+
+ private:
+  struct Listen {
+    IpAddress address;
+    L4Port port;
+    uint8_t protocol;
+    bool operator==(const Listen&) const = default;
+  };
+  struct ListenHash {
+    size_t operator()(const Listen& listen) const;
+  };
+  std::unordered_map<Listen, VirtualServer, ListenHash> servers_;
+};
+
+}  // namespace sluice

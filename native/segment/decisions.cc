@@ -1,0 +1,185 @@
+// The part of Flows that carries out what the control segment decided.
+
+#include "bus/signature.h"
+#include "segment/flows.h"
+#include "wire/ip_protocol.h"
+#include "wire/tcp.h"
+
+namespace sluice {
+
+namespace {
+
+FlowKey translated(const FlowKey& key, const XlatView& xlat) {
+  FlowKey target = key;
+  const uint16_t mask = xlat.xlat_mask();
+  if (mask & XlatMask::src_addr) target.src = xlat.xlat_src_ipaddr();
+  if (mask & XlatMask::dst_addr) target.dst = xlat.xlat_dst_ipaddr();
+  if (mask & XlatMask::src_port) target.src_port = xlat.xlat_src_port();
+  if (mask & XlatMask::dst_port) target.dst_port = xlat.xlat_dst_port();
+  if (mask & XlatMask::tos) target.dscp = xlat.xlat_tos() >> 2;
+  return target;
+}
+
+// Nothing is translated between IP versions (TCPX-74).
+bool same_family(const FlowKey& key, const FlowKey& target) {
+  return target.src.is_v4() == key.src.is_v4() && target.dst.is_v4() == key.dst.is_v4();
+}
+
+}  // namespace
+
+// The flow that a REPLY is about. A REPLY is self-contained (SSMB-10): where the flow does not wait
+// any more, it is entered as the message says. kNoLeg: there is nothing to do.
+LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey& key) {
+  const LegIndex known = table_.find(key);
+  if (known != kNoLeg) {
+    const FlowPair& flow = pair(pair_of(known));
+    if (flow.serial != reply.serial()) {  // SSMB-13: about another flow of this signature
+      counters_.raise(Counter::messages_stale);
+      return kNoLeg;
+    }
+    return flow.mode == PairMode::waiting ? known : kNoLeg;
+  }
+  DropReason why;
+  const PairIndex index = allocate(now, why);
+  if (index == kNoPair) return kNoLeg;
+  if (!table_.enter(client_leg(index), key)) {
+    table_.release(index);
+    return kNoLeg;
+  }
+  FlowPair& flow = pair(index);
+  flow.serial = reply.serial();
+  flow.opened = time_.tick(now);
+  flow.in_port = kNoPort;
+  flow.flow_class = FlowClass::waiting;
+  table_.leg(client_leg(index)).detail = WaitingRoom::kNoPlace;
+  table_.leg(client_leg(index)).last_seen = flow.opened;
+  return client_leg(index);
+}
+
+void Flows::decide(Instant now, const ReplyView& reply) {
+  const FlowKey key = load_signature(reply.sig());
+  if (key.protocol != kProtocolTcp && key.protocol != kProtocolUdp) {
+    return counters_.raise(Counter::messages_invalid);
+  }
+  const LegIndex leg = find_or_make(now, reply, key);
+  if (leg == kNoLeg) return;
+  const PairIndex index = pair_of(leg);
+  counters_.raise(Counter::replies);
+  const uint16_t mask = reply.xlat().xlat_mask();
+  pair(index).vs = static_cast<uint16_t>(reply.xlat().vs_id());
+  pair(index).node = static_cast<uint16_t>(reply.xlat().node_id());
+  if (reply.error_code() == SsmbError::unknown || (mask & XlatMask::drop)) {
+    return refuse(now, index, PairMode::discard);
+  }
+  if (reply.error_code() != SsmbError::none || (mask & XlatMask::reset)) {
+    return refuse(now, index, PairMode::reset);
+  }
+  DropReason why = DropReason::flow_table_full;
+  if (!install(now, index, reply, why)) return fail(now, index, why);
+  counters_.raise(Counter::flows_opened);
+  release_waiting(index);
+}
+
+// Enters the server's leg and what both become. Where it fails the caller removes the pair, and
+// with it what was acquired on the way.
+bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why) {
+  const FlowKey key = table_.key_of(client_leg(index));
+  const FlowKey target = translated(key, reply.xlat());
+  const uint16_t mask = reply.xlat().xlat_mask();
+  if (!same_family(key, target)) return false;
+  if (!acquire_hops(now, index, reply.xlat(), reply.flags(), target, why)) return false;
+  // SOCK-10, and one node behind two virtual servers: where the reversed tuple is another flow's
+  // already, the two could not be told apart.
+  if (!table_.enter(server_leg(index), target.reversed())) return false;
+  table_.set_target(client_leg(index), target);
+  table_.set_target(server_leg(index), key.reversed());
+  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
+    uint8_t& flags = table_.leg(leg).flags;
+    if (mask & XlatMask::dec_ttl) flags |= LegFlags::kDecrementTtl;
+    if (mask & XlatMask::tos) flags |= LegFlags::kSetDscp;
+  }
+  store_offsets(index, reply);
+  FlowPair& flow = pair(index);
+  flow.dscp = target.dscp;
+  flow.mode = PairMode::translate;
+  if (reply.flags() & SsmbFlags::half_flow) flow.flags |= FlowPair::kHalfFlow;
+  const uint32_t idle = reply.xlat().idle_timeout();
+  flow.idle_seconds = static_cast<uint16_t>(idle < 0xffff ? idle : 0xffff);
+  return true;
+}
+
+bool Flows::acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
+                         const FlowKey& target, DropReason& why) {
+  const IpAddress next_hop = xlat.next_hop_ipaddr();
+  const bool routed = (flags & SsmbFlags::route_by_dst) || next_hop.is_zero();
+  FlowEntry& client = table_.leg(client_leg(index));
+  FlowEntry& server = table_.leg(server_leg(index));
+  client.next_hop = stack_.acquire_next_hop(now, routed ? target.dst : next_hop, why);
+  if (client.next_hop == kNoNextHop) return false;
+  const FlowKey key = table_.key_of(client_leg(index));
+  server.next_hop = stack_.acquire_next_hop(now, key.src, why);
+  return server.next_hop != kNoNextHop;
+}
+
+// SSMB-30: the fields count only with their flag.
+void Flows::store_offsets(PairIndex index, const ReplyView& reply) {
+  constexpr uint16_t kAny = SsmbFlags::add_tcp_offsets | SsmbFlags::add_ts_offsets |
+                            SsmbFlags::scale_window | SsmbFlags::strip_sack | SsmbFlags::strip_ts;
+  const uint16_t flags = reply.flags();
+  const FlowEntry& client = table_.leg(client_leg(index));
+  if (!(flags & kAny) || client.protocol != kProtocolTcp) return;
+  const XlatView xlat = reply.xlat();
+  TcpOffsets offsets;
+  if (flags & SsmbFlags::add_tcp_offsets) {
+    offsets.seq = xlat.seq_offset();
+    offsets.ack = xlat.ack_offset();
+  }
+  if (flags & SsmbFlags::add_ts_offsets) {
+    offsets.tsval = xlat.tsval_offset();
+    offsets.tsecr = xlat.tsecr_offset();
+  }
+  if (flags & SsmbFlags::scale_window) offsets.window_shift = xlat.wshift_c2s();
+  offsets.strip_sack = (flags & SsmbFlags::strip_sack) != 0;
+  offsets.strip_timestamps = (flags & SsmbFlags::strip_ts) != 0;
+  offsets_[index] = offsets;
+  table_.leg(client_leg(index)).flags |= LegFlags::kOffsets;
+  table_.leg(server_leg(index)).flags |= LegFlags::kOffsets;
+}
+
+// A negative entry, so that a refused client's repetitions ask nobody (SSMB-32).
+void Flows::refuse(Instant now, PairIndex index, PairMode mode) {
+  counters_.raise(Counter::flows_refused);
+  pair(index).mode = mode;
+  release_waiting(index);
+  set_class(now, index, FlowClass::refused);
+}
+
+// The flow could not be entered: the control segment takes its count back (NORES), the client's
+// next attempt asks again.
+void Flows::fail(Instant now, PairIndex index, DropReason why) {
+  report_end(now, index, SsmbError::nores);
+  const WaitingRoom::Place place = table_.leg(client_leg(index)).detail;
+  if (place != WaitingRoom::kNoPlace) waiting_.dismiss(place, why);
+  table_.leg(client_leg(index)).detail = WaitingRoom::kNoPlace;
+  remove(index);
+}
+
+// Hands the packets that waited to the pipeline, and puts the flow into its class.
+void Flows::release_waiting(PairIndex index) {
+  FlowEntry& client = table_.leg(client_leg(index));
+  const WaitingRoom::Place place = client.detail;
+  client.detail = WaitingRoom::kNoPlace;
+  const PooledPacket* first = place == WaitingRoom::kNoPlace ? nullptr : waiting_.first(place);
+  const bool begins = first != nullptr && (first->packet.headers.tcp_flags & kTcpSyn);
+  const FlowClass flow_class = client.protocol == kProtocolUdp ? FlowClass::udp
+                               : begins                        ? FlowClass::opening
+                                                               : FlowClass::established;
+  FlowPair aged = pair(index);
+  aged.flow_class = flow_class;
+  move_class(index, flow_class, client.last_seen + timeout_of(aged));
+  if (place == WaitingRoom::kNoPlace) return;
+  PacketQueue packets = waiting_.leave(place);
+  while (!packets.empty()) released_.push(packets.pop());
+}
+
+}  // namespace sluice

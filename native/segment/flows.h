@@ -1,0 +1,139 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "bus/messages.h"
+#include "flow/flow_table.h"
+#include "flow/tcp_track.h"
+#include "flow/virtual_server_table.h"
+#include "packet/packet_pool.h"
+#include "rewrite/rewrite.h"
+#include "segment/outbox.h"
+#include "segment/segment_options.h"
+#include "segment/time_base.h"
+#include "segment/waiting_room.h"
+#include "stack/stack.h"
+#include "timer/timer_wheel.h"
+
+namespace sluice {
+
+// The life of flows: opened by a first packet, decided by a REPLY, followed while packets pass,
+// ended by TCP, silence or want of room, reported to the control segment. Modes of a pair change
+// here and nowhere else. One worker owns it.
+class Flows {
+ public:
+  struct Options {
+    SegmentLimits limits;
+    FlowTimeouts timeouts;
+    uint8_t node = 1;  // 7 bits of every serial
+    uint64_t seed = 0;
+  };
+  struct Parts {
+    Stack& stack;
+    PacketPool& pool;
+    Outbox& outbox;
+    Counters& counters;
+    const TimeBase& time;
+  };
+
+  Flows(const Options& options, const Parts& parts, Instant now);
+
+  const FlowTable& table() const { return table_; }
+  VirtualServerTable& virtual_servers() { return virtual_servers_; }
+
+  // -- packets
+
+  // A packet that belongs to no flow opens one and waits for the decision, or is dropped.
+  // `vs` is 0 for a flow that no virtual server takes.
+  void open(Instant now, Packet& packet, uint16_t vs, bool outbound);
+  // A packet of a flow that still waits joins its queue, or is dropped.
+  void wait(LegIndex leg, Packet& packet);
+  // A packet of a translated flow: counts it and follows its TCP. False if it begins a new session
+  // on a flow that has ended: that flow is gone then, and the packet opens another.
+  bool follow(Instant now, LegIndex leg, const Packet& packet);
+  // What a packet of this leg becomes, without Ethernet addresses.
+  Rewrite rewrite_of(LegIndex leg) const;
+
+  // -- decisions
+
+  // Carries out a REPLY. The packets that waited are added to released().
+  void decide(Instant now, const ReplyView& reply);
+  // Packets whose flow was decided, to be put through the pipeline and given back by done().
+  PacketQueue& released() { return released_; }
+  void done(PooledPacket* packet) { waiting_.done(packet); }
+
+  // Ends the flows of a virtual server.
+  void remove_virtual_server(Instant now, uint16_t vs);
+  // Begins to send the flow table as STATE messages, from `cursor` on, `max_records` of them or all
+  // if 0; goes on in poll() where the ring is full.
+  void dump(Instant now, uint64_t cursor, uint16_t max_records);
+
+  // Expiry, repeated queries, periodic statistics, what waits for room in the ring.
+  void poll(Instant now);
+  Instant deadline(Instant now) const;
+
+ private:
+  FlowPair& pair(PairIndex index) { return table_.pair(index); }
+  TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
+  uint32_t next_serial();
+  Tick timeout_of(const FlowPair& pair) const;
+  Tick last_seen(PairIndex index) const;
+
+  // flows.cc: opening and following
+  PairIndex allocate(Instant now, DropReason& why);
+  bool evict_one(Instant now);
+  void set_class(Instant now, PairIndex index, FlowClass flow_class);
+  void move_class(PairIndex index, FlowClass flow_class, Tick deadline);
+  void apply_event(Instant now, PairIndex index, TrackEvent event);
+
+  // decisions.cc: REPLY
+  LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
+  bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
+  bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
+                    const FlowKey& target, DropReason& why);
+  void store_offsets(PairIndex index, const ReplyView& reply);
+  void refuse(Instant now, PairIndex index, PairMode mode);
+  void fail(Instant now, PairIndex index, DropReason why);
+  void release_waiting(PairIndex index);
+
+  // flow_end.cc: ends, timers, reports
+  void end(Instant now, PairIndex index, uint8_t reason);
+  void end_variants(Instant now, PairIndex index, uint8_t reason);
+  void remove(PairIndex index);
+  bool report_end(Instant now, PairIndex index, uint8_t error);
+  void expire(Instant now, PairIndex index);
+  void expire_waiting(Instant now, PairIndex index);
+  void fire(Instant now, FlowClass flow_class, PairIndex index);
+  bool send_query(Instant now, PairIndex index);
+  void fill_counts(Instant now, PairIndex index, CntView cnt) const;
+  void report_statistics(Instant now);
+  void continue_dump(Instant now);
+  bool dump_one(Instant now, PairIndex index, uint64_t next_cursor);
+  PairIndex next_to_dump(PairIndex from) const;
+
+  struct Dump {
+    bool active = false;
+    PairIndex next = 0;
+    uint32_t remaining = 0;
+  };
+
+  Options options_;
+  Stack& stack_;
+  Outbox& outbox_;
+  Counters& counters_;
+  const TimeBase& time_;
+  FlowTable table_;
+  VirtualServerTable virtual_servers_;
+  WaitingRoom waiting_;
+  MappedArray<TcpOffsets> offsets_;  // of the client's leg, by pair; read where kOffsets is set
+  TimerLinks links_;
+  std::array<TimerWheel, kFlowClasses> wheels_;
+  PacketQueue released_;
+  Dump dump_;
+  uint32_t serial_counter_ = 0;
+  Tick next_statistics_;
+  PairIndex statistics_cursor_ = 0;
+};
+
+}  // namespace sluice

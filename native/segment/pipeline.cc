@@ -1,0 +1,220 @@
+#include "segment/pipeline.h"
+
+#include "packet/parse.h"
+#include "rewrite/rewrite.h"
+#include "segment/reset_reply.h"
+#include "wire/ethernet.h"
+#include "wire/ip_protocol.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+#include "wire/tcp.h"
+
+namespace sluice {
+
+namespace {
+
+uint8_t hop_limit(const Packet& packet) {
+  uint8_t* l3 = packet.at(packet.headers.l3);
+  return packet.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
+}
+
+// Bytes of IP that one frame on the wire takes.
+uint32_t wire_ip_length(const Packet& packet) {
+  const Headers& headers = packet.headers;
+  const uint32_t length = headers.end - headers.l3;
+  if (packet.wire_segments() == 1) return length;
+  return uint32_t{headers.payload} - headers.l3 + packet.offload.gso_size;
+}
+
+}  // namespace
+
+Pipeline::Pipeline(bool forward, const Parts& parts)
+    : forward_(forward),
+      flows_(parts.flows),
+      stack_(parts.stack),
+      transmitter_(parts.transmitter),
+      counters_(parts.counters),
+      sink_(parts.sink) {}
+
+void Pipeline::add_port(PortId port, const MacAddress& mac, bool internal) {
+  ports_[port] = {mac, internal};
+}
+
+void Pipeline::process(Instant now, Batch& batch) {
+  parse_batch(batch);
+  look_up(batch);
+  act(now, batch);
+  rewrite(batch);
+  dispatch(now, batch);
+}
+
+void Pipeline::resume(Instant now, Batch& batch) {
+  look_up(batch);
+  act(now, batch);
+  rewrite(batch);
+  dispatch(now, batch);
+}
+
+// -- parse
+
+void Pipeline::parse_batch(Batch& batch) {
+  uint64_t segments = 0;
+  uint64_t bytes = 0;
+  for (Packet& packet : batch.all()) {
+    parse(packet);
+    bytes += packet.length;
+    segments += packet.verdict == Verdict::none ? packet.wire_segments() : 1;
+    if (packet.verdict != Verdict::none) continue;
+    const MacAddress dst = EthernetHeader(packet.data).dst();
+    if (dst != ports_[packet.in_port].mac && !dst.is_multicast()) {
+      packet.drop(DropReason::ethernet_other_host);
+    }
+  }
+  counters_.raise(Counter::received, batch.count);
+  counters_.raise(Counter::received_segments, segments);
+  counters_.raise(Counter::received_bytes, bytes);
+}
+
+// -- look up
+
+void Pipeline::look_up(const Batch& batch) {
+  flows_.table().find_batch({batch.packets.data(), batch.count}, legs_.data());
+  looked_up_at_ = flows_.table().changes();
+}
+
+// -- act: each packet gets its verdict here, or waits
+
+void Pipeline::act(Instant now, Batch& batch) {
+  for (size_t i = 0; i < batch.count; ++i) {
+    Packet& packet = batch.packets[i];
+    if (packet.verdict != Verdict::none) continue;
+    // An earlier packet of this batch may have opened or ended the flow.
+    const bool current = flows_.table().changes() == looked_up_at_ || !has_signature(packet);
+    actions_[i] = {current ? legs_[i] : flows_.table().find(packet.key), kNoNextHop};
+    if (actions_[i].leg != kNoLeg) {
+      act_on_flow(now, packet, actions_[i]);
+    } else {
+      act_on_stranger(now, packet, actions_[i]);
+    }
+  }
+}
+
+void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
+  const FlowEntry& leg = flows_.table().leg(action.leg);
+  switch (flows_.table().pair(pair_of(action.leg)).mode) {
+    case PairMode::waiting:
+      return flows_.wait(action.leg, packet);
+    case PairMode::reset:
+      send_reset(packet, sink_);
+      return packet.drop(DropReason::refused);
+    case PairMode::discard:
+    case PairMode::free:
+      return packet.drop(DropReason::refused);
+    case PairMode::translate:
+      break;
+  }
+  if (!may_pass(packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
+  if (!flows_.follow(now, action.leg, packet)) {
+    action.leg = kNoLeg;
+    return act_on_stranger(now, packet, action);
+  }
+  action.hop = leg.next_hop;
+  packet.verdict = Verdict::forward;
+}
+
+void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
+  if (has_signature(packet)) {
+    const VirtualServer* server = flows_.virtual_servers().find(packet.key);
+    if (server != nullptr) return open_flow(now, packet, server->id, false);
+  }
+  if (packet.headers.fragment && stack_.owns(packet.key.dst)) {
+    return packet.drop(DropReason::ip_fragment);
+  }
+  if (stack_.is_for_us(packet)) return stack_.deliver(now, packet);
+  if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(DropReason::multicast);
+  if (has_signature(packet) && ports_[packet.in_port].internal) {
+    return open_flow(now, packet, 0, true);
+  }
+  if (!forward_) return packet.drop(DropReason::no_virtual_server);
+  route(now, packet, action);
+}
+
+// A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
+// older than the flow (FLOWLIFE-16).
+void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
+  const uint8_t flags = packet.headers.tcp_flags;
+  const bool tcp = packet.headers.protocol == kProtocolTcp;
+  const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+  if (tcp && ((flags & kTcpRst) || answers)) return packet.drop(DropReason::no_flow);
+  flows_.open(now, packet, vs, outbound);
+}
+
+void Pipeline::route(Instant now, Packet& packet, Action& action) {
+  DropReason why = DropReason::no_route;
+  action.hop = stack_.acquire_next_hop(now, packet.key.dst, why);
+  if (action.hop == kNoNextHop) return packet.drop(why);
+  if (!may_pass(packet, action.hop, true)) return stack_.release_next_hop(action.hop);
+  packet.verdict = Verdict::forward;
+}
+
+// Whether a forwarded packet has the hops left, and fits the link (TCPX-34).
+bool Pipeline::may_pass(Packet& packet, NextHop hop, bool routed) const {
+  if (routed && hop_limit(packet) <= 1) {
+    packet.drop(DropReason::ttl_expired);
+    return false;
+  }
+  if (wire_ip_length(packet) > stack_.next_hop(hop).mtu) {
+    packet.drop(DropReason::mtu_exceeded);
+    return false;
+  }
+  return true;
+}
+
+// -- rewrite
+
+void Pipeline::rewrite(Batch& batch) {
+  Rewrite routed;
+  routed.ttl_delta = -1;
+  for (size_t i = 0; i < batch.count; ++i) {
+    Packet& packet = batch.packets[i];
+    if (packet.verdict != Verdict::forward) continue;
+    const LegIndex leg = actions_[i].leg;
+    apply(leg == kNoLeg ? routed : flows_.rewrite_of(leg), packet);
+  }
+}
+
+// -- dispatch: the verdict is carried out and counted, once (law 9)
+
+void Pipeline::dispatch(Instant now, Batch& batch) {
+  for (size_t i = 0; i < batch.count; ++i) {
+    Packet& packet = batch.packets[i];
+    switch (packet.verdict) {
+      case Verdict::forward:
+        send_on(now, packet, actions_[i]);
+        break;
+      case Verdict::deliver:
+        counters_.raise(Counter::delivered);
+        break;
+      case Verdict::drop:
+        counters_.raise(packet.drop_reason);
+        break;
+      case Verdict::none:  // waits for a decision
+        break;
+    }
+  }
+}
+
+void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
+  const NextHopView& hop = stack_.next_hop(action.hop);
+  DropReason why;
+  if (hop.resolved) {
+    hop.write_addresses(packet.data);
+    transmitter_.queue(now, hop.port, packet);
+  } else if (!stack_.hold(now, action.hop, packet, why)) {
+    packet.drop(why);
+    counters_.raise(why);
+  }
+  if (action.leg == kNoLeg) stack_.release_next_hop(action.hop);
+}
+
+}  // namespace sluice

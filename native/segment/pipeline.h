@@ -1,0 +1,74 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "packet/packet.h"
+#include "segment/counters.h"
+#include "segment/flows.h"
+#include "segment/transmitter.h"
+#include "stack/stack.h"
+
+namespace sluice {
+
+// The path of a packet, in five stages: parse, look up, act, rewrite, dispatch. Each takes a whole
+// batch; a packet that has its verdict passes the stages between untouched.
+class Pipeline {
+ public:
+  struct Parts {
+    Flows& flows;
+    Stack& stack;
+    Transmitter& transmitter;
+    Counters& counters;
+    FrameSink& sink;
+  };
+
+  // `forward`: packets that no virtual server takes are routed.
+  Pipeline(bool forward, const Parts& parts);
+
+  // `internal`: flows that begin behind the port are outbound (SSMB-29).
+  void add_port(PortId port, const MacAddress& mac, bool internal);
+
+  // Frames that a port has just handed out.
+  void process(Instant now, Batch& batch);
+  // Packets that were parsed before and waited for a decision that has come.
+  void resume(Instant now, Batch& batch);
+
+ private:
+  // What was decided for a packet with verdict `forward`.
+  struct Action {
+    LegIndex leg;      // kNoLeg: routed without a flow, and `hop` is a reference of this packet's
+    NextHop hop;
+  };
+
+  void parse_batch(Batch& batch);
+  void look_up(const Batch& batch);
+  void act(Instant now, Batch& batch);
+  void rewrite(Batch& batch);
+  void dispatch(Instant now, Batch& batch);
+
+  void act_on_flow(Instant now, Packet& packet, Action& action);
+  void act_on_stranger(Instant now, Packet& packet, Action& action);
+  void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
+  void route(Instant now, Packet& packet, Action& action);
+  bool may_pass(Packet& packet, NextHop hop, bool routed) const;
+  void send_on(Instant now, Packet& packet, const Action& action);
+
+  struct PortInfo {
+    MacAddress mac;
+    bool internal = false;
+  };
+
+  bool forward_;
+  Flows& flows_;
+  Stack& stack_;
+  Transmitter& transmitter_;
+  Counters& counters_;
+  FrameSink& sink_;
+  std::array<PortInfo, kMaxPorts> ports_;
+  std::array<LegIndex, kBatchCapacity> legs_;  // of the last look-up
+  uint64_t looked_up_at_ = 0;                  // FlowTable::changes() then
+  std::array<Action, kBatchCapacity> actions_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,51 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "packet/packet.h"
+#include "port/port.h"
+#include "segment/counters.h"
+
+namespace sluice {
+
+// The last step of a packet: collects what leaves by each port, sends whole batches, and raises the
+// counters of packets that were sent on or that no port took. Towards a port that cannot, it cuts
+// super-packets and completes checksums in software (law 6), in scratch memory of its own.
+class Transmitter {
+ public:
+  explicit Transmitter(Counters& counters);
+
+  // The transmitter does not own ports; they outlive it.
+  void add_port(PortId id, Port* port);
+
+  // Sends a forwarded packet with the next flush. Its bytes stay as they are until then.
+  void queue(Instant now, PortId port, Packet& packet);
+  void flush(Instant now);
+
+  // Sends one frame at once, after what is queued for that port. True if the port took it.
+  bool send(Instant now, PortId port, Packet& packet);
+  // The same for a forwarded packet, which is counted.
+  void forward(Instant now, PortId port, Packet& packet);
+
+ private:
+  struct Lane {
+    Port* port = nullptr;
+    std::array<Packet*, kBatchCapacity> packets;
+    size_t count = 0;
+  };
+
+  void flush(Instant now, Lane& lane);
+  void count_forwarded(const Packet& packet);
+  bool fits(const PortCapabilities& port, const Packet& packet) const;
+  bool send_segmented(Instant now, Lane& lane, const Packet& super);
+
+  Counters& counters_;
+  std::array<Lane, kMaxPorts> lanes_;
+  std::unique_ptr<uint8_t[]> scratch_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,169 @@
+#include "segment/worker.h"
+
+#include <poll.h>
+
+#include "base/clock.h"
+
+namespace sluice {
+
+namespace {
+
+// Messages carried out between two looks at the ports.
+constexpr int kMessagesPerPoll = 256;
+
+}  // namespace
+
+void PortFigures::publish(PortId port, const PortCounters& c) {
+  const uint64_t figures[kFigures] = {c.rx_frames, c.rx_bytes, c.rx_truncated, c.rx_missed,
+                                      c.tx_frames, c.tx_bytes, c.tx_refused};
+  for (size_t i = 0; i < kFigures; ++i) {
+    values_[port][i].store(figures[i], std::memory_order_relaxed);
+  }
+}
+
+Worker::Worker(const Options& options, const Shared& shared, Instant now, uint64_t wall_us)
+    : shared_(shared),
+      counters_(shared.counters),
+      time_(now, wall_us),
+      now_(now),
+      pool_(options.flows.limits.packet_buffers, options.flows.limits.packet_buffers / 100 + 1),
+      outbox_(shared.to_control, shared.counters),
+      transmitter_(shared.counters),
+      stack_(options.stack, options.seed ^ 1, pool_, *this),
+      flows_(options.flows, {stack_, pool_, outbox_, shared.counters, time_}, now),
+      pipeline_(options.forward, {flows_, stack_, transmitter_, shared.counters, *this}),
+      control_link_(flows_, stack_, outbox_, shared.counters) {}
+
+PortId Worker::add_port(std::unique_ptr<Port> port, bool internal) {
+  SLUICE_CHECK(ports_.size() < kMaxPorts);
+  const auto id = static_cast<PortId>(ports_.size());
+  stack_.add_port(id, port->mac(), port->capabilities().mtu);
+  pipeline_.add_port(id, port->mac(), internal);
+  transmitter_.add_port(id, port.get());
+  ports_.push_back(std::move(port));
+  truncated_.push_back(0);
+  return id;
+}
+
+bool Worker::poll(Instant now) {
+  now_ = now;
+  bool worked = handle_messages(now);
+  for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
+  flows_.poll(now);
+  stack_.poll(now);
+  publish_figures();
+  return worked;
+}
+
+bool Worker::receive(Instant now, PortId id) {
+  Port& port = *ports_[id];
+  batch_.count = 0;
+  const bool some = port.receive(now, batch_) > 0;
+  if (some) {
+    for (Packet& packet : batch_.all()) packet.in_port = id;
+    pipeline_.process(now, batch_);
+    transmitter_.flush(now);
+  }
+  port.release();
+  const uint64_t truncated = port.counters().rx_truncated - truncated_[id];
+  if (truncated > 0) {
+    truncated_[id] += truncated;
+    counters_.raise(Counter::received, truncated);
+    counters_.raise(DropReason::truncated, truncated);
+  }
+  return some;
+}
+
+bool Worker::handle_messages(Instant now) {
+  int handled = 0;
+  for (; handled < kMessagesPerPoll; ++handled) {
+    const ByteSpan message = shared_.from_control.front();
+    if (message.empty()) break;
+    control_link_.handle(now, message);
+    shared_.from_control.pop();
+    resume_released(now);
+  }
+  return handled > 0;
+}
+
+// Sends what waited for the decision that was just carried out, in order.
+void Worker::resume_released(Instant now) {
+  PacketQueue& released = flows_.released();
+  while (!released.empty()) {
+    std::array<PooledPacket*, kBatchCapacity> held;
+    batch_.count = 0;
+    while (!released.empty() && batch_.count < kBatchCapacity) {
+      held[batch_.count] = released.pop();
+      batch_.packets[batch_.count] = held[batch_.count]->packet;
+      ++batch_.count;
+    }
+    pipeline_.resume(now, batch_);
+    transmitter_.flush(now);
+    for (size_t i = 0; i < batch_.count; ++i) flows_.done(held[i]);
+  }
+}
+
+void Worker::publish_figures() {
+  counters_.set(Counter::neighbor_packets, stack_.counters().held_packets);
+  counters_.set(Counter::pool_buffers, pool_.used());
+  for (PortId id = 0; id < ports_.size(); ++id) shared_.ports.publish(id, ports_[id]->counters());
+}
+
+Instant Worker::deadline(Instant now) const {
+  Instant earliest = flows_.deadline(now);
+  if (stack_.deadline() < earliest) earliest = stack_.deadline();
+  for (const auto& port : ports_) {
+    if (port->deadline() < earliest) earliest = port->deadline();
+  }
+  return earliest;
+}
+
+void Worker::originate(PortId port, Packet& frame) {
+  counters_.raise(transmitter_.send(now_, port, frame) ? Counter::originated
+                                                       : Counter::originated_lost);
+}
+
+void Worker::resume(PortId port, Packet& packet) {
+  transmitter_.forward(now_, port, packet);
+}
+
+void Worker::give_up(const Packet& packet) { counters_.raise(packet.drop_reason); }
+
+// -- the loop
+
+void Worker::run(const std::atomic<bool>& stop, const std::function<void()>& notify) {
+  while (!stop.load(std::memory_order_relaxed)) {
+    const uint32_t woken = woken_.load();
+    const Instant now = monotonic_now();
+    const bool worked = poll(now);
+    if (outbox_.take_news()) notify();
+    if (!worked) sleep(now, woken);
+  }
+}
+
+// In the one order of all sequentially consistent operations, either wake() sees `sleeping_`, or
+// its count of wake-ups is seen here.
+void Worker::sleep(Instant now, uint32_t woken) {
+  sleeping_.store(true);
+  const Instant until = deadline(now);
+  if (woken_.load() == woken && now < until) {
+    pollfd fds[kMaxPorts + 1];
+    nfds_t count = 0;
+    fds[count++] = {wakeup_.fd(), POLLIN, 0};
+    for (const auto& port : ports_) {
+      if (port->wait_fd() >= 0) fds[count++] = {port->wait_fd(), POLLIN, 0};
+    }
+    const int64_t span = (until - now).nanoseconds();
+    const timespec timeout{span / 1'000'000'000, span % 1'000'000'000};
+    ppoll(fds, count, &timeout, nullptr);
+    if (fds[0].revents != 0) wakeup_.clear();
+  }
+  sleeping_.store(false);
+}
+
+void Worker::wake() {
+  woken_.fetch_add(1);
+  if (sleeping_.load()) wakeup_.ring();
+}
+
+}  // namespace sluice
