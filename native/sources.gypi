@@ -36,6 +36,7 @@
       "native/segment/outbox.cc",
       "native/segment/pipeline.cc",
       "native/segment/reset_reply.cc",
+      "native/segment/segment.cc",
       "native/segment/transmitter.cc",
       "native/segment/waiting_room.cc",
       "native/segment/worker.cc",
@@ -51,7 +52,8 @@
       "native/wire/ipv6.cc"
     ],
     "addon_sources": [
-
+      "native/addon/addon.cc",
+      "native/addon/options.cc"
     ],
     "native_includes": ["native"],
     "native_defines": ["_GNU_SOURCE"],

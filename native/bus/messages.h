@@ -90,10 +90,10 @@ class CsmbHeader : public MessageView {
 
 // One class for each block and message: SigView, QueryView, ..., with a getter and a setter for
 // each field, kSize and, for messages, kCode.
-#define BLOCK_BEGIN(Name, size)             \
-  class Name##View : public MessageView {   \
-   public:                                  \
-    using MessageView::MessageView;         \
+#define BLOCK_BEGIN(Name, size)           \
+  class Name##View : public MessageView { \
+   public:                                \
+    using MessageView::MessageView;       \
     static constexpr size_t kSize = (size);
 #define BLOCK_END(Name) \
   }                     \
@@ -120,21 +120,21 @@ class CsmbHeader : public MessageView {
   static_assert((offset) + sizeof(field::type::Type) <= kSize);                \
   field::type::Type name() const { return field::type::load(at_ + (offset)); } \
   void set_##name(field::type::Type value) { field::type::store(at_ + (offset), value); }
-#define PART(Block, name, offset)                           \
-  static_assert((offset) + Block##View::kSize <= kSize);    \
+#define PART(Block, name, offset)                        \
+  static_assert((offset) + Block##View::kSize <= kSize); \
   Block##View name() const { return Block##View(at_ + (offset)); }
 #define TAIL(name, length_field) \
   ByteSpan name() const { return {at_ + kSize, length_field()}; }
 #include "bus/messages.def"
 
 // The codes: EndReason::fin, SsmbFlags::outbound, ...
-#define ENUM(Group, name, value, text)           \
-  namespace Group {                              \
-  inline constexpr uint8_t name = (value);       \
+#define ENUM(Group, name, value, text)     \
+  namespace Group {                        \
+  inline constexpr uint8_t name = (value); \
   }
-#define FLAG(Group, name, bit, text)             \
-  namespace Group {                              \
-  inline constexpr uint16_t name = (bit);        \
+#define FLAG(Group, name, bit, text)      \
+  namespace Group {                       \
+  inline constexpr uint16_t name = (bit); \
   }
 #include "bus/messages.def"
 
@@ -147,8 +147,7 @@ inline size_t ssmb_size_from_cs(uint8_t code) {
     return (cs_sends) ? (size) : 0;
 #define SSMB_END(Name)
 #include "bus/messages.def"
-    default:
-      return 0;
+    default: return 0;
   }
 }
 

@@ -25,10 +25,10 @@ inline constexpr bool is_client_leg(LegIndex leg) { return (leg & 1) == 0; }
 // What TCP has shown of the sender of a leg. `flags` in the low half; in the high half its window
 // scale, kNoScale where it offered none.
 struct LegTcpState {
-  static constexpr uint8_t kSeen = 1;       // seq_end is valid
-  static constexpr uint8_t kAcked = 2;      // acked is valid
-  static constexpr uint8_t kFin = 4;        // its FIN was accepted; seq_end counts it and is frozen
-  static constexpr uint8_t kFinAcked = 8;   // and the other side acknowledged it
+  static constexpr uint8_t kSeen = 1;      // seq_end is valid
+  static constexpr uint8_t kAcked = 2;     // acked is valid
+  static constexpr uint8_t kFin = 4;       // its FIN was accepted; seq_end counts it and is frozen
+  static constexpr uint8_t kFinAcked = 8;  // and the other side acknowledged it
   static constexpr uint8_t kNoScale = 15;
 
   uint8_t bits = kNoScale << 4;
@@ -40,10 +40,10 @@ struct LegTcpState {
 };
 
 struct LegFlags {
-  static constexpr uint8_t kIpv6 = 1;       // the addresses stand in the second line, FlowAddresses
-  static constexpr uint8_t kEntered = 2;    // the table's index names this leg
-  static constexpr uint8_t kOffsets = 4;    // detail names TcpOffsets to apply
-  static constexpr uint8_t kSetDscp = 8;    // the pair's `dscp` replaces the packet's
+  static constexpr uint8_t kIpv6 = 1;     // the addresses stand in the second line, FlowAddresses
+  static constexpr uint8_t kEntered = 2;  // the table's index names this leg
+  static constexpr uint8_t kOffsets = 4;  // detail names TcpOffsets to apply
+  static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
 };
 
@@ -66,14 +66,14 @@ struct alignas(64) FlowEntry {
   uint16_t new_src_port;
   uint16_t new_dst_port;
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
-  uint16_t window;    // last advertised by the sender, unscaled
+  uint16_t window;             // last advertised by the sender, unscaled
 
-  uint32_t detail;    // index of what the pair's mode needs beside: waiting queue, TcpOffsets
-  uint32_t seq_end;   // end of the highest sequence range that the sender sent
-  uint32_t acked;     // highest acknowledgement that the sender sent
+  uint32_t detail;   // index of what the pair's mode needs beside: waiting queue, TcpOffsets
+  uint32_t seq_end;  // end of the highest sequence range that the sender sent
+  uint32_t acked;    // highest acknowledgement that the sender sent
   Tick last_seen;
-  uint64_t packets;   // on the wire: a super-packet counts its segments (STAT-07)
-  uint64_t bytes;     // IP bytes of those
+  uint64_t packets;  // on the wire: a super-packet counts its segments (STAT-07)
+  uint64_t bytes;    // IP bytes of those
 };
 static_assert(sizeof(FlowEntry) == 64, "a plain IPv4 packet touches one cache line of its flow");
 
@@ -97,11 +97,11 @@ inline constexpr int kFlowClasses = 7;
 
 // What both legs of a flow share and a packet rarely needs.
 struct FlowPair {
-  static constexpr uint8_t kOutbound = 1;   // opened from the internal side
-  static constexpr uint8_t kHalfFlow = 2;   // return traffic does not pass here
+  static constexpr uint8_t kOutbound = 1;    // opened from the internal side
+  static constexpr uint8_t kHalfFlow = 2;    // return traffic does not pass here
   static constexpr uint8_t kUnreported = 4;  // its DELETE still waits for room in the ring
 
-  uint32_t serial;      // of every message about this flow (SSMB-11, 12)
+  uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;
   uint16_t vs;
   uint16_t node;
@@ -110,8 +110,8 @@ struct FlowPair {
   FlowClass flow_class;
   uint8_t dscp;
   uint8_t flags;
-  uint8_t in_port;      // where the flow began
-  uint8_t end_reason;   // EndReason of the bus, once it has ended
+  uint8_t in_port;     // where the flow began
+  uint8_t end_reason;  // EndReason of the bus, once it has ended
 };
 static_assert(sizeof(FlowPair) <= 20);
 

@@ -42,8 +42,7 @@ FlowTable::FlowTable(uint32_t max_pairs, uint64_t seed)
 }
 
 uint64_t FlowTable::hash_of(const FlowKey& key) const {
-  const uint64_t ports =
-      uint64_t{key.src_port} << 32 | uint64_t{key.dst_port} << 16 | key.protocol;
+  const uint64_t ports = uint64_t{key.src_port} << 32 | uint64_t{key.dst_port} << 16 | key.protocol;
   if (key.dst.is_v4()) {
     const uint64_t addresses = uint64_t{v4_word(key.src)} << 32 | v4_word(key.dst);
     return mix64(mix64(addresses ^ key_[0], ports ^ key_[1]) ^ key_[2], key_[1]);

@@ -44,8 +44,8 @@ class FlowTable {
   void set_target(LegIndex leg, const FlowKey& key);
 
   LegIndex find(const FlowKey& key) const;
-  // legs[i] = find(packets[i].key) where that is a signature, else kNoLeg; memory is fetched for the
-  // whole batch before it is used. Good until changes() changes.
+  // legs[i] = find(packets[i].key) where that is a signature, else kNoLeg; memory is fetched for
+  // the whole batch before it is used. Good until changes() changes.
   void find_batch(std::span<const Packet> packets, LegIndex* legs) const;
 
   // Calls visit(leg) for each entered leg whose key equals `key` in all but the DSCP. `visit` may

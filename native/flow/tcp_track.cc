@@ -47,7 +47,8 @@ void note_sequence(FlowEntry& from, const FlowEntry& to, const TrackedSegment& s
 
 void note_acknowledgement(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   if (!(segment.flags & kTcpAck)) return;
-  if (to.tcp.has(LegTcpState::kSeen) && Seq(segment.ack) > Seq(to.seq_end)) return;  // of nothing sent
+  if (to.tcp.has(LegTcpState::kSeen) && Seq(segment.ack) > Seq(to.seq_end))
+    return;  // of nothing sent
   if (from.tcp.has(LegTcpState::kAcked) && Seq(segment.ack) < Seq(from.acked)) return;
   from.acked = segment.ack;
   from.window = segment.window;

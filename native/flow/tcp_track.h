@@ -8,11 +8,11 @@ namespace sluice {
 
 // What tracking needs of a TCP segment, in host order.
 struct TrackedSegment {
-  uint8_t flags = 0;      // as in the TCP header
+  uint8_t flags = 0;  // as in the TCP header
   uint32_t seq = 0;
-  uint32_t ack = 0;       // meaningless without the ACK flag
-  uint16_t window = 0;    // as on the wire
-  uint32_t length = 0;    // sequence space: payload, SYN and FIN
+  uint32_t ack = 0;                              // meaningless without the ACK flag
+  uint16_t window = 0;                           // as on the wire
+  uint32_t length = 0;                           // sequence space: payload, SYN and FIN
   uint8_t window_scale = LegTcpState::kNoScale;  // of a SYN's option
 };
 

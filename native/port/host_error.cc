@@ -8,8 +8,7 @@ namespace {
 std::string remedy_for(int error_number, const std::string& device) {
   switch (error_number) {
     case EPERM:
-    case EACCES:
-      return "Run as root or give the process CAP_NET_ADMIN and CAP_NET_RAW.";
+    case EACCES: return "Run as root or give the process CAP_NET_ADMIN and CAP_NET_RAW.";
     case ENODEV:
     case ENXIO:
       return "There is no device \"" + device +
@@ -17,13 +16,11 @@ std::string remedy_for(int error_number, const std::string& device) {
     case EBUSY:
       return "Device \"" + device +
              "\" is in use by another program: stop that program or choose another device.";
-    case ENETDOWN:
-      return "Device \"" + device + "\" is down: `ip link set " + device + " up`.";
+    case ENETDOWN: return "Device \"" + device + "\" is down: `ip link set " + device + " up`.";
     case ENOMEM:
     case ENOBUFS:
       return "The kernel has no memory left for the packet ring: use fewer ports or add memory.";
-    default:
-      return "";
+    default: return "";
   }
 }
 

@@ -35,12 +35,9 @@ OpenedPort open_memory(const PortOptions& options, std::unique_ptr<MemoryPort>* 
 
 OpenedPort open_kind(const PortOptions& options, std::unique_ptr<MemoryPort>* far) {
   switch (options.kind) {
-    case PortKind::tap:
-      return as_port(TapPort::open(options));
-    case PortKind::packet:
-      return as_port(PacketPort::open(options));
-    case PortKind::memory:
-      break;
+    case PortKind::tap: return as_port(TapPort::open(options));
+    case PortKind::packet: return as_port(PacketPort::open(options));
+    case PortKind::memory: break;
   }
   return open_memory(options, far);
 }

@@ -44,19 +44,11 @@ bool read_checksum(const VirtioHeader& header, size_t frame_length, Offload& off
 // checksum is complete: their segments could not be given theirs.
 bool read_gso(const VirtioHeader& header, size_t frame_length, Offload& offload) {
   switch (header.gso_type & ~kGsoEcn) {
-    case kGsoNone:
-      return true;
-    case kGsoTcp4:
-      offload.gso_type = GsoType::tcp4;
-      break;
-    case kGsoTcp6:
-      offload.gso_type = GsoType::tcp6;
-      break;
-    case kGsoUdp:
-      offload.gso_type = GsoType::udp;
-      break;
-    default:
-      return false;
+    case kGsoNone: return true;
+    case kGsoTcp4: offload.gso_type = GsoType::tcp4; break;
+    case kGsoTcp6: offload.gso_type = GsoType::tcp6; break;
+    case kGsoUdp: offload.gso_type = GsoType::udp; break;
+    default: return false;
   }
   offload.gso_ecn = (header.gso_type & kGsoEcn) != 0;
   offload.gso_size = header.gso_size;
@@ -68,14 +60,10 @@ bool read_gso(const VirtioHeader& header, size_t frame_length, Offload& offload)
 uint8_t gso_type_of(const Offload& offload) {
   const uint8_t ecn = offload.gso_ecn ? kGsoEcn : 0;
   switch (offload.gso_type) {
-    case GsoType::none:
-      return kGsoNone;
-    case GsoType::tcp4:
-      return kGsoTcp4 | ecn;
-    case GsoType::tcp6:
-      return kGsoTcp6 | ecn;
-    case GsoType::udp:
-      return kGsoUdp;
+    case GsoType::none: return kGsoNone;
+    case GsoType::tcp4: return kGsoTcp4 | ecn;
+    case GsoType::tcp6: return kGsoTcp6 | ecn;
+    case GsoType::udp: return kGsoUdp;
   }
   return kGsoNone;
 }

@@ -13,14 +13,12 @@ void ControlLink::handle(Instant now, ByteSpan message) {
 
 void ControlLink::handle_ssmb(Instant now, ByteSpan message) {
   switch (message[0]) {
-    case ReplyView::kCode:
-      return flows_.decide(now, ReplyView(message.data()));
+    case ReplyView::kCode: return flows_.decide(now, ReplyView(message.data()));
     case StateReqView::kCode: {
       const StateReqView request(message.data());
       return flows_.dump(now, request.cursor(), request.max_records());
     }
-    default:
-      counters_.raise(Counter::messages_invalid);
+    default: counters_.raise(Counter::messages_invalid);
   }
 }
 
@@ -48,8 +46,7 @@ uint8_t ControlLink::add_virtual_server(Instant, const AddVsView& message) {
   server.address = message.virt_ipaddr();
   server.port = message.virt_port();
   server.protocol = message.protocol();
-  const bool known_protocol =
-      server.protocol == kProtocolTcp || server.protocol == kProtocolUdp;
+  const bool known_protocol = server.protocol == kProtocolTcp || server.protocol == kProtocolUdp;
   const bool valid = message.vs_id() > 0 && message.vs_id() <= 0xffff && server.port != 0 &&
                      !server.address.is_zero() && known_protocol;
   if (!valid) return CsmbError::bad_vs;

@@ -25,8 +25,7 @@ uint8_t tcp_state_of(const FlowEntry& client, const FlowEntry& server) {
   if (client_fin && server_fin) return TcpState::both_closed;
   if (client_fin) return TcpState::client_closed;
   if (server_fin) return TcpState::server_closed;
-  return client.tcp.has(kOpen) && server.tcp.has(kOpen) ? TcpState::established
-                                                        : TcpState::opening;
+  return client.tcp.has(kOpen) && server.tcp.has(kOpen) ? TcpState::established : TcpState::opening;
 }
 
 template <class View>
@@ -122,16 +121,13 @@ Instant Flows::deadline(Instant now) const {
 
 void Flows::fire(Instant now, FlowClass flow_class, PairIndex index) {
   switch (flow_class) {
-    case FlowClass::waiting:
-      return expire_waiting(now, index);
-    case FlowClass::refused:
-      return remove(index);
+    case FlowClass::waiting: return expire_waiting(now, index);
+    case FlowClass::refused: return remove(index);
     case FlowClass::linger:
       if (!(pair(index).flags & FlowPair::kUnreported)) return remove(index);
       pair(index).flags &= static_cast<uint8_t>(~FlowPair::kUnreported);
       return end(now, index, pair(index).end_reason);
-    default:
-      return expire(now, index);
+    default: return expire(now, index);
   }
 }
 
@@ -195,9 +191,9 @@ bool Flows::report_end(Instant now, PairIndex index, uint8_t error) {
   message.set_reason(flow.end_reason);
   const bool over = flow.end_reason == EndReason::rst;
   fill_end_fields(message, flow,
-                  over ? TcpState::ended
-                       : tcp_state_of(table_.leg(client_leg(index)),
-                                      table_.leg(server_leg(index))));
+                  over
+                      ? TcpState::ended
+                      : tcp_state_of(table_.leg(client_leg(index)), table_.leg(server_leg(index))));
   return outbox_.put(message);
 }
 
@@ -217,8 +213,8 @@ void Flows::report_statistics(Instant now) {
       StatsView message = outbox_.begin<StatsView>(flow.serial);
       store_signature(message.sig(), table_.key_of(client_leg(index)));
       fill_counts(now, index, message.cnt());
-      fill_end_fields(message, flow, tcp_state_of(table_.leg(client_leg(index)),
-                                                  table_.leg(server_leg(index))));
+      fill_end_fields(message, flow,
+                      tcp_state_of(table_.leg(client_leg(index)), table_.leg(server_leg(index))));
       if (!outbox_.put(message)) return;  // goes on here with the next slice
     }
     ++statistics_cursor_;

@@ -17,8 +17,8 @@ TrackedSegment tracked(const Packet& packet) {
   segment.seq = tcp.seq().raw();
   segment.ack = tcp.ack().raw();
   segment.window = tcp.window();
-  segment.length = packet.headers.end - packet.headers.payload + tcp.has(kTcpSyn) +
-                   tcp.has(kTcpFin);
+  segment.length =
+      packet.headers.end - packet.headers.payload + tcp.has(kTcpSyn) + tcp.has(kTcpFin);
   if (!tcp.has(kTcpSyn)) return segment;
   for (TcpOptionWalk walk(tcp); walk.next();) {
     if (walk.option().is_window_scale()) segment.window_scale = walk.option().window_scale();
@@ -49,8 +49,7 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
                parts.counters),
       offsets_(options.limits.flows),
       links_(options.limits.flows, kFlowClasses),
-      wheels_(make_wheels(links_, parts.time.tick(now),
-                          std::make_index_sequence<kFlowClasses>{})),
+      wheels_(make_wheels(links_, parts.time.tick(now), std::make_index_sequence<kFlowClasses>{})),
       next_statistics_(parts.time.tick(now)) {}
 
 // SSMB-11, 16: the top bit tells a data flow segment's serials from a control segment's, seven bits
@@ -66,18 +65,13 @@ Tick Flows::timeout_of(const FlowPair& pair) const {
   const Duration idle = Duration::seconds(pair.idle_seconds);
   switch (pair.flow_class) {
     case FlowClass::waiting:
-    case FlowClass::opening:
-      return static_cast<Tick>(timeouts.opening.milliseconds());
+    case FlowClass::opening: return static_cast<Tick>(timeouts.opening.milliseconds());
     case FlowClass::established:
       return static_cast<Tick>((own ? idle : timeouts.established).milliseconds());
-    case FlowClass::closing:
-      return static_cast<Tick>(timeouts.closing.milliseconds());
-    case FlowClass::udp:
-      return static_cast<Tick>((own ? idle : timeouts.udp).milliseconds());
-    case FlowClass::refused:
-      return static_cast<Tick>(timeouts.refused.milliseconds());
-    case FlowClass::linger:
-      return static_cast<Tick>(timeouts.linger.milliseconds());
+    case FlowClass::closing: return static_cast<Tick>(timeouts.closing.milliseconds());
+    case FlowClass::udp: return static_cast<Tick>((own ? idle : timeouts.udp).milliseconds());
+    case FlowClass::refused: return static_cast<Tick>(timeouts.refused.milliseconds());
+    case FlowClass::linger: return static_cast<Tick>(timeouts.linger.milliseconds());
   }
   return 0;
 }
@@ -209,18 +203,15 @@ bool Flows::follow(Instant now, LegIndex index, const Packet& packet) {
 void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {
   if (event == TrackEvent::none || pair(index).flow_class == FlowClass::linger) return;
   switch (event) {
-    case TrackEvent::established:
-      return set_class(now, index, FlowClass::established);
-    case TrackEvent::closing:
-      return set_class(now, index, FlowClass::closing);
+    case TrackEvent::established: return set_class(now, index, FlowClass::established);
+    case TrackEvent::closing: return set_class(now, index, FlowClass::closing);
     case TrackEvent::closed:
       counters_.raise(Counter::flows_closed_fin);
       return end_variants(now, index, EndReason::fin);
     case TrackEvent::reset:
       counters_.raise(Counter::flows_closed_rst);
       return end_variants(now, index, EndReason::rst);
-    case TrackEvent::none:
-      return;
+    case TrackEvent::none: return;
   }
 }
 
@@ -236,8 +227,8 @@ Rewrite Flows::rewrite_of(LegIndex index) const {
   if (leg.flags & LegFlags::kDecrementTtl) rewrite.ttl_delta = -1;
   if (leg.flags & LegFlags::kSetDscp) {
     rewrite.fields |= kRewriteDscp;
-    rewrite.dscp = is_client_leg(index) ? table_.pair(pair_of(index)).dscp
-                                        : table_.leg(other_leg(index)).dscp;
+    rewrite.dscp =
+        is_client_leg(index) ? table_.pair(pair_of(index)).dscp : table_.leg(other_leg(index)).dscp;
   }
   if (leg.flags & LegFlags::kOffsets) {
     rewrite.fields |= kRewriteTcp;

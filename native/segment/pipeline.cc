@@ -102,16 +102,11 @@ void Pipeline::act(Instant now, Batch& batch) {
 void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   const FlowEntry& leg = flows_.table().leg(action.leg);
   switch (flows_.table().pair(pair_of(action.leg)).mode) {
-    case PairMode::waiting:
-      return flows_.wait(action.leg, packet);
-    case PairMode::reset:
-      send_reset(packet, sink_);
-      return packet.drop(DropReason::refused);
+    case PairMode::waiting: return flows_.wait(action.leg, packet);
+    case PairMode::reset: send_reset(packet, sink_); return packet.drop(DropReason::refused);
     case PairMode::discard:
-    case PairMode::free:
-      return packet.drop(DropReason::refused);
-    case PairMode::translate:
-      break;
+    case PairMode::free: return packet.drop(DropReason::refused);
+    case PairMode::translate: break;
   }
   if (!may_pass(packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   if (!flows_.follow(now, action.leg, packet)) {
@@ -189,15 +184,9 @@ void Pipeline::dispatch(Instant now, Batch& batch) {
   for (size_t i = 0; i < batch.count; ++i) {
     Packet& packet = batch.packets[i];
     switch (packet.verdict) {
-      case Verdict::forward:
-        send_on(now, packet, actions_[i]);
-        break;
-      case Verdict::deliver:
-        counters_.raise(Counter::delivered);
-        break;
-      case Verdict::drop:
-        counters_.raise(packet.drop_reason);
-        break;
+      case Verdict::forward: send_on(now, packet, actions_[i]); break;
+      case Verdict::deliver: counters_.raise(Counter::delivered); break;
+      case Verdict::drop: counters_.raise(packet.drop_reason); break;
       case Verdict::none:  // waits for a decision
         break;
     }

@@ -37,7 +37,7 @@ class Pipeline {
  private:
   // What was decided for a packet with verdict `forward`.
   struct Action {
-    LegIndex leg;      // kNoLeg: routed without a flow, and `hop` is a reference of this packet's
+    LegIndex leg;  // kNoLeg: routed without a flow, and `hop` is a reference of this packet's
     NextHop hop;
   };
 

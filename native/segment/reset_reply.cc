@@ -24,8 +24,8 @@ void write_tcp(TcpHeader reset, const Packet& refused) {
     reset.set_flags(kTcpRst);
     return;
   }
-  const uint32_t length = refused.headers.end - refused.headers.payload + tcp.has(kTcpSyn) +
-                          tcp.has(kTcpFin);
+  const uint32_t length =
+      refused.headers.end - refused.headers.payload + tcp.has(kTcpSyn) + tcp.has(kTcpFin);
   reset.set_ack(tcp.seq() + length);
   reset.set_flags(kTcpRst | kTcpAck);
 }

@@ -1,19 +1,14 @@
 #include "segment/segment.h"
 
-#include <random>
+#include <algorithm>
 
 #include "base/clock.h"
+#include "base/entropy.h"
 #include "port/port_factory.h"
 
 namespace sluice {
 
 namespace {
-
-// The one draw of entropy: it keys the hashes that peers must not be able to guess.
-uint64_t draw_seed() {
-  std::random_device device;
-  return uint64_t{device()} << 32 | device();
-}
 
 Worker::Options worker_options(const SegmentOptions& options) {
   Worker::Options worker;
@@ -30,8 +25,8 @@ Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
       to_control_(options.limits.bus_bytes),
       notify_(std::move(notify)) {
   const Worker::Shared shared{from_control_, to_control_, counters_, port_figures_};
-  worker_ = std::make_unique<Worker>(worker_options(options), shared, monotonic_now(),
-                                     wall_clock_us());
+  worker_ =
+      std::make_unique<Worker>(worker_options(options), shared, monotonic_now(), wall_clock_us());
 }
 
 Result<std::unique_ptr<Segment>> Segment::start(const SegmentOptions& options,
@@ -46,9 +41,8 @@ Result<std::unique_ptr<Segment>> Segment::start(const SegmentOptions& options,
 Status Segment::configure(const SegmentOptions& options) {
   for (const SegmentPort& wanted : options.ports) {
     PortOptions port_options = wanted.options;
-    port_options.wall_clock_offset =
-        Duration::microseconds(static_cast<int64_t>(wall_clock_us())) -
-        Duration::nanoseconds(monotonic_now().nanoseconds());
+    port_options.wall_clock_offset = Duration::microseconds(static_cast<int64_t>(wall_clock_us())) -
+                                     Duration::nanoseconds(monotonic_now().nanoseconds());
     Result<std::unique_ptr<Port>> port = open_port(port_options);
     if (!port.ok()) return port.error();
     const PortId id = worker_->add_port(std::move(port.value()), wanted.internal);
@@ -58,8 +52,7 @@ Status Segment::configure(const SegmentOptions& options) {
   }
   port_count_ = options.ports.size();
   for (const SegmentRoute& route : options.routes) {
-    Status added =
-        worker_->stack().add_route(route.to.address, route.to.prefix_length, route.via);
+    Status added = worker_->stack().add_route(route.to.address, route.to.prefix_length, route.via);
     if (!added.ok()) return added;
   }
   return Done{};

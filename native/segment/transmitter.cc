@@ -1,14 +1,42 @@
 #include "segment/transmitter.h"
 
+#include <algorithm>
+
+#include "packet/segmentation.h"
+
 namespace sluice {
 
-Transmitter::Transmitter(Counters& counters) : counters_(counters) {}
+namespace {
+
+// The pieces of a super-packet that are written before they are sent.
+constexpr size_t kScratchPieces = 4;
+constexpr size_t kScratchPiece = kHeadroom + kMaxFrame;
+
+bool can_segment(const PortCapabilities& port, GsoType type) {
+  switch (type) {
+    case GsoType::none: return true;
+    case GsoType::tcp4: return port.tso4;
+    case GsoType::tcp6: return port.tso6;
+    case GsoType::udp: return port.uso;
+  }
+  return false;
+}
+
+bool takes(const PortCapabilities& port, const Packet& packet) {
+  return (!packet.offload.needs_checksum || port.checksum) &&
+         can_segment(port, packet.offload.gso_type);
+}
+
+}  // namespace
+
+Transmitter::Transmitter(Counters& counters)
+    : counters_(counters), scratch_(new uint8_t[kScratchPieces * kScratchPiece]) {}
 
 void Transmitter::add_port(PortId id, Port* port) { lanes_[id].port = port; }
 
 void Transmitter::queue(Instant now, PortId port, Packet& packet) {
   Lane& lane = lanes_[port];
-  if (!fits(lane.port->capabilities(), packet)) return forward(now, port, packet);
+  if (!takes(lane.port->capabilities(), packet)) return forward(now, port, packet);
   if (lane.count == lane.packets.size()) flush(now, lane);
   lane.packets[lane.count++] = &packet;
 }
@@ -22,7 +50,7 @@ void Transmitter::flush(Instant now) {
 void Transmitter::flush(Instant now, Lane& lane) {
   const size_t accepted = lane.port->transmit(now, {lane.packets.data(), lane.count});
   for (size_t i = 0; i < accepted; ++i) count_forwarded(*lane.packets[i]);
-  counters_.raise(DropReason::transmit_failed, lane.count - accepted);
+  if (accepted < lane.count) counters_.raise(DropReason::transmit_failed, lane.count - accepted);
   lane.count = 0;
 }
 
@@ -34,28 +62,42 @@ void Transmitter::forward(Instant now, PortId port, Packet& packet) {
 bool Transmitter::send(Instant now, PortId port, Packet& packet) {
   Lane& lane = lanes_[port];
   if (lane.count > 0) flush(now, lane);
+  const PortCapabilities& capabilities = lane.port->capabilities();
+  if (!can_segment(capabilities, packet.offload.gso_type)) {
+    return send_segmented(now, lane, packet);
+  }
+  if (!takes(capabilities, packet)) complete_checksum(packet);
+  return send_one(now, lane, packet);
+}
+
+bool Transmitter::send_one(Instant now, Lane& lane, Packet& packet) {
   Packet* one = &packet;
   return lane.port->transmit(now, {&one, 1}) == 1;
+}
+
+// The super-packet counts as sent if all of its pieces were.
+bool Transmitter::send_segmented(Instant now, Lane& lane, const Packet& super) {
+  counters_.raise(Counter::software_segmented);
+  const bool partial = lane.port->capabilities().checksum;
+  Segmenter segmenter(super,
+                      partial ? Segmenter::Checksums::partial : Segmenter::Checksums::complete);
+  bool sent = true;
+  while (segmenter.remaining() > 0) {
+    std::array<Packet, kScratchPieces> pieces;
+    std::array<Packet*, kScratchPieces> pointers;
+    const size_t count = std::min(segmenter.remaining(), kScratchPieces);
+    for (size_t i = 0; i < count; ++i) {
+      segmenter.next(scratch_.get() + i * kScratchPiece + kHeadroom, pieces[i]);
+      pointers[i] = &pieces[i];
+    }
+    sent = lane.port->transmit(now, {pointers.data(), count}) == count && sent;
+  }
+  return sent;
 }
 
 void Transmitter::count_forwarded(const Packet& packet) {
   counters_.raise(Counter::forwarded);
   counters_.raise(Counter::forwarded_bytes, packet.length);
-}
-
-bool Transmitter::fits(const PortCapabilities& port, const Packet& packet) const {
-  if (packet.offload.needs_checksum && !port.checksum) return false;
-  switch (packet.offload.gso_type) {
-    case GsoType::none:
-      return true;
-    case GsoType::tcp4:
-      return port.tso4;
-    case GsoType::tcp6:
-      return port.tso6;
-    case GsoType::udp:
-      return port.uso;
-  }
-  return false;
 }
 
 }  // namespace sluice

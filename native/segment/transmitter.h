@@ -39,13 +39,13 @@ class Transmitter {
   };
 
   void flush(Instant now, Lane& lane);
-  void count_forwarded(const Packet& packet);
-  bool fits(const PortCapabilities& port, const Packet& packet) const;
+  bool send_one(Instant now, Lane& lane, Packet& packet);
   bool send_segmented(Instant now, Lane& lane, const Packet& super);
+  void count_forwarded(const Packet& packet);
 
   Counters& counters_;
   std::array<Lane, kMaxPorts> lanes_;
-  std::unique_ptr<uint8_t[]> scratch_;
+  std::unique_ptr<uint8_t[]> scratch_;  // room for a batch of pieces of a super-packet
 };
 
 }  // namespace sluice

@@ -1300,6 +1300,24 @@ export const EndReason = {
 } as const
 export type EndReason = (typeof EndReason)[keyof typeof EndReason]
 
+export const TcpState = {
+  /** not TCP, or nothing seen */
+  none: 0,
+  /** the handshake is not complete */
+  opening: 1,
+  /** both sides have sent and acknowledged */
+  established: 2,
+  /** the client's FIN was seen */
+  clientClosed: 3,
+  /** the server's FIN was seen */
+  serverClosed: 4,
+  /** both FINs were seen */
+  bothClosed: 5,
+  /** both FINs are acknowledged, or the flow was reset */
+  ended: 6,
+} as const
+export type TcpState = (typeof TcpState)[keyof typeof TcpState]
+
 export const SsmbError = {
   /** no error */
   none: 0,

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { filesUnder, numberedLines } from '../helpers/repository.js'
 import {
+  mayIncludeClockOrEntropy,
   mayReadClockOrEntropy,
   nativeLayers,
   readsOfClockOrEntropy,
@@ -62,6 +63,14 @@ describe('native layers', () => {
       .filter(({ path }) => !mayReadClockOrEntropy.some((allowed) => path.startsWith(allowed)))
       .filter(({ line }) => readsOfClockOrEntropy.test(line.replace(/\/\/.*/, '')))
       .map(({ place, line }) => `${place}: ${line.trim()}`)
+    expect(offences).toEqual([])
+  })
+
+  test('only the loop and what starts it include the clock and the entropy source', () => {
+    const offences = includes
+      .filter(({ target }) => /base\/(clock|entropy)\.h/.test(target))
+      .filter(({ path }) => !mayIncludeClockOrEntropy.includes(path))
+      .map(({ place, target }) => `${place}: ${target}`)
     expect(offences).toEqual([])
   })
 })
