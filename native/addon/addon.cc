@@ -55,21 +55,21 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
   }
 
   Napi::Value submit(const Napi::CallbackInfo& info) {
-    const auto bytes = info[0].As<Napi::Uint8Array>();
+    auto bytes = info[0].As<Napi::Uint8Array>();
     const size_t length = info[1].As<Napi::Number>().Uint32Value();
     const size_t taken = segment_ == nullptr ? 0 : segment_->submit({bytes.Data(), length});
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }
 
   Napi::Value drain(const Napi::CallbackInfo& info) {
-    const auto into = info[0].As<Napi::Uint8Array>();
+    auto into = info[0].As<Napi::Uint8Array>();
     const size_t filled =
         segment_ == nullptr ? 0 : segment_->drain({into.Data(), into.ByteLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(filled));
   }
 
   Napi::Value read_counters(const Napi::CallbackInfo& info) {
-    const auto into = info[0].As<Napi::BigUint64Array>();
+    auto into = info[0].As<Napi::BigUint64Array>();
     const size_t count =
         segment_ == nullptr ? 0 : segment_->read_counters({into.Data(), into.ElementLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(count));
