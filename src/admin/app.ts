@@ -10,14 +10,14 @@ export interface AdminSource {
   flows(): Promise<readonly object[]>
 }
 
-/** Builds the application. `draining()` is true from the moment the engine is told to stop. */
-export function createAdminApp(source: AdminSource, draining: () => boolean): Hono {
+export function createAdminApp(source: AdminSource): Hono {
   const app = new Hono()
-  const ready = () => source.status().ready && !draining()
 
   app.get('/healthz', (c) => c.text('ok\n'))
-  app.get('/readyz', (c) => (ready() ? c.text('ready\n') : c.text('not ready\n', 503)))
-  app.get('/api/v1/status', (c) => c.json({ ...source.status(), ready: ready() }))
+  app.get('/readyz', (c) =>
+    source.status().ready ? c.text('ready\n') : c.text('not ready\n', 503),
+  )
+  app.get('/api/v1/status', (c) => c.json(source.status()))
   app.get('/api/v1/flows', async (c) => c.json(await source.flows()))
 
   app.notFound((c) => c.json(problem('ERR_ADMIN_NOT_FOUND', `there is no ${c.req.path} here`), 404))

@@ -11,14 +11,13 @@ import { claimSocketPath } from './socket.js'
 const socketMode = 0o660
 
 /** A listening administration interface. */
-export class AdminServer {
+export class AdminServer implements AsyncDisposable {
   readonly socketPath: string
   readonly #server: Server
-  #draining = false
 
   private constructor(source: AdminSource, socketPath: string) {
     this.socketPath = socketPath
-    const app = createAdminApp(source, () => this.#draining)
+    const app = createAdminApp(source)
     this.#server = createAdaptorServer({ fetch: app.fetch }) as Server
   }
 
@@ -34,18 +33,16 @@ export class AdminServer {
     return admin
   }
 
-  /** From now on `/readyz` and the status say that the engine takes no new flows. */
-  drain(): void {
-    this.#draining = true
-  }
-
   /** Stops listening, ends every connection and removes the socket file. Idempotent. */
   async close(): Promise<void> {
-    this.#draining = true
     if (!this.#server.listening) return
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()))
     this.#server.closeAllConnections()
     await closed
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   #listen(): Promise<void> {

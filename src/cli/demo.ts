@@ -26,7 +26,8 @@ export const demo: Command<DemoOptions> = async ({ tap = false, keep, json }, co
   const farm = await Farm.open({ file: policyFile, tap })
   try {
     const result = await show(farm, json ? quiet() : context.terminal)
-    if (json) context.terminal.printJson({ ...result, socket: farm.admin.socketPath })
+    if (json)
+      context.terminal.printJson(stop ? { ...result, socket: farm.admin.socketPath } : result)
     else conclude(result, farm, context, stop !== undefined)
     await stop?.requested
     return result.ok ? ExitCode.ok : ExitCode.failure

@@ -64,6 +64,7 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .option('--json', 'print one JSON object per line')
     .option('--socket <path>', 'where the administration socket goes')
     .option('--no-admin', 'run without an administration socket')
+    .option('--watch', 'take over policies and pools whenever the file changes')
     .action(calls(async () => (await import('./run.js')).run))
 
   program

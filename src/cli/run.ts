@@ -7,12 +7,13 @@ import {
   claimSocketPath,
   defaultSocketPath,
   Engine,
-  type EngineStatus,
   loadConfigFile,
 } from '../index.js'
 import type { Command, Context } from './context.js'
 import { ExitCode } from './exit-code.js'
-import { plural } from './format.js'
+import { Reloader } from './reloader.js'
+import { reportError } from './report-error.js'
+import { announce, type RunEvent, readyEvent } from './run-event.js'
 import { StopRequest } from './stop-request.js'
 
 interface RunOptions {
@@ -20,81 +21,42 @@ interface RunOptions {
   json?: boolean
   socket?: string
   admin: boolean
+  watch?: boolean
 }
 
 export const run: Command<RunOptions> = async (options, context) => {
   const stop = new StopRequest()
   try {
-    const { config, revision } = await loadConfigFile(options.file)
-    const socketPath = options.admin
-      ? (options.socket ?? defaultSocketPath(context.env))
-      : undefined
-    if (socketPath) await claimSocketPath(socketPath)
-    const engine = await Engine.start(config, { logger: logger(context), policyRevision: revision })
-    try {
-      await serve(engine, socketPath, stop, (event) => announce(event, options, context))
-    } finally {
-      await engine.stop()
-    }
+    await runUntil(stop.requested, options, context)
     return ExitCode.ok
   } finally {
     stop.forget()
   }
 }
 
-/** From `ready` to the request to stop. */
-async function serve(
-  engine: Engine,
-  socketPath: string | undefined,
-  stop: StopRequest,
-  tell: (event: RunEvent) => void,
+async function runUntil(
+  stopRequested: Promise<string>,
+  options: RunOptions,
+  context: Context,
 ): Promise<void> {
-  const admin = socketPath ? await AdminServer.listen(engine, socketPath) : undefined
-  try {
-    tell(readyEvent(engine.status(), socketPath))
-    tell({ event: 'stopping', signal: await stop.requested })
-  } finally {
-    await admin?.close()
-  }
-}
-
-/** What `--json` prints, one on each line. */
-type RunEvent =
-  | {
-      event: 'ready'
-      pid: number
-      socket: string | null
-      policyRevision: string | null
-      ports: Pick<EngineStatus['ports'][number], 'name' | 'kind' | 'device' | 'addresses'>[]
-      virtualServers: Pick<EngineStatus['virtualServers'][number], 'name' | 'listen'>[]
-    }
-  | { event: 'stopping'; signal: string }
-
-function readyEvent(status: EngineStatus, socketPath: string | undefined): RunEvent {
-  return {
-    event: 'ready',
-    pid: process.pid,
-    socket: socketPath ?? null,
-    policyRevision: status.policyRevision,
-    ports: status.ports.map(({ name, kind, device, addresses }) => ({
-      name,
-      kind,
-      device,
-      addresses,
-    })),
-    virtualServers: status.virtualServers.map(({ name, listen }) => ({ name, listen })),
-  }
-}
-
-function announce(event: RunEvent, { json }: RunOptions, { terminal }: Context): void {
-  if (json) terminal.printJson(event)
-  else if (event.event === 'ready') terminal.print(`ready: ${inWords(event)}`)
-  else terminal.note(`${event.signal}: stopping`)
-}
-
-function inWords({ ports, virtualServers, socket }: Extract<RunEvent, { event: 'ready' }>): string {
-  const counts = [plural(ports.length, 'port'), plural(virtualServers.length, 'virtual server')]
-  return `${counts.join(', ')}${socket ? `, administration on ${socket}` : ''}`
+  const { file, json = false, watch } = options
+  const tell = (event: RunEvent) => announce(event, context.terminal, json)
+  const loaded = await loadConfigFile(file)
+  const socketPath = options.admin ? (options.socket ?? defaultSocketPath(context.env)) : undefined
+  if (socketPath) await claimSocketPath(socketPath)
+  const { config, revision: policyRevision } = loaded
+  await using engine = await Engine.start(config, { logger: logger(context), policyRevision })
+  await using admin = socketPath ? await AdminServer.listen(engine, socketPath) : undefined
+  using reloader = new Reloader(engine, file, loaded, {
+    reloaded: (policyRevision) => tell({ event: 'reloaded', policyRevision }),
+    refused: (error) => {
+      reportError(error, context, json)
+      tell({ event: 'reloadRefused' })
+    },
+  })
+  if (watch) reloader.watch()
+  tell(readyEvent(engine.status(), admin?.socketPath))
+  tell({ event: 'stopping', signal: await stopRequested })
 }
 
 /** Lines of JSON on stderr: stdout is for what the command has to say. */

@@ -1,13 +1,14 @@
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { main } from '../../src/cli/main.js'
+import { Reloader } from '../../src/cli/reloader.js'
 import { StopRequest } from '../../src/cli/stop-request.js'
 import { SluiceError } from '../../src/errors.js'
 
-const engine = vi.hoisted(() => ({ start: vi.fn(), stop: vi.fn() }))
+const engine = vi.hoisted(() => ({ start: vi.fn(), stop: vi.fn(), reload: vi.fn() }))
 
 vi.mock('../../src/index.js', async (actual) => ({
   ...(await actual<object>()),
@@ -31,7 +32,8 @@ const running = {
     virtualServers: [{ name: 'site', listen: 'tcp://192.0.2.100:80', connections: 0 }],
   }),
   flows: async () => [],
-  stop: engine.stop,
+  [Symbol.asyncDispose]: engine.stop,
+  reload: engine.reload,
 }
 
 let folder: string
@@ -47,34 +49,37 @@ beforeEach(async () => {
     `export default { ports: { outside: { kind: 'packet', device: 'eth0', address: '192.0.2.1/24' } } }`,
   )
   engine.start.mockReset().mockResolvedValue(running)
+  engine.reload.mockReset()
   engine.stop.mockReset().mockResolvedValue(undefined)
 })
 
 afterEach(() => rm(folder, { recursive: true, force: true }))
 
-/** Runs a command line; `onReady` happens once the first line is out. */
-async function sluice(args: string[], onReady = () => void process.emit('SIGTERM', 'SIGTERM')) {
+const terminate = () => void process.emit('SIGTERM', 'SIGTERM')
+
+/** Runs a command line; `react` gets each line of either stream, after it is out. */
+async function sluice(
+  args: string[],
+  react: (line: string) => void = (line) => line.includes('ready') && terminate(),
+) {
   const written = { stdout: '', stderr: '' }
-  const stdout = {
+  const sink = (name: keyof typeof written) => ({
     write: (text: string) => {
-      if (written.stdout === '') setImmediate(onReady)
-      written.stdout += text
+      written[name] += text
+      setImmediate(react, text)
     },
-  }
-  const stderr = {
-    write: (text: string) => {
-      written.stderr += text
-    },
-  }
+  })
+  const [stdout, stderr] = [sink('stdout'), sink('stderr')]
   return { code: await main(args, { stdout, stderr, env: { SLUICE_LOG: 'silent' } }), ...written }
 }
 
 describe('sluice run', () => {
   test('one line `ready`; SIGTERM stops the engine, removes the socket, and is no failure', async () => {
     let listening = false
-    const { code, stdout } = await sluice(['run', file, '--socket', socket], () => {
+    const { code, stdout } = await sluice(['run', file, '--socket', socket], (line) => {
+      if (!line.startsWith('ready')) return
       listening = existsSync(socket)
-      process.emit('SIGTERM', 'SIGTERM')
+      terminate()
     })
     expect({ code, listening }).toEqual({ code: 0, listening: true })
     expect(stdout).toBe(`ready: 1 port, 1 virtual server, administration on ${socket}\n`)
@@ -140,6 +145,81 @@ describe('sluice run', () => {
     const before = process.listenerCount('SIGTERM')
     await sluice(['run', file, '--no-admin'])
     expect(process.listenerCount('SIGTERM')).toBe(before)
+  })
+})
+
+describe('changing the file of a running engine', () => {
+  const changed = `export default { ports: {
+    outside: { kind: 'packet', device: 'eth0', address: '192.0.2.2/24' } } }`
+
+  /** Runs the engine, does something once it is ready, and stops it after the next line. */
+  const afterReady = (args: string[], act: () => void) =>
+    sluice(['run', file, '--no-admin', ...args], (line) => {
+      if (line.startsWith('ready') || line.includes('"ready"')) act()
+      else if (/reloaded|reloadRefused|stay in force/.test(line)) terminate()
+    })
+
+  test('SIGHUP takes it over, with its revision', async () => {
+    const { code, stderr } = await afterReady([], () => {
+      writeFileSync(file, changed)
+      process.emit('SIGHUP', 'SIGHUP')
+    })
+    expect(code).toBe(0)
+    const [config, options] = engine.reload.mock.calls[0] ?? []
+    expect(config.ports[0].addresses[0].address).toBe('192.0.2.2')
+    expect(stderr).toContain(`reloaded: policy revision ${options.policyRevision}`)
+    expect(process.listenerCount('SIGHUP')).toBe(0)
+  })
+
+  test.each([
+    ['written in place', () => writeFileSync(file, changed)],
+    [
+      'replaced, as editors do',
+      () => {
+        writeFileSync(`${file}.new`, changed)
+        renameSync(`${file}.new`, file)
+      },
+    ],
+  ])('--watch takes it over when it is %s', async (_, change) => {
+    const { stdout } = await afterReady(['--watch', '--json'], change)
+    const events = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line))
+    expect(events.map(({ event }) => event)).toEqual(['ready', 'reloaded', 'stopping'])
+    expect(engine.reload).toHaveBeenCalledOnce()
+  })
+
+  test('a file that is wrong changes nothing, and says why', async () => {
+    const { code, stderr, stdout } = await afterReady(['--watch', '--json'], () =>
+      writeFileSync(file, 'export default { ports: 7 }'),
+    )
+    expect(code).toBe(0)
+    expect(engine.reload).not.toHaveBeenCalled()
+    expect(JSON.parse(stderr).error.code).toBe('ERR_SLUICE_CONFIG')
+    expect(stdout).toContain('{"event":"reloadRefused"}')
+  })
+
+  test('what a running engine cannot take over changes nothing, and says why', async () => {
+    engine.reload.mockImplementation(() => {
+      throw new SluiceError('ERR_SLUICE_RESTART', 'Not these: ports.', 'Start anew.')
+    })
+    const { stderr } = await afterReady([], () => {
+      writeFileSync(file, changed)
+      process.emit('SIGHUP', 'SIGHUP')
+    })
+    expect(stderr).toContain('ERR_SLUICE_RESTART')
+    expect(stderr).toContain('The old policies stay in force.')
+  })
+
+  test('the same content is no change', async () => {
+    const { loadConfigFile } = await import('../../src/index.js')
+    const outcome = { reloaded: vi.fn(), refused: vi.fn() }
+    using reloader = new Reloader(engine, file, await loadConfigFile(file), outcome)
+    await reloader.reload()
+    expect([engine.reload, outcome.reloaded, outcome.refused].map((one) => one.mock.calls)).toEqual(
+      [[], [], []],
+    )
   })
 })
 

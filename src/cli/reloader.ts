@@ -1,0 +1,87 @@
+/**
+ * Keeps a running engine at what its configuration's file says: on SIGHUP, and with `watch` whenever
+ * the file, or one that it imports, changes. A file that is wrong leaves the old policies in force.
+ */
+import { type FSWatcher, watch } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Engine, type LoadedConfig, loadConfigFile } from '../index.js'
+
+/** An editor writes a file in several steps: wait until it is quiet for so long. */
+const quietMs = 50
+
+export interface ReloadOutcome {
+  reloaded(policyRevision: string): void
+  refused(error: unknown): void
+}
+
+export class Reloader implements Disposable {
+  readonly #engine: Pick<Engine, 'reload'>
+  readonly #file: string
+  readonly #outcome: ReloadOutcome
+  readonly #watchers = new Map<string, FSWatcher>()
+  readonly #request = () => this.reload()
+  #files: ReadonlySet<string>
+  #revision: string
+  #quiet: NodeJS.Timeout | undefined
+  /** The reload under way, after which comes the next. */
+  #last = Promise.resolve()
+
+  /** Listens to SIGHUP from now on, until disposed of. */
+  constructor(
+    engine: Pick<Engine, 'reload'>,
+    file: string,
+    { files, revision }: LoadedConfig,
+    outcome: ReloadOutcome,
+  ) {
+    this.#engine = engine
+    this.#file = file
+    this.#files = new Set(files)
+    this.#revision = revision
+    this.#outcome = outcome
+    process.on('SIGHUP', this.#request)
+  }
+
+  /** Reads the file again; the same content changes nothing. */
+  reload(): Promise<void> {
+    this.#last = this.#last.then(() => this.#load())
+    return this.#last
+  }
+
+  /** From now on, reloads when one of the files changes. */
+  watch(): void {
+    // Folders, not files: an editor puts a new file in the place of the old one.
+    for (const folder of new Set([...this.#files].map((file) => dirname(file)))) {
+      if (this.#watchers.has(folder)) continue
+      const onChange = (_: string, name: string | null) => {
+        if (name === null || this.#files.has(resolve(folder, name))) this.#soon()
+      }
+      this.#watchers.set(folder, watch(folder, onChange))
+    }
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGHUP', this.#request)
+    clearTimeout(this.#quiet)
+    for (const watcher of this.#watchers.values()) watcher.close()
+    this.#watchers.clear()
+  }
+
+  #soon(): void {
+    clearTimeout(this.#quiet)
+    this.#quiet = setTimeout(this.#request, quietMs)
+  }
+
+  async #load(): Promise<void> {
+    try {
+      const { config, revision, files } = await loadConfigFile(this.#file)
+      if (revision === this.#revision) return
+      this.#engine.reload(config, { policyRevision: revision })
+      this.#revision = revision
+      this.#files = new Set(files)
+      if (this.#watchers.size > 0) this.watch()
+      this.#outcome.reloaded(revision)
+    } catch (error) {
+      this.#outcome.refused(error)
+    }
+  }
+}
