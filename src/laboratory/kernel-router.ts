@@ -4,6 +4,7 @@
  */
 import { addressLines, type Family } from './addresses.js'
 import type { Namespace } from './namespace.js'
+import { untilNeighboursAnswer } from './settle.js'
 import type { LaboratoryPort } from './topology.js'
 
 const FORWARDING = {
@@ -22,6 +23,7 @@ export async function layKernelRouter(
   await place.namespace.ip(
     Object.values(ports).flatMap(({ device, address }) => addressLines(device, address)),
   )
+  await untilNeighboursAnswer(place.namespace)
 }
 
 /** Translates each `from` to its `to`, whatever the L4 port. */

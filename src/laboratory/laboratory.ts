@@ -16,6 +16,7 @@ import { layKernelNat, layKernelRouter } from './kernel-router.js'
 import { LabProcess, run, tryRun } from './lab-process.js'
 import { Namespace } from './namespace.js'
 import { nextPrefix, OWNER_VARIABLE } from './owner.js'
+import { untilLinksAreUp, untilNeighboursAnswer } from './settle.js'
 import { congestionControl, PINNED } from './sysctls.js'
 import type { LaboratoryPort, Topology, TopologyName } from './topology.js'
 import { oneArm } from './topology-one-arm.js'
@@ -140,6 +141,7 @@ export class Laboratory implements AsyncDisposable {
     await layKernelRouter(place, this.ports())
     const virtual = this.families.map((family) => this.virtualAddress(family))
     await place.namespace.ip(addressLines(place.outside, virtual))
+    await untilNeighboursAnswer(place.namespace)
     const translations = this.families.map((family) => ({
       family,
       from: this.virtualAddress(family),
@@ -200,6 +202,7 @@ export class Laboratory implements AsyncDisposable {
     await ipBatch(this.plan.links.map(({ from, to }) => this.linkLine(from, to)))
     await Promise.all(roles.map(({ plan, at }) => at.ip(['link set lo up', ...plan.lines])))
     await Promise.all(roles.map(({ plan, at }) => untilLinksAreUp(at, this.devicesOf(plan.role))))
+    await Promise.all(roles.map(({ at }) => untilNeighboursAnswer(at)))
   }
 
   private devicesOf(role: string): string[] {
@@ -223,30 +226,10 @@ export class Laboratory implements AsyncDisposable {
       return code === 0
     }
     await until(() => `the engine's device in ${role}: ${refusal}`, accepted, timeoutMs)
+    await untilNeighboursAnswer(this.namespace(role))
   }
 }
 
 async function ipBatch(lines: string[]): Promise<void> {
   if (lines.length > 0) await run(['ip', '-batch', '-'], { input: `${lines.join('\n')}\n` })
-}
-
-/**
- * A veth sends once both its ends are up and the kernel's link watch has seen it, which may be a
- * second later; but asking for one device by its name makes the kernel look at once.
- */
-async function untilLinksAreUp(namespace: Namespace, devices: readonly string[]): Promise<void> {
-  await Promise.all(
-    devices.map((device) =>
-      until(`${device} in ${namespace.role} comes up`, async () => {
-        return (await linkState(namespace, device)) === 'UP'
-      }),
-    ),
-  )
-}
-
-async function linkState(namespace: Namespace, device: string): Promise<string | undefined> {
-  const command = ['ip', '-n', namespace.name, '-j', 'link', 'show', 'dev', device] as const
-  const { stdout } = await run([...command])
-  const [link] = JSON.parse(stdout) as { operstate: string }[]
-  return link?.operstate
 }
