@@ -6,6 +6,7 @@
       "native/flow/flow_table.cc",
       "native/flow/tcp_track.cc",
       "native/flow/virtual_server_table.cc",
+      "native/packet/l4_checksum.cc",
       "native/packet/packet_pool.cc",
       "native/packet/parse.cc",
       "native/packet/segmentation.cc",

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "packet/l4_checksum.h"
 #include "wire/checksum.h"
 #include "wire/ip_protocol.h"
 #include "wire/ipv4.h"
@@ -12,21 +13,6 @@
 #include "wire/udp.h"
 
 namespace sluice {
-
-void complete_checksum(Packet& packet) {
-  SLUICE_CHECK(packet.offload.gso_type == GsoType::none);
-  if (!packet.offload.needs_checksum) return;
-  const size_t start = packet.offload.checksum_start;
-  const size_t field = start + packet.offload.checksum_offset;
-  // The field takes part in the sum: it holds that of the pseudo-header.
-  uint16_t checksum = finish_checksum(sum_bytes(packet.at(start), packet.headers.end - start));
-  // RFC 768: a UDP checksum of 0 would say that there is none (TCPX-31).
-  if (packet.offload.checksum_offset == UdpHeader::kChecksumOffset && checksum == 0) {
-    checksum = 0xffff;
-  }
-  store_be16(packet.at(field), checksum);
-  packet.offload = Offload{};
-}
 
 Segmenter::Segmenter(const Packet& super, Checksums checksums)
     : super_(super), checksums_(checksums), remaining_(super.wire_segments()) {}

@@ -7,11 +7,6 @@
 
 namespace sluice {
 
-// Writes the L4 checksum that was left open, over all bytes up to the end of the IP packet, and
-// clears `needs_checksum`. For packets that passed parse(), without GSO, towards a port that does
-// not complete checksums itself (TCPX-32).
-void complete_checksum(Packet& packet);
-
 // Cuts a GSO super-packet into the frames that the kernel or the device would have cut it into
 // (TCPX-34), one for each call, so that the caller needs no more scratch memory than it sends at
 // once:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "packet/l4_checksum.h"
 #include "packet/segmentation.h"
 
 namespace sluice {

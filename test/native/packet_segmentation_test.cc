@@ -194,42 +194,5 @@ TEST_CASE("TCPX-26 TCPX-34 the urgent pointer counts from each piece's own seque
   }
 }
 
-TEST_CASE(
-    "TCPX-32 completing a partial checksum gives the frame that a host without offload sends") {
-  for (const Hosts& hosts : both_families()) {
-    for (const bool tcp : {true, false}) {
-      for (const size_t size : {0, 1, 2, 999, 1460, 65000}) {
-        PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.server);
-        tcp ? builder.tcp(5, 6).mss(1460) : builder.udp(5, 6);
-        builder.payload(size).padding(3);
-        const std::vector<uint8_t> complete = builder.build().bytes();
-        Frame frame = builder.partial().build();
-        Packet packet = frame.parsed();
-        REQUIRE(packet.verdict == Verdict::none);
-        complete_checksum(packet);
-        CHECK(frame.bytes() == complete);
-        CHECK_FALSE(packet.offload.needs_checksum);
-        complete_checksum(packet);
-        CHECK(frame.bytes() == complete);
-      }
-    }
-  }
-}
-
-TEST_CASE("TCPX-31 a completed UDP checksum of 0 is sent as FFFF") {
-  for (const Hosts& hosts : both_families()) {
-    PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.server).udp(0x1234, 53);
-    // The two payload bytes that bring the sum to FFFF: those of the checksum over zeros.
-    Frame zeros = builder.payload({0, 0}).build();
-    const uint16_t missing = UdpHeader(zeros.data() + zeros.parsed().headers.l4).checksum();
-    builder.payload({static_cast<uint8_t>(missing >> 8), static_cast<uint8_t>(missing)});
-    Frame frame = builder.partial().build();
-    Packet packet = frame.parsed();
-    complete_checksum(packet);
-    CHECK_EQ(UdpHeader(packet.at(packet.headers.l4)).checksum(), 0xffff);
-    CHECK_EQ(checksum_fault(packet), "");
-  }
-}
-
 }  // namespace
 }  // namespace sluice::test

@@ -1,0 +1,54 @@
+#include "packet/l4_checksum.h"
+
+#include "base/check.h"
+#include "wire/checksum.h"
+#include "wire/ip_protocol.h"
+#include "wire/udp.h"
+
+namespace sluice {
+
+namespace {
+
+uint64_t pseudo_header_sum(const Packet& packet, uint32_t l4_length) {
+  const uint8_t* ip = packet.at(packet.headers.l3);
+  const uint8_t protocol = packet.headers.protocol;
+  if (packet.headers.family == 6) return pseudo_header_sum_v6(ip + 8, ip + 24, protocol, l4_length);
+  if (protocol == kProtocolIcmp) return 0;
+  return pseudo_header_sum_v4(ip + 12, ip + 16, protocol, l4_length);
+}
+
+}  // namespace
+
+bool l4_checksum_is_right(const Packet& packet) {
+  const Headers& headers = packet.headers;
+  if (packet.offload.checksum_verified || packet.offload.needs_checksum) return true;
+  if (headers.family == 0 || headers.fragment) return true;
+  uint32_t length = headers.end - headers.l4;
+  if (headers.protocol == kProtocolUdp) {
+    const UdpHeader udp(packet.at(headers.l4));
+    if (udp.checksum() == 0) return true;  // RFC 768; over IPv6, parse() has dropped it
+    length = udp.length();
+  } else if (headers.protocol != kProtocolTcp &&
+             headers.protocol != (headers.family == 4 ? kProtocolIcmp : kProtocolIcmpv6)) {
+    return true;
+  }
+  const uint64_t sum = pseudo_header_sum(packet, length);
+  return fold_sum(sum + sum_bytes(packet.at(headers.l4), length)) == 0xffff;
+}
+
+void complete_checksum(Packet& packet) {
+  SLUICE_CHECK(packet.offload.gso_type == GsoType::none);
+  if (!packet.offload.needs_checksum) return;
+  const size_t start = packet.offload.checksum_start;
+  const size_t field = start + packet.offload.checksum_offset;
+  // The field takes part in the sum: it holds that of the pseudo-header.
+  uint16_t checksum = finish_checksum(sum_bytes(packet.at(start), packet.headers.end - start));
+  // RFC 768: a UDP checksum of 0 would say that there is none (TCPX-31).
+  if (packet.offload.checksum_offset == UdpHeader::kChecksumOffset && checksum == 0) {
+    checksum = 0xffff;
+  }
+  store_be16(packet.at(field), checksum);
+  packet.offload = Offload{};
+}
+
+}  // namespace sluice

@@ -1,0 +1,21 @@
+#pragma once
+
+#include "packet/packet.h"
+
+namespace sluice {
+
+// Of packets that passed parse().
+
+// Whether the L4 checksum is right or has no need to be: the kernel verified it, it is still open
+// somewhere in the packet (TCPX-32), a UDP datagram over IPv4 does without, or the protocol has
+// none that we know. Reads the whole packet unless one of these holds, so it is not for every
+// packet: translated flows keep a bad checksum bad (TCPX-30), and only what makes the engine act on
+// a packet of unknown origin asks here: a new flow (DFS-26), a message to the engine itself.
+// Fragments, whose checksum covers the whole datagram, count as right.
+bool l4_checksum_is_right(const Packet& packet);
+
+// Writes the checksum that was left open, over all bytes up to the end of the IP packet, and clears
+// `needs_checksum`: for packets without GSO, towards a port that does not do it itself (TCPX-32).
+void complete_checksum(Packet& packet);
+
+}  // namespace sluice

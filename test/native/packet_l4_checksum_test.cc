@@ -1,0 +1,92 @@
+#include "packet/l4_checksum.h"
+
+#include <doctest/doctest.h>
+
+#include <vector>
+
+#include "support/packet_check.h"
+#include "support/random_packets.h"
+
+namespace sluice::test {
+namespace {
+
+TEST_CASE(
+    "TCPX-32 completing a partial checksum gives the frame that a host without offload sends") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool tcp : {true, false}) {
+      for (const size_t size : {0, 1, 2, 999, 1460, 65000}) {
+        PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.server);
+        tcp ? builder.tcp(5, 6).mss(1460) : builder.udp(5, 6);
+        builder.payload(size).padding(3);
+        const std::vector<uint8_t> complete = builder.build().bytes();
+        Frame frame = builder.partial().build();
+        Packet packet = frame.parsed();
+        REQUIRE(packet.verdict == Verdict::none);
+        complete_checksum(packet);
+        CHECK(frame.bytes() == complete);
+        CHECK_FALSE(packet.offload.needs_checksum);
+        complete_checksum(packet);
+        CHECK(frame.bytes() == complete);
+      }
+    }
+  }
+}
+
+TEST_CASE("TCPX-31 a completed UDP checksum of 0 is sent as FFFF") {
+  for (const Hosts& hosts : both_families()) {
+    PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.server).udp(0x1234, 53);
+    // The two payload bytes that bring the sum to FFFF: those of the checksum over zeros.
+    Frame zeros = builder.payload({0, 0}).build();
+    const uint16_t missing = UdpHeader(zeros.data() + zeros.parsed().headers.l4).checksum();
+    builder.payload({static_cast<uint8_t>(missing >> 8), static_cast<uint8_t>(missing)});
+    Frame frame = builder.partial().build();
+    Packet packet = frame.parsed();
+    complete_checksum(packet);
+    CHECK_EQ(UdpHeader(packet.at(packet.headers.l4)).checksum(), 0xffff);
+    CHECK_EQ(checksum_fault(packet), "");
+  }
+}
+
+TEST_CASE("TCPX-30 DFS-26 verifying agrees with an independent sum, for right and wrong ones") {
+  Random random(17);
+  for (int i = 0; i < 50'000; ++i) {
+    Frame frame = random_frame(random);
+    Packet packet = frame.parsed();
+    REQUIRE(l4_checksum_is_right(packet));
+    if (packet.offload.needs_checksum) continue;
+    const size_t at = packet.headers.l4 + random.below(packet.headers.end - packet.headers.l4);
+    frame.put8(at, random8(random));
+    packet = frame.parsed();
+    if (packet.verdict == Verdict::drop) continue;
+    REQUIRE_EQ(l4_checksum_is_right(packet), checksum_fault(packet).empty());
+  }
+}
+
+TEST_CASE("TCPX-33 a checksum that the kernel verified is believed, and only then") {
+  for (const Hosts& hosts : both_families()) {
+    Frame frame = PacketBuilder().ip(hosts.client, hosts.server).tcp(1, 2).payload(9).build();
+    const size_t last = frame.size() - 1;
+    frame.put8(last, static_cast<uint8_t>(frame.data()[last] ^ 1));
+    CHECK_FALSE(l4_checksum_is_right(frame.parsed()));
+    frame.offload().checksum_verified = true;
+    CHECK(l4_checksum_is_right(frame.parsed()));
+  }
+}
+
+TEST_CASE("TCPX-32 DFS-26 what has no checksum yet, or none that we know, counts as right") {
+  for (const Hosts& hosts : both_families()) {
+    PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.server).payload(40);
+    CHECK(l4_checksum_is_right(builder.protocol(132).build().parsed()));
+    CHECK(l4_checksum_is_right(builder.tcp(1, 2).partial().build().parsed()));
+  }
+  PacketBuilder udp = PacketBuilder().ipv4("192.0.2.1", "192.0.2.2").udp(1, 2).payload(9);
+  CHECK(l4_checksum_is_right(udp.without_udp_checksum().build().parsed()));
+  PacketBuilder fragment = PacketBuilder().ipv4("192.0.2.1", "192.0.2.2").fragment(0, true);
+  CHECK(l4_checksum_is_right(fragment.protocol(6).payload(40).build().parsed()));
+  // ICMPv6 over IPv4 is no protocol.
+  PacketBuilder strange = PacketBuilder().ipv4("192.0.2.1", "192.0.2.2").protocol(58).payload(40);
+  CHECK(l4_checksum_is_right(strange.build().parsed()));
+}
+
+}  // namespace
+}  // namespace sluice::test
