@@ -1,8 +1,6 @@
 #include "stack/echo.h"
 
-#include <cstring>
-
-#include "packet/parse.h"
+#include "packet/l4_checksum.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -15,15 +13,6 @@ namespace sluice {
 namespace {
 
 constexpr uint8_t kTtl = 64;  // RFC 1122 3.2.1.7, of packets that the engine itself originates
-
-bool checksum_is_right(const Packet& packet) {
-  if (packet.offload.checksum_verified || checksum_is_partial(packet)) return true;
-  const uint8_t* message = packet.at(packet.headers.l4);
-  const size_t size = packet.headers.end - packet.headers.l4;
-  if (packet.headers.family == 4) return sum_bytes(message, size) == 0xffff;
-  const Ipv6Header ip(packet.at(packet.headers.l3));
-  return sum_icmpv6(ip.src_bytes(), ip.dst_bytes(), message, size) == 0xffff;
-}
 
 // Both write a header without options or extension headers directly before the message, where the
 // request's header ended. What they keep of the request they have read first.
@@ -80,7 +69,7 @@ void answer_echo(const Link& link, Packet& packet, FrameSink& sink) {
     return packet.drop(DropReason::multicast);
   }
   if (packet.key.src.is_zero()) return packet.drop(DropReason::ip_martian);
-  if (!checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
+  if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
   packet.verdict = Verdict::deliver;
 
   const bool is_v4 = packet.headers.family == 4;

@@ -1,7 +1,7 @@
 #include "stack/neighbor_discovery.h"
 
 #include "base/check.h"
-#include "packet/parse.h"
+#include "packet/l4_checksum.h"
 #include "stack/own_frame.h"
 #include "wire/ipv6.h"
 
@@ -37,10 +37,7 @@ DropReason fault_of(const Packet& packet) {
   if (ip.hop_limit() != kHopLimit || !NeighborMessage::check(message, size)) {
     return DropReason::nd_malformed;
   }
-  const bool verified = packet.offload.checksum_verified || checksum_is_partial(packet);
-  if (!verified && sum_icmpv6(ip.src_bytes(), ip.dst_bytes(), message, size) != 0xffff) {
-    return DropReason::l4_checksum;
-  }
+  if (!l4_checksum_is_right(packet)) return DropReason::l4_checksum;
   return DropReason::count;
 }
 

@@ -145,9 +145,10 @@ void NeighborTable::expire(Instant now, NextHop hop) {
       if (slot.requests < kMaxSolicitations) return ask(now, hop);
       return fail(now, hop);
     case State::reachable:
+      if (slot.references == 0) return suspect(now, hop);
+      [[fallthrough]];
     case State::delay:
       // RFC 1122 2.3.2.1 (2), unicast poll: what is in use is confirmed before it is given up.
-      if (slot.references == 0) return suspect(now, hop);
       slot.requests = 0;
       return ask(now, hop);
     case State::probe:

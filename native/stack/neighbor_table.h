@@ -78,8 +78,8 @@ class NeighborTable {
     incomplete,  // asking everybody; packets may wait. The deadline repeats the request
     failed,      // nobody answered: packets are refused until the deadline
     reachable,   // confirmed until the deadline
-    stale,       // known but not confirmed, and not referenced; forgotten at the deadline
-    delay,       // the same and referenced; probed at the deadline
+    stale,       // known but not confirmed, and not used since; forgotten at the deadline
+    delay,       // the same, and it was used since: probed at the deadline
     probe,       // asking the MAC address we know, which stays in use; the deadline repeats it
   };
 

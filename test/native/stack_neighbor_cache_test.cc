@@ -101,6 +101,25 @@ TEST_CASE("A referenced entry is given up after three probes, and used until the
   }
 }
 
+TEST_CASE("RFC 4861 7.3.3 an entry that packets use without a flow is probed too") {
+  for (const Site& site : sites()) {
+    CAPTURE(site.family);
+    StackLab lab(site);
+    lab.receive(kOutside, Peer{kPeerMac, site.peer}.asks(site.outside));
+    lab.said();
+    size_t probes = 0;
+    for (int second = 0; second < 60; ++second) {
+      const NextHop hop = lab.acquire(site.peer);
+      if (!lab.stack.next_hop(hop).resolved) break;
+      lab.stack.release_next_hop(hop);
+      lab.pass(Duration::seconds(1));
+      probes += lab.said().size();
+    }
+    CHECK(probes == 3);
+    CHECK_FALSE(lab.stack.next_hop(lab.acquire(site.peer)).resolved);
+  }
+}
+
 TEST_CASE("An entry that nobody refers to is never probed, and is forgotten") {
   for (const Site& site : sites()) {
     CAPTURE(site.family);
