@@ -1,4 +1,5 @@
 /** A running engine: a data flow segment and the control segment that decides for it. */
+import { constants } from 'node:os'
 import type { SluiceConfig } from './config/config.js'
 import { restartKeys } from './config/reload.js'
 import { resolveConfig } from './config/resolve.js'
@@ -185,8 +186,8 @@ function startSegment(segment: NativeSegment, config: ResolvedConfig, wake: () =
 /** What a segment throws where the host refuses (native.ts), as an error of ours. */
 function hostRefusal(cause: unknown): unknown {
   if (!(cause instanceof Error)) return cause
-  const { code, remedy } = cause as Error & { code?: unknown; remedy?: unknown }
-  const denied = code === 'EPERM' || code === 'EACCES'
+  const { errno, remedy } = cause as Error & { errno?: unknown; remedy?: unknown }
+  const denied = errno === constants.errno.EPERM || errno === constants.errno.EACCES
   return new SluiceError(
     denied ? 'ERR_SLUICE_PERMISSION' : 'ERR_SLUICE_DEVICE',
     cause.message,

@@ -21,11 +21,17 @@ const laterKeys: Readonly<Record<string, readonly string[]>> = {
   limits: ['connections', 'bufferMemory'],
 }
 
+const among =
+  (...values: unknown[]) =>
+  (value: unknown) =>
+    values.includes(value)
+
 /** Values by the pattern of the key that has them. */
-const laterValues: Readonly<Record<string, readonly string[]>> = {
-  'ports.*.kind': ['xdp'],
-  'pools.*.balance': ['weighted', 'least-bytes'],
-  'pools.*.balance.hash': ['cookie', 'header', 'url', 'tls-session'],
+const laterValues: Readonly<Record<string, (value: unknown) => boolean>> = {
+  'ports.*.kind': among('xdp'),
+  'pools.*.balance': among('weighted', 'least-bytes'),
+  'pools.*.balance.hash': among('cookie', 'header', 'url', 'tls-session'),
+  workers: (value) => Number.isInteger(value) && (value as number) > 1,
 }
 
 /** Records that a user names: their keys are `*` in a pattern. */
@@ -40,5 +46,5 @@ export function isLaterKey(path: readonly PropertyKey[], key: string): boolean {
 }
 
 export function isLaterValue(path: readonly PropertyKey[], value: unknown): boolean {
-  return typeof value === 'string' && (laterValues[patternOf(path)]?.includes(value) ?? false)
+  return laterValues[patternOf(path)]?.(value) ?? false
 }

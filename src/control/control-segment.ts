@@ -118,12 +118,14 @@ export class ControlSegment implements MessageSink {
   }
 
   query(message: QueryView): void {
-    const repeated = this.ledger.flow(message.serial)
-    if (repeated) {
-      this.#answer(repeated)
+    const signature = readSignature(this.#channel.received, message.sig.at)
+    const flow = this.ledger.flow(message.serial)
+    if (flow?.signature === signature) {
+      this.#answer(flow)
       return
     }
-    const signature = readSignature(this.#channel.received, message.sig.at)
+    // Serials come round: the flow that had this one is gone in the data flow segment.
+    if (flow) this.ledger.endFlow(flow)
     const session = this.#known(message, signature)
     if (session) this.#resume(session, signature, message)
     else this.#open(signature, message)
@@ -167,13 +169,10 @@ export class ControlSegment implements MessageSink {
     if (message.reason !== QueryReason.open) {
       return session ?? this.ledger.sessionOfServer(signature, this.servers)
     }
-    // A SYN with the same number is the same SYN again; another number opens another session, and
-    // the data flow segment has no flow of the old one any more (DFS-20).
-    if (session && session.initialSequence !== message.tcpSeq) {
-      this.ledger.end(session)
-      return undefined
-    }
-    return session
+    // A SYN with the same number is the same SYN again; another one opens another session (DFS-20).
+    if (session?.initialSequence === message.tcpSeq) return session
+    if (session) this.ledger.supersede(session, message.sig.tos)
+    return undefined
   }
 
   #resume(session: Session, signature: Signature, message: QueryView): void {
@@ -187,14 +186,16 @@ export class ControlSegment implements MessageSink {
       this.#decide(server, this.#enter(signature, message, server).session)
     } else if (server) {
       // The middle of a session that nobody here opened: its server would not know it either.
-      this.#unknown(message, 'reset')
+      this.#decisions.unknown++
+      this.#replies.refuseStranger(message, 'reset')
     } else if (message.vsId === 0 && this.#config.forward) {
       const flow = this.#enter(signature, message, null)
       this.#decisions.routed++
       this.ledger.assign(flow.session, null)
       this.#answer(flow)
     } else {
-      this.#unknown(message)
+      this.#decisions.unknown++
+      this.#replies.unknown(message)
     }
   }
 
@@ -222,20 +223,13 @@ export class ControlSegment implements MessageSink {
       this.ledger.assign(session, choice)
       for (const flow of session.flows) this.#replies.forward(flow)
     }
+    // Replies to what is read now leave with its batch; this one may come later.
     this.#channel.sendSoon()
   }
 
   /** Answers a flow of a decided session; one that still waits is answered when it is settled. */
   #answer(flow: SessionFlow): void {
-    if (flow.session.state === 'deciding') return
-    this.#replies.forward(flow)
-    this.#channel.sendSoon()
-  }
-
-  #unknown(message: QueryView, rejection?: 'reset'): void {
-    this.#decisions.unknown++
-    this.#replies.unknown(message, rejection)
-    this.#channel.sendSoon()
+    if (flow.session.state !== 'deciding') this.#replies.forward(flow)
   }
 
   /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */

@@ -74,16 +74,10 @@ export class FlowLedger implements ActivityRanking {
     }
   }
 
-  /**
-   * Adds the flow that asks to a session. One of the same signature and DSCP is replaced: that it
-   * asks again means that the data flow segment has it no more.
-   */
+  /** Adds the flow that asks to a session, in the place of one of the same signature and DSCP. */
   join(session: Session, signature: Signature, query: QueryView): SessionFlow {
     const flow = new SessionFlow(session, signature, query)
-    const old = session.flows.find(
-      (other) => other.tos === flow.tos && other.signature === signature,
-    )
-    if (old) this.#forget(old)
+    this.#forgetLike(session, signature, flow.tos)
     session.flows.push(flow)
     this.#bySerial.set(flow.serial, flow)
     if (session.state === 'dormant') {
@@ -129,6 +123,16 @@ export class FlowLedger implements ActivityRanking {
     if (this.#dormant.size > this.maxDormant) this.end(oldest)
   }
 
+  /**
+   * The client opened another session with the signature of this one. What the data flow segment
+   * still has of it, flows of another DSCP than the new SYN, it will report.
+   */
+  supersede(session: Session, tos: number): void {
+    this.#forgetLike(session, session.signature, tos)
+    if (session.flows.length === 0) this.end(session)
+    else this.#bySignature.delete(session.signature)
+  }
+
   /** Takes a session out of every table. */
   end(session: Session): void {
     if (session.state === 'open' || session.state === 'dormant') {
@@ -139,7 +143,8 @@ export class FlowLedger implements ActivityRanking {
     session.state = 'ended'
     for (const flow of session.flows) this.#bySerial.delete(flow.serial)
     session.flows.length = 0
-    this.#bySignature.delete(session.signature)
+    const current = this.#bySignature.get(session.signature)
+    if (current === session) this.#bySignature.delete(session.signature)
   }
 
   /** Gives up dormant sessions whose time is over. */
@@ -172,6 +177,12 @@ export class FlowLedger implements ActivityRanking {
       session.lastActiveAt = lastActiveAt
     }
     session.recentBytes += bytes
+  }
+
+  /** That a signature and DSCP asks again means that the data flow segment has lost its flow. */
+  #forgetLike(session: Session, signature: Signature, tos: number): void {
+    const old = session.flows.find((flow) => flow.tos === tos && flow.signature === signature)
+    if (old) this.#forget(old)
   }
 
   #forget(flow: SessionFlow): void {

@@ -44,17 +44,25 @@ export class ReplyWriter {
     reply.xlat.vsId = flow.session.server?.id ?? 0
   }
 
-  /** Nothing here handles the flow (SSMB-32). */
-  unknown(query: QueryView, rejection?: Rejection): void {
+  /** Nothing here handles the flow: the data flow segment has its own way with it (SSMB-32). */
+  unknown(query: QueryView): void {
+    this.#answer(query).errorCode = SsmbError.unknown
+  }
+
+  /** The refusal of a flow that is in no ledger. */
+  refuseStranger(query: QueryView, rejection: Rejection): void {
+    this.#answer(query).xlat.xlatMask = refusalMasks[rejection]
+  }
+
+  #answer(query: QueryView): ReplyView {
     const reply = this.#writer.start(this.#reply, ReplyView.size)
     const { sig } = query
     const asked = new Uint8Array(sig.view.buffer, sig.view.byteOffset + sig.at, sigSize)
     this.#writer.bytes.set(asked, reply.sig.at)
-    reply.errorCode = SsmbError.unknown
     reply.serial = query.serial
     reply.flags = query.flags & SsmbFlags.outbound
-    if (rejection) reply.xlat.xlatMask = refusalMasks[rejection]
     reply.xlat.vsId = query.vsId
+    return reply
   }
 
   #begin(flow: SessionFlow): ReplyView {

@@ -41,6 +41,8 @@ export class FakeSegment implements NativeSegment {
   running = false
   /** Every message that came, in order. */
   readonly taken: Uint8Array[] = []
+  /** Those of them that are REPLYs. */
+  readonly replies: Reply[] = []
   /** Bytes that the ring towards this segment still has room for. */
   room = Number.POSITIVE_INFINITY
   /** Answer to ADD_VS: an error code, or undefined for none at all. */
@@ -58,6 +60,7 @@ export class FakeSegment implements NativeSegment {
   #wake: () => void = () => {}
   #serial = 0x80000000
   readonly #waiters: Waiter[] = []
+  readonly #bySerial = new Map<number, Reply>()
 
   start(options: NativeSegmentOptions, wake: () => void): void {
     if (this.refusal) throw this.refusal
@@ -125,15 +128,10 @@ export class FakeSegment implements NativeSegment {
     this.send(deleteMessage(fields))
   }
 
-  get replies(): Reply[] {
-    return this.taken.filter((bytes) => bytes[0] === ReplyView.code).map(readReply)
-  }
-
-  /** The REPLY to each of these serials, in the order of the serials, once all are there. */
+  /** The last REPLY to each of these serials, in the order of the serials, once all are there. */
   async repliesTo(...serials: number[]): Promise<Reply[]> {
-    const find = (serial: number) => this.replies.find((reply) => reply.serial === serial)
-    await this.until(() => serials.every(find))
-    return serials.map((serial) => find(serial) as Reply)
+    await this.until(() => serials.every((serial) => this.#bySerial.has(serial)))
+    return serials.map((serial) => this.#bySerial.get(serial) as Reply)
   }
 
   /** Resolves when the condition holds, looked at after each submit. */
@@ -151,8 +149,14 @@ export class FakeSegment implements NativeSegment {
   #take(message: Uint8Array): void {
     this.taken.push(message)
     const view = new DataView(message.buffer)
-    if (message[0] === StateReqView.code) this.#dump(new StateReqView(view))
+    if (message[0] === ReplyView.code) this.#note(readReply(message))
+    else if (message[0] === StateReqView.code) this.#dump(new StateReqView(view))
     else if (message[0] === 0 && message[1] === AddVsView.code) this.#ack(new AddVsView(view))
+  }
+
+  #note(reply: Reply): void {
+    this.replies.push(reply)
+    this.#bySerial.set(reply.serial, reply)
   }
 
   #ack(message: AddVsView): void {

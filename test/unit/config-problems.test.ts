@@ -1,0 +1,267 @@
+import { describe, expect, test } from 'vitest'
+import { resolveConfig } from '../../src/config/resolve.js'
+import { type ConfigIssue, SluiceError } from '../../src/errors.js'
+
+const base = {
+  ports: {
+    outside: { kind: 'packet', device: 'eth0', address: '192.0.2.1/24' },
+    inside: { kind: 'tap', address: ['10.1.0.1/24', '2001:db8:1::1/64'] },
+  },
+  routes: [{ to: '0.0.0.0/0', via: '192.0.2.254' }],
+  pools: { web: { nodes: ['10.1.0.11:80', { address: '10.1.0.12:80' }] } },
+  virtualServers: { site: { listen: 'tcp://192.0.2.100:80', pool: 'web' } },
+}
+
+type Changes = Record<string, unknown>
+
+/** The base with other values at these paths; undefined takes one out. */
+function changed(changes: Changes): unknown {
+  const config = structuredClone(base)
+  for (const [path, value] of Object.entries(changes)) {
+    const parts = path.split('.')
+    const last = parts.pop() as string
+    let at = config as Record<string, unknown>
+    for (const part of parts) {
+      at[part] ??= {}
+      at = at[part] as Record<string, unknown>
+    }
+    if (value === undefined) delete at[last]
+    else at[last] = value
+  }
+  return config
+}
+
+/** The issues of a configuration, by key. */
+function issuesOf(config: unknown): Record<string, ConfigIssue> {
+  try {
+    resolveConfig(config)
+  } catch (error) {
+    expect(error).toBeInstanceOf(SluiceError)
+    const { code, issues } = error as SluiceError
+    expect(code).toBe('ERR_SLUICE_CONFIG')
+    for (const { problem, remedy } of issues) expect([problem, remedy]).not.toContain('')
+    return Object.fromEntries(issues.map((issue) => [issue.key, issue]))
+  }
+  throw new Error('the configuration is valid')
+}
+
+const policy = () => 'web'
+const site = 'virtualServers.site'
+const ported = 'ports.outside'
+
+const wrong: [string, Changes, string, RegExp][] = [
+  ['no ports', { ports: undefined }, 'ports', /missing/],
+  ['no port', { ports: {} }, 'ports', /at least one/],
+  ['a misspelt key', { virtualServer: {} }, 'virtualServer', /did you mean 'virtualServers'/],
+  ['a misspelt key of a port', { [`${ported}.adress`]: 1 }, `${ported}.adress`, /mean 'address'/],
+  ['a misspelt limit', { 'limits.flow': 4 }, 'limits.flow', /did you mean 'flows'/],
+  [
+    'a misspelt key of a node',
+    { 'pools.web.nodes.1': { adress: 1 } },
+    'pools.web.nodes[1].adress',
+    /mean 'address'/,
+  ],
+  ['a misspelt key of a route', { 'routes.0.gateway': 'x' }, 'routes[0].gateway', /to, via/],
+  ['an unknown key', { colour: 'red' }, 'colour', /the keys here are ports/],
+  ['an unknown kind', { [`${ported}.kind`]: 'veth' }, `${ported}.kind`, /tap, packet, memory/],
+  ['no kind', { [`${ported}.kind`]: undefined }, `${ported}.kind`, /missing/],
+  ['no prefix', { [`${ported}.address`]: '192.0.2.1' }, `${ported}.address`, /192\.0\.2\.1\/24/],
+  ['one bad address', { 'ports.inside.address.1': 'x' }, 'ports.inside.address[1]', /2001:db8/],
+  ['a bad device', { [`${ported}.device`]: 'a/b' }, `${ported}.device`, /15 characters/],
+  [
+    'a name too long for a device',
+    { 'ports.averyveryverylongname': { kind: 'tap', address: '198.51.100.1/24' } },
+    'ports.averyveryverylongname.device',
+    /missing/,
+  ],
+  ['a multicast MAC', { [`${ported}.mac`]: '01:00:00:00:00:01' }, `${ported}.mac`, /02:00/],
+  ['an MTU out of bounds', { [`${ported}.mtu`]: 100 }, `${ported}.mtu`, /576 to 65535/],
+  ['an MTU too small for IPv6', { 'ports.inside.mtu': 1000 }, 'ports.inside.mtu', /1280/],
+  ['a bad name', { 'ports.1st': base.ports.outside }, 'ports.1st', /letter/],
+  [
+    'hostAddress without tap',
+    { [`${ported}.hostAddress`]: '192.0.2.2/24' },
+    `${ported}.hostAddress`,
+    /tap/,
+  ],
+  [
+    'hostAddress elsewhere',
+    { 'ports.inside.hostAddress': '10.9.0.1/24' },
+    'ports.inside.hostAddress',
+    /network/,
+  ],
+  ['one device twice', { 'ports.inside.device': 'eth0' }, 'ports.inside.device', /outside/],
+  [
+    'one address twice',
+    { 'ports.inside.address.2': '192.0.2.1/24' },
+    'ports.inside.address',
+    /ports\.outside/,
+  ],
+  ['no network in a route', { 'routes.0.to': 'default' }, 'routes[0].to', /0\.0\.0\.0\/0/],
+  [
+    'host bits in a route',
+    { 'routes.0.to': '203.0.113.7/24' },
+    'routes[0].to',
+    /'203\.0\.113\.0\/24'/,
+  ],
+  ['a next hop on no link', { 'routes.0.via': '203.0.113.1' }, 'routes[0].via', /link/],
+  ['a next hop of another family', { 'routes.0.to': '::/0' }, 'routes[0].via', /IPv6/],
+  ['the engine as next hop', { 'routes.0.via': '192.0.2.1' }, 'routes[0].via', /engine/],
+  ['no nodes', { 'pools.web.nodes': [] }, 'pools.web.nodes', /at least one/],
+  [
+    'a node without port',
+    { 'pools.web.nodes.0': '10.1.0.11' },
+    'pools.web.nodes[0]',
+    /10\.1\.0\.11:80/,
+  ],
+  [
+    'a node without brackets',
+    { 'pools.web.nodes.0': '2001:db8:1::11:80' },
+    'pools.web.nodes[0]',
+    /\[2001/,
+  ],
+  ['a node twice', { 'pools.web.nodes.0': '10.1.0.12:80' }, 'pools.web.nodes[1]', /twice/],
+  [
+    'nodes of two families',
+    { 'pools.web.nodes.1': '[2001:db8:1::11]:80' },
+    'pools.web.nodes[1]',
+    /family/,
+  ],
+  [
+    'a node without route',
+    { 'pools.web.nodes.0': '203.0.113.1:80', routes: [] },
+    'pools.web.nodes[0]',
+    /route/,
+  ],
+  ['the engine as node', { 'pools.web.nodes.0': '10.1.0.1:80' }, 'pools.web.nodes[0]', /engine/],
+  [
+    'an unknown algorithm',
+    { 'pools.web.balance': 'fastest' },
+    'pools.web.balance',
+    /'least-connections'/,
+  ],
+  [
+    'an unknown hash',
+    { 'pools.web.balance': { hash: 'moon' } },
+    'pools.web.balance.hash',
+    /'source'/,
+  ],
+  [
+    'a hash with more',
+    { 'pools.web.balance': { hash: 'source', x: 1 } },
+    'pools.web.balance',
+    /hash/,
+  ],
+  ['no listen', { [`${site}.listen`]: undefined }, `${site}.listen`, /missing/],
+  ['no protocol', { [`${site}.listen`]: '192.0.2.100:80' }, `${site}.listen`, /tcp:\/\//],
+  [
+    'another protocol',
+    { [`${site}.listen`]: 'http://192.0.2.100:80' },
+    `${site}.listen`,
+    /udp:\/\//,
+  ],
+  [
+    'one endpoint twice',
+    { 'virtualServers.other': base.virtualServers.site },
+    'virtualServers.other.listen',
+    /virtualServers\.site/,
+  ],
+  ['no such pool', { [`${site}.pool`]: 'wep' }, `${site}.pool`, /one of: web/],
+  [
+    'a pool of another family',
+    { [`${site}.listen`]: 'tcp://[2001:db8::1]:80' },
+    `${site}.pool`,
+    /family/,
+  ],
+  ['no way to decide', { [`${site}.pool`]: undefined }, site, /either pool or policy/],
+  ['two ways to decide', { [`${site}.policy`]: policy }, site, /either pool or policy/],
+  ['a policy that is none', { [`${site}.policy`]: 'web' }, `${site}.policy`, /function/],
+  ['a fallback without policy', { [`${site}.fallback`]: 'web' }, `${site}.fallback`, /policy/],
+  [
+    'a fallback that is none',
+    { [`${site}.fallback`]: { reject: 'x' } },
+    `${site}.fallback`,
+    /reject/,
+  ],
+  [
+    'no such fallback',
+    { [`${site}.policy`]: policy, [`${site}.fallback`]: { node: '10.1.0.99:80' } },
+    `${site}.fallback`,
+    /node of a pool/,
+  ],
+  [
+    'no such fallback pool',
+    { [`${site}.policy`]: policy, [`${site}.fallback`]: 'wep' },
+    `${site}.fallback`,
+    /one of: web/,
+  ],
+  [
+    'listening where a node is',
+    { [`${site}.listen`]: 'tcp://10.1.0.11:80' },
+    `${site}.listen`,
+    /node/,
+  ],
+  [
+    'listening on the host',
+    { 'ports.inside.hostAddress': '10.1.0.254/24', [`${site}.listen`]: 'tcp://10.1.0.254:80' },
+    `${site}.listen`,
+    /host/,
+  ],
+  ['a time-out too short', { 'timeouts.udpMs': 0 }, 'timeouts.udpMs', /whole number/],
+  ['a time-out in words', { 'timeouts.udpMs': '2m' }, 'timeouts.udpMs', /whole number/],
+  ['forward in words', { forward: 'yes' }, 'forward', /boolean/],
+  ['a list for an object', { pools: [] }, 'pools', /object/],
+]
+
+describe('what is wrong is told with key and remedy', () => {
+  test.each(wrong)('%s', (_name, changes, key, text) => {
+    const issues = issuesOf(changed(changes))
+    expect(Object.keys(issues)).toContain(key)
+    expect(`${issues[key].problem}; ${issues[key].remedy}`).toMatch(text)
+  })
+
+  test.each([42, null, undefined, [], 'x'])('%j is no configuration', (config) => {
+    expect(issuesOf(config)).toHaveProperty(['the configuration'])
+  })
+
+  test('every problem is told at once, in the order of the keys', () => {
+    const changes = {
+      'ports.outside.mtu': 1,
+      'pools.web.nodes.0': 'x',
+      'virtualServers.site.listen': 'y',
+    }
+    expect(Object.keys(issuesOf(changed(changes)))).toEqual([
+      'ports.outside.mtu',
+      'pools.web.nodes[0]',
+      'virtualServers.site.listen',
+    ])
+  })
+
+  test('the message is one sentence that names the keys', () => {
+    expect(() => resolveConfig(changed({ colour: 'red' }), 'site.ts')).toThrow(
+      'site.ts has a problem: colour is not a key that Sluice knows.',
+    )
+  })
+})
+
+const later: [string, Changes][] = [
+  [`${site}.service`, { [`${site}.service`]: () => {} }],
+  [`${site}.inspect`, { [`${site}.inspect`]: 'http' }],
+  [`${site}.snat`, { [`${site}.snat`]: true }],
+  [`${site}.preserveClient`, { [`${site}.preserveClient`]: false }],
+  ['pools.web.check', { 'pools.web.check': { kind: 'tcp' } }],
+  ['pools.web.nodes[1].weight', { 'pools.web.nodes.1.weight': 2 }],
+  ['pools.web.balance', { 'pools.web.balance': 'weighted' }],
+  ['pools.web.balance.hash', { 'pools.web.balance': { hash: 'cookie', name: 'sid' } }],
+  [`${ported}.kind`, { [`${ported}.kind`]: 'xdp' }],
+  [`${ported}.queues`, { [`${ported}.queues`]: 4 }],
+  ['limits.bufferMemory', { 'limits.bufferMemory': '256MiB' }],
+  ['limits.connections', { 'limits.connections': 1 }],
+  ['workers', { workers: 4 }],
+]
+
+describe('what later versions bring is refused by name', () => {
+  test.each(later)('%s', (key, changes) => {
+    expect(issuesOf(changed(changes))[key]?.problem).toBe('is not supported by this version yet')
+  })
+})
