@@ -112,7 +112,8 @@ export class FlowLedger implements ActivityRanking {
   /** A flow was evicted; its session may ask again until `keepMs` have passed. */
   evictFlow(flow: SessionFlow, keepMs: number): void {
     const { session } = flow
-    if (session.state === 'deciding' || session.flows.length > 1) {
+    const canResume = session.state === 'open' && this.#isCurrent(session)
+    if (!canResume || session.flows.length > 1) {
       this.endFlow(flow)
       return
     }
@@ -143,8 +144,7 @@ export class FlowLedger implements ActivityRanking {
     session.state = 'ended'
     for (const flow of session.flows) this.#bySerial.delete(flow.serial)
     session.flows.length = 0
-    const current = this.#bySignature.get(session.signature)
-    if (current === session) this.#bySignature.delete(session.signature)
+    if (this.#isCurrent(session)) this.#bySignature.delete(session.signature)
   }
 
   /** Gives up dormant sessions whose time is over. */
@@ -168,6 +168,11 @@ export class FlowLedger implements ActivityRanking {
       .map((session) => activityOf(session, now))
       .sort(order)
       .slice(0, count)
+  }
+
+  /** Whether packets of its signature belong to this session, not to one that replaced it. */
+  #isCurrent(session: Session): boolean {
+    return this.#bySignature.get(session.signature) === session
   }
 
   #noteActivity(session: Session, bytes: number, lastActiveAt: number): void {
