@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { tryRun } from '../../src/laboratory/lab-process.js'
 import { root } from '../helpers/repository.js'
 import { sluice } from '../helpers/sluice-command.js'
 
@@ -27,6 +28,13 @@ test('--help and --version', async () => {
 
 test('a command that does not exist is a usage error', async () => {
   expect(await sluice('fly')).toMatchObject({ code: 2, stdout: '' })
+})
+
+test('a reader that has enough is no failure', async () => {
+  const line = `"$0" "$1" doctor | head -n 1; exit "\${PIPESTATUS[0]}"`
+  const result = await tryRun(['bash', '-c', line, process.execPath, join(root, 'bin/sluice.js')])
+  expect(result.stderr).toBe('')
+  expect([0, 5]).toContain(result.code)
 })
 
 describe('sluice check', () => {
