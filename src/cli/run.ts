@@ -61,5 +61,5 @@ async function runUntil(
 
 /** Lines of JSON on stderr: stdout is for what the command has to say. */
 function logger({ env }: Context) {
-  return pino({ level: env.SLUICE_LOG ?? 'info' }, pino.destination({ fd: 2, sync: true }))
+  return pino({ level: env.SLUICE_LOG ?? 'warn' }, pino.destination({ fd: 2, sync: true }))
 }

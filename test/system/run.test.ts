@@ -49,8 +49,8 @@ describe.each<TopologyName>(['two-arm', 'tap'])('sluice run on a %s laboratory',
     const servers = await startServers(lab)
     const before = namespaceNames(lab)
     const engine = await SluiceProcess.start(lab, site(lab))
-    const [ready] = engine.events()
-    expect(ready).toMatchObject({ event: 'ready', socket: engine.socket, pid: engine.process.pid })
+    const ready = engine.events().find(({ event }) => event === 'ready')
+    expect(ready).toMatchObject({ socket: engine.socket, pid: engine.process.pid })
     expect(statSync(engine.socket).mode & 0o777).toBe(0o660)
 
     for (const family of families) {
@@ -104,7 +104,9 @@ describe('the administration socket', () => {
 
   test('--no-admin runs without one', async () => {
     const engine = await SluiceProcess.start(lab, site(lab), ['--no-admin'])
-    expect(engine.events()[0]).toMatchObject({ event: 'ready', socket: null })
+    expect(engine.events()).toContainEqual(
+      expect.objectContaining({ event: 'ready', socket: null }),
+    )
     expect(existsSync(engine.socket)).toBe(false)
     await engine.stop()
   })
