@@ -1,0 +1,58 @@
+/** What the pages for users say must be so. */
+import { describe, expect, test } from 'vitest'
+import { limitBounds, timeoutBounds } from '../../src/config/defaults.js'
+import { keysAt } from '../../src/config/schema.js'
+import { filesUnder, readText } from '../helpers/repository.js'
+
+const configuration = readText('docs/configuration.md')
+
+/** The cells of the row of a table that begins with a key; undefined where there is none. */
+function row(key: string): string[] | undefined {
+  const line = configuration.split('\n').find((one) => one.startsWith(`| \`${key}\` |`))
+  return line?.split('|').map((cell) => cell.trim())
+}
+
+/** `262 144` of a cell such as `262 144, from 100`. */
+const firstNumber = (cell = '') => Number(/^[\d ]+/.exec(cell)?.[0].replaceAll(' ', ''))
+
+describe('docs/configuration.md', () => {
+  test.each([
+    [['ports', 'x']],
+    [['pools', 'x']],
+    [['virtualServers', 'x']],
+    [['limits']],
+    [['timeouts']],
+  ])('has a row for every key of %j', (path) => {
+    expect(keysAt(path).filter((key) => !row(key))).toEqual([])
+  })
+
+  test('has a section for every key of a configuration', () => {
+    expect(keysAt([]).filter((key) => !configuration.includes(`\n## ${key}\n`))).toEqual([])
+  })
+
+  test.each(Object.entries({ ...limitBounds, ...timeoutBounds }))(
+    'gives the default of %s',
+    (key, bounds) => expect(firstNumber(row(key)?.[2])).toBe(bounds.default),
+  )
+})
+
+test('docs/troubleshooting.md has every error code', () => {
+  const known = readText('docs/troubleshooting.md')
+  const codes = filesUnder('src', '.ts').flatMap(
+    (path) => readText(path).match(/\bERR_SLUICE_[A-Z_]+\b/g) ?? [],
+  )
+  const missing = [...new Set(codes)].filter((code) => {
+    const short = code.replace('ERR_SLUICE_LAB', '')
+    return !known.includes(`\`${code}\``) && !known.includes(`\`${short}\``)
+  })
+  expect(missing).toEqual([])
+})
+
+test('README.md names every command', () => {
+  const readme = readText('README.md')
+  const commands = [...readText('src/cli/main.ts').matchAll(/\.command\('(\w+)/g)].map(
+    ([, name]) => name,
+  )
+  expect(commands).toContain('run')
+  expect(commands.filter((name) => !readme.includes(`| \`sluice ${name}`))).toEqual([])
+})
