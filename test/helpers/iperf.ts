@@ -42,25 +42,15 @@ export async function iperf(
   args.push(...(options.bytes ? ['-n', String(options.bytes)] : ['-t', String(seconds)]))
   args.push('-i', String(options.intervalSeconds ?? 1), '-P', String(options.streams ?? 1))
   if (options.reverse) args.push('-R')
-  const { stdout, stderr } = await from.tryExec('iperf3', args, {
-    timeoutMs: (seconds + 30) * 1000,
-  })
-  const report = parse(stdout, stderr)
+  const timeoutMs = (seconds + 30) * 1000
+  const { stdout, signal } = await from.tryExec('iperf3', args, { timeoutMs })
+  if (signal) throw new Error(`iperf3 to ${address}: not done after ${timeoutMs} ms`)
+  const report = JSON.parse(stdout) as Report
+  if (report.error) throw new Error(`iperf3 to ${address}: ${report.error}`)
   return {
     bitsPerSecond: report.end.sum_received.bits_per_second,
     bytes: report.end.sum_received.bytes,
     retransmits: report.end.sum_sent.retransmits ?? 0,
     intervals: report.intervals.map(({ sum }) => sum.bits_per_second),
   }
-}
-
-function parse(stdout: string, stderr: string): Report {
-  let report: Report
-  try {
-    report = JSON.parse(stdout)
-  } catch (cause) {
-    throw new Error(`iperf3 gave no report: ${stdout}${stderr}`, { cause })
-  }
-  if (report.error) throw new Error(`iperf3: ${report.error}`)
-  return report
 }
