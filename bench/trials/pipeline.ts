@@ -9,7 +9,7 @@ import { root } from '../../test/helpers/repository.js'
 import type { MeasureOptions, Sample, Subject, Trial } from '../trial.js'
 
 /** A Google Benchmark program. Each row states its packets as items and may count `loss`. */
-const PROGRAM = join(root, 'out/native/bench/pipeline_bench')
+const PROGRAM = join(root, 'out/cmake/build/sluice_bench')
 
 export const pipeline: Trial = {
   name: 'pipeline',

@@ -150,16 +150,31 @@ bool FlowTable::place(Bucket& bucket, uint16_t tag, LegIndex leg) {
   return true;
 }
 
-// Frees a slot of a full bucket by moving one of its signatures to that one's other bucket.
-bool FlowTable::move_one_aside(Bucket& bucket, size_t bucket_index) {
+// Frees a slot of a full bucket by moving one of its signatures to that one's other bucket, where
+// a slot may have to be freed first (cuckoo hashing). `depth` bounds the work: 8 slots a level.
+bool FlowTable::make_room(size_t bucket_index, int depth) {
+  Bucket& bucket = buckets_[bucket_index];
   for (int slot = 0; slot < kSlots; ++slot) {
     const LegIndex leg = bucket.legs[slot] - 1;
     const uint64_t hash = hash_of(key_of(leg));
     const size_t first = first_bucket(hash);
     const size_t other = first == bucket_index ? second_bucket(hash) : first;
-    if (other != bucket_index && place(buckets_[other], tag_of(hash), leg)) {
+    if (other == bucket_index) continue;
+    if (place(buckets_[other], tag_of(hash), leg) ||
+        (depth > 1 && make_room(other, depth - 1) && place(buckets_[other], tag_of(hash), leg))) {
       bucket.legs[slot] = 0;
       return true;
+    }
+  }
+  return false;
+}
+
+bool FlowTable::place_anywhere(uint64_t hash, LegIndex leg) {
+  const size_t buckets[] = {first_bucket(hash), second_bucket(hash)};
+  for (int depth = 0; depth <= kMaxMoves; ++depth) {
+    for (const size_t bucket : buckets) {
+      if (depth > 0 && !make_room(bucket, depth)) continue;
+      if (place(buckets_[bucket], tag_of(hash), leg)) return true;
     }
   }
   return false;
@@ -168,13 +183,7 @@ bool FlowTable::move_one_aside(Bucket& bucket, size_t bucket_index) {
 bool FlowTable::enter(LegIndex index, const FlowKey& key) {
   const uint64_t hash = hash_of(key);
   if (find_hashed(hash, key) != kNoLeg) return false;
-  const size_t first = first_bucket(hash);
-  const size_t second = second_bucket(hash);
-  if (!place(buckets_[first], tag_of(hash), index) &&
-      !place(buckets_[second], tag_of(hash), index)) {
-    const bool room = move_one_aside(buckets_[first], first);
-    if (!room || !place(buckets_[first], tag_of(hash), index)) return false;
-  }
+  if (!place_anywhere(hash, index)) return false;
   ++changes_;
   FlowEntry& entry = entries_[index];
   entry.src_v4 = v4_word(key.src);

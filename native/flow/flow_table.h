@@ -20,8 +20,8 @@ inline bool has_signature(const Packet& packet) {
 // The flows of one worker: pairs of legs, and an index from signature to leg.
 //
 // The index is an array of buckets of one cache line, eight slots each: a 16-bit tag and the leg. A
-// signature has two buckets; it stands in one of them, so a lookup touches at most two lines of
-// index, and entering moves at most one other signature aside. The hash leaves the DSCP out: flows
+// signature has two buckets and stands in one of them, so a lookup touches at most two lines of
+// index; entering moves at most two other signatures aside. The hash leaves the DSCP out: flows
 // of one session that differ in it alone share their buckets (DFS-03), and the comparison tells
 // them apart. The hash is keyed, so peers cannot choose buckets.
 //
@@ -79,6 +79,7 @@ class FlowTable {
 
  private:
   static constexpr int kSlots = 8;
+  static constexpr int kMaxMoves = 2;
 
   // A slot is free when its leg is 0; legs are named by index + 1, so that zeroed memory is an
   // empty index.
@@ -100,7 +101,8 @@ class FlowTable {
   LegIndex find_hashed(uint64_t hash, const FlowKey& key) const;
   static int free_slot(const Bucket& bucket);
   bool place(Bucket& bucket, uint16_t tag, LegIndex leg);
-  bool move_one_aside(Bucket& bucket, size_t bucket_index);
+  bool make_room(size_t bucket_index, int depth);
+  bool place_anywhere(uint64_t hash, LegIndex leg);
 
   uint32_t max_pairs_;
   uint32_t in_use_ = 0;

@@ -215,27 +215,4 @@ void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {
   }
 }
 
-Rewrite Flows::rewrite_of(LegIndex index) const {
-  const FlowEntry& leg = table_.leg(index);
-  const FlowKey target = table_.target_of(index);
-  Rewrite rewrite;
-  rewrite.fields = kRewriteSrcAddress | kRewriteDstAddress | kRewriteSrcPort | kRewriteDstPort;
-  rewrite.src = target.src;
-  rewrite.dst = target.dst;
-  rewrite.src_port = target.src_port;
-  rewrite.dst_port = target.dst_port;
-  if (leg.flags & LegFlags::kDecrementTtl) rewrite.ttl_delta = -1;
-  if (leg.flags & LegFlags::kSetDscp) {
-    rewrite.fields |= kRewriteDscp;
-    rewrite.dscp =
-        is_client_leg(index) ? table_.pair(pair_of(index)).dscp : table_.leg(other_leg(index)).dscp;
-  }
-  if (leg.flags & LegFlags::kOffsets) {
-    rewrite.fields |= kRewriteTcp;
-    const TcpOffsets& offsets = offsets_[pair_of(index)];
-    rewrite.tcp = is_client_leg(index) ? offsets : mirrored(offsets);
-  }
-  return rewrite;
-}
-
 }  // namespace sluice

@@ -5,10 +5,10 @@
 
 #include "bus/messages.h"
 #include "flow/flow_table.h"
+#include "flow/leg_rewrite.h"
 #include "flow/tcp_track.h"
 #include "flow/virtual_server_table.h"
 #include "packet/packet_pool.h"
-#include "rewrite/rewrite.h"
 #include "segment/outbox.h"
 #include "segment/segment_options.h"
 #include "segment/time_base.h"
@@ -53,7 +53,9 @@ class Flows {
   // on a flow that has ended: that flow is gone then, and the packet opens another.
   bool follow(Instant now, LegIndex leg, const Packet& packet);
   // What a packet of this leg becomes, without Ethernet addresses.
-  Rewrite rewrite_of(LegIndex leg) const;
+  Rewrite rewrite_of(LegIndex leg) const {
+    return leg_rewrite(table_, leg, offsets_[pair_of(leg)]);
+  }
 
   // -- decisions
 

@@ -104,7 +104,9 @@ void Worker::resume_released(Instant now) {
 }
 
 void Worker::publish_figures() {
-  counters_.set(Counter::neighbor_packets, stack_.counters().held_packets);
+  const StackCounters stack = stack_.counters();
+  counters_.set(Counter::neighbor_packets, stack.held_packets);
+  counters_.set(Counter::address_conflicts, stack.address_conflicts);
   counters_.set(Counter::pool_buffers, pool_.used());
   for (PortId id = 0; id < ports_.size(); ++id) shared_.ports.publish(id, ports_[id]->counters());
 }

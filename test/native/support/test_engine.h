@@ -106,6 +106,16 @@ class TestEngine {
     SLUICE_CHECK(near_[port]->inject({packet.data, packet.length}, packet.offload));
     poll();
   }
+  // The steps of the above one by one, for whoever measures.
+  void feed(PortId port, Frame& frame) {
+    const Packet packet = frame.packet();
+    near_[port]->inject({packet.data, packet.length}, packet.offload);
+  }
+  void poll_once() { worker_->poll(now_); }
+  void discard_sent() {
+    outside_->discard();
+    inside_->discard();
+  }
   // Makes the hosts' MAC addresses known to the engine, as their first ARP or NS does.
   void introduce(const Hosts& hosts) {
     introduce(0, kClientMac, hosts.client, kOutsideMac, engine_outside(hosts));

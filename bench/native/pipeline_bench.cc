@@ -1,0 +1,189 @@
+// The ladder of cost over ports in memory: each rung does what the one before does, and one stage
+// more. Subtract neighbours and you know what a stage costs. Items are packets; the number behind a
+// name is how many flows they are spread over.
+
+#include <benchmark/benchmark.h>
+
+#include <memory>
+#include <vector>
+
+#include "flow/flow_table.h"
+#include "flow/leg_rewrite.h"
+#include "packet/parse.h"
+#include "rewrite/rewrite.h"
+#include "support/test_engine.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+constexpr size_t kFrames =
+    4096;  // distinct ones, taken in turn, so that flows come and go in cache
+
+FlowKey key_of_flow(uint32_t flow) {
+  return {IpAddress::v4(0xc0000200 + 16 + flow / 60000),
+          ip("192.0.2.100"),
+          static_cast<L4Port>(1024 + flow % 60000),
+          80,
+          kProtocolTcp,
+          0};
+}
+
+// 64-byte frames of established flows, as the client's side sends them.
+std::vector<Frame> frames_of(uint32_t flows) {
+  Random random(1);
+  std::vector<Frame> frames;
+  frames.reserve(kFrames);
+  for (size_t i = 0; i < kFrames; ++i) {
+    const FlowKey key = key_of_flow(static_cast<uint32_t>(random.below(flows)));
+    frames.push_back(PacketBuilder()
+                         .eth(kClientMac, kOutsideMac)
+                         .ip(key.src, key.dst)
+                         .tcp(key.src_port, key.dst_port)
+                         .seq(1)
+                         .ack(1)
+                         .padding(6)
+                         .build());
+  }
+  return frames;
+}
+
+std::unique_ptr<FlowTable> table_of(uint32_t flows) {
+  auto table = std::make_unique<FlowTable>(flows, 1);
+  for (uint32_t flow = 0; flow < flows; ++flow) {
+    const FlowKey key = key_of_flow(flow);
+    FlowKey target = key;
+    target.dst = ip("10.1.0.11");
+    const PairIndex pair = table->allocate();
+    SLUICE_CHECK(table->enter(client_leg(pair), key));
+    SLUICE_CHECK(table->enter(server_leg(pair), target.reversed()));
+    table->set_target(client_leg(pair), target);
+    table->leg(client_leg(pair)).flags |= LegFlags::kDecrementTtl;
+  }
+  return table;
+}
+
+// A memory port that is fed one batch at a time.
+class Feed {
+ public:
+  explicit Feed(uint32_t flows) : frames_(frames_of(flows)), pair_(make_pair()) {}
+
+  Batch& next() {
+    pair_.first->release();
+    for (size_t i = 0; i < kBatchCapacity; ++i) {
+      const Packet packet = frames_[at_++ % kFrames].packet();
+      pair_.first->inject({packet.data, packet.length});
+    }
+    batch_.count = 0;
+    pair_.first->receive(Instant(), batch_);
+    return batch_;
+  }
+
+ private:
+  static MemoryPort::Pair make_pair() {
+    const MemoryPortOptions options{.name = "bench", .mac = {}, .capabilities = {}};
+    return MemoryPort::make_pair(options, options);
+  }
+  std::vector<Frame> frames_;
+  MemoryPort::Pair pair_;
+  Batch batch_;
+  size_t at_ = 0;
+};
+
+void count_packets(benchmark::State& state) {
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * kBatchCapacity));
+}
+
+void drop(benchmark::State& state) {
+  Feed feed(static_cast<uint32_t>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(feed.next().count);
+  count_packets(state);
+}
+
+void parse_only(benchmark::State& state) {
+  Feed feed(static_cast<uint32_t>(state.range(0)));
+  for (auto _ : state) {
+    for (Packet& packet : feed.next().all()) parse(packet);
+  }
+  count_packets(state);
+}
+
+void lookup(benchmark::State& state) {
+  const auto flows = static_cast<uint32_t>(state.range(0));
+  Feed feed(flows);
+  const auto table = table_of(flows);
+  LegIndex legs[kBatchCapacity];
+  for (auto _ : state) {
+    Batch& batch = feed.next();
+    for (Packet& packet : batch.all()) parse(packet);
+    table->find_batch(batch.all(), legs);
+    benchmark::DoNotOptimize(legs);
+  }
+  count_packets(state);
+}
+
+void rewrite(benchmark::State& state) {
+  const auto flows = static_cast<uint32_t>(state.range(0));
+  Feed feed(flows);
+  const auto table = table_of(flows);
+  LegIndex legs[kBatchCapacity];
+  uint64_t lost = 0;
+  for (auto _ : state) {
+    Batch& batch = feed.next();
+    for (Packet& packet : batch.all()) parse(packet);
+    table->find_batch(batch.all(), legs);
+    for (size_t i = 0; i < batch.count; ++i) {
+      if (legs[i] == kNoLeg) {
+        ++lost;
+      } else {
+        apply(leg_rewrite(*table, legs[i], {}), batch.packets[i]);
+      }
+    }
+  }
+  count_packets(state);
+  state.counters["loss"] = static_cast<double>(lost);
+}
+
+// All five stages and the worker's loop, from one memory port to another.
+void forward(benchmark::State& state) {
+  const auto flows = static_cast<uint32_t>(state.range(0));
+  TestEngineOptions options;
+  options.limits = {.flows = flows,
+                    .waiting_flows = 64,
+                    .waiting_packets = 8,
+                    .packet_buffers = 1024,
+                    .bus_bytes = 1 << 20};
+  TestEngine engine(options);
+  const Hosts& hosts = both_families()[0];
+  engine.add_virtual_server(1, ip("192.0.2.100"), 80);
+  engine.introduce(hosts);
+  engine.decide_with(TestEngine::to_endpoint(hosts.server, 80));
+  for (uint32_t flow = 0; flow < flows; ++flow) {
+    const FlowKey key = key_of_flow(flow);
+    engine.from_client(
+        PacketBuilder().ip(key.src, key.dst).tcp(key.src_port, 80, kTcpAck).seq(1).ack(1));
+    engine.told.clear();
+    engine.clear_sent();
+  }
+  std::vector<Frame> frames = frames_of(flows);
+  const uint64_t forwarded = engine.count(Counter::forwarded);
+  size_t at = 0;
+  for (auto _ : state) {
+    for (size_t i = 0; i < kBatchCapacity; ++i) engine.feed(0, frames[at++ % kFrames]);
+    engine.poll_once();
+    engine.discard_sent();
+  }
+  count_packets(state);
+  state.counters["loss"] = static_cast<double>(state.iterations() * kBatchCapacity + forwarded) -
+                           static_cast<double>(engine.count(Counter::forwarded));
+}
+
+BENCHMARK(drop)->Arg(1024);
+BENCHMARK(parse_only)->Name("parse")->Arg(1024);
+BENCHMARK(lookup)->Arg(1024)->Arg(1 << 20);
+BENCHMARK(rewrite)->Arg(1024)->Arg(1 << 20);
+BENCHMARK(forward)->Arg(1024)->Arg(1 << 16);
+
+}  // namespace
+}  // namespace sluice
