@@ -28,6 +28,7 @@ const nodeGypBuild = require.resolve('node-gyp-build/bin.js')
 const env = { ...process.env }
 const prefix = headersOfRunningNode()
 if (prefix) env.npm_package_config_node_gyp_nodedir ??= prefix
+env.JOBS ??= 'max'
 // node-gyp-build starts its own test program by name.
 const commands = join(dirname(dirname(nodeGypBuild)), '.bin')
 env.PATH = [commands, env.PATH].join(delimiter)
