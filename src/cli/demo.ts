@@ -59,8 +59,8 @@ function invite({ laboratory, admin }: Farm, { terminal, env }: Context): void {
   const commands = [
     `npx sluice status --socket ${admin.socketPath}`,
     `npx sluice flows --socket ${admin.socketPath}`,
-    `${enter}${client} curl http://${laboratory.virtualAddress(4)}:8080/`,
-    `${enter}${client} curl 'http://[${laboratory.virtualAddress(6)}]:8080/'`,
+    `${enter}${client} curl -s http://${laboratory.virtualAddress(4)}:8080/`,
+    `${enter}${client} curl -s 'http://[${laboratory.virtualAddress(6)}]:8080/'`,
   ]
   terminal.print(' It stays up. In another terminal, for instance:')
   for (const command of commands) terminal.print(`   ${command}`)
