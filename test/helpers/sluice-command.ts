@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type CommandResult, LabProcess, tryRun } from '../../src/laboratory/lab-process.js'
 import { root } from './repository.js'
 
-const program = join(root, 'bin/sluice.js')
+export const program = join(root, 'bin/sluice.js')
 
 /** Runs a command to its end, whatever the end is. */
 export function sluice(...args: string[]): Promise<CommandResult> {

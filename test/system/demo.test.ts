@@ -1,8 +1,9 @@
 /** `sluice demo`: what a newcomer sees first must work, and leave nothing behind. */
 import { existsSync, readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { requireHost } from '../helpers/skip.js'
-import { sluice, startSluice } from '../helpers/sluice-command.js'
+import { tryRun } from '../../src/laboratory/lab-process.js'
+import { requireHost, requireTools } from '../helpers/skip.js'
+import { program, sluice, startSluice } from '../helpers/sluice-command.js'
 
 /** Network namespaces that the process has left: a laboratory's carry its owner's number. */
 const leftBy = (pid: number) =>
@@ -43,5 +44,23 @@ describe('sluice demo', () => {
     expect((await sluice('status', '--json', '--socket', socket)).code).toBe(0)
     expect(await command.stop('SIGINT')).toMatchObject({ code: 0 })
     expect(leftBy(command.pid)).toEqual([])
+  })
+})
+
+describe('sluice demo as a plain user', () => {
+  requireHost('userNamespaces')
+  requireTools('setpriv', 'unshare')
+
+  test('enters a user namespace by itself', async ({ skip }) => {
+    if (process.env.SLUICE_USER_NAMESPACE) skip('these tests run in a user namespace already')
+    if (process.getuid?.() !== 0) skip('the other tests of this file ran as a plain user')
+    // 65534 is nobody everywhere.
+    const asNobody = ['--reuid', '65534', '--regid', '65534', '--clear-groups', '--'] as const
+    const { code: readable } = await tryRun(['setpriv', ...asNobody, 'test', '-r', program])
+    if (readable !== 0) skip(`a plain user may not read ${program}`)
+    const command = ['setpriv', ...asNobody, process.execPath, program, 'demo', '--json'] as const
+    const { code, stdout, stderr } = await tryRun([...command], { cwd: '/tmp' })
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(JSON.parse(stdout)).toMatchObject({ ok: true, ports: 'packet' })
   })
 })
