@@ -75,12 +75,12 @@ Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
   if (!link.ok()) return link.error();
   Status fit = refuse_unfit_device(link.value(), options.device);
   if (!fit.ok()) return fit.error();
-  Result<PacketSocket> socket = open_packet_socket(options.device);
+  Result<FileDescriptor> socket = open_packet_socket(options.device);
   if (!socket.ok()) return socket.error();
-  Result<PacketRing> ring = PacketRing::make(socket.value().fd.get(), shape, options.device);
+  Result<PacketRing> ring = PacketRing::make(socket.value().get(), shape, options.device);
   if (!ring.ok()) return ring.error();
-  std::unique_ptr<PacketPort> port(new PacketPort(
-      options, std::move(socket.value().fd), socket.value().header_size, std::move(ring.value())));
+  std::unique_ptr<PacketPort> port(
+      new PacketPort(options, std::move(socket.value()), std::move(ring.value())));
   Status taken = port->take_device(netns, options, link.value(), netlink.value());
   if (!taken.ok()) return taken.error();
   Status bound = bind_packet_socket(port->socket_.get(), link.value().index, options.device);
@@ -88,18 +88,15 @@ Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
   return port;
 }
 
-PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, size_t header_size,
-                       PacketRing ring)
+PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring)
     : name_(options.name),
       device_(options.device),
       socket_(std::move(socket)),
-      header_size_(header_size),
       ring_(std::move(ring)) {
-  // The kernel segments and completes checksums for a device that cannot. It has known USO (6.2)
-  // for longer than headers of 12 bytes (6.4).
+  // The kernel segments and completes checksums for a device that cannot.
   if (options.offloads) {
     capabilities_.checksum = capabilities_.tso4 = capabilities_.tso6 = true;
-    capabilities_.uso = header_size == kVirtioHeaderSize;
+    capabilities_.uso = kernel_knows_uso(socket_.get());
   }
 }
 
@@ -151,7 +148,7 @@ bool PacketPort::read_slot(tpacket2_hdr* slot, Packet& packet) {
   packet = Packet{};
   packet.data = reinterpret_cast<uint8_t*>(slot) + slot->tp_mac;
   packet.length = slot->tp_len;
-  read_virtio_header({packet.data - header_size_, header_size_}, packet.length, packet.offload);
+  read_virtio_header(packet.data - kVirtioHeaderSize, packet.length, packet.offload);
   if ((slot->tp_status & TP_STATUS_CSUM_VALID) != 0) {
     packet.offload.checksum_verified = !packet.offload.needs_checksum;
   }
@@ -183,9 +180,9 @@ size_t PacketPort::transmit(Instant, std::span<Packet* const> packets) {
 size_t PacketPort::send_chunk(std::span<Packet* const> packets) {
   for (size_t i = 0; i < packets.size(); ++i) {
     const Packet& packet = *packets[i];
-    uint8_t* header = packet.data - header_size_;
-    write_virtio_header(packet.offload, packet.length, {header, header_size_});
-    vectors_[i] = {header, header_size_ + packet.length};
+    uint8_t* header = packet.data - kVirtioHeaderSize;
+    write_virtio_header(packet.offload, packet.length, header);
+    vectors_[i] = {header, kVirtioHeaderSize + packet.length};
     messages_[i].msg_hdr.msg_iov = &vectors_[i];
     messages_[i].msg_hdr.msg_iovlen = 1;
   }

@@ -27,6 +27,9 @@ namespace sluice {
 // that the host uses as well keeps its settings; the engine may share it as long as the kernel
 // neither has an address of the engine nor would forward what is addressed to the engine.
 //
+// Large receive offload (`ethtool -K DEV lro off`) must be off: its super-packets have complete
+// checksums and are handed out as frames that no link takes.
+//
 // Needs CAP_NET_RAW and CAP_NET_ADMIN. System calls: sendmmsg() a batch, and two every 100 ms for
 // the kernel's count of lost frames and the state of the link.
 class PacketPort : public Port {
@@ -44,8 +47,7 @@ class PacketPort : public Port {
   const std::string& name() const override { return name_; }
 
  private:
-  PacketPort(const PortOptions& options, FileDescriptor socket, size_t header_size,
-             PacketRing ring);
+  PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring);
 
   static Result<std::unique_ptr<PacketPort>> open_here(const Netns& netns,
                                                        const PortOptions& options,
@@ -60,7 +62,6 @@ class PacketPort : public Port {
   std::string name_;
   std::string device_;
   FileDescriptor socket_;
-  size_t header_size_;  // of the virtio-net header, as this kernel has it
   PacketRing ring_;
   std::optional<KernelSilence> silence_;
   PortCapabilities capabilities_;

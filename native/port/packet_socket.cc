@@ -9,7 +9,6 @@
 
 #include "packet/packet.h"
 #include "port/host_error.h"
-#include "port/virtio_header.h"
 
 // Younger than the headers of some systems that we build on (Linux 6.4).
 #ifndef PACKET_VNET_HDR_SZ
@@ -27,14 +26,9 @@ bool set_option(int socket, int option, int value) {
 }
 
 // The kernel lays out the ring by these options, so all come before it.
-Status set_options(PacketSocket& socket, const std::string& device) {
-  const int fd = socket.fd.get();
-  socket.header_size = kVirtioHeaderSize;
-  if (!set_option(fd, PACKET_VNET_HDR_SZ, kVirtioHeaderSize)) {
-    socket.header_size = kLegacyVirtioHeaderSize;
-    if (!set_option(fd, PACKET_VNET_HDR, 1)) {
-      return host_error("ask for virtio-net headers on " + device, errno, device);
-    }
+Status set_options(int fd, const std::string& device) {
+  if (!set_option(fd, PACKET_VNET_HDR, 1)) {
+    return host_error("ask for virtio-net headers on " + device, errno, device);
   }
   // The engine's own frames are no input (DFS-23).
   if (!set_option(fd, PACKET_IGNORE_OUTGOING, 1)) {
@@ -43,6 +37,8 @@ Status set_options(PacketSocket& socket, const std::string& device) {
   if (!set_option(fd, PACKET_VERSION, TPACKET_V2) || !set_option(fd, PACKET_RESERVE, kHeadroom)) {
     return host_error("prepare the packet ring of " + device, errno, device);
   }
+  // PACKET_QDISC_BYPASS stays off: it gains nothing measurable on devices without a queueing
+  // discipline, and hides what we send from tcpdump and from the host's traffic control.
   // Best effort: without CAP_NET_ADMIN the system's default stays.
   setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &kSendBuffer, sizeof kSendBuffer);
   return Done{};
@@ -50,14 +46,20 @@ Status set_options(PacketSocket& socket, const std::string& device) {
 
 }  // namespace
 
-Result<PacketSocket> open_packet_socket(const std::string& device) {
-  PacketSocket socket;
+Result<FileDescriptor> open_packet_socket(const std::string& device) {
   // Protocol 0: nothing arrives before bind(), when ring and options are in place.
-  socket.fd = FileDescriptor(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (!socket.fd.is_open()) return host_error("open a packet socket for " + device, errno, device);
-  Status set = set_options(socket, device);
+  FileDescriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket.is_open()) return host_error("open a packet socket for " + device, errno, device);
+  Status set = set_options(socket.get(), device);
   if (!set.ok()) return set.error();
   return socket;
+}
+
+// USO came with Linux 6.2, and shows by the option that came next (6.4).
+bool kernel_knows_uso(int socket) {
+  int header_size = 0;
+  socklen_t size = sizeof header_size;
+  return getsockopt(socket, SOL_PACKET, PACKET_VNET_HDR_SZ, &header_size, &size) == 0;
 }
 
 Status bind_packet_socket(int socket, int link_index, const std::string& device) {

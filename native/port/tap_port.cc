@@ -49,7 +49,7 @@ Result<FileDescriptor> open_tun() {
   return host_error("open /dev/net/tun", errno, "");
 }
 
-// Makes the device and lets each frame be preceded by a virtio-net header of 12 bytes.
+// Makes the device and lets each frame be preceded by a virtio-net header.
 Status make_device(int tap, const std::string& device) {
   if (device.empty() || device.size() >= IFNAMSIZ) return tap_error("make TAP", EINVAL, device);
   ifreq request{};
@@ -191,7 +191,7 @@ bool TapPort::read_frame(uint8_t* frame, Packet& packet) {
   packet = Packet{};
   packet.data = frame;
   packet.length = static_cast<uint32_t>(size) - kVirtioHeaderSize;
-  read_virtio_header({header, kVirtioHeaderSize}, packet.length, packet.offload);
+  read_virtio_header(header, packet.length, packet.offload);
   return true;
 }
 
@@ -200,7 +200,7 @@ size_t TapPort::transmit(Instant, std::span<Packet* const> packets) {
   for (; sent < packets.size() && !device_gone_; ++sent) {
     const Packet& packet = *packets[sent];
     uint8_t* header = packet.data - kVirtioHeaderSize;
-    write_virtio_header(packet.offload, packet.length, {header, kVirtioHeaderSize});
+    write_virtio_header(packet.offload, packet.length, header);
     if (write(tap_.get(), header, kVirtioHeaderSize + packet.length) < 0) break;
     ++counters_.tx_frames;
     counters_.tx_bytes += packet.length;

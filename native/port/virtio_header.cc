@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "base/check.h"
-
 namespace sluice {
 namespace {
 
@@ -16,7 +14,6 @@ struct VirtioHeader {
   uint16_t gso_size;
   uint16_t checksum_start;
   uint16_t checksum_offset;
-  uint16_t num_buffers;  // not in the header of 10 bytes
 };
 static_assert(sizeof(VirtioHeader) == kVirtioHeaderSize);
 
@@ -78,10 +75,9 @@ uint16_t header_length_of(const Offload& offload, size_t frame_length) {
 
 }  // namespace
 
-bool read_virtio_header(ConstByteSpan header, size_t frame_length, Offload& offload) {
-  SLUICE_CHECK(header.size() >= kLegacyVirtioHeaderSize);
+bool read_virtio_header(const uint8_t* header, size_t frame_length, Offload& offload) {
   VirtioHeader fields;
-  std::memcpy(&fields, header.data(), kLegacyVirtioHeaderSize);
+  std::memcpy(&fields, header, sizeof fields);
   offload = {};
   const bool partial = (fields.flags & kNeedsChecksum) != 0;
   if ((partial && !read_checksum(fields, frame_length, offload)) ||
@@ -94,8 +90,7 @@ bool read_virtio_header(ConstByteSpan header, size_t frame_length, Offload& offl
 }
 
 // F_DATA_VALID is never written: whoever takes the frame verifies it as a frame from the wire.
-void write_virtio_header(const Offload& offload, size_t frame_length, ByteSpan header) {
-  SLUICE_CHECK(header.size() == kVirtioHeaderSize || header.size() == kLegacyVirtioHeaderSize);
+void write_virtio_header(const Offload& offload, size_t frame_length, uint8_t* header) {
   VirtioHeader fields{};
   if (offload.needs_checksum) {
     fields.flags = kNeedsChecksum;
@@ -107,7 +102,7 @@ void write_virtio_header(const Offload& offload, size_t frame_length, ByteSpan h
     fields.gso_size = offload.gso_size;
     fields.header_length = header_length_of(offload, frame_length);
   }
-  std::memcpy(header.data(), &fields, header.size());
+  std::memcpy(header, &fields, sizeof fields);
 }
 
 }  // namespace sluice
