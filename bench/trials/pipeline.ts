@@ -8,7 +8,7 @@ import { run } from '../../src/laboratory/lab-process.js'
 import { root } from '../../test/helpers/repository.js'
 import type { MeasureOptions, Sample, Subject, Trial } from '../trial.js'
 
-/** A Google Benchmark program. Each row states its packets as items and may count `loss`. */
+/** A Google Benchmark program. Each row states its packets as items and may count those lost. */
 const PROGRAM = join(root, 'out/cmake/build/sluice_bench')
 
 export const pipeline: Trial = {
@@ -49,14 +49,25 @@ async function measure(name: string, { seconds }: MeasureOptions): Promise<Sampl
   return [sampleOf(stdout)]
 }
 
+interface Row {
+  name: string
+  error_message?: string
+  iterations: number
+  /** Of one iteration, in nanoseconds. */
+  cpu_time: number
+  items_per_second?: number
+  /** Packets. */
+  loss?: number
+}
+
 /** @throws {Error} where the row does not say how many packets it handled. */
 export function sampleOf(json: string): Sample {
-  const { benchmarks } = JSON.parse(json) as {
-    benchmarks: { name: string; items_per_second?: number; loss?: number; error_message?: string }[]
-  }
+  const { benchmarks } = JSON.parse(json) as { benchmarks: Row[] }
   const [row] = benchmarks
   if (!row?.items_per_second) {
     throw new Error(`${row?.name}: ${row?.error_message ?? 'states no items per second'}`)
   }
-  return { metric: 'time', value: 1e9 / row.items_per_second, loss: row.loss ?? null }
+  const packets = (row.items_per_second * row.cpu_time * row.iterations) / 1e9
+  const loss = row.loss === undefined ? null : row.loss / packets
+  return { metric: 'time', value: 1e9 / row.items_per_second, loss }
 }

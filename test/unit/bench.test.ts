@@ -124,7 +124,9 @@ Transfer/sec:      0.50MB
       value: 25,
       loss: null,
     })
-    expect(sampleOf(row({ items_per_second: 1e9, loss: 0 }))).toMatchObject({ value: 1, loss: 0 })
+    const timed = { items_per_second: 1e9, iterations: 10, cpu_time: 256 }
+    expect(sampleOf(row({ ...timed, loss: 0 }))).toMatchObject({ value: 1, loss: 0 })
+    expect(sampleOf(row({ ...timed, loss: 640 }))).toMatchObject({ loss: 0.25 })
     expect(() => sampleOf(row({ cpu_time: 5 }))).toThrow('drop: states no items per second')
   })
 })
