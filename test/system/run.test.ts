@@ -81,6 +81,25 @@ describe.each<TopologyName>(['two-arm', 'tap'])('sluice run on a %s laboratory',
   })
 })
 
+test('--watch: another policy for new connections, and a wrong one changes nothing', async () => {
+  await using lab = await Laboratory.create({ topology: 'two-arm' })
+  await startServers(lab)
+  const source = site(lab)
+  const engine = await SluiceProcess.start(lab, source, ['--watch'])
+  const answer = async () => {
+    const fetched = await curl(lab.client.namespace, url(lab.virtualAddress(4), '/', 8080))
+    return fetched.body.trim()
+  }
+  expect(await answer()).toBe('srv3')
+  engine.rewrite(source.replaceAll("10.1.0.13:80' })", "10.1.0.12:80' })"))
+  await engine.process.waitForOutput(/"event":"reloaded"/)
+  expect(await answer()).toBe('srv2')
+  engine.rewrite('export default {')
+  await engine.process.waitForOutput(/"event":"reloadRefused"/)
+  expect(await answer()).toBe('srv2')
+  await engine.stop()
+})
+
 describe('the administration socket', () => {
   let lab: Laboratory
   beforeEach(async () => {
