@@ -1,5 +1,7 @@
 #include "packet/parse.h"
 
+#include <cstring>
+
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -29,20 +31,21 @@ bool is_martian_destination_v4(uint32_t address) {
 
 bool is_multicast_v4(uint32_t address) { return address >> 28 == 0xe || address == 0xffffffff; }
 
-bool is_loopback_v6(const IpAddress& address) {
-  return load_be64(address.bytes.data()) == 0 && load_be64(address.bytes.data() + 8) == 1;
+// The unspecified address, loopback and IPv4-mapped addresses (RFC 4291 2.5.2, 2.5.3, 2.5.5). The
+// last would be taken for IPv4 by everything that compares keys.
+bool is_never_on_the_wire_v6(const uint8_t* address) {
+  const uint64_t low = load_be64(address + 8);
+  return load_be64(address) == 0 && (low <= 1 || low >> 32 == 0xffff);
 }
 
-// RFC 4291 2.5.2, 2.5.3, 2.7. An IPv4-mapped address on the wire would be taken for IPv4 by
-// everything that compares keys. The unspecified address is the source of duplicate address
-// detection and of nothing else (RFC 4862 5.4.2).
-bool is_martian_source_v6(const IpAddress& address, uint8_t protocol) {
-  return address.bytes[0] == 0xff || address.is_v4() || is_loopback_v6(address) ||
-         (protocol != kProtocolIcmpv6 && address.is_zero());
-}
+bool is_multicast_v6(const uint8_t* address) { return address[0] == 0xff; }
 
-bool is_martian_destination_v6(const IpAddress& address) {
-  return address.is_v4() || is_loopback_v6(address) || address.is_zero();
+// Duplicate address detection, and nothing else, comes from the unspecified address (RFC
+// 4862 5.4.2).
+bool is_martian_source_v6(const uint8_t* address, uint8_t protocol) {
+  if (is_multicast_v6(address)) return true;
+  if (!is_never_on_the_wire_v6(address)) return false;
+  return protocol != kProtocolIcmpv6 || load_be64(address + 8) != 0;
 }
 
 // The fields of a fragment that must make sense before anybody puts it together again: not empty,
@@ -91,22 +94,28 @@ void parse_icmp(Packet& packet) {
   headers.payload = static_cast<uint16_t>(headers.l4 + IcmpHeader::kSize);
 }
 
+// What the two IP versions tell of their addresses to the L4 header.
+struct Addresses {
+  bool equal;
+  bool to_multicast;
+};
+
 // The L4 header, by protocol; whatever is unknown is all payload.
-void parse_l4(Packet& packet, bool to_multicast) {
+void parse_l4(Packet& packet, Addresses addresses) {
   Headers& headers = packet.headers;
   headers.payload = headers.l4;
   if (!headers.fragment) {
     const uint8_t icmp = headers.family == 4 ? kProtocolIcmp : kProtocolIcmpv6;
     if (headers.protocol == kProtocolTcp) {
-      parse_tcp(packet, to_multicast);
+      parse_tcp(packet, addresses.to_multicast);
     } else if (headers.protocol == kProtocolUdp) {
       parse_udp(packet);
     } else if (headers.protocol == icmp) {
       parse_icmp(packet);
     }
   }
-  const FlowKey& key = packet.key;
-  if (packet.verdict == Verdict::none && key.src == key.dst && key.src_port == key.dst_port) {
+  if (addresses.equal && packet.verdict == Verdict::none &&
+      packet.key.src_port == packet.key.dst_port) {
     packet.drop(DropReason::land);
   }
 }
@@ -133,12 +142,15 @@ void parse_ipv4(Packet& packet) {
   headers.l4 = static_cast<uint16_t>(headers.l3 + ip.header_length());
   headers.end = headers.l3 + ip.total_length();
   headers.fragment = ip.is_fragment();
-  packet.key = {IpAddress::v4(ip.src()), IpAddress::v4(ip.dst()), 0, 0, ip.protocol(), ip.dscp()};
+  packet.key.src = IpAddress::v4(ip.src());
+  packet.key.dst = IpAddress::v4(ip.dst());
+  packet.key.protocol = ip.protocol();
+  packet.key.dscp = ip.dscp();
   if (headers.fragment &&
       !fragment_is_sane(ip.fragment_offset(), headers.end - headers.l4, ip.more_fragments())) {
     return packet.drop(DropReason::ip_malformed);
   }
-  parse_l4(packet, is_multicast_v4(ip.dst()));
+  parse_l4(packet, {ip.src() == ip.dst(), is_multicast_v4(ip.dst())});
 }
 
 void parse_ipv6(Packet& packet) {
@@ -159,16 +171,20 @@ void parse_ipv6(Packet& packet) {
   headers.l4 = static_cast<uint16_t>(headers.l3 + chain.l4);
   headers.end = static_cast<uint32_t>(headers.l3 + Ipv6Header::kSize + ip.payload_length());
   headers.fragment = chain.fragment;
-  packet.key = {ip.src(), ip.dst(), 0, 0, chain.protocol, ip.dscp()};
-  if (is_martian_source_v6(packet.key.src, chain.protocol) ||
-      is_martian_destination_v6(packet.key.dst)) {
+  packet.key.src = ip.src();
+  packet.key.dst = ip.dst();
+  packet.key.protocol = chain.protocol;
+  packet.key.dscp = ip.dscp();
+  if (is_martian_source_v6(ip.src_bytes(), chain.protocol) ||
+      is_never_on_the_wire_v6(ip.dst_bytes())) {
     return packet.drop(DropReason::ip_martian);
   }
   if (headers.fragment && !fragment_is_sane(chain.fragment_offset(), headers.end - headers.l4,
                                             chain.more_fragments())) {
     return packet.drop(DropReason::ip_malformed);
   }
-  parse_l4(packet, packet.key.dst.bytes[0] == 0xff);
+  const bool equal = std::memcmp(ip.src_bytes(), ip.dst_bytes(), 16) == 0;
+  parse_l4(packet, {equal, is_multicast_v6(ip.dst_bytes())});
 }
 
 void parse_arp(Packet& packet) {

@@ -31,8 +31,7 @@ struct IpAddress {
 
   static IpAddress v4(uint32_t host_order) {
     IpAddress address;
-    address.bytes[10] = address.bytes[11] = 0xff;
-    store_be32(address.bytes.data() + 12, host_order);
+    store_be64(address.bytes.data() + 8, 0xffff'0000'0000 | host_order);
     return address;
   }
   static IpAddress load_v4(const uint8_t* at) { return v4(load_be32(at)); }

@@ -6,8 +6,9 @@ namespace sluice {
 
 namespace {
 
-uint64_t load_native64(const uint8_t* at) {
-  uint64_t word;
+template <class Word>
+uint64_t load_native(const uint8_t* at) {
+  Word word;
   std::memcpy(&word, at, sizeof word);
   return word;
 }
@@ -26,17 +27,28 @@ uint16_t sum_bytes(const uint8_t* at, size_t size) {
   uint64_t even = 0;
   uint64_t odd = 0;
   for (; size >= 16; at += 16, size -= 16) {
-    even = add_with_carry(even, load_native64(at));
-    odd = add_with_carry(odd, load_native64(at + 8));
+    even = add_with_carry(even, load_native<uint64_t>(at));
+    odd = add_with_carry(odd, load_native<uint64_t>(at + 8));
   }
   if (size >= 8) {
-    even = add_with_carry(even, load_native64(at));
+    even = add_with_carry(even, load_native<uint64_t>(at));
     at += 8;
     size -= 8;
   }
-  uint8_t rest[8] = {};
-  std::memcpy(rest, at, size);
-  odd = add_with_carry(odd, load_native64(rest));
+  // At most 7 bytes are left: their words fit into 64 bits without a carry.
+  uint64_t rest = 0;
+  if (size >= 4) {
+    rest += load_native<uint32_t>(at);
+    at += 4;
+    size -= 4;
+  }
+  if (size >= 2) {
+    rest += load_native<uint16_t>(at);
+    at += 2;
+    size -= 2;
+  }
+  if (size == 1) rest += *at;  // the low half in the host's order, which is little-endian
+  odd = add_with_carry(odd, rest);
   return __builtin_bswap16(fold_sum(add_with_carry(even, odd)));
 }
 

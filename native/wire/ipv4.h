@@ -51,7 +51,12 @@ class Ipv4Header {
   uint16_t checksum() const { return load_be16(at_ + 10); }
   uint32_t src() const { return load_be32(at_ + 12); }
   uint32_t dst() const { return load_be32(at_ + 16); }
-  bool checksum_is_right() const { return sum_bytes(at_, header_length()) == 0xffff; }
+  bool checksum_is_right() const {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < kSize; i += 4) sum += load_be32(at_ + i);
+    for (size_t i = kSize; i < header_length(); i += 4) sum += load_be32(at_ + i);
+    return fold_sum(sum) == 0xffff;
+  }
   Options inspect_options() const;
 
   // Keeps the ECN bits (TCPX-70).
