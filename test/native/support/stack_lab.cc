@@ -1,6 +1,5 @@
 #include "support/stack_lab.h"
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
 
 #include "packet/parse.h"
@@ -90,13 +89,6 @@ Said read_nd(const SentFrame& frame, Said said) {
 }
 
 }  // namespace
-
-IpAddress ip(const char* text) {
-  uint8_t raw[16];
-  if (inet_pton(AF_INET, text, raw) == 1) return IpAddress::load_v4(raw);
-  REQUIRE(inet_pton(AF_INET6, text, raw) == 1);
-  return IpAddress::load_v6(raw);
-}
 
 Bytes operator+(Bytes left, const Bytes& right) {
   left.insert(left.end(), right.begin(), right.end());

@@ -10,12 +10,12 @@
 #include "packet/packet_pool.h"
 #include "stack/frame_sink.h"
 #include "stack/stack.h"
+#include "support/frame.h"
 
 namespace sluice::test {
 
 using Bytes = std::vector<uint8_t>;
 
-IpAddress ip(const char* text);
 Bytes operator+(Bytes left, const Bytes& right);
 Bytes bytes_of(const IpAddress& address);
 Bytes bytes_of(const MacAddress& mac);

@@ -21,8 +21,8 @@
 
 namespace sluice::test {
 
-inline constexpr MacAddress kOutsideMac{{0x02, 0, 0, 0, 0, 0xe0}};
-inline constexpr MacAddress kInsideMac{{0x02, 0, 0, 0, 0, 0xe1}};
+inline constexpr MacAddress kOutsideMac{{2, 0, 0, 0, 0, 0xa0}};
+inline constexpr MacAddress kInsideMac{{2, 0, 0, 0, 0, 0xa1}};
 inline constexpr MacAddress kClientMac{{0x02, 0, 0, 0, 0, 0xc1}};
 inline constexpr MacAddress kServerMac{{0x02, 0, 0, 0, 0, 0x51}};
 
