@@ -184,6 +184,21 @@ Status Netlink::add_address(const std::string& device, int index, const Interfac
   return host_error("add an address to " + device, error_number, device);
 }
 
+bool Netlink::delivers_locally(const IpAddress& address) {
+  const bool v4 = address.is_v4();
+  Request request(RTM_GETROUTE, NLM_F_ACK);
+  rtmsg body{};
+  body.rtm_family = v4 ? AF_INET : AF_INET6;
+  body.rtm_dst_len = v4 ? 32 : 128;
+  request.append(body);
+  request.attribute(RTA_DST, address.bytes.data() + (v4 ? 12 : 0), v4 ? 4 : 16);
+  bool local = false;
+  const int error_number = exchange(socket_.get(), request, [&](const nlmsghdr& message) {
+    local = static_cast<const rtmsg*>(NLMSG_DATA(&message))->rtm_type == RTN_LOCAL;
+  });
+  return error_number == 0 && local;
+}
+
 Result<std::vector<KernelAddress>> Netlink::addresses() {
   Request request(RTM_GETADDR, NLM_F_DUMP);
   request.append(ifaddrmsg{});

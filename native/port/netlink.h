@@ -37,6 +37,9 @@ class Netlink {
   // is no error.
   Status add_address(const std::string& device, int index, const InterfaceAddress& address);
   Result<std::vector<KernelAddress>> addresses();
+  // Whether the kernel takes packets for the address as its own. For IPv6 it does so only some time
+  // after the address is there.
+  bool delivers_locally(const IpAddress& address);
 
  private:
   explicit Netlink(FileDescriptor socket) : socket_(std::move(socket)) {}

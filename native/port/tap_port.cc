@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -72,6 +73,14 @@ Status enable_ipv6(const std::string& device) {
   }
   // The link-local address, too, is to be usable at once (RFC 4862 5.4 turned off).
   return write_sysctl(settings + "accept_dad", "0");
+}
+
+// The kernel enters the route to an IPv6 address of its own in a work queue. On a busy machine that
+// takes a while; one that takes seconds has other troubles, and only loses first packets by it.
+void wait_until_usable(Netlink& netlink, const IpAddress& address) {
+  constexpr int kTries = 3000;
+  constexpr useconds_t kMillisecond = 1000;
+  for (int i = 0; i < kTries && !netlink.delivers_locally(address); ++i) usleep(kMillisecond);
 }
 
 // The engine's own MAC on the link: the kernel's random one with one bit turned, so that the two
@@ -157,6 +166,7 @@ Status TapPort::set_up_host_side(const PortOptions& options) {
   for (const InterfaceAddress& address : options.host_addresses) {
     Status added = netlink_.add_address(device_, link.value().index, address);
     if (!added.ok()) return added;
+    wait_until_usable(netlink_, address.address);
   }
   Result<std::vector<KernelAddress>> kernel = netlink_.addresses();
   if (!kernel.ok()) return kernel.error();

@@ -3,12 +3,14 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "port/capture_port.h"
 #include "port/port_factory.h"
 #include "support/memory_pair.h"
+#include "support/packet_builder.h"
 #include "support/transmit.h"
 
 using namespace sluice;
@@ -180,6 +182,34 @@ TEST_CASE("ARCH-08 capture port: frames of every length, through many flushes") 
     REQUIRE(capture.frames[i].time == i);
     REQUIRE(capture.frames[i].bytes == Bytes(14 + i, static_cast<uint8_t>(i)));
   }
+}
+
+TEST_CASE("ARCH-08 capture port: tcpdump reads the file") {
+  if (std::system("tcpdump --version >/dev/null 2>&1") != 0) {
+    std::printf("SKIPPED: there is no `tcpdump` command (Debian package tcpdump)\n");
+    return;
+  }
+  TemporaryFile file;
+  {
+    auto writer = PcapngWriter::create(file.path());
+    REQUIRE(writer.ok());
+    const uint32_t interface = writer.value()->add_interface("outside");
+    Frame frame = PacketBuilder().ipv4("192.0.2.10", "192.0.2.100").udp(1000, 53).build();
+    writer.value()->add_frame(interface, kWallClock, CaptureDirection::inbound, frame.bytes());
+  }
+  FILE* tcpdump = popen(("tcpdump -nn --nano -tt -r " + file.path() + " 2>&1").c_str(), "r");
+  REQUIRE(tcpdump != nullptr);
+  std::string output;
+  for (int byte = std::fgetc(tcpdump); byte != EOF; byte = std::fgetc(tcpdump)) {
+    output.push_back(static_cast<char>(byte));
+  }
+  if (pclose(tcpdump) != 0 && output.find("Couldn't change to") != std::string::npos) {
+    std::printf("SKIPPED: tcpdump needs setgroups(2), which a user namespace denies\n");
+    return;
+  }
+  CAPTURE(output);
+  CHECK(output.find("1700000000.123456789 ") != std::string::npos);
+  CHECK(output.find("192.0.2.10.1000 > 192.0.2.100.53") != std::string::npos);
 }
 
 TEST_CASE("ARCH-08 capture port: a frame that was refused is not in the file") {

@@ -3,7 +3,6 @@
 #include <deque>
 #include <vector>
 
-#include "port/port_factory.h"
 #include "support/memory_pair.h"
 #include "support/transmit.h"
 
@@ -117,22 +116,4 @@ TEST_CASE("ARCH-08 memory port whose other side is gone refuses and counts") {
   b.reset();
   CHECK(transmit(*a, Instant(), {Bytes(60)}) == 0);
   CHECK(a->counters().tx_refused == 1);
-}
-
-TEST_CASE("ARCH-08 open_port of kind memory gives both sides") {
-  PortOptions options;
-  options.name = "near";
-  options.mtu = 9000;
-  options.offloads = false;
-  std::unique_ptr<MemoryPort> far;
-  auto opened = open_port(options, &far);
-  REQUIRE(opened.ok());
-  REQUIRE(far != nullptr);
-  Port& near = *opened.value();
-  CHECK(near.name() == "near");
-  CHECK(near.capabilities().mtu == 9000);
-  CHECK_FALSE(near.capabilities().checksum);
-  CHECK(near.mac() != far->mac());
-  REQUIRE(transmit(near, Instant(), {Bytes(60, 5)}) == 1);
-  CHECK(far->take()->bytes == Bytes(60, 5));
 }

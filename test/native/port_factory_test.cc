@@ -1,0 +1,100 @@
+#include "port/port_factory.h"
+
+#include <doctest/doctest.h>
+#include <linux/capability.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "support/test_namespace.h"
+#include "support/transmit.h"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+bool drop_capabilities() {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  return syscall(SYS_capset, &header, none) == 0;
+}
+
+// Opens the port in the namespace, in a process without any privilege.
+std::string remedy_without_privilege(const TestNamespace& space, const PortOptions& options) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  space.run([&] {
+    const pid_t child = fork();
+    if (child == 0) {
+      if (!drop_capabilities()) _exit(1);
+      const auto opened = open_port(options);
+      if (opened.ok()) _exit(2);
+      const std::string remedy = opened.error().remedy;
+      _exit(write(ends[1], remedy.data(), remedy.size()) < 0 ? 3 : 0);
+    }
+    int status = 0;
+    CHECK(waitpid(child, &status, 0) == child);
+    CHECK(status == 0);
+    return true;
+  });
+  close(ends[1]);
+  char text[1024];
+  const ssize_t size = read(ends[0], text, sizeof text);
+  close(ends[0]);
+  return std::string(text, size < 0 ? 0 : static_cast<size_t>(size));
+}
+
+}  // namespace
+
+TEST_CASE("ARCH-08 open_port of kind memory gives both sides") {
+  PortOptions options;
+  options.name = "near";
+  options.mtu = 9000;
+  options.offloads = false;
+  std::unique_ptr<MemoryPort> far;
+  auto opened = open_port(options, &far);
+  REQUIRE(opened.ok());
+  REQUIRE(far != nullptr);
+  Port& near = *opened.value();
+  CHECK(near.name() == "near");
+  CHECK(near.capabilities().mtu == 9000);
+  CHECK_FALSE(near.capabilities().checksum);
+  CHECK(near.mac() != far->mac());
+  REQUIRE(transmit(near, Instant(), {Bytes(60, 5)}) == 1);
+  CHECK(far->take()->bytes == Bytes(60, 5));
+}
+
+TEST_CASE("ARCH-08 open_port without privilege names the capabilities that it needs") {
+  if (skipped_without("/dev/net/tun")) return;
+  TestNamespace space;
+  REQUIRE(space.ip("link add e0 up type veth peer name e1"));
+  for (const auto& [kind, device] :
+       {std::pair{PortKind::tap, "tap0"}, std::pair{PortKind::packet, "e0"}}) {
+    CAPTURE(device);
+    PortOptions options;
+    options.kind = kind;
+    options.device = device;
+    const std::string remedy = remedy_without_privilege(space, options);
+    CHECK(remedy.find("CAP_NET_ADMIN and CAP_NET_RAW") != std::string::npos);
+  }
+}
+
+TEST_CASE("ARCH-08 open_port opens the kind that is asked for") {
+  if (skipped_without("/dev/net/tun")) return;
+  TestNamespace space;
+  REQUIRE(space.ip("link add e0 up type veth peer name e1"));
+  for (const auto& [kind, device] :
+       {std::pair{PortKind::tap, "tap0"}, std::pair{PortKind::packet, "e0"}}) {
+    PortOptions options;
+    options.name = device;
+    options.kind = kind;
+    options.device = device;
+    options.netns = space.path();
+    auto opened = open_port(options);
+    REQUIRE(opened.ok());
+    CHECK(opened.value()->name() == device);
+    CHECK(opened.value()->wait_fd() >= 0);
+    CHECK(link_of(space, device).up);
+  }
+}
