@@ -14,6 +14,8 @@ export interface NativeResult {
   passed: boolean
   /** What failed, one paragraph for each assertion. */
   report: string
+  /** Why it did not run to its end on this machine: what it printed on a line after `SKIPPED:`. */
+  skipped?: string
 }
 
 // doctest escapes quotes in attributes, but not '>'.
@@ -45,7 +47,8 @@ export function runCases(): { results: Map<string, NativeResult>; end: string } 
   for (const element of elements(output)) {
     const passed = / test_case_success="true"/.test(element)
     const report = passed ? '' : failures(element)
-    results.set(attribute(attributesOf(element), 'name'), { passed, report })
+    const skipped = /^SKIPPED: (.*)$/m.exec(element)?.[1]
+    results.set(attribute(attributesOf(element), 'name'), { passed, report, skipped })
   }
   return { results, end }
 }
