@@ -25,7 +25,7 @@ import { FlowLedger } from './flow-ledger.js'
 import { Pools } from './pools.js'
 import { protocolNumbers } from './protocol.js'
 import { ReplyWriter } from './reply-writer.js'
-import type { Session, SessionFlow } from './session.js'
+import { type Serial, type Session, type SessionFlow, serialOf } from './session.js'
 import { protocolOf, readSignature, type Signature } from './signature.js'
 import type { BusCounters, DecisionCounters, FlowRecord } from './status.js'
 import { type VirtualServer, VirtualServers } from './virtual-servers.js'
@@ -119,7 +119,7 @@ export class ControlSegment implements MessageSink {
 
   query(message: QueryView): void {
     const signature = readSignature(this.#channel.received, message.sig.at)
-    const flow = this.ledger.flow(message.serial)
+    const flow = this.ledger.flow(serialOf(message))
     if (flow?.signature === signature) {
       this.#answer(flow)
       return
@@ -132,7 +132,7 @@ export class ControlSegment implements MessageSink {
   }
 
   delete(message: DeleteView): void {
-    const flow = this.#flowOf(message.serial)
+    const flow = this.#flowOf(serialOf(message))
     if (!flow) return
     this.ledger.update(flow, message.cnt)
     if (message.reason === EndReason.overflow) this.#evict(flow)
@@ -140,12 +140,12 @@ export class ControlSegment implements MessageSink {
   }
 
   stats(message: StatsView): void {
-    const flow = this.#flowOf(message.serial)
+    const flow = this.#flowOf(serialOf(message))
     if (flow) this.ledger.update(flow, message.cnt)
   }
 
   state(message: StateView): void {
-    const flow = this.ledger.flow(message.serial)
+    const flow = this.ledger.flow(serialOf(message))
     if (flow) this.ledger.update(flow, message.cnt)
     if (message.errorCode !== SsmbError.evicted) this.#dump.take(message, flow?.session)
     else if (flow) this.#evict(flow)
@@ -157,7 +157,7 @@ export class ControlSegment implements MessageSink {
   }
 
   /** The flow of a serial; a message that has none is stale (SSMB-13). */
-  #flowOf(serial: number): SessionFlow | undefined {
+  #flowOf(serial: Serial): SessionFlow | undefined {
     const flow = this.ledger.flow(serial)
     if (!flow) this.#stale++
     return flow
@@ -170,7 +170,7 @@ export class ControlSegment implements MessageSink {
       return session ?? this.ledger.sessionOfServer(signature, this.servers)
     }
     // A SYN with the same number is the same SYN again; another one opens another session (DFS-20).
-    if (session?.initialSequence === message.tcpSeq) return session
+    if (session?.initialSequence === (message.tcpSeq | 0)) return session
     if (session) this.ledger.supersede(session, message.sig.tos)
     return undefined
   }
@@ -201,14 +201,16 @@ export class ControlSegment implements MessageSink {
 
   #enter(signature: Signature, message: QueryView, server: VirtualServer | null): SessionFlow {
     const openedAt = message.timestampNumber / 1000
-    const session = this.ledger.open(signature, server, message.tcpSeq, openedAt)
+    const session = this.ledger.open(signature, server, message.tcpSeq | 0, openedAt)
     return this.ledger.join(session, signature, message)
   }
 
   #decide(server: VirtualServer, session: Session): void {
     const dscp = session.flows[0].tos >> 2
     const flow = new ArrivingFlow(session, server, dscp, this.pools.figures, this.ledger)
-    this.#decider.decide(server, flow, (choice) => this.#settle(session, choice))
+    const choice = this.#decider.decide(server, flow)
+    if (choice instanceof Promise) void choice.then((late) => this.#settle(session, late))
+    else this.#settle(session, choice)
   }
 
   /** The decision is there: every flow of the session that waits has its answer. */

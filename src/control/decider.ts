@@ -49,13 +49,22 @@ export class Decider {
     return this.#timers.size
   }
 
-  /** Calls `done` with the choice, once: before it returns unless the policy is asynchronous. */
-  decide(server: VirtualServer, flow: NewFlow, done: (choice: Choice) => void): void {
-    const choice = this.#choose(server, flow, done)
-    if (choice !== undefined) done(choice)
+  /** The choice; a promise of it, which never rejects, where the policy is asynchronous. */
+  decide(server: VirtualServer, flow: NewFlow): Choice | Promise<Choice> {
+    const { decide } = server.settings
+    try {
+      if (typeof decide === 'string') return this.#fromPool(decide, server, flow)
+      if (this.pending >= this.maxPending) return this.#fail('policyOverload', server, flow)
+      const answer: unknown = decide(flow)
+      return isThenable(answer)
+        ? this.#wait(answer, server, flow)
+        : this.#read(answer, server, flow)
+    } catch (error) {
+      return this.#fallBack(server, flow, error)
+    }
   }
 
-  /** Forgets the asynchronous policies at work: their `done` is not called any more. */
+  /** Forgets the asynchronous policies at work: their choices are never made. */
   stop(): void {
     for (const timer of this.#timers) clearTimeout(timer)
     this.#timers.clear()
@@ -66,48 +75,26 @@ export class Decider {
     this.#logged.clear()
   }
 
-  /** The choice, or undefined where an asynchronous policy will make it. */
-  #choose(
-    server: VirtualServer,
-    flow: NewFlow,
-    done: (choice: Choice) => void,
-  ): Choice | undefined {
-    const { decide } = server.settings
-    try {
-      if (typeof decide === 'string') return this.#carryOut({ pool: decide }, server, flow)
-      if (this.pending >= this.maxPending) return this.#fail('policyOverload', server, flow)
-      const answer: unknown = decide(flow)
-      if (!isThenable(answer)) return this.#read(answer, server, flow)
-      this.#wait(answer, server, flow, done)
-      return undefined
-    } catch (error) {
-      return this.#fallBack(server, flow, error)
-    }
-  }
-
-  #wait(
-    answer: PromiseLike<unknown>,
-    server: VirtualServer,
-    flow: NewFlow,
-    done: (choice: Choice) => void,
-  ): void {
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer)
-      done(this.#fail('policyTimeouts', server, flow))
-    }, server.settings.policyTimeoutMs)
-    this.#timers.add(timer)
-    const inTime = () => {
-      clearTimeout(timer)
-      return this.#timers.delete(timer)
-    }
-    answer.then(
-      (value) => {
-        if (inTime()) done(this.#readOrFallBack(value, server, flow))
-      },
-      (error) => {
-        if (inTime()) done(this.#fallBack(server, flow, error))
-      },
-    )
+  #wait(answer: PromiseLike<unknown>, server: VirtualServer, flow: NewFlow): Promise<Choice> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#timers.delete(timer)
+        resolve(this.#fail('policyTimeouts', server, flow))
+      }, server.settings.policyTimeoutMs)
+      this.#timers.add(timer)
+      const inTime = () => {
+        clearTimeout(timer)
+        return this.#timers.delete(timer)
+      }
+      answer.then(
+        (value) => {
+          if (inTime()) resolve(this.#readOrFallBack(value, server, flow))
+        },
+        (error) => {
+          if (inTime()) resolve(this.#fallBack(server, flow, error))
+        },
+      )
+    })
   }
 
   #readOrFallBack(answer: unknown, server: VirtualServer, flow: NewFlow): Choice {
@@ -127,13 +114,12 @@ export class Decider {
   /** @throws {Nonsense} where a name does not exist, and what a user's balance function throws */
   #carryOut(verdict: Verdict, server: VirtualServer, flow: NewFlow): Choice {
     if ('reject' in verdict) return verdict.reject
-    const node =
-      'node' in verdict
-        ? this.pools.node(verdict.node)
-        : this.pools.pool(verdict.pool)?.choose(flow)
-    // Translation keeps the family.
-    if (!node || node.endpoint.family !== server.settings.listen.family) throw new Nonsense(verdict)
-    return node
+    if ('pool' in verdict) return this.#fromPool(verdict.pool, server, flow)
+    return usable(this.pools.node(verdict.node), server, verdict)
+  }
+
+  #fromPool(pool: string, server: VirtualServer, flow: NewFlow): Node {
+    return usable(this.pools.pool(pool)?.choose(flow), server, { pool })
   }
 
   #fallBack(server: VirtualServer, flow: NewFlow, error: unknown): Choice {
@@ -155,6 +141,12 @@ export class Decider {
       return 'reset'
     }
   }
+}
+
+/** The node, if there is one and of the right family: translation keeps it. */
+function usable(node: Node | undefined, server: VirtualServer, verdict: Verdict): Node {
+  if (node && node.endpoint.family === server.settings.listen.family) return node
+  throw new Nonsense(verdict)
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {

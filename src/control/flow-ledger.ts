@@ -5,14 +5,14 @@
 import type { CntView, QueryView } from '../generated/messages.js'
 import type { ActivityRanking, FlowActivity } from '../policy/new-flow.js'
 import type { Node } from './pools.js'
-import { Session, SessionFlow } from './session.js'
+import { type Serial, Session, SessionFlow } from './session.js'
 import { isFrom, reversed, type Signature, sourceOf, towards } from './signature.js'
 import { TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-servers.js'
 
 export class FlowLedger implements ActivityRanking {
   readonly #bySignature = new Map<Signature, Session>()
-  readonly #bySerial = new Map<number, SessionFlow>()
+  readonly #bySerial = new Map<Serial, SessionFlow>()
   /** When each dormant session is given up, in milliseconds since 1970; oldest first. */
   readonly #dormant = new Map<Session, number>()
   readonly #scratch = new TrafficTotals()
@@ -30,7 +30,7 @@ export class FlowLedger implements ActivityRanking {
     return this.#bySignature.size
   }
 
-  flow(serial: number): SessionFlow | undefined {
+  flow(serial: Serial): SessionFlow | undefined {
     return this.#bySerial.get(serial)
   }
 
@@ -78,7 +78,7 @@ export class FlowLedger implements ActivityRanking {
   join(session: Session, signature: Signature, query: QueryView): SessionFlow {
     const flow = new SessionFlow(session, signature, query)
     this.#forgetLike(session, signature, flow.tos)
-    session.flows.push(flow)
+    session.flows = session.flows.length === 0 ? [flow] : [...session.flows, flow]
     this.#bySerial.set(flow.serial, flow)
     if (session.state === 'dormant') {
       this.#dormant.delete(session)
@@ -89,15 +89,15 @@ export class FlowLedger implements ActivityRanking {
 
   /** Takes the totals of a flow, which are since its start; what is new in them is counted. */
   update(flow: SessionFlow, totals: CntView): void {
-    const { session, told } = flow
+    const { session } = flow
     const more = this.#scratch
-    more.packetsIn = totals.pktsInNumber - told.packetsIn
-    more.bytesIn = totals.bytesInNumber - told.bytesIn
-    more.packetsOut = totals.pktsOutNumber - told.packetsOut
-    more.bytesOut = totals.bytesOutNumber - told.bytesOut
-    told.add(more)
+    more.packetsIn = totals.pktsInNumber - flow.packetsIn
+    more.bytesIn = totals.bytesInNumber - flow.bytesIn
+    more.packetsOut = totals.pktsOutNumber - flow.packetsOut
+    more.bytesOut = totals.bytesOutNumber - flow.bytesOut
+    flow.add(more)
     if (flow.fromServer) more.swap()
-    session.traffic.add(more)
+    session.add(more)
     session.server?.traffic.add(more)
     session.node?.count(more)
     this.#noteActivity(session, more.bytesIn + more.bytesOut, totals.tLastNumber / 1000)
@@ -112,7 +112,7 @@ export class FlowLedger implements ActivityRanking {
   /** A flow was evicted; its session may ask again until `keepMs` have passed. */
   evictFlow(flow: SessionFlow, keepMs: number): void {
     const { session } = flow
-    const canResume = session.state === 'open' && this.#isCurrent(session)
+    const canResume = session.state === 'open' && !session.replaced
     if (!canResume || session.flows.length > 1) {
       this.endFlow(flow)
       return
@@ -130,8 +130,12 @@ export class FlowLedger implements ActivityRanking {
    */
   supersede(session: Session, tos: number): void {
     this.#forgetLike(session, session.signature, tos)
-    if (session.flows.length === 0) this.end(session)
-    else this.#bySignature.delete(session.signature)
+    if (session.flows.length === 0) {
+      this.end(session)
+      return
+    }
+    this.#bySignature.delete(session.signature)
+    session.replaced = true
   }
 
   /** Takes a session out of every table. */
@@ -140,11 +144,11 @@ export class FlowLedger implements ActivityRanking {
       session.node?.closed()
       if (session.server) session.server.connections--
     }
-    this.#dormant.delete(session)
+    if (session.state === 'dormant') this.#dormant.delete(session)
     session.state = 'ended'
     for (const flow of session.flows) this.#bySerial.delete(flow.serial)
-    session.flows.length = 0
-    if (this.#isCurrent(session)) this.#bySignature.delete(session.signature)
+    session.flows = []
+    if (!session.replaced) this.#bySignature.delete(session.signature)
   }
 
   /** Gives up dormant sessions whose time is over. */
@@ -170,11 +174,6 @@ export class FlowLedger implements ActivityRanking {
       .slice(0, count)
   }
 
-  /** Whether packets of its signature belong to this session, not to one that replaced it. */
-  #isCurrent(session: Session): boolean {
-    return this.#bySignature.get(session.signature) === session
-  }
-
   #noteActivity(session: Session, bytes: number, lastActiveAt: number): void {
     if (lastActiveAt > session.lastActiveAt) {
       session.recentSince = session.lastActiveAt
@@ -192,8 +191,7 @@ export class FlowLedger implements ActivityRanking {
 
   #forget(flow: SessionFlow): void {
     this.#bySerial.delete(flow.serial)
-    const { flows } = flow.session
-    flows.splice(flows.indexOf(flow), 1)
+    flow.session.flows = flow.session.flows.filter((other) => other !== flow)
   }
 }
 

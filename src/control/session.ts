@@ -12,14 +12,23 @@ import type { FlowRecord } from './status.js'
 import { reportTraffic, TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-servers.js'
 
-/** One flow of a session: what its QUERY said, and the totals that were told of it last. */
-export class SessionFlow {
-  readonly serial: number
+/**
+ * The serial of a flow as a signed number: on the bus it is unsigned with its top bit set, which V8
+ * would keep as an object of its own, once for each flow.
+ */
+export type Serial = number
+
+export function serialOf(message: { readonly serial: number }): Serial {
+  return message.serial | 0
+}
+
+/** One flow of a session: what its QUERY said, and as totals what was told of it last. */
+export class SessionFlow extends TrafficTotals {
+  readonly serial: Serial
   readonly tos: number
   readonly vlanTci: number
   readonly outbound: boolean
   readonly midSession: boolean
-  readonly told = new TrafficTotals()
 
   /** @param signature of the packet that asked: of the client, or of the server */
   constructor(
@@ -27,7 +36,8 @@ export class SessionFlow {
     readonly signature: Signature,
     query: QueryView,
   ) {
-    this.serial = query.serial
+    super()
+    this.serial = serialOf(query)
     this.tos = query.sig.tos
     this.vlanTci = query.sig.vlanTci
     this.outbound = (query.flags & SsmbFlags.outbound) !== 0
@@ -48,13 +58,17 @@ export class SessionFlow {
  */
 export type SessionState = 'deciding' | 'open' | 'dormant' | 'ended'
 
-/** Written by FlowLedger alone. */
-export class Session {
+const none: readonly SessionFlow[] = []
+
+/** Its totals are those of all the flows that it had. Written by FlowLedger alone. */
+export class Session extends TrafficTotals {
   state: SessionState = 'deciding'
   /** Where its packets go; null while deciding, and where they are only routed. */
   node: Node | null = null
-  readonly flows: SessionFlow[] = []
-  readonly traffic = new TrafficTotals()
+  /** Replaced as a whole: nearly every session has one, and a list of one is small. */
+  flows: readonly SessionFlow[] = none
+  /** Another session has its signature now. */
+  replaced = false
   /** Milliseconds since 1970, as told by the data flow segment. */
   lastActiveAt: number
   /** Bytes since the statistics before the last ones, which were then. */
@@ -64,7 +78,7 @@ export class Session {
   /**
    * @param signature of the client's packets
    * @param server null where no virtual server takes them
-   * @param initialSequence of the SYN: tells a repeated SYN from a new session
+   * @param initialSequence of the SYN, signed: tells a repeated SYN from a new session
    * @param openedAt milliseconds since 1970
    */
   constructor(
@@ -73,6 +87,7 @@ export class Session {
     readonly initialSequence: number,
     readonly openedAt: number,
   ) {
+    super()
     this.lastActiveAt = openedAt
     this.recentSince = openedAt
   }
@@ -86,7 +101,7 @@ export class Session {
       server: this.node?.name ?? listen,
       protocol: protocolName(protocolOf(this.signature)),
       mode: 'translate',
-      ...reportTraffic(this.traffic),
+      ...reportTraffic(this),
       openedAt: new Date(this.openedAt).toISOString(),
       lastActiveAt: new Date(this.lastActiveAt).toISOString(),
     }
