@@ -228,28 +228,26 @@ void FlowTable::set_target(LegIndex index, const FlowKey& key) {
 
 FlowKey FlowTable::key_of(LegIndex index) const {
   const FlowEntry& entry = entries_[index];
-  const bool v6 = (entry.flags & LegFlags::kIpv6) != 0;
-  FlowKey key;
-  key.src = v6 ? addresses_[index].src : from_v4_word(entry.src_v4);
-  key.dst = v6 ? addresses_[index].dst : from_v4_word(entry.dst_v4);
-  key.src_port = __builtin_bswap16(entry.src_port);
-  key.dst_port = __builtin_bswap16(entry.dst_port);
-  key.protocol = entry.protocol;
-  key.dscp = entry.dscp;
-  return key;
+  const FlowAddresses& v6 = addresses_[index];
+  const bool is_v6 = (entry.flags & LegFlags::kIpv6) != 0;
+  return {is_v6 ? v6.src : from_v4_word(entry.src_v4),
+          is_v6 ? v6.dst : from_v4_word(entry.dst_v4),
+          __builtin_bswap16(entry.src_port),
+          __builtin_bswap16(entry.dst_port),
+          entry.protocol,
+          entry.dscp};
 }
 
 FlowKey FlowTable::target_of(LegIndex index) const {
   const FlowEntry& entry = entries_[index];
-  const bool v6 = (entry.flags & LegFlags::kIpv6) != 0;
-  FlowKey key;
-  key.src = v6 ? addresses_[index].new_src : from_v4_word(entry.new_src_v4);
-  key.dst = v6 ? addresses_[index].new_dst : from_v4_word(entry.new_dst_v4);
-  key.src_port = __builtin_bswap16(entry.new_src_port);
-  key.dst_port = __builtin_bswap16(entry.new_dst_port);
-  key.protocol = entry.protocol;
-  key.dscp = entry.dscp;
-  return key;
+  const FlowAddresses& v6 = addresses_[index];
+  const bool is_v6 = (entry.flags & LegFlags::kIpv6) != 0;
+  return {is_v6 ? v6.new_src : from_v4_word(entry.new_src_v4),
+          is_v6 ? v6.new_dst : from_v4_word(entry.new_dst_v4),
+          __builtin_bswap16(entry.new_src_port),
+          __builtin_bswap16(entry.new_dst_port),
+          entry.protocol,
+          entry.dscp};
 }
 
 }  // namespace sluice
