@@ -81,7 +81,7 @@ void parse_udp(Packet& packet) {
   packet.key.src_port = udp.src_port();
   packet.key.dst_port = udp.dst_port();
   // RFC 8200 8.1: no UDP over IPv6 without a checksum.
-  if (headers.family == 6 && udp.checksum() == 0 && !checksum_is_partial(packet)) {
+  if (headers.family == 6 && udp.checksum() == 0) {
     packet.drop(DropReason::udp_checksum_missing);
   }
 }

@@ -73,6 +73,23 @@ TEST_CASE("TCPX-33 a checksum that the kernel verified is believed, and only the
   }
 }
 
+TEST_CASE("DFS-26 the checksum of a datagram covers what its own length says (RFC 9868)") {
+  for (const Hosts& hosts : both_families()) {
+    Frame frame = PacketBuilder().ip(hosts.client, hosts.server).udp(1, 2).payload(8).build();
+    // Four bytes of options behind the datagram, inside the IP packet.
+    frame.resize(frame.size() + 4);
+    frame.put8(frame.size() - 1, 0x77);
+    const bool ipv4 = hosts.client.is_v4();
+    const size_t length = ipv4 ? 16 : 18;
+    frame.put16(length, static_cast<uint16_t>(load_be16(frame.data() + length) + 4));
+    if (ipv4) frame.fix_ipv4_checksum();
+    REQUIRE(frame.parsed().verdict == Verdict::none);
+    CHECK(l4_checksum_is_right(frame.parsed()));
+    frame.put8(frame.size() - 5, 0x77);
+    CHECK_FALSE(l4_checksum_is_right(frame.parsed()));
+  }
+}
+
 TEST_CASE("TCPX-32 DFS-26 what has no checksum yet, or none that we know, counts as right") {
   for (const Hosts& hosts : both_families()) {
     PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.server).payload(40);

@@ -191,6 +191,11 @@ TEST_CASE("TCPX-26 TCPX-34 the urgent pointer counts from each piece's own seque
     CHECK_FALSE(pieces[2].tcp().has(kTcpUrg));
     CHECK_EQ(pieces[2].tcp().urgent_pointer(), 0);
     for (const Piece& piece : pieces) CHECK_EQ(checksum_fault(piece.packet), "");
+    // RFC 6093 2.1: it names the byte behind the urgent data, so at a cut that data has passed.
+    store_be16(frame.data() + frame.parsed().headers.l4 + 18, 100);
+    const std::vector<Piece> at_cut = cut(frame.parsed(), Checksums::complete);
+    CHECK(at_cut[0].tcp().has(kTcpUrg));
+    CHECK_FALSE(at_cut[1].tcp().has(kTcpUrg));
   }
 }
 
