@@ -30,6 +30,21 @@ export function url(address: string, path = '/', port = 80): string {
   return `http://${host}${port === 80 ? '' : `:${port}`}${path}`
 }
 
+/** Fetches and gives the SHA-256 of the body, which may be larger than memory, in its place. */
+export async function curlSha256(from: Namespace, target: string): Promise<Fetched> {
+  const script = `curl -sS -g --connect-timeout 10 --max-time 100 -w '%{stderr}%{json}' '${target}' | sha256sum`
+  const { stdout, stderr, code } = await from.tryExec('bash', ['-o', 'pipefail', '-c', script], {
+    timeoutMs: 110_000,
+  })
+  const [line = '{}'] = /^\{.*\}$/m.exec(stderr) ?? []
+  const figures = JSON.parse(line) as Record<string, number | string>
+  return {
+    ...fetched([figures]),
+    body: stdout.split(' ', 1)[0] ?? '',
+    exitCode: code ?? -1,
+  }
+}
+
 /** Fetches and returns what came, also where the transfer failed. */
 export async function curl(
   from: Namespace,
@@ -49,12 +64,15 @@ export async function curl(
     const [line = '{}'] = part.split('\n', 1)
     return JSON.parse(line) as Record<string, number | string>
   })
+  return { ...fetched(figures), body: parts[0] ?? '', exitCode: result.code ?? -1 }
+}
+
+/** What curl's figures say, one object for each transfer. */
+function fetched(figures: Record<string, number | string>[]) {
   const last = figures.at(-1) ?? {}
   const address = String(last.local_ip ?? '')
   return {
     status: Number(last.http_code ?? 0),
-    body: parts[0] ?? '',
-    exitCode: result.code ?? -1,
     client: `${address.includes(':') ? `[${address}]` : address}:${last.local_port}`,
     bytes: figures.reduce((sum, one) => sum + Number(one.size_download), 0),
     connections: figures.reduce((sum, one) => sum + Number(one.num_connects), 0),

@@ -1,6 +1,6 @@
 /** Real servers in a laboratory's server namespaces: nginx and iperf3. */
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import {
   type Host,
   type Laboratory,
@@ -57,6 +57,11 @@ export class NginxServer {
   /** Makes /bytes/N there to fetch. Returns the SHA-256 of its N bytes. */
   addFile(size: number): Promise<string> {
     return writeContents(join(this.folder, 'bytes', String(size)), size)
+  }
+
+  /** Serves a file that is there already, below /bytes/ under its own name. */
+  linkFile(path: string): void {
+    symlinkSync(path, join(this.folder, 'bytes', basename(path)))
   }
 
   /** What was served so far, oldest first. A request is logged when its answer is sent. */

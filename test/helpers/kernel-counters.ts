@@ -1,0 +1,31 @@
+/** What a namespace's kernel counted (as nstat shows it): the witness that our packets were good. */
+import type { Namespace } from '../../src/laboratory/index.js'
+
+/** Counters by nstat's names: `TcpInCsumErrors`, `TcpExtTCPAbortOnData`, `UdpInErrors`. */
+export async function kernelCounters(namespace: Namespace): Promise<Record<string, number>> {
+  const { stdout } = await namespace.exec('cat', ['/proc/net/snmp', '/proc/net/netstat'])
+  const lines = stdout.split('\n').filter(Boolean)
+  const counters: Record<string, number> = {}
+  // Each group is a line of names and a line of values, both headed by the group's name.
+  for (let at = 0; at + 1 < lines.length; at += 2) {
+    const [group = '', ...names] = (lines[at] as string).split(' ')
+    const [, ...values] = (lines[at + 1] as string).split(' ')
+    for (const [index, name] of names.entries()) {
+      counters[group.replace(':', '') + name] = Number(values[index])
+    }
+  }
+  return counters
+}
+
+/** The counters of every checksum that a kernel found wrong, TCP, UDP, ICMP and IP of both versions. */
+export async function checksumErrors(namespace: Namespace): Promise<Record<string, number>> {
+  const counters = await kernelCounters(namespace)
+  const { stdout } = await namespace.tryExec('cat', ['/proc/net/snmp6'])
+  for (const line of stdout.split('\n').filter(Boolean)) {
+    const [name = '', value] = line.split(/\s+/)
+    counters[name] = Number(value)
+  }
+  return Object.fromEntries(
+    Object.entries(counters).filter(([name, count]) => name.includes('Csum') && count > 0),
+  )
+}

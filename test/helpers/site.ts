@@ -1,0 +1,113 @@
+/** A laboratory, nginx on each of its servers and `sluice run` in front: what most system tests use. */
+import { expect } from 'vitest'
+import type { EngineStatus, FlowRecord } from '../../src/index.js'
+import {
+  type Family,
+  Laboratory,
+  type LaboratoryOptions,
+  type Namespace,
+  until,
+} from '../../src/laboratory/index.js'
+import { curl, type FetchOptions, url } from './http-clients.js'
+import { type NginxServer, startServers } from './servers.js'
+import { SluiceProcess } from './sluice-process.js'
+
+export interface SiteOptions extends LaboratoryOptions {
+  /** Source of the `balance` of the pools `web4` and `web6`, which have every server. */
+  balance?: string
+  /** Source of each virtual server by name, called for each family. Default: TCP 80 to the pool. */
+  virtualServers?: (family: Family, lab: Laboratory) => Record<string, string>
+  /** Source of further keys of the configuration. */
+  more?: string
+  /** Changes the ports that the laboratory proposes. */
+  ports?: (ports: ReturnType<Laboratory['ports']>) => object
+  /** What runs on the servers; default nginx on port 80. */
+  startServers?: (lab: Laboratory) => Promise<NginxServer[]>
+}
+
+export class Site implements AsyncDisposable {
+  private constructor(
+    readonly lab: Laboratory,
+    readonly servers: NginxServer[],
+    readonly engine: SluiceProcess,
+  ) {}
+
+  static async start(options: SiteOptions): Promise<Site> {
+    const lab = await Laboratory.create(options)
+    try {
+      const servers = await (options.startServers ?? startServers)(lab)
+      return new Site(lab, servers, await SluiceProcess.start(lab, source(lab, options)))
+    } catch (error) {
+      await lab.close()
+      throw error
+    }
+  }
+
+  get client(): Namespace {
+    return this.lab.client.namespace
+  }
+
+  /** Fetches from the virtual address. */
+  fetch(family: Family, path = '/', port = 80, options?: FetchOptions) {
+    return curl(this.client, url(this.lab.virtualAddress(family), path, port), options)
+  }
+
+  status(): Promise<EngineStatus> {
+    return this.engine.ask<EngineStatus>('status')
+  }
+
+  flows(): Promise<FlowRecord[]> {
+    return this.engine.ask<FlowRecord[]>('flows')
+  }
+
+  /**
+   * Ends the engine as its user does, and gives its last status. Every packet that it received must
+   * have had one verdict (law 9), and the exit code must be 0.
+   */
+  async end(): Promise<EngineStatus> {
+    // A packet may be received between the reading of two counters.
+    const status = await until('the engine is quiet', async () => {
+      const { packets, ...rest } = await this.status()
+      const { received, forwarded, delivered, dropped, waiting } = packets
+      return received === forwarded + delivered + dropped + waiting && { packets, ...rest }
+    })
+    expect(status.bus).toEqual({ invalid: 0, stale: 0 })
+    await this.engine.stop()
+    return status
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lab.close()
+  }
+}
+
+/** `tcp://192.0.2.100:80`: the laboratory's virtual address as a configuration takes it. */
+export function listen(lab: Laboratory, family: Family, port: number, protocol = 'tcp'): string {
+  return `${protocol}://${endpoint(lab.virtualAddress(family), port)}`
+}
+
+/** `192.0.2.10:80` or `[2001:db8::10]:80`. */
+export function endpoint(address: string, port: number): string {
+  return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
+}
+
+function source(lab: Laboratory, options: SiteOptions): string {
+  const balance = options.balance ?? `'round-robin'`
+  const pools = lab.families.map((family) => {
+    const nodes = lab.serverAddresses(family).map((address) => endpoint(address, 80))
+    return `web${family}: { nodes: ${JSON.stringify(nodes)}, balance: ${balance} },`
+  })
+  const virtualServers = lab.families.flatMap((family) => {
+    const all = options.virtualServers?.(family, lab) ?? {
+      plain: `listen: '${listen(lab, family, 80)}', pool: 'web${family}'`,
+    }
+    return Object.entries(all).map(([name, keys]) => `${name}${family}: { ${keys} },`)
+  })
+  const ports = options.ports?.(lab.ports()) ?? lab.ports()
+  return `export default {
+    ports: ${JSON.stringify(ports)},
+    pools: { ${pools.join('\n')} },
+    virtualServers: { ${virtualServers.join('\n')} },
+    ${options.more ?? ''}
+  }`
+}
