@@ -41,9 +41,9 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   }
   DropReason why;
   const PairIndex index = allocate(now, why);
-  if (index == kNoPair) return kNoLeg;
-  if (!table_.enter(client_leg(index), key)) {
-    table_.release(index);
+  if (index == kNoPair || !table_.enter(client_leg(index), key)) {
+    if (index != kNoPair) table_.release(index);
+    report_unentered(reply, key);
     return kNoLeg;
   }
   FlowPair& flow = pair(index);
@@ -54,6 +54,14 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   table_.leg(client_leg(index)).detail = WaitingRoom::kNoPlace;
   table_.leg(client_leg(index)).last_seen = flow.opened;
   return client_leg(index);
+}
+
+// There is no room for a flow that was decided: the control segment takes its count back.
+void Flows::report_unentered(const ReplyView& reply, const FlowKey& key) {
+  DeleteView message = outbox_.begin<DeleteView>(reply.serial());
+  message.set_error_code(SsmbError::nores);
+  store_signature(message.sig(), key);
+  outbox_.put(message);
 }
 
 void Flows::decide(Instant now, const ReplyView& reply) {

@@ -91,6 +91,7 @@ class Flows {
 
   // decisions.cc: REPLY
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
+  void report_unentered(const ReplyView& reply, const FlowKey& key);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
                     const FlowKey& target, DropReason& why);

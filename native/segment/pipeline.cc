@@ -1,5 +1,6 @@
 #include "segment/pipeline.h"
 
+#include "packet/l4_checksum.h"
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
 #include "segment/reset_reply.h"
@@ -141,6 +142,9 @@ void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound
   const bool tcp = packet.headers.protocol == kProtocolTcp;
   const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
   if (tcp && ((flags & kTcpRst) || answers)) return packet.drop(DropReason::no_flow);
+  // Forwarded packets keep their checksums, right or wrong; a flow takes memory and a
+  // decision, so what opens one has to be whole (DFS-26).
+  if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
   flows_.open(now, packet, vs, outbound);
 }
 

@@ -71,7 +71,7 @@ export const dropReasonTexts = {
   l4Malformed:
     'The TCP, UDP or ICMP header is malformed',
   l4Checksum:
-    'The checksum of a message to the engine itself is wrong',
+    'A wrong L4 checksum, on a message to the engine or on what would open a flow',
   tcpFlagsInvalid:
     'A combination of TCP flags that no TCP sends',
   udpChecksumMissing:
