@@ -1,5 +1,5 @@
 /** iperf3's client in a laboratory: throughput of TCP streams, as a whole and over time. */
-import type { Namespace } from '../../src/laboratory/index.js'
+import { type LabProcess, type Namespace, until } from '../../src/laboratory/index.js'
 
 export interface IperfResult {
   /** As the receiver counted. */
@@ -54,3 +54,51 @@ export async function iperf(
     intervals: report.intervals.map(({ sum }) => sum.bits_per_second),
   }
 }
+
+/** iperf3 in both directions at once, until it is stopped. Its intervals are there as they end. */
+export class RunningIperf {
+  private constructor(private readonly client: LabProcess) {}
+
+  /** `bitrate` as iperf3 takes it, '100M' for example: each direction is held to that. */
+  static async start(
+    from: Namespace,
+    address: string,
+    port: number,
+    bitrate: string,
+  ): Promise<RunningIperf> {
+    const args = ['-c', address, '-p', String(port), '--bidir', '-t', '0', '-b', bitrate]
+    const client = await from.spawn('iperf3', [...args, '-i', '0.5', '-f', 'k', '--forceflush'])
+    await client.waitForOutput(INTERVAL)
+    return new RunningIperf(client)
+  }
+
+  /** Bits per second in the next `count` half seconds, for each direction. */
+  async nextIntervals(count: number): Promise<{ sent: number[]; received: number[] }> {
+    // The interval that is under way began before.
+    const from = {
+      sent: this.intervals('TX').length + 1,
+      received: this.intervals('RX').length + 1,
+    }
+    return until(
+      () => `${count} more intervals of iperf3: ${this.client.output().slice(-500)}`,
+      () => {
+        const sent = this.intervals('TX').slice(from.sent, from.sent + count)
+        const received = this.intervals('RX').slice(from.received, from.received + count)
+        return sent.length === count && received.length === count && { sent, received }
+      },
+      count * 1000 + 10_000,
+    )
+  }
+
+  async stop(): Promise<void> {
+    await this.client.stop('SIGINT')
+  }
+
+  private intervals(role: 'TX' | 'RX'): number[] {
+    const lines = [...this.client.output().matchAll(new RegExp(INTERVAL, 'g'))]
+    return lines.filter((line) => line[1] === role).map((line) => Number(line[2]) * 1000)
+  }
+}
+
+/** `[  5][TX-C]   0.50-1.00   sec  1.25 MBytes  20971 Kbits/sec    0    349 KBytes` */
+const INTERVAL = /\[([TR]X)-C\]\s+[\d.]+-[\d.]+\s+sec\s+[\d.]+ \w+\s+([\d.]+) Kbits\/sec/

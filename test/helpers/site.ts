@@ -15,10 +15,14 @@ import { SluiceProcess } from './sluice-process.js'
 export interface SiteOptions extends LaboratoryOptions {
   /** Source of the `balance` of the pools `web4` and `web6`, which have every server. */
   balance?: string
+  /** Source of further pools by name, called for each family. */
+  pools?: (family: Family, lab: Laboratory) => Record<string, string>
   /** Source of each virtual server by name, called for each family. Default: TCP 80 to the pool. */
   virtualServers?: (family: Family, lab: Laboratory) => Record<string, string>
   /** Source of further keys of the configuration. */
   more?: string
+  /** Source that stands before the configuration. */
+  prelude?: string
   /** Changes the ports that the laboratory proposes. */
   ports?: (ports: ReturnType<Laboratory['ports']>) => object
   /** What runs on the servers; default nginx on port 80. */
@@ -91,23 +95,29 @@ export function endpoint(address: string, port: number): string {
   return address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`
 }
 
+/** Source of a pool's nodes: every server of the laboratory with this L4 port. */
+export function nodes(lab: Laboratory, family: Family, port: number): string {
+  return JSON.stringify(lab.serverAddresses(family).map((address) => endpoint(address, port)))
+}
+
 function source(lab: Laboratory, options: SiteOptions): string {
   const balance = options.balance ?? `'round-robin'`
-  const pools = lab.families.map((family) => {
-    const nodes = lab.serverAddresses(family).map((address) => endpoint(address, 80))
-    return `web${family}: { nodes: ${JSON.stringify(nodes)}, balance: ${balance} },`
+  const web = (family: Family) => ({ web: `nodes: ${nodes(lab, family, 80)}, balance: ${balance}` })
+  const plain = (family: Family) => ({
+    plain: `listen: '${listen(lab, family, 80)}', pool: 'web${family}'`,
   })
-  const virtualServers = lab.families.flatMap((family) => {
-    const all = options.virtualServers?.(family, lab) ?? {
-      plain: `listen: '${listen(lab, family, 80)}', pool: 'web${family}'`,
-    }
-    return Object.entries(all).map(([name, keys]) => `${name}${family}: { ${keys} },`)
-  })
+  /** The entries of each family; their names end in it. */
+  const entries = (of: (family: Family) => Record<string, string>) =>
+    lab.families
+      .flatMap((family) => Object.entries(of(family)).map(([name, keys]) => [name + family, keys]))
+      .map(([name, keys]) => `${name}: { ${keys} },`)
+      .join('\n')
   const ports = options.ports?.(lab.ports()) ?? lab.ports()
-  return `export default {
-    ports: ${JSON.stringify(ports)},
-    pools: { ${pools.join('\n')} },
-    virtualServers: { ${virtualServers.join('\n')} },
-    ${options.more ?? ''}
-  }`
+  return `${options.prelude ?? ''}
+    export default {
+      ports: ${JSON.stringify(ports)},
+      pools: { ${entries((family) => ({ ...web(family), ...options.pools?.(family, lab) }))} },
+      virtualServers: { ${entries((family) => (options.virtualServers ?? plain)(family, lab))} },
+      ${options.more ?? ''}
+    }`
 }
