@@ -89,7 +89,8 @@ static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
 //   translate  both legs are entered; packets are rewritten and sent on
 //   discard    the client's leg is entered; its packets are dropped
 //   reset      the client's leg is entered; its segments are answered by RST
-enum class PairMode : uint8_t { free, waiting, translate, discard, reset };
+//   over       no leg is entered; both may be read until the batch in hand has left
+enum class PairMode : uint8_t { free, waiting, translate, discard, reset, over };
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
 enum class FlowClass : uint8_t { waiting, opening, established, closing, udp, refused, linger };

@@ -69,10 +69,15 @@ PairIndex FlowTable::allocate() {
   return pair;
 }
 
-void FlowTable::release(PairIndex pair) {
-  SLUICE_CHECK(pairs_[pair].mode != PairMode::free);
+void FlowTable::retire(PairIndex pair) {
   leave(client_leg(pair));
   leave(server_leg(pair));
+  pairs_[pair].mode = PairMode::over;
+}
+
+void FlowTable::release(PairIndex pair) {
+  SLUICE_CHECK(pairs_[pair].mode != PairMode::free);
+  retire(pair);
   pairs_[pair].mode = PairMode::free;
   pairs_[pair].serial = free_head_;
   free_head_ = pair;

@@ -33,7 +33,9 @@ class FlowTable {
 
   // A pair with zeroed legs, in mode `waiting`; kNoPair when all are in use.
   PairIndex allocate();
-  // Takes both legs out of the index and frees the pair.
+  // Takes both legs out of the index. What stands in them stays until release().
+  void retire(PairIndex pair);
+  // Retires the pair and frees it.
   void release(PairIndex pair);
 
   // Makes a leg findable by `key`. False, and nothing changes, if the key is entered already or

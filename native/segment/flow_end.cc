@@ -75,18 +75,30 @@ void Flows::remove(PairIndex index) {
   if (flow.mode == PairMode::waiting && client.detail != WaitingRoom::kNoPlace) {
     waiting_.dismiss(client.detail, DropReason::waiting_expired);
   }
+  table_.retire(index);
+  if (!batch_open_) return free_pair(index);
+  SLUICE_CHECK(over_count_ < over_.size());
+  over_[over_count_++] = index;
+}
+
+void Flows::free_pair(PairIndex index) {
   for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
     const NextHop hop = table_.leg(leg).next_hop;
     if (hop != kNoNextHop) stack_.release_next_hop(hop);
   }
   table_.release(index);
-  counters_.set(Counter::flow_entries, uint64_t{table_.pairs_in_use()} * 2);
+}
+
+void Flows::end_batch() {
+  batch_open_ = false;
+  for (size_t i = 0; i < over_count_; ++i) free_pair(over_[i]);
+  over_count_ = 0;
 }
 
 void Flows::remove_virtual_server(Instant now, uint16_t vs) {
   for (PairIndex index = 0; index < table_.high_water(); ++index) {
     const FlowPair& flow = pair(index);
-    if (flow.mode == PairMode::free || flow.vs != vs) continue;
+    if (flow.mode == PairMode::free || flow.mode == PairMode::over || flow.vs != vs) continue;
     if (flow.flow_class == FlowClass::linger) continue;
     counters_.raise(Counter::flows_removed);
     flow.mode == PairMode::translate ? end(now, index, EndReason::vs_removed) : remove(index);
@@ -105,6 +117,7 @@ void Flows::poll(Instant now) {
   const uint64_t others = uint64_t{wheel(FlowClass::waiting).count()} +
                           wheel(FlowClass::linger).count() + wheel(FlowClass::refused).count();
   counters_.set(Counter::flows, table_.pairs_in_use() - others);
+  counters_.set(Counter::flow_entries, uint64_t{table_.pairs_in_use()} * 2);
 }
 
 Instant Flows::deadline(Instant now) const {

@@ -44,11 +44,11 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
       outbox_(parts.outbox),
       counters_(parts.counters),
       time_(parts.time),
-      table_(options.limits.flows, options.seed),
+      table_(options.limits.flows + kMostOver, options.seed),
       waiting_(options.limits.waiting_flows, options.limits.waiting_packets, parts.pool,
                parts.counters),
-      offsets_(options.limits.flows),
-      links_(options.limits.flows, kFlowClasses),
+      offsets_(options.limits.flows + kMostOver),
+      links_(options.limits.flows + kMostOver, kFlowClasses),
       wheels_(make_wheels(links_, parts.time.tick(now), std::make_index_sequence<kFlowClasses>{})),
       next_statistics_(parts.time.tick(now)) {}
 
@@ -119,7 +119,6 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
   FlowEntry& leg = table_.leg(client_leg(index));
   leg.detail = place;
   leg.last_seen = flow.opened;
-  counters_.set(Counter::flow_entries, uint64_t{table_.pairs_in_use()} * 2);
   waiting_.join(place, packet);
   flow.flow_class = FlowClass::waiting;
   if (packet.verdict != Verdict::none) return remove(index);
@@ -138,10 +137,9 @@ void Flows::wait(LegIndex leg, Packet& packet) {
 }
 
 PairIndex Flows::allocate(Instant now, DropReason& why) {
-  PairIndex index = table_.allocate();
-  if (index != kNoPair) return index;
   why = DropReason::flow_table_full;
-  return evict_one(now) ? table_.allocate() : kNoPair;
+  const bool full = live_pairs() >= options_.limits.flows;
+  return full && !evict_one(now) ? kNoPair : table_.allocate();
 }
 
 // Makes room when the table is full (FLOWLIFE-03 to 05): what is over or was refused first, then

@@ -44,6 +44,11 @@ class Flows {
 
   // -- packets
 
+  // Between these two, a leg that was found may be read though its flow has ended meanwhile: an
+  // earlier packet of the batch may still have to leave by it.
+  void begin_batch() { batch_open_ = true; }
+  void end_batch();
+
   // A packet that belongs to no flow opens one and waits for the decision, or is dropped.
   // `vs` is 0 for a flow that no virtual server takes.
   void open(Instant now, Packet& packet, uint16_t vs, bool outbound);
@@ -85,6 +90,7 @@ class Flows {
   // flows.cc: opening and following
   PairIndex allocate(Instant now, DropReason& why);
   bool evict_one(Instant now);
+  uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }
   void set_class(Instant now, PairIndex index, FlowClass flow_class);
   void move_class(PairIndex index, FlowClass flow_class, Tick deadline);
   void apply_event(Instant now, PairIndex index, TrackEvent event);
@@ -104,6 +110,7 @@ class Flows {
   void end(Instant now, PairIndex index, uint8_t reason);
   void end_variants(Instant now, PairIndex index, uint8_t reason);
   void remove(PairIndex index);
+  void free_pair(PairIndex index);
   bool report_end(Instant now, PairIndex index, uint8_t error);
   void expire(Instant now, PairIndex index);
   void expire_waiting(Instant now, PairIndex index);
@@ -134,6 +141,11 @@ class Flows {
   std::array<TimerWheel, kFlowClasses> wheels_;
   PacketQueue released_;
   Dump dump_;
+  // Each packet of a batch ends two flows at most: the one it replaces, and the one evicted for it.
+  static constexpr uint32_t kMostOver = 2 * kBatchCapacity;
+  std::array<PairIndex, kMostOver> over_;  // to be freed by end_batch()
+  size_t over_count_ = 0;
+  bool batch_open_ = false;
   uint32_t serial_counter_ = 0;
   Tick next_statistics_;
   PairIndex statistics_cursor_ = 0;

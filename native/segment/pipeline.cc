@@ -1,5 +1,6 @@
 #include "segment/pipeline.h"
 
+#include "base/check.h"
 #include "packet/l4_checksum.h"
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
@@ -43,17 +44,16 @@ void Pipeline::add_port(PortId port, const MacAddress& mac, bool internal) {
 
 void Pipeline::process(Instant now, Batch& batch) {
   parse_batch(batch);
-  look_up(batch);
-  act(now, batch);
-  rewrite(batch);
-  dispatch(now, batch);
+  resume(now, batch);
 }
 
 void Pipeline::resume(Instant now, Batch& batch) {
+  flows_.begin_batch();
   look_up(batch);
   act(now, batch);
   rewrite(batch);
   dispatch(now, batch);
+  flows_.end_batch();
 }
 
 // -- parse
@@ -105,9 +105,10 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   switch (flows_.table().pair(pair_of(action.leg)).mode) {
     case PairMode::waiting: return flows_.wait(action.leg, packet);
     case PairMode::reset: send_reset(packet, sink_); return packet.drop(DropReason::refused);
-    case PairMode::discard:
-    case PairMode::free: return packet.drop(DropReason::refused);
+    case PairMode::discard: return packet.drop(DropReason::refused);
     case PairMode::translate: break;
+    case PairMode::free:
+    case PairMode::over: SLUICE_CHECK(false);  // the index names neither
   }
   if (!may_pass(packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   if (!flows_.follow(now, action.leg, packet)) {

@@ -94,5 +94,37 @@ TEST_CASE("HS-22 HS-24 STAT-02 a closed connection is told at once, with its tot
   }
 }
 
+TEST_CASE("DFS-20 FLOWLIFE-04 a flow that ends while its packet is in the batch still sends it") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options;
+    options.limits.flows = 1;
+    auto engine = engine_for(hosts, options);
+    open_connection(*engine, hosts);
+    engine->from_client(client_segment(hosts, kTcpFin | kTcpAck, 1001, 5001));
+    engine->from_server(server_segment(hosts, kTcpFin | kTcpAck, 5001, 1002));
+    engine->from_client(client_segment(hosts, kTcpAck, 1002, 5002));
+    engine->clear_sent();
+    // One batch: a late ACK of the closed flow, and a SYN of another that takes its place.
+    Frame late = client_segment(hosts, kTcpAck, 1002, 5002).eth(kClientMac, kOutsideMac).build();
+    Frame syn = PacketBuilder()
+                    .eth(kClientMac, kOutsideMac)
+                    .ip(hosts.client, hosts.virtual_server)
+                    .tcp(40001, 80, kTcpSyn)
+                    .build();
+    engine->feed(0, late);
+    engine->feed(0, syn);
+    engine->poll();
+    REQUIRE(engine->to_server.size() == 2);
+    Sent first(engine->to_server[0]), second(engine->to_server[1]);
+    CHECK(first.key().dst == hosts.server);
+    CHECK(first.key().src_port == 40000);
+    CHECK(checksum_fault(first.packet()) == "");
+    CHECK(second.key().src_port == 40001);
+    CHECK(engine->count(Counter::flow_entries) == 2);
+    CHECK(engine->balanced());
+  }
+}
+
 }  // namespace
 }  // namespace sluice
