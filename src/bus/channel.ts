@@ -7,8 +7,8 @@ import { MessageReader, type MessageSink } from './reader.js'
 import { MessageWriter } from './writer.js'
 
 const drainBytes = 65_536
-/** Batches before other work of this process gets its turn. */
-const batchesPerTurn = 16
+/** Batches before other work of this process gets its turn: some 10 ms. */
+const batchesPerTurn = 4
 /** With more than this unsent, no more questions are taken: the memory stays bounded. */
 const maxUnsent = 4 * 1024 * 1024
 /** The segment says when it has messages, not when it has room: a full ring is tried again. */

@@ -36,4 +36,5 @@ export const longestDevice = 15
 export const minimumIpv6Mtu = 1280
 
 export const policyTimeoutBounds = { min: 1, max: minute, default: 250 } as const
-export const idleTimeoutBounds = { min: 1000, max: week } as const
+/** A flow keeps its own time-out in 16 bits of seconds. */
+export const idleTimeoutBounds = { min: 1000, max: 65_535_000 } as const
