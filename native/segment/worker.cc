@@ -81,12 +81,12 @@ bool Worker::handle_messages(Instant now) {
     if (message.empty()) break;
     control_link_.handle(now, message);
     shared_.from_control.pop();
-    resume_released(now);
   }
+  resume_released(now);
   return handled > 0;
 }
 
-// Sends what waited for the decision that was just carried out, in order.
+// Sends what waited for the decisions that were just carried out, in order.
 void Worker::resume_released(Instant now) {
   PacketQueue& released = flows_.released();
   while (!released.empty()) {
