@@ -3,7 +3,6 @@
 #include "bus/signature.h"
 #include "segment/flows.h"
 #include "wire/ip_protocol.h"
-#include "wire/tcp.h"
 
 namespace sluice {
 
@@ -85,7 +84,7 @@ void Flows::decide(Instant now, const ReplyView& reply) {
   DropReason why = DropReason::flow_table_full;
   if (!install(now, index, reply, why)) return fail(now, index, why);
   counters_.raise(Counter::flows_opened);
-  release_waiting(index);
+  release_waiting(index, (reply.flags() & SsmbFlags::resumed) != 0);
 }
 
 // Enters the server's leg and what both become. Where it fails the caller removes the pair, and
@@ -158,7 +157,7 @@ void Flows::store_offsets(PairIndex index, const ReplyView& reply) {
 void Flows::refuse(Instant now, PairIndex index, PairMode mode) {
   counters_.raise(Counter::flows_refused);
   pair(index).mode = mode;
-  release_waiting(index);
+  release_waiting(index, false);
   set_class(now, index, FlowClass::refused);
 }
 
@@ -172,16 +171,15 @@ void Flows::fail(Instant now, PairIndex index, DropReason why) {
   remove(index);
 }
 
-// Hands the packets that waited to the pipeline, and puts the flow into its class.
-void Flows::release_waiting(PairIndex index) {
+// Hands the packets that waited to the pipeline, and puts the flow into its class: `resumed` tells
+// that it is an old session.
+void Flows::release_waiting(PairIndex index, bool resumed) {
   FlowEntry& client = table_.leg(client_leg(index));
   const WaitingRoom::Place place = client.detail;
   client.detail = WaitingRoom::kNoPlace;
-  const PooledPacket* first = place == WaitingRoom::kNoPlace ? nullptr : waiting_.first(place);
-  const bool begins = first != nullptr && (first->packet.headers.tcp_flags & kTcpSyn);
   const FlowClass flow_class = client.protocol == kProtocolUdp ? FlowClass::udp
-                               : begins                        ? FlowClass::opening
-                                                               : FlowClass::established;
+                               : resumed                       ? FlowClass::established
+                                                               : FlowClass::opening;
   FlowPair aged = pair(index);
   aged.flow_class = flow_class;
   move_class(index, flow_class, client.last_seen + timeout_of(aged));

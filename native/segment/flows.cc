@@ -161,6 +161,7 @@ bool Flows::evict_one(Instant now) {
         continue;
       }
       if (idles) {
+        pair(index).end_reason = EndReason::overflow;
         report_end(now, index, SsmbError::none);
         counters_.raise(Counter::flows_evicted);
       }

@@ -104,7 +104,7 @@ class Flows {
   void store_offsets(PairIndex index, const ReplyView& reply);
   void refuse(Instant now, PairIndex index, PairMode mode);
   void fail(Instant now, PairIndex index, DropReason why);
-  void release_waiting(PairIndex index);
+  void release_waiting(PairIndex index, bool resumed);
 
   // flow_end.cc: ends, timers, reports
   void end(Instant now, PairIndex index, uint8_t reason);

@@ -3,7 +3,7 @@
  * once per revision, so that a revision is one text with one hash and an exact list of files.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -81,6 +81,13 @@ async function bundle(path: string): Promise<Bundle> {
   return { code: output.text, files }
 }
 
+/** A short hash of what was written, wherever it stands. */
+async function revisionOf(files: readonly string[], folder: string): Promise<string> {
+  const hash = createHash('sha256')
+  for (const file of files) hash.update(`${relative(folder, file)}\0`).update(await readFile(file))
+  return hash.digest('hex').slice(0, 12)
+}
+
 /** Imports a module from its text and leaves no file behind. */
 async function importText(code: string, revision: string): Promise<{ default?: unknown }> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-config-'))
@@ -112,7 +119,7 @@ export async function loadConfigFile(path: string | URL): Promise<LoadedConfig> 
       error,
     )
   })
-  const revision = createHash('sha256').update(code).digest('hex').slice(0, 12)
+  const revision = await revisionOf(files, dirname(file))
   const module = await importText(code, revision).catch((error: unknown) => {
     const text = error instanceof Error ? error.message : String(error)
     throw failure(`throws when it is run: ${text}`, 'correct what it does at top level', error)
