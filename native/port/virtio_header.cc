@@ -47,7 +47,8 @@ bool read_gso(const VirtioHeader& header, size_t frame_length, Offload& offload)
     case kGsoUdp: offload.gso_type = GsoType::udp; break;
     default: return false;
   }
-  offload.gso_ecn = (header.gso_type & kGsoEcn) != 0;
+  // CWR is a flag of TCP.
+  offload.gso_ecn = (header.gso_type & kGsoEcn) != 0 && offload.gso_type != GsoType::udp;
   offload.gso_size = header.gso_size;
   offload.header_length =
       static_cast<uint16_t>(std::min<size_t>(header.header_length, frame_length));

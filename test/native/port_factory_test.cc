@@ -14,6 +14,15 @@ using namespace sluice::test;
 
 namespace {
 
+std::vector<PortOptions> both_kinds_of_device() {
+  PortOptions tap, packet;
+  tap.kind = PortKind::tap;
+  tap.name = tap.device = "tap0";
+  packet.kind = PortKind::packet;
+  packet.name = packet.device = "e0";
+  return {tap, packet};
+}
+
 bool drop_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
@@ -69,12 +78,8 @@ TEST_CASE("ARCH-08 open_port without privilege names the capabilities that it ne
   if (skipped_without("/dev/net/tun")) return;
   TestNamespace space;
   REQUIRE(space.ip("link add e0 up type veth peer name e1"));
-  for (const auto& [kind, device] :
-       {std::pair{PortKind::tap, "tap0"}, std::pair{PortKind::packet, "e0"}}) {
-    CAPTURE(device);
-    PortOptions options;
-    options.kind = kind;
-    options.device = device;
+  for (const PortOptions& options : both_kinds_of_device()) {
+    CAPTURE(options.device);
     const std::string remedy = remedy_without_privilege(space, options);
     CHECK(remedy.find("CAP_NET_ADMIN and CAP_NET_RAW") != std::string::npos);
   }
@@ -84,17 +89,13 @@ TEST_CASE("ARCH-08 open_port opens the kind that is asked for") {
   if (skipped_without("/dev/net/tun")) return;
   TestNamespace space;
   REQUIRE(space.ip("link add e0 up type veth peer name e1"));
-  for (const auto& [kind, device] :
-       {std::pair{PortKind::tap, "tap0"}, std::pair{PortKind::packet, "e0"}}) {
-    PortOptions options;
-    options.name = device;
-    options.kind = kind;
-    options.device = device;
+  for (PortOptions options : both_kinds_of_device()) {
+    CAPTURE(options.device);
     options.netns = space.path();
     auto opened = open_port(options);
     REQUIRE(opened.ok());
-    CHECK(opened.value()->name() == device);
+    CHECK(opened.value()->name() == options.name);
     CHECK(opened.value()->wait_fd() >= 0);
-    CHECK(link_of(space, device).up);
+    CHECK(link_of(space, options.device).up);
   }
 }
