@@ -14,13 +14,16 @@ using namespace sluice::test;
 
 namespace {
 
+PortOptions options_of(PortKind kind, const std::string& device) {
+  PortOptions options;
+  options.name = device;
+  options.kind = kind;
+  options.device = device;
+  return options;
+}
+
 std::vector<PortOptions> both_kinds_of_device() {
-  PortOptions tap, packet;
-  tap.kind = PortKind::tap;
-  tap.name = tap.device = "tap0";
-  packet.kind = PortKind::packet;
-  packet.name = packet.device = "e0";
-  return {tap, packet};
+  return {options_of(PortKind::tap, "tap0"), options_of(PortKind::packet, "e0")};
 }
 
 bool drop_capabilities() {
