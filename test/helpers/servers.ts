@@ -9,6 +9,7 @@ import {
   until,
 } from '../../src/laboratory/index.js'
 import { writeContents } from './contents.js'
+import { root } from './repository.js'
 
 export interface LoggedRequest {
   /** The client's address and port as the server saw them: `192.0.2.10:40000`, `[2001:..]:40000`. */
@@ -98,6 +99,21 @@ export function startServers(lab: Laboratory, options?: NginxOptions): Promise<N
 export async function startIperf(host: Host, port = 5201): Promise<LabProcess> {
   const process = await host.namespace.spawn('iperf3', ['-s', '-p', String(port), '--forceflush'])
   await untilListening(host.namespace, process, [`:${port}`])
+  return process
+}
+
+/**
+ * Starts echo servers, TCP and UDP, on every address of `hosts`, which share a namespace. Each line
+ * or datagram comes back behind the server's own address and the client's endpoint.
+ */
+export async function startEcho(lab: Laboratory, hosts: Host[], port = 7): Promise<LabProcess> {
+  const script = join(root, 'test/helpers/echo_servers.mjs')
+  const addresses = hosts.flatMap((host) => lab.families.map((family) => host.address(family)))
+  const [at] = hosts
+  if (!at) throw new Error('no host')
+  const args = [script, String(port), ...addresses]
+  const process = await at.namespace.spawn(globalThis.process.execPath, args)
+  await process.waitForOutput(/^ready$/m)
   return process
 }
 

@@ -1,0 +1,36 @@
+/**
+ * Servers that say who asked whom: each line over TCP, and each datagram, is answered with
+ * `<own address> <client's endpoint> <what was sent>`. usage: echo_servers.mjs PORT ADDRESS...
+ */
+import { createSocket } from 'node:dgram'
+import { createServer, isIPv6 } from 'node:net'
+import { createInterface } from 'node:readline'
+
+const [, , port, ...addresses] = process.argv
+
+const endpoint = (address, l4Port) =>
+  isIPv6(address) ? `[${address}]:${l4Port}` : `${address}:${l4Port}`
+
+function startTcp(address) {
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+    const client = endpoint(socket.remoteAddress, socket.remotePort)
+    const lines = createInterface({ input: socket })
+    lines.on('line', (line) => socket.write(`${address} ${client} ${line}\n`))
+    lines.on('close', () => socket.end())
+    // A client may go away as it likes.
+    socket.on('error', () => {})
+  })
+  return new Promise((resolve) => server.listen(Number(port), address, resolve))
+}
+
+function startUdp(address) {
+  const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
+  socket.on('message', (message, client) => {
+    const answer = `${address} ${endpoint(client.address, client.port)} ${message}\n`
+    socket.send(answer, client.port, client.address)
+  })
+  return new Promise((resolve) => socket.bind(Number(port), address, resolve))
+}
+
+await Promise.all(addresses.flatMap((address) => [startTcp(address), startUdp(address)]))
+console.log('ready')
