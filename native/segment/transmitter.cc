@@ -48,11 +48,22 @@ void Transmitter::flush(Instant now) {
   }
 }
 
+// A port stops at a frame that it does not take: for lack of room, or because of that frame. So the
+// one behind it gets a chance, and all are given up where that is refused as well.
 void Transmitter::flush(Instant now, Lane& lane) {
-  const size_t accepted = lane.port->transmit(now, {lane.packets.data(), lane.count});
-  for (size_t i = 0; i < accepted; ++i) count_forwarded(*lane.packets[i]);
-  if (accepted < lane.count) counters_.raise(DropReason::transmit_failed, lane.count - accepted);
+  const std::span<Packet* const> packets(lane.packets.data(), lane.count);
   lane.count = 0;
+  bool refused = false;
+  for (size_t at = 0; at < packets.size();) {
+    const size_t accepted = lane.port->transmit(now, packets.subspan(at));
+    for (const Packet* packet : packets.subspan(at, accepted)) count_forwarded(*packet);
+    at += accepted;
+    if (at == packets.size()) return;
+    const size_t given_up = refused && accepted == 0 ? packets.size() - at : 1;
+    counters_.raise(DropReason::transmit_failed, given_up);
+    at += given_up;
+    refused = accepted == 0;
+  }
 }
 
 void Transmitter::forward(Instant now, PortId port, Packet& packet) {
