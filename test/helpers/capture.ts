@@ -49,10 +49,16 @@ export class Capture {
    * @throws {Error} where the kernel had to drop frames: the capture would not show what happened.
    */
   async stop(): Promise<CapturedFrame[]> {
+    const frames = await this.read()
+    await this.tcpdump.stop('SIGINT')
+    return frames
+  }
+
+  /** What passed before this call; the capture goes on. @throws as `stop` does. */
+  async read(): Promise<CapturedFrame[]> {
     const { dropped } = await until('tcpdump writes what the kernel handed it', () =>
       this.drained(),
     )
-    await this.tcpdump.stop('SIGINT')
     if (dropped > 0) throw new Error(`${this.file} lacks ${dropped} frames`)
     return readCapture(this.file)
   }

@@ -8,6 +8,7 @@ import {
   type Namespace,
   until,
 } from '../../src/laboratory/index.js'
+import { Capture } from './capture.js'
 import { curl, type FetchOptions, url } from './http-clients.js'
 import { type NginxServer, startServers } from './servers.js'
 import { SluiceProcess } from './sluice-process.js'
@@ -49,6 +50,28 @@ export class Site implements AsyncDisposable {
 
   get client(): Namespace {
     return this.lab.client.namespace
+  }
+
+  /** The network device of each host, the client's first. */
+  get devices(): { at: Namespace; device: string }[] {
+    const hosts = [this.lab.client, ...this.lab.servers].map(({ namespace }) => namespace)
+    if (this.lab.topology !== 'tap') return hosts.map((at) => ({ at, device: 'eth0' }))
+    return [
+      { at: this.client, device: 'ext0' },
+      { at: this.lab.namespace('lan'), device: 'int0' },
+    ]
+  }
+
+  /** From now on the hosts complete checksums and cut segments themselves. */
+  async withoutOffloads(): Promise<void> {
+    const off = ['tx', 'off', 'tso', 'off', 'gso', 'off']
+    for (const { at, device } of this.devices) await at.exec('ethtool', ['-K', device, ...off])
+  }
+
+  /** Captures what passes the client's device. */
+  capture(filter = ''): Promise<Capture> {
+    const device = this.lab.topology === 'tap' ? 'ext0' : 'eth0'
+    return Capture.start(this.lab, this.client, device, { filter })
   }
 
   /** Fetches from the virtual address. */

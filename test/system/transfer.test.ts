@@ -94,10 +94,7 @@ describe.each<TopologyName>(['tap', 'two-arm'])('30 MB over %s', (topology) => {
 
   test('TCPX-32 TCPX-34 from hosts that complete checksums and cut segments themselves', async () => {
     await using site = await Site.start({ topology, servers: 1 })
-    for (const [role, device] of hostDevices(topology)) {
-      const offloads = ['tx', 'tso', 'gso'].flatMap((name) => [name, 'off'])
-      await site.lab.namespace(role).exec('ethtool', ['-K', device, ...offloads])
-    }
+    await site.withoutOffloads()
     await fetchAll(site, small)
     const { counters } = await site.end()
     expect(counters.receivedSegments).toBe(counters.received)
@@ -106,24 +103,9 @@ describe.each<TopologyName>(['tap', 'two-arm'])('30 MB over %s', (topology) => {
   test('TCPX-34 to a client behind a smaller MTU', async () => {
     const ports = (all: Ports) => ({ ...all, outside: { ...all.outside, mtu: 1400 } })
     await using site = await Site.start({ topology, servers: 1, ports })
-    const [[, device]] = hostDevices(topology)
+    const device = topology === 'tap' ? 'ext0' : 'eth0'
     await site.client.ip([`link set ${device} mtu 1400`])
     await fetchAll(site, small)
     expect((await site.end()).drops.mtuExceeded).toBeUndefined()
   })
 })
-
-type Device = [role: string, name: string]
-
-/** The devices of the hosts, where there is one server. */
-function hostDevices(topology: TopologyName): [client: Device, server: Device] {
-  if (topology === 'tap')
-    return [
-      ['cli', 'ext0'],
-      ['lan', 'int0'],
-    ]
-  return [
-    ['cli', 'eth0'],
-    ['srv1', 'eth0'],
-  ]
-}
