@@ -36,6 +36,7 @@
       "native/segment/flows.cc",
       "native/segment/outbox.cc",
       "native/segment/pipeline.cc",
+      "native/segment/reports.cc",
       "native/segment/reset_reply.cc",
       "native/segment/segment.cc",
       "native/segment/transmitter.cc",

@@ -42,9 +42,10 @@ struct LegTcpState {
 struct LegFlags {
   static constexpr uint8_t kIpv6 = 1;     // the addresses stand in the second line, FlowAddresses
   static constexpr uint8_t kEntered = 2;  // the table's index names this leg
-  static constexpr uint8_t kOffsets = 4;  // detail names TcpOffsets to apply
+  static constexpr uint8_t kOffsets = 4;  // the pair has TcpOffsets to apply
   static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
+  static constexpr uint8_t kAnyDscp = 32;  // the DSCP of what arrives does not matter
 };
 
 // One leg: 64 bytes, one cache line, all that an IPv4 packet of the flow needs. Addresses and L4
@@ -68,7 +69,8 @@ struct alignas(64) FlowEntry {
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
   uint16_t window;             // last advertised by the sender, unscaled
 
-  uint32_t detail;   // index of what the pair's mode needs beside: waiting queue, TcpOffsets
+  uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the queue,
+                     // the server's leg of a variant the pair of its session
   uint32_t seq_end;  // end of the highest sequence range that the sender sent
   uint32_t acked;    // highest acknowledgement that the sender sent
   Tick last_seen;
@@ -101,6 +103,11 @@ struct FlowPair {
   static constexpr uint8_t kOutbound = 1;    // opened from the internal side
   static constexpr uint8_t kHalfFlow = 2;    // return traffic does not pass here
   static constexpr uint8_t kUnreported = 4;  // its DELETE still waits for room in the ring
+  static constexpr uint8_t kNotEntered = 8;  // decided, but there was no way to carry it out
+  // A session whose DSCP changes is several flows (DFS-03). Its first one has the way back and
+  // follows TCP for all; the variants have a client's leg only.
+  static constexpr uint8_t kVariant = 16;
+  static constexpr uint8_t kHasVariants = 32;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

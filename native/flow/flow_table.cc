@@ -105,7 +105,9 @@ LegIndex FlowTable::find_in(const Bucket& bucket, uint16_t tag, const FlowKey& k
     matches &= ~(3u << (slot * 2));
     if (bucket.legs[slot] == 0) continue;
     const LegIndex leg = bucket.legs[slot] - 1;
-    if (entries_[leg].dscp == key.dscp && same_but_dscp(leg, key)) return leg;
+    const FlowEntry& entry = entries_[leg];
+    const bool right_dscp = entry.dscp == key.dscp || (entry.flags & LegFlags::kAnyDscp);
+    if (right_dscp && same_but_dscp(leg, key)) return leg;
   }
   return kNoLeg;
 }
@@ -187,7 +189,18 @@ bool FlowTable::place_anywhere(uint64_t hash, LegIndex leg) {
 
 bool FlowTable::enter(LegIndex index, const FlowKey& key) {
   const uint64_t hash = hash_of(key);
-  if (find_hashed(hash, key) != kNoLeg) return false;
+  return find_hashed(hash, key) == kNoLeg && insert(index, hash, key);
+}
+
+bool FlowTable::enter_any_dscp(LegIndex index, const FlowKey& key) {
+  bool taken = false;
+  for_each_variant(key, [&taken](LegIndex) { taken = true; });
+  if (taken || !insert(index, hash_of(key), key)) return false;
+  entries_[index].flags |= LegFlags::kAnyDscp;
+  return true;
+}
+
+bool FlowTable::insert(LegIndex index, uint64_t hash, const FlowKey& key) {
   if (!place_anywhere(hash, index)) return false;
   ++changes_;
   FlowEntry& entry = entries_[index];

@@ -29,6 +29,9 @@ inline bool has_signature(const Packet& packet) {
 // in the entries beside the signature is the caller's. Nothing is allocated after construction.
 class FlowTable {
  public:
+  // Legs that differ in their DSCP alone: what fits into their two buckets.
+  static constexpr int kMostVariants = 16;
+
   FlowTable(uint32_t max_pairs, uint64_t seed);
 
   // A pair with zeroed legs, in mode `waiting`; kNoPair when all are in use.
@@ -38,9 +41,12 @@ class FlowTable {
   // Retires the pair and frees it.
   void release(PairIndex pair);
 
-  // Makes a leg findable by `key`. False, and nothing changes, if the key is entered already or
-  // its buckets are full.
+  // Makes a leg findable by `key`. False, and nothing changes, if find() has an answer for the key
+  // already or its buckets are full.
   bool enter(LegIndex leg, const FlowKey& key);
+  // The same for a leg that takes packets of any DSCP: no other leg may differ from it in that
+  // alone.
+  bool enter_any_dscp(LegIndex leg, const FlowKey& key);
   void leave(LegIndex leg);
   // What packets of the leg become. Of the key, DSCP and protocol are not used.
   void set_target(LegIndex leg, const FlowKey& key);
@@ -80,7 +86,7 @@ class FlowTable {
   uint32_t high_water() const { return high_water_; }
 
  private:
-  static constexpr int kSlots = 8;
+  static constexpr int kSlots = kMostVariants / 2;
   static constexpr int kMaxMoves = 2;
 
   // A slot is free when its leg is 0; legs are named by index + 1, so that zeroed memory is an
@@ -101,6 +107,7 @@ class FlowTable {
   bool same_but_dscp(LegIndex leg, const FlowKey& key) const;
   LegIndex find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key) const;
   LegIndex find_hashed(uint64_t hash, const FlowKey& key) const;
+  bool insert(LegIndex leg, uint64_t hash, const FlowKey& key);
   static int free_slot(const Bucket& bucket);
   bool place(Bucket& bucket, uint16_t tag, LegIndex leg);
   bool make_room(size_t bucket_index, int depth);

@@ -24,8 +24,14 @@ bool in_window(const FlowEntry& from, const FlowEntry& to, uint32_t seq) {
   return seq - to.acked <= window_of(to, from);
 }
 
+// RFC 5961 3.2: a receiver obeys a RST only at exactly the next number that it expects, and answers
+// others in its window with a challenge. That number is one between what it acknowledged last and
+// the end of what was sent to it (TCPX-36).
 bool reset_accepted(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
-  if (to.tcp.has(LegTcpState::kAcked)) return in_window(from, to, segment.seq);
+  if (to.tcp.has(LegTcpState::kAcked)) {
+    const uint32_t end = from.tcp.has(LegTcpState::kSeen) ? from.seq_end : to.acked;
+    return segment.seq - to.acked <= end - to.acked;
+  }
   // The answer to a SYN (RFC 9293 3.10.7.3): it has to acknowledge that SYN.
   const bool answers = (segment.flags & kTcpAck) && to.tcp.has(LegTcpState::kSeen);
   if (answers) return segment.ack == to.seq_end;
@@ -37,7 +43,9 @@ void note_sequence(FlowEntry& from, const FlowEntry& to, const TrackedSegment& s
   if (from.tcp.has(LegTcpState::kFin)) return;
   const uint32_t end = segment.seq + segment.length;
   if (!from.tcp.has(LegTcpState::kSeen)) {
-    from.seq_end = end;
+    // In the middle of a session the first to be seen may be sent again, and acknowledged already.
+    const bool again = to.tcp.has(LegTcpState::kAcked) && Seq(to.acked) > Seq(end);
+    from.seq_end = again ? to.acked : end;
     from.tcp.set(LegTcpState::kSeen);
   } else if (Seq(end) > Seq(from.seq_end) &&
              (!to.tcp.has(LegTcpState::kAcked) || in_window(from, to, end))) {

@@ -22,12 +22,13 @@ enum class TrackEvent : uint8_t {
   established,  // both sides have sent and acknowledged
   closing,      // the first FIN was accepted
   closed,       // both FINs are acknowledged
-  reset,        // a RST inside the window
+  reset,        // a RST that its receiver obeys
 };
 
 // Follows a connection that others run, by what passes (HS-22). `from` is the leg that the segment
-// arrived on, `to` the other. A RST or FIN outside the receiver's window changes nothing (HS-28):
-// the hosts at the ends decide on it, we only forward it.
+// arrived on, `to` the other. A FIN outside the receiver's window or a RST that is not exactly
+// where the receiver is changes nothing (HS-28): the hosts at the ends decide on it, we only
+// forward it.
 TrackEvent track_tcp(FlowEntry& from, FlowEntry& to, const TrackedSegment& segment);
 
 }  // namespace sluice

@@ -1,14 +1,36 @@
 #include "segment/control_link.h"
 
+#include <algorithm>
+
 #include "wire/ip_protocol.h"
 
 namespace sluice {
 
-void ControlLink::handle(Instant now, ByteSpan message) {
+namespace {
+
+bool is_host(const IpAddress& address) {
+  const bool none = address.is_zero() || (address.is_v4() && address.v4() == 0);
+  return !none && !address.is_multicast() && address != IpAddress::v4(0xffffffff);
+}
+
+bool is_valid(const AddVsView& message) {
+  const uint8_t protocol = message.protocol();
+  return message.vs_id() > 0 && message.vs_id() <= 0xffff && message.virt_port() != 0 &&
+         is_host(message.virt_ipaddr()) && (protocol == kProtocolTcp || protocol == kProtocolUdp);
+}
+
+}  // namespace
+
+bool ControlLink::handle(Instant now, ByteSpan message) {
   if (message_length(message) != message.size()) {
-    return counters_.raise(Counter::messages_invalid);
+    counters_.raise(Counter::messages_invalid);
+  } else if (message[0] != 0) {
+    handle_ssmb(now, message);
+  } else {
+    if (!outbox_.has_room(AckView::kSize)) return false;
+    handle_csmb(now, message);
   }
-  message[0] == 0 ? handle_csmb(now, message) : handle_ssmb(now, message);
+  return true;
 }
 
 void ControlLink::handle_ssmb(Instant now, ByteSpan message) {
@@ -24,12 +46,13 @@ void ControlLink::handle_ssmb(Instant now, ByteSpan message) {
 
 void ControlLink::handle_csmb(Instant now, ByteSpan message) {
   const CsmbHeader header(message.data());
+  const AddVsView add(message.data());
   uint8_t error = CsmbError::bad_msg;
   uint32_t vs_id = 0;
-  if (header.msg_type() == AddVsView::kCode && message.size() >= AddVsView::kSize) {
-    const AddVsView add(message.data());
+  if (header.msg_type() == AddVsView::kCode && message.size() >= AddVsView::kSize &&
+      message.size() == AddVsView::kSize + add.app_len()) {
     vs_id = add.vs_id();
-    error = add_virtual_server(now, add);
+    error = add_virtual_server(add);
   } else if (header.msg_type() == DeleteVsView::kCode && message.size() == DeleteVsView::kSize) {
     const DeleteVsView remove(message.data());
     vs_id = remove.vs_id();
@@ -40,16 +63,13 @@ void ControlLink::handle_csmb(Instant now, ByteSpan message) {
   outbox_.acknowledge(header, vs_id, error);
 }
 
-uint8_t ControlLink::add_virtual_server(Instant, const AddVsView& message) {
+uint8_t ControlLink::add_virtual_server(const AddVsView& message) {
+  if (!is_valid(message)) return CsmbError::bad_vs;
   VirtualServer server;
   server.id = static_cast<uint16_t>(message.vs_id());
   server.address = message.virt_ipaddr();
   server.port = message.virt_port();
   server.protocol = message.protocol();
-  const bool known_protocol = server.protocol == kProtocolTcp || server.protocol == kProtocolUdp;
-  const bool valid = message.vs_id() > 0 && message.vs_id() <= 0xffff && server.port != 0 &&
-                     !server.address.is_zero() && known_protocol;
-  if (!valid) return CsmbError::bad_vs;
   VirtualServer before;
   const bool replaces = flows_.virtual_servers().remove(server.id, &before);
   if (!flows_.virtual_servers().add(server)) {
@@ -58,19 +78,50 @@ uint8_t ControlLink::add_virtual_server(Instant, const AddVsView& message) {
   }
   stack_.add_virtual_address(server.address);
   if (replaces) stack_.remove_virtual_address(before.address);
+  // One that comes back keeps the flows that it has.
+  if (const auto drained = find_draining(server.id); drained != draining_.end()) {
+    stack_.remove_virtual_address(drained->address);
+    draining_.erase(drained);
+  }
   return CsmbError::none;
 }
 
-// The flows that exist live on where time is given to drain; else they end here.
+// VS-24: no new flows from now on; the old ones have drain_secs, which a second message may change.
 uint8_t ControlLink::delete_virtual_server(Instant now, const DeleteVsView& message) {
+  const Instant until = now + Duration::seconds(message.drain_secs());
   VirtualServer removed;
-  const auto id = static_cast<uint16_t>(message.vs_id());
-  if (message.vs_id() > 0xffff || !flows_.virtual_servers().remove(id, &removed)) {
+  const auto draining = find_draining(message.vs_id());
+  if (draining != draining_.end()) {
+    draining->until = until;
+  } else if (message.vs_id() <= 0xffff &&
+             flows_.virtual_servers().remove(static_cast<uint16_t>(message.vs_id()), &removed)) {
+    draining_.push_back({removed.id, removed.address, until});
+  } else {
     return CsmbError::no_such_vs;
   }
-  stack_.remove_virtual_address(removed.address);
-  if (message.drain_secs() == 0) flows_.remove_virtual_server(now, id);
+  poll(now);
   return CsmbError::none;
+}
+
+std::vector<ControlLink::Draining>::iterator ControlLink::find_draining(uint32_t id) {
+  return std::find_if(draining_.begin(), draining_.end(),
+                      [id](const Draining& each) { return each.id == id; });
+}
+
+void ControlLink::poll(Instant now) {
+  const auto over = [&](const Draining& each) {
+    if (now < each.until) return false;
+    flows_.remove_virtual_server(now, each.id);
+    stack_.remove_virtual_address(each.address);
+    return true;
+  };
+  draining_.erase(std::remove_if(draining_.begin(), draining_.end(), over), draining_.end());
+}
+
+Instant ControlLink::deadline() const {
+  Instant earliest = Instant::never();
+  for (const Draining& each : draining_) earliest = std::min(earliest, each.until);
+  return earliest;
 }
 
 }  // namespace sluice

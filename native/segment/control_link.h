@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "bus/messages.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
@@ -15,18 +17,32 @@ class ControlLink {
   ControlLink(Flows& flows, Stack& stack, Outbox& outbox, Counters& counters)
       : flows_(flows), stack_(stack), outbox_(outbox), counters_(counters) {}
 
-  void handle(Instant now, ByteSpan message);
+  // False, and nothing is done, while there is no room for the answer that the message gets.
+  bool handle(Instant now, ByteSpan message);
+
+  // Ends the flows of removed virtual servers when their time to drain is over.
+  void poll(Instant now);
+  Instant deadline() const;
 
  private:
+  // A virtual server that takes no new flows; its address is ours as long as it has old ones.
+  struct Draining {
+    uint16_t id;
+    IpAddress address;
+    Instant until;
+  };
+
   void handle_ssmb(Instant now, ByteSpan message);
   void handle_csmb(Instant now, ByteSpan message);
-  uint8_t add_virtual_server(Instant now, const AddVsView& message);
+  uint8_t add_virtual_server(const AddVsView& message);
   uint8_t delete_virtual_server(Instant now, const DeleteVsView& message);
+  std::vector<Draining>::iterator find_draining(uint32_t id);
 
   Flows& flows_;
   Stack& stack_;
   Outbox& outbox_;
   Counters& counters_;
+  std::vector<Draining> draining_;
 };
 
 }  // namespace sluice

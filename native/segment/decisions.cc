@@ -19,6 +19,16 @@ FlowKey translated(const FlowKey& key, const XlatView& xlat) {
   return target;
 }
 
+// SSMB-32: what the control segment cannot handle is dropped in silence.
+bool drops(const ReplyView& reply) {
+  return reply.error_code() == SsmbError::unknown || (reply.xlat().xlat_mask() & XlatMask::drop);
+}
+
+bool refuses(const ReplyView& reply) {
+  return drops(reply) || reply.error_code() != SsmbError::none ||
+         (reply.xlat().xlat_mask() & XlatMask::reset);
+}
+
 // Nothing is translated between IP versions (TCPX-74).
 bool same_family(const FlowKey& key, const FlowKey& target) {
   return target.src.is_v4() == key.src.is_v4() && target.dst.is_v4() == key.dst.is_v4();
@@ -26,8 +36,8 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
 
 }  // namespace
 
-// The flow that a REPLY is about. A REPLY is self-contained (SSMB-10): where the flow does not wait
-// any more, it is entered as the message says. kNoLeg: there is nothing to do.
+// The flow that a REPLY is about. A REPLY is self-contained (SSMB-10): where no flow waits for it,
+// one is entered as the message says. kNoLeg: there is nothing to do.
 LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey& key) {
   const LegIndex known = table_.find(key);
   if (known != kNoLeg) {
@@ -38,11 +48,10 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
     }
     return flow.mode == PairMode::waiting ? known : kNoLeg;
   }
-  DropReason why;
-  const PairIndex index = allocate(now, why);
+  const PairIndex index = allocate(now);
   if (index == kNoPair || !table_.enter(client_leg(index), key)) {
     if (index != kNoPair) table_.release(index);
-    report_unentered(reply, key);
+    if (!refuses(reply)) report_unentered(reply);
     return kNoLeg;
   }
   FlowPair& flow = pair(index);
@@ -55,36 +64,26 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   return client_leg(index);
 }
 
-// There is no room for a flow that was decided: the control segment takes its count back.
-void Flows::report_unentered(const ReplyView& reply, const FlowKey& key) {
-  DeleteView message = outbox_.begin<DeleteView>(reply.serial());
-  message.set_error_code(SsmbError::nores);
-  store_signature(message.sig(), key);
-  outbox_.put(message);
-}
-
 void Flows::decide(Instant now, const ReplyView& reply) {
   const FlowKey key = load_signature(reply.sig());
-  if (key.protocol != kProtocolTcp && key.protocol != kProtocolUdp) {
+  if ((key.protocol != kProtocolTcp && key.protocol != kProtocolUdp) ||
+      key.src.is_v4() != key.dst.is_v4()) {
     return counters_.raise(Counter::messages_invalid);
   }
   const LegIndex leg = find_or_make(now, reply, key);
   if (leg == kNoLeg) return;
   const PairIndex index = pair_of(leg);
   counters_.raise(Counter::replies);
-  const uint16_t mask = reply.xlat().xlat_mask();
-  pair(index).vs = static_cast<uint16_t>(reply.xlat().vs_id());
-  pair(index).node = static_cast<uint16_t>(reply.xlat().node_id());
-  if (reply.error_code() == SsmbError::unknown || (mask & XlatMask::drop)) {
-    return refuse(now, index, PairMode::discard);
-  }
-  if (reply.error_code() != SsmbError::none || (mask & XlatMask::reset)) {
-    return refuse(now, index, PairMode::reset);
-  }
+  FlowPair& flow = pair(index);
+  flow.vs = static_cast<uint16_t>(reply.xlat().vs_id());
+  flow.node = static_cast<uint16_t>(reply.xlat().node_id());
+  if (reply.flags() & SsmbFlags::outbound) flow.flags |= FlowPair::kOutbound;
+  if (refuses(reply)) return refuse(now, index, drops(reply) ? PairMode::discard : PairMode::reset);
   DropReason why = DropReason::flow_table_full;
   if (!install(now, index, reply, why)) return fail(now, index, why);
   counters_.raise(Counter::flows_opened);
-  release_waiting(index, (reply.flags() & SsmbFlags::resumed) != 0);
+  const bool followed = (flow.flags & (FlowPair::kHalfFlow | FlowPair::kVariant)) == 0;
+  release_waiting(index, !followed || (reply.flags() & SsmbFlags::resumed));
 }
 
 // Enters the server's leg and what both become. Where it fails the caller removes the pair, and
@@ -95,9 +94,7 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
   const uint16_t mask = reply.xlat().xlat_mask();
   if (!same_family(key, target)) return false;
   if (!acquire_hops(now, index, reply.xlat(), reply.flags(), target, why)) return false;
-  // SOCK-10, and one node behind two virtual servers: where the reversed tuple is another flow's
-  // already, the two could not be told apart.
-  if (!table_.enter(server_leg(index), target.reversed())) return false;
+  if (!enter_way_back(now, index, target.reversed())) return false;
   table_.set_target(client_leg(index), target);
   table_.set_target(server_leg(index), key.reversed());
   for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
@@ -112,6 +109,32 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
   if (reply.flags() & SsmbFlags::half_flow) flow.flags |= FlowPair::kHalfFlow;
   const uint32_t idle = reply.xlat().idle_timeout();
   flow.idle_seconds = static_cast<uint16_t>(idle < 0xffff ? idle : 0xffff);
+  return true;
+}
+
+// Makes return packets findable, whatever their DSCP: servers choose it by themselves (DFS-09).
+// What has the signature already may be over, or the same session with another DSCP; else the two
+// could not be told apart (SOCK-10; one node behind two virtual servers).
+bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key) {
+  const LegIndex server = server_leg(index);
+  if (table_.enter_any_dscp(server, key)) return true;
+  const LegIndex holder = table_.find(key);
+  if (holder == kNoLeg) return false;
+  if (pair(pair_of(holder)).flow_class == FlowClass::linger) {
+    return forget(now, pair_of(holder)) && table_.enter_any_dscp(server, key);
+  }
+  return join_session(index, holder);
+}
+
+bool Flows::join_session(PairIndex index, LegIndex way_back) {
+  const PairIndex session = pair_of(way_back);
+  FlowKey first = table_.key_of(client_leg(session));
+  const FlowKey key = table_.key_of(client_leg(index));
+  first.dscp = key.dscp;
+  if (is_client_leg(way_back) || !(first == key)) return false;
+  pair(index).flags |= FlowPair::kVariant;
+  pair(session).flags |= FlowPair::kHasVariants;
+  table_.leg(server_leg(index)).detail = session;
   return true;
 }
 
@@ -164,21 +187,23 @@ void Flows::refuse(Instant now, PairIndex index, PairMode mode) {
 // The flow could not be entered: the control segment takes its count back (NORES), the client's
 // next attempt asks again.
 void Flows::fail(Instant now, PairIndex index, DropReason why) {
-  report_end(now, index, SsmbError::nores);
-  const WaitingRoom::Place place = table_.leg(client_leg(index)).detail;
+  WaitingRoom::Place& place = table_.leg(client_leg(index)).detail;
   if (place != WaitingRoom::kNoPlace) waiting_.dismiss(place, why);
-  table_.leg(client_leg(index)).detail = WaitingRoom::kNoPlace;
-  remove(index);
+  place = WaitingRoom::kNoPlace;
+  pair(index).mode = PairMode::discard;
+  pair(index).flags |= FlowPair::kNotEntered;
+  conclude(now, index);
 }
 
-// Hands the packets that waited to the pipeline, and puts the flow into its class: `resumed` tells
-// that it is an old session.
-void Flows::release_waiting(PairIndex index, bool resumed) {
+// Hands the packets that waited to the pipeline, and puts the flow into its class: only one that
+// `resumes` an old session, as the control segment knows, need not show both sides to count as
+// established.
+void Flows::release_waiting(PairIndex index, bool resumes) {
   FlowEntry& client = table_.leg(client_leg(index));
   const WaitingRoom::Place place = client.detail;
   client.detail = WaitingRoom::kNoPlace;
   const FlowClass flow_class = client.protocol == kProtocolUdp ? FlowClass::udp
-                               : resumed                       ? FlowClass::established
+                               : resumes                       ? FlowClass::established
                                                                : FlowClass::opening;
   FlowPair aged = pair(index);
   aged.flow_class = flow_class;

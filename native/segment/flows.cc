@@ -99,16 +99,18 @@ void Flows::set_class(Instant now, PairIndex index, FlowClass flow_class) {
   move_class(index, flow_class, time_.tick(now) + timeout_of(aged));
 }
 
+// The packet takes its place first: what cannot wait must not push out another flow.
 void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
-  DropReason why;
-  const PairIndex index = allocate(now, why);
-  if (index == kNoPair) return packet.drop(why);
   const WaitingRoom::Place place = waiting_.enter();
-  if (place == WaitingRoom::kNoPlace || !table_.enter(client_leg(index), packet.key)) {
-    if (place != WaitingRoom::kNoPlace) waiting_.leave(place);
+  if (place == WaitingRoom::kNoPlace) return packet.drop(DropReason::waiting_full);
+  waiting_.join(place, packet);
+  if (packet.verdict != Verdict::none) return waiting_.give_back(place);
+  if (opens_session(packet)) forget_past(now, packet.key);
+  const PairIndex index = allocate(now);
+  if (index == kNoPair) return waiting_.dismiss(place, DropReason::flow_table_full);
+  if (!table_.enter(client_leg(index), packet.key)) {
     table_.release(index);
-    return packet.drop(place == WaitingRoom::kNoPlace ? DropReason::waiting_full
-                                                      : DropReason::flow_table_full);
+    return waiting_.dismiss(place, DropReason::flow_table_full);
   }
   FlowPair& flow = pair(index);
   flow.serial = next_serial();
@@ -116,100 +118,116 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
   flow.vs = vs;
   flow.in_port = packet.in_port;
   flow.flags = outbound ? FlowPair::kOutbound : 0;
+  flow.flow_class = FlowClass::waiting;
   FlowEntry& leg = table_.leg(client_leg(index));
   leg.detail = place;
   leg.last_seen = flow.opened;
-  waiting_.join(place, packet);
-  flow.flow_class = FlowClass::waiting;
-  if (packet.verdict != Verdict::none) return remove(index);
   counters_.raise(Counter::queries);
   expire_waiting(now, index);
+}
+
+// Flows of an earlier session with this signature, whatever their DSCP, would send packets of the
+// new one where they went then.
+void Flows::forget_past(Instant now, const FlowKey& key) {
+  PairIndex past[FlowTable::kMostVariants];
+  size_t count = 0;
+  table_.for_each_variant(key, [&](LegIndex leg) {
+    if (pair(pair_of(leg)).flow_class == FlowClass::linger) past[count++] = pair_of(leg);
+  });
+  for (size_t i = 0; i < count; ++i) forget(now, past[i]);
 }
 
 // SYN retransmissions while the first waits would reach the server as duplicates (HS-05).
 void Flows::wait(LegIndex leg, Packet& packet) {
   const WaitingRoom::Place place = table_.leg(leg).detail;
-  const PooledPacket* first = waiting_.first(place);
-  if (opens_session(packet) && first != nullptr && opens_session(first->packet)) {
+  if (opens_session(packet) && opens_session(waiting_.first(place)->packet)) {
     return packet.drop(DropReason::waiting_duplicate);
   }
   waiting_.join(place, packet);
 }
 
-PairIndex Flows::allocate(Instant now, DropReason& why) {
-  why = DropReason::flow_table_full;
+PairIndex Flows::allocate(Instant now) {
   const bool full = live_pairs() >= options_.limits.flows;
   return full && !evict_one(now) ? kNoPair : table_.allocate();
 }
 
 // Makes room when the table is full (FLOWLIFE-03 to 05): what is over or was refused first, then
-// half-open flows, then the least recently used; never a flow in its handshake with the control
-// segment or in its close. A timer that passed over activity is put right on the way, which the
-// bound keeps short.
+// half-open flows, then the least recently used; never a flow that waits for its decision or is in
+// its close. While others wait for a decision no established flow gives way, so a flood of SYNs
+// costs one of them at most.
 bool Flows::evict_one(Instant now) {
-  static constexpr FlowClass kOrder[] = {FlowClass::linger, FlowClass::refused, FlowClass::opening,
-                                         FlowClass::udp, FlowClass::established};
+  for (const FlowClass over : {FlowClass::linger, FlowClass::refused}) {
+    const TimerId index = wheel(over).first();
+    if (index != kNoTimer && forget(now, index)) return true;
+  }
   if (!outbox_.has_room(DeleteView::kSize)) return false;
-  for (const FlowClass flow_class : kOrder) {
-    for (int attempts = 0; attempts < 64; ++attempts) {
-      const TimerId index = wheel(flow_class).first();
-      if (index == kNoTimer) break;
-      const Tick due = last_seen(index) + timeout_of(pair(index));
-      const bool idles = flow_class != FlowClass::linger && flow_class != FlowClass::refused;
-      if (idles && attempts < 63 && tick_before(links_.deadline(index), due)) {
-        wheel(flow_class).arm(index, due);
-        continue;
-      }
-      if (idles) {
-        pair(index).end_reason = EndReason::overflow;
-        report_end(now, index, SsmbError::none);
-        counters_.raise(Counter::flows_evicted);
-      }
-      remove(index);
-      return true;
-    }
+  for (const FlowClass alive : {FlowClass::opening, FlowClass::udp, FlowClass::established}) {
+    if (alive == FlowClass::established && wheel(FlowClass::waiting).count() > 0) return false;
+    const PairIndex index = least_recently_used(alive);
+    if (index == kNoPair) continue;
+    end_session(now, index, EndReason::overflow);
+    return true;
   }
   return false;
 }
 
-bool Flows::follow(Instant now, LegIndex index, const Packet& packet) {
-  const PairIndex flow_index = pair_of(index);
-  FlowPair& flow = pair(flow_index);
-  FlowEntry& leg = table_.leg(index);
-  const bool tcp = leg.protocol == kProtocolTcp;
-  // DFS-20: the signature of a closed flow may begin a new session at once.
-  if (flow.flow_class == FlowClass::linger && tcp && opens_session(packet)) {
-    counters_.raise(Counter::flows_removed);
-    remove(flow_index);
-    return false;
+// The first timer that is due tells, unless packets came since it was set: then it is put right and
+// the next one asked, a bounded number of times. As exact as the wheel: to 256 ms for time-outs of
+// a minute, to 65 s for those of hours.
+PairIndex Flows::least_recently_used(FlowClass flow_class) {
+  PairIndex oldest = kNoPair;
+  for (int looks = 0; looks < 64; ++looks) {
+    const TimerId index = wheel(flow_class).first();
+    if (index == kNoTimer) break;
+    if (oldest == kNoPair || tick_before(last_seen(index), last_seen(oldest))) oldest = index;
+    const Tick due = last_seen(index) + timeout_of(pair(index));
+    if (!tick_before(links_.deadline(index), due)) break;
+    wheel(flow_class).arm(index, due);
   }
+  return oldest;
+}
+
+bool Flows::begins_anew(LegIndex leg, const Packet& packet) const {
+  return table_.pair(pair_of(leg)).flow_class == FlowClass::linger && opens_session(packet);
+}
+
+PairIndex Flows::session_of(PairIndex index) const {
+  const bool variant = (table_.pair(index).flags & FlowPair::kVariant) != 0;
+  return variant ? table_.leg(server_leg(index)).detail : index;
+}
+
+void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
+  const FlowPair& flow = pair(pair_of(index));
+  FlowEntry& leg = table_.leg(index);
   const uint32_t segments = packet.wire_segments();
   const uint32_t header = packet.headers.payload - packet.headers.l3;
   leg.last_seen = time_.tick(now);
   leg.packets += segments;
   leg.bytes += packet.headers.end - packet.headers.l3 + uint64_t{segments - 1} * header;
-  if (!tcp || (flow.flags & FlowPair::kHalfFlow)) return true;
+  if (flow.flow_class == FlowClass::linger) return;
+  // A variant has a client's leg only; what it shows, it shows of the session.
+  const PairIndex session = session_of(pair_of(index));
+  FlowEntry& from = session == pair_of(index) ? leg : table_.leg(client_leg(session));
+  from.last_seen = leg.last_seen;
+  if (leg.protocol != kProtocolTcp || (flow.flags & FlowPair::kHalfFlow)) return;
   TrackedSegment segment = tracked(packet);
   if ((leg.flags & LegFlags::kOffsets) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.
-    segment.seq -= offsets_[flow_index].ack;
-    segment.ack -= offsets_[flow_index].seq;
+    segment.seq -= offsets_[session].ack;
+    segment.ack -= offsets_[session].seq;
   }
-  apply_event(now, flow_index, track_tcp(leg, table_.leg(other_leg(index)), segment));
-  return true;
+  FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
+  apply_event(now, session, track_tcp(from, to, segment));
 }
 
 void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {
-  if (event == TrackEvent::none || pair(index).flow_class == FlowClass::linger) return;
   switch (event) {
-    case TrackEvent::established: return set_class(now, index, FlowClass::established);
+    case TrackEvent::established:
+      if (pair(index).flow_class != FlowClass::opening) return;
+      return set_class(now, index, FlowClass::established);
     case TrackEvent::closing: return set_class(now, index, FlowClass::closing);
-    case TrackEvent::closed:
-      counters_.raise(Counter::flows_closed_fin);
-      return end_variants(now, index, EndReason::fin);
-    case TrackEvent::reset:
-      counters_.raise(Counter::flows_closed_rst);
-      return end_variants(now, index, EndReason::rst);
+    case TrackEvent::closed: return end_session(now, index, EndReason::fin);
+    case TrackEvent::reset: return end_session(now, index, EndReason::rst);
     case TrackEvent::none: return;
   }
 }

@@ -54,9 +54,11 @@ class Flows {
   void open(Instant now, Packet& packet, uint16_t vs, bool outbound);
   // A packet of a flow that still waits joins its queue, or is dropped.
   void wait(LegIndex leg, Packet& packet);
-  // A packet of a translated flow: counts it and follows its TCP. False if it begins a new session
-  // on a flow that has ended: that flow is gone then, and the packet opens another.
-  bool follow(Instant now, LegIndex leg, const Packet& packet);
+  // Whether a packet begins a new session with the signature of one that is over (DFS-20): it is
+  // for open(), which forgets the other.
+  bool begins_anew(LegIndex leg, const Packet& packet) const;
+  // A packet of a translated flow: counts it and follows its TCP.
+  void follow(Instant now, LegIndex leg, const Packet& packet);
   // What a packet of this leg becomes, without Ethernet addresses.
   Rewrite rewrite_of(LegIndex leg) const {
     return leg_rewrite(table_, leg, offsets_[pair_of(leg)]);
@@ -70,7 +72,7 @@ class Flows {
   PacketQueue& released() { return released_; }
   void done(PooledPacket* packet) { waiting_.done(packet); }
 
-  // Ends the flows of a virtual server.
+  // Ends the flows of a virtual server, decided or not.
   void remove_virtual_server(Instant now, uint16_t vs);
   // Begins to send the flow table as STATE messages, from `cursor` on, `max_records` of them or all
   // if 0; goes on in poll() where the ring is full.
@@ -86,10 +88,16 @@ class Flows {
   uint32_t next_serial();
   Tick timeout_of(const FlowPair& pair) const;
   Tick last_seen(PairIndex index) const;
+  // The pair that follows TCP for this one: itself, unless it is a variant.
+  PairIndex session_of(PairIndex index) const;
+  template <class Visit>
+  void for_each_variant_of(PairIndex session, Visit&& visit);
 
   // flows.cc: opening and following
-  PairIndex allocate(Instant now, DropReason& why);
+  PairIndex allocate(Instant now);
   bool evict_one(Instant now);
+  void forget_past(Instant now, const FlowKey& key);
+  PairIndex least_recently_used(FlowClass flow_class);
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }
   void set_class(Instant now, PairIndex index, FlowClass flow_class);
   void move_class(PairIndex index, FlowClass flow_class, Tick deadline);
@@ -97,8 +105,9 @@ class Flows {
 
   // decisions.cc: REPLY
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
-  void report_unentered(const ReplyView& reply, const FlowKey& key);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
+  bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);
+  bool join_session(PairIndex index, LegIndex way_back);
   bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
                     const FlowKey& target, DropReason& why);
   void store_offsets(PairIndex index, const ReplyView& reply);
@@ -106,26 +115,40 @@ class Flows {
   void fail(Instant now, PairIndex index, DropReason why);
   void release_waiting(PairIndex index, bool resumed);
 
-  // flow_end.cc: ends, timers, reports
+  // flow_end.cc: ends and timers
   void end(Instant now, PairIndex index, uint8_t reason);
-  void end_variants(Instant now, PairIndex index, uint8_t reason);
+  void end_session(Instant now, PairIndex index, uint8_t reason);
+  void conclude(Instant now, PairIndex index);
+  bool forget(Instant now, PairIndex index);
   void remove(PairIndex index);
   void free_pair(PairIndex index);
-  bool report_end(Instant now, PairIndex index, uint8_t error);
   void expire(Instant now, PairIndex index);
   void expire_waiting(Instant now, PairIndex index);
   void fire(Instant now, FlowClass flow_class, PairIndex index);
+
+  // reports.cc: what the control segment is told
   bool send_query(Instant now, PairIndex index);
+  bool report_end(Instant now, PairIndex index);
+  void report_unentered(const ReplyView& reply);
+  uint8_t tcp_state_of(PairIndex index) const;
+  template <class View>
+  void fill_totals(Instant now, PairIndex index, View message) const;
   void fill_counts(Instant now, PairIndex index, CntView cnt) const;
   void report_statistics(Instant now);
   void continue_dump(Instant now);
   bool dump_one(Instant now, PairIndex index, uint64_t next_cursor);
+  void store_translation(PairIndex index, StateView message) const;
   PairIndex next_to_dump(PairIndex from) const;
 
   struct Dump {
     bool active = false;
     PairIndex next = 0;
     uint32_t remaining = 0;
+  };
+  struct Statistics {
+    uint32_t slice = 0;
+    PairIndex next = 0;
+    PairIndex share = 0;  // pairs in a slice
   };
 
   Options options_;
@@ -141,14 +164,14 @@ class Flows {
   std::array<TimerWheel, kFlowClasses> wheels_;
   PacketQueue released_;
   Dump dump_;
-  // Each packet of a batch ends two flows at most: the one it replaces, and the one evicted for it.
-  static constexpr uint32_t kMostOver = 2 * kBatchCapacity;
+  // Each packet of a batch ends two sessions at most: the one it replaces, and one evicted for it.
+  static constexpr uint32_t kMostOver = 2 * FlowTable::kMostVariants * kBatchCapacity;
   std::array<PairIndex, kMostOver> over_;  // to be freed by end_batch()
   size_t over_count_ = 0;
   bool batch_open_ = false;
   uint32_t serial_counter_ = 0;
+  Statistics statistics_;
   Tick next_statistics_;
-  PairIndex statistics_cursor_ = 0;
 };
 
 }  // namespace sluice

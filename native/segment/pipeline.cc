@@ -67,7 +67,10 @@ void Pipeline::parse_batch(Batch& batch) {
     segments += packet.verdict == Verdict::none ? packet.wire_segments() : 1;
     if (packet.verdict != Verdict::none) continue;
     const MacAddress dst = EthernetHeader(packet.data).dst();
-    if (dst != ports_[packet.in_port].mac && !dst.is_multicast()) {
+    if (dst.is_multicast()) {
+      // RFC 1122 3.3.6; nothing that a flow could be made of comes to more than one (TCPX-78).
+      if (has_signature(packet)) packet.drop(DropReason::multicast);
+    } else if (dst != ports_[packet.in_port].mac) {
       packet.drop(DropReason::ethernet_other_host);
     }
   }
@@ -110,11 +113,12 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     case PairMode::free:
     case PairMode::over: SLUICE_CHECK(false);  // the index names neither
   }
-  if (!may_pass(packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
-  if (!flows_.follow(now, action.leg, packet)) {
+  if (flows_.begins_anew(action.leg, packet)) {
     action.leg = kNoLeg;
     return act_on_stranger(now, packet, action);
   }
+  if (!may_pass(packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
+  flows_.follow(now, action.leg, packet);
   action.hop = leg.next_hop;
   packet.verdict = Verdict::forward;
 }
@@ -128,8 +132,10 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
     return packet.drop(DropReason::ip_fragment);
   }
   if (stack_.is_for_us(packet)) return stack_.deliver(now, packet);
-  if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(DropReason::multicast);
+  DropReason why = DropReason::multicast;
+  if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
   if (has_signature(packet) && ports_[packet.in_port].internal) {
+    if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
     return open_flow(now, packet, 0, true);
   }
   if (!forward_) return packet.drop(DropReason::no_virtual_server);
@@ -137,7 +143,7 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
 }
 
 // A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
-// older than the flow (FLOWLIFE-16).
+// older than the flow (FLOWLIFE-16). What was damaged on its way begins nothing (DFS-26).
 void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
   const uint8_t flags = packet.headers.tcp_flags;
   const bool tcp = packet.headers.protocol == kProtocolTcp;

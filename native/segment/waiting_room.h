@@ -26,6 +26,8 @@ class WaitingRoom {
   uint8_t& tries(Place place) { return places_[place].tries; }
   PooledPacket* first(Place place) const { return places_[place].queue.front(); }
 
+  // Frees a place that nobody joined.
+  void give_back(Place place) { leave(place); }
   // Frees the place and gives its packets back to whoever resumes them.
   PacketQueue leave(Place place);
   // Frees the place; its packets are dropped for `reason`.

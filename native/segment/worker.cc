@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+
 #include "base/clock.h"
 
 namespace sluice {
@@ -51,6 +53,7 @@ bool Worker::poll(Instant now) {
   for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
   flows_.poll(now);
   stack_.poll(now);
+  control_link_.poll(now);
   publish_figures();
   return worked;
 }
@@ -79,7 +82,7 @@ bool Worker::handle_messages(Instant now) {
   for (; handled < kMessagesPerPoll; ++handled) {
     const ByteSpan message = shared_.from_control.front();
     if (message.empty()) break;
-    control_link_.handle(now, message);
+    if (!control_link_.handle(now, message)) break;
     shared_.from_control.pop();
   }
   resume_released(now);
@@ -112,8 +115,12 @@ void Worker::publish_figures() {
 }
 
 Instant Worker::deadline(Instant now) const {
-  Instant earliest = flows_.deadline(now);
-  if (stack_.deadline() < earliest) earliest = stack_.deadline();
+  Instant earliest = std::min(flows_.deadline(now), stack_.deadline());
+  earliest = std::min(earliest, control_link_.deadline());
+  // A message waits until the control segment has read what was told to it.
+  if (!shared_.from_control.empty()) {
+    earliest = std::min(earliest, now + Duration::milliseconds(1));
+  }
   for (const auto& port : ports_) {
     if (port->deadline() < earliest) earliest = port->deadline();
   }

@@ -55,6 +55,9 @@ class Stack : private Solicitor {
   // Answers the packet or not, and sets its verdict: deliver or drop. May change its bytes.
   void deliver(Instant now, Packet& packet);
 
+  // Whether packets are forwarded to a destination at all: not to ourselves (own_address), nor to
+  // more than one host (multicast).
+  bool may_be_sent_to(const IpAddress& destination, DropReason& why) const;
   // The next hop towards a destination, with a reference for the caller. kNoNextHop, and why:
   // no_route, multicast (or a subnet's broadcast address), own_address, neighbor_table_full.
   NextHop acquire_next_hop(Instant now, const IpAddress& destination, DropReason& why);
@@ -81,7 +84,6 @@ class Stack : private Solicitor {
 
  private:
   void solicit(PortId port, const IpAddress& target, const MacAddress* known) override;
-  bool may_be_sent_to(const IpAddress& destination, DropReason& why) const;
   void announce_due(Instant now);
 
   FrameSink& sink_;

@@ -92,7 +92,7 @@ export const counterTexts = {
   flowsEvicted:
     'Flows evicted from a full table',
   flowsRemoved:
-    'Flows removed with their virtual server, or replaced by a new session',
+    'Flows ended with their virtual server',
   flows:
     'Flows in the table, without those in linger',
   timeWait:

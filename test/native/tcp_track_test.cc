@@ -68,7 +68,7 @@ TEST_CASE("HS-22 FLOWLIFE-02 a close from either side, step by step, also across
   }
 }
 
-TEST_CASE("HS-28 a RST or FIN outside the window changes nothing, inside it counts") {
+TEST_CASE("HS-28 TCPX-36 a FIN outside the window changes nothing, nor a RST beside its edge") {
   for (const uint32_t off : {1001u, 0x7fffffffu, 0x80000000u, 0xffffffffu}) {
     CAPTURE(off);
     Tracked t = established();
@@ -79,11 +79,33 @@ TEST_CASE("HS-28 a RST or FIN outside the window changes nothing, inside it coun
     CHECK_FALSE(t.client.tcp.has(LegTcpState::kFin));
     CHECK_FALSE(t.server.tcp.has(LegTcpState::kFin));
   }
-  for (const uint32_t inside : {0u, 1u, 1000u}) {
-    CAPTURE(inside);
-    CHECK(established().from_client(kTcpRst, kC + 1 + inside, 0) == TrackEvent::reset);
-    CHECK(established().from_server(kTcpRst, kS + 1 + inside, 0) == TrackEvent::reset);
+  for (const uint32_t beside : {1u, 1000u}) {
+    CAPTURE(beside);
+    CHECK(established().from_client(kTcpRst, kC + 1 + beside, 0) == TrackEvent::none);
+    CHECK(established().from_server(kTcpRst, kS + 1 + beside, 0) == TrackEvent::none);
   }
+  CHECK(established().from_client(kTcpRst, kC + 1, 0) == TrackEvent::reset);
+  CHECK(established().from_server(kTcpRst, kS + 1, 0) == TrackEvent::reset);
+}
+
+TEST_CASE("HS-28 a RST counts wherever the receiver may be: from what it acknowledged to the end") {
+  for (const uint32_t at : {0u, 1u, 299u, 300u}) {
+    CAPTURE(at);
+    Tracked t = established();
+    t.from_client(kTcpAck, kC + 1, kS + 1, 300);  // its acknowledgement is still under way
+    CHECK(t.from_client(kTcpRst, kC + 1 + 301, 0) == TrackEvent::none);
+    CHECK(t.from_client(kTcpRst, kC, 0) == TrackEvent::none);
+    CHECK(t.from_client(kTcpRst, kC + 1 + at, 0) == TrackEvent::reset);
+  }
+}
+
+TEST_CASE("HS-28 FLOWLIFE-16 in mid-session a repeated segment opens no window for a RST") {
+  Tracked t;
+  t.from_server(kTcpAck, kS, kC + 5000);
+  t.from_client(kTcpAck, kC, kS, 100);  // acknowledged long ago
+  CHECK(t.from_client(kTcpRst, kC + 0x40000000, 0) == TrackEvent::none);
+  CHECK(t.from_client(kTcpRst, kC + 100, 0) == TrackEvent::none);
+  CHECK(t.from_client(kTcpRst, kC + 5000, 0) == TrackEvent::reset);
 }
 
 TEST_CASE("HS-28 a SYN is refused by a RST that acknowledges it, not by another") {
@@ -121,8 +143,8 @@ TEST_CASE("HS-22 a scaled window widens what is accepted, an unscaled one does n
     answer.window_scale = scale;
     track_tcp(t.server, t.client, answer);
     t.from_client(kTcpAck, kC + 1, kS + 1);
-    CHECK(t.from_client(kTcpRst, kC + 1 + 100'000, 0) ==
-          (scaled ? TrackEvent::reset : TrackEvent::none));
+    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1 + 100'000, kS + 1) ==
+          (scaled ? TrackEvent::closing : TrackEvent::none));
   }
 }
 

@@ -1,0 +1,199 @@
+// The part of Flows that tells the control segment: QUERY, DELETE, STATS, STATE.
+
+#include <algorithm>
+
+#include "bus/signature.h"
+#include "segment/flows.h"
+#include "wire/ip_protocol.h"
+#include "wire/tcp.h"
+
+namespace sluice {
+
+namespace {
+
+constexpr Tick kStatisticsSlices = 64;
+constexpr int kDumpSlice = 512;  // STATE records between two looks at the ports
+
+uint8_t tcp_state_of(const FlowEntry& client, const FlowEntry& server) {
+  if (client.protocol != kProtocolTcp) return TcpState::none;
+  constexpr uint8_t kOpen = LegTcpState::kSeen | LegTcpState::kAcked;
+  const bool client_fin = client.tcp.has(LegTcpState::kFin);
+  const bool server_fin = server.tcp.has(LegTcpState::kFin);
+  if (client.tcp.has(LegTcpState::kFinAcked) && server.tcp.has(LegTcpState::kFinAcked)) {
+    return TcpState::ended;
+  }
+  if (client_fin && server_fin) return TcpState::both_closed;
+  if (client_fin) return TcpState::client_closed;
+  if (server_fin) return TcpState::server_closed;
+  return client.tcp.has(kOpen) && server.tcp.has(kOpen) ? TcpState::established : TcpState::opening;
+}
+
+}  // namespace
+
+bool Flows::send_query(Instant now, PairIndex index) {
+  const FlowPair& flow = pair(index);
+  const Packet& packet = waiting_.first(table_.leg(client_leg(index)).detail)->packet;
+  QueryView message = outbox_.begin<QueryView>(flow.serial);
+  message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
+  store_signature(message.sig(), table_.key_of(client_leg(index)));
+  message.set_timestamp(time_.wall_us(now, flow.opened));
+  message.set_in_if(flow.in_port);
+  message.set_vs_id(flow.vs);
+  message.set_reason(QueryReason::udp);
+  if (packet.key.protocol == kProtocolTcp) {
+    const TcpHeader tcp(packet.at(packet.headers.l4));
+    message.set_tcp_seq(tcp.seq().raw());
+    message.set_tcp_ack(tcp.has(kTcpAck) ? tcp.ack().raw() : 0);
+    message.set_tcp_flags(tcp.flags());
+    message.set_reason(tcp.has(kTcpSyn) ? QueryReason::open : QueryReason::mid_session);
+  }
+  return outbox_.put(message);
+}
+
+void Flows::fill_counts(Instant now, PairIndex index, CntView cnt) const {
+  const FlowEntry& client = table_.leg(client_leg(index));
+  const FlowEntry& server = table_.leg(server_leg(index));
+  cnt.set_pkts_in(client.packets);
+  cnt.set_bytes_in(client.bytes);
+  cnt.set_pkts_out(server.packets);
+  cnt.set_bytes_out(server.bytes);
+  cnt.set_t_open(time_.wall_us(now, table_.pair(index).opened));
+  cnt.set_t_last(time_.wall_us(now, last_seen(index)));
+}
+
+uint8_t Flows::tcp_state_of(PairIndex index) const {
+  const PairIndex session = session_of(index);
+  if (table_.pair(session).end_reason == EndReason::rst) return TcpState::ended;
+  return sluice::tcp_state_of(table_.leg(client_leg(session)), table_.leg(server_leg(session)));
+}
+
+// What DELETE and STATS have in common.
+template <class View>
+void Flows::fill_totals(Instant now, PairIndex index, View message) const {
+  const FlowPair& flow = table_.pair(index);
+  message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
+  store_signature(message.sig(), table_.key_of(client_leg(index)));
+  fill_counts(now, index, message.cnt());
+  message.set_tcp_state(tcp_state_of(index));
+  message.set_node_hint(flow.node);
+}
+
+bool Flows::report_end(Instant now, PairIndex index) {
+  const FlowPair& flow = pair(index);
+  DeleteView message = outbox_.begin<DeleteView>(flow.serial);
+  fill_totals(now, index, message);
+  message.set_reason(flow.end_reason);
+  if (flow.flags & FlowPair::kNotEntered) message.set_error_code(SsmbError::nores);
+  return outbox_.put(message);
+}
+
+// There is no room for a flow that was decided: the control segment takes its count back.
+void Flows::report_unentered(const ReplyView& reply) {
+  DeleteView message = outbox_.begin<DeleteView>(reply.serial());
+  message.set_error_code(SsmbError::nores);
+  message.set_flags(reply.flags() & SsmbFlags::outbound);
+  store_signature(message.sig(), load_signature(reply.sig()));
+  message.set_node_hint(static_cast<uint16_t>(reply.xlat().node_id()));
+  outbox_.put(message);
+}
+
+// A STATS for each flow that had traffic since the last one: the table once in every interval, a
+// slice of it at a time.
+void Flows::report_statistics(Instant now) {
+  const auto interval = static_cast<Tick>(options_.timeouts.stats_interval.milliseconds());
+  const Tick pause = interval == 0 ? 1000 : interval / kStatisticsSlices + 1;
+  next_statistics_ = time_.tick(now) + pause;
+  if (interval == 0) return;
+  Statistics& at = statistics_;
+  if (at.slice == 0) at = {0, 0, table_.high_water() / kStatisticsSlices + 1};
+  const PairIndex end = std::min(at.next + at.share, table_.high_water());
+  for (; at.next < end; ++at.next) {
+    const FlowPair& flow = pair(at.next);
+    const bool live = flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
+    if (!live || time_.tick(now) - last_seen(at.next) > pause * kStatisticsSlices) continue;
+    StatsView message = outbox_.begin<StatsView>(flow.serial);
+    fill_totals(now, at.next, message);
+    if (!outbox_.put(message)) return;  // goes on here after the pause
+  }
+  at.slice = (at.slice + 1) % kStatisticsSlices;
+}
+
+// -- STATE: the flow table, from a cursor on, as fast as the ring and the packets allow
+
+void Flows::dump(Instant now, uint64_t cursor, uint16_t max_records) {
+  dump_.active = true;
+  dump_.next = cursor < table_.high_water() ? static_cast<PairIndex>(cursor) : 0;
+  dump_.remaining = max_records == 0 ? UINT32_MAX : max_records;
+  continue_dump(now);
+}
+
+PairIndex Flows::next_to_dump(PairIndex from) const {
+  for (PairIndex index = from; index < table_.high_water(); ++index) {
+    const FlowPair& flow = table_.pair(index);
+    if (flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger) return index;
+  }
+  return kNoPair;
+}
+
+// The last record of the table carries next_cursor 0; if there is none at all, one record without
+// a signature does.
+void Flows::continue_dump(Instant now) {
+  dump_.next = next_to_dump(dump_.next);
+  if (dump_.next == kNoPair) {
+    const StateView empty = outbox_.begin<StateView>(0);
+    dump_.active = !outbox_.put(empty);
+    return;
+  }
+  for (int i = 0; i < kDumpSlice && dump_.active; ++i) {
+    const PairIndex next = next_to_dump(dump_.next + 1);
+    if (!dump_one(now, dump_.next, next == kNoPair ? 0 : next)) return;
+    dump_.next = next;
+    --dump_.remaining;
+    dump_.active = dump_.remaining > 0 && next != kNoPair;
+  }
+}
+
+bool Flows::dump_one(Instant now, PairIndex index, uint64_t next_cursor) {
+  const FlowPair& flow = pair(index);
+  const PairIndex session = session_of(index);
+  StateView message = outbox_.begin<StateView>(flow.serial);
+  message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
+  store_signature(message.sig(), table_.key_of(client_leg(index)));
+  store_translation(index, message);
+  TcpsView tcps = message.tcps();
+  tcps.set_tcp_state(tcp_state_of(index));
+  tcps.set_origin(1);  // a data flow segment
+  tcps.set_c_nxt(table_.leg(client_leg(session)).seq_end);
+  tcps.set_s_nxt(table_.leg(server_leg(session)).seq_end);
+  fill_counts(now, index, message.cnt());
+  message.set_next_cursor(next_cursor);
+  return outbox_.put(message);
+}
+
+// What the REPLY said, as far as it holds: another segment could carry the flow on with it.
+void Flows::store_translation(PairIndex index, StateView message) const {
+  const FlowPair& flow = table_.pair(index);
+  const uint8_t leg_flags = table_.leg(client_leg(index)).flags;
+  const FlowKey target = table_.target_of(client_leg(index));
+  uint16_t mask = XlatMask::src_addr | XlatMask::dst_addr | XlatMask::src_port | XlatMask::dst_port;
+  if (leg_flags & LegFlags::kDecrementTtl) mask |= XlatMask::dec_ttl;
+  XlatView xlat = message.xlat();
+  xlat.set_xlat_src_ipaddr(target.src);
+  xlat.set_xlat_dst_ipaddr(target.dst);
+  xlat.set_xlat_src_port(target.src_port);
+  xlat.set_xlat_dst_port(target.dst_port);
+  if (leg_flags & LegFlags::kSetDscp) {
+    mask |= XlatMask::tos;
+    xlat.set_xlat_tos(static_cast<uint8_t>(flow.dscp << 2));
+  }
+  xlat.set_xlat_mask(mask);
+  xlat.set_idle_timeout(flow.idle_seconds);
+  xlat.set_node_id(flow.node);
+  xlat.set_vs_id(flow.vs);
+  if (!(leg_flags & LegFlags::kOffsets)) return;
+  message.set_flags(message.flags() | SsmbFlags::add_tcp_offsets);
+  xlat.set_seq_offset(offsets_[index].seq);
+  xlat.set_ack_offset(offsets_[index].ack);
+}
+
+}  // namespace sluice
