@@ -5,6 +5,7 @@
 //   fd00:1::1/64] --- server
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,7 @@
 #include "bus/message_ring.h"
 #include "bus/messages.h"
 #include "bus/signature.h"
+#include "port/fault_port.h"
 #include "port/memory_port.h"
 #include "segment/worker.h"
 #include "support/frame.h"
@@ -27,13 +29,18 @@ inline constexpr MacAddress kClientMac{{0x02, 0, 0, 0, 0, 0xc1}};
 inline constexpr MacAddress kServerMac{{0x02, 0, 0, 0, 0, 0x51}};
 
 struct TestEngineOptions {
-  FlowTimeouts timeouts;
+  FlowTimeouts timeouts{.stats_interval = Duration()};
   SegmentLimits limits{.flows = 64,
                        .waiting_flows = 32,
                        .waiting_packets = 8,
                        .packet_buffers = 256,
                        .bus_bytes = 1 << 16};
-  PortCapabilities capabilities{.checksum = true, .tso4 = true, .tso6 = true, .uso = true};
+  StackLimits stack{.neighbors = 64, .packets_per_neighbor = 4, .held_packets = 16};
+  PortCapabilities outside{.checksum = true, .tso4 = true, .tso6 = true, .uso = true};
+  PortCapabilities inside{.checksum = true, .tso4 = true, .tso6 = true, .uso = true};
+  size_t largest_frame = kMaxFrame;
+  FaultOptions receiving;  // faults on both links, as the engine sees them
+  FaultOptions transmitting;
   bool forward = true;
   bool internal_inside = true;
   uint64_t seed = 1;
@@ -46,18 +53,19 @@ class TestEngine {
   using Decider = std::function<bool(const QueryView&, ReplyView)>;
 
   explicit TestEngine(const TestEngineOptions& options = {})
-      : from_control_(options.limits.bus_bytes), to_control_(options.limits.bus_bytes) {
-    options_ = options;
-    options_.timeouts.stats_interval = Duration();
+      : options_(options),
+        from_control_(options.limits.bus_bytes),
+        to_control_(options.limits.bus_bytes) {
     Worker::Options worker_options;
     worker_options.flows = {options.limits, options.timeouts, 1, options.seed};
+    worker_options.stack = options.stack;
     worker_options.forward = options.forward;
     worker_options.seed = options.seed;
     worker_ = std::make_unique<Worker>(
         worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_}, now_,
         kWallStart);
-    outside_ = join(kOutsideMac, false);
-    inside_ = join(kInsideMac, options.internal_inside);
+    outside_ = join(kOutsideMac, options.outside, false);
+    inside_ = join(kInsideMac, options.inside, options.internal_inside);
     worker_->stack().add_address(0, ip("192.0.2.1"), 24);
     worker_->stack().add_address(0, ip("2001:db8::1"), 64);
     worker_->stack().add_address(1, ip("10.1.0.1"), 24);
@@ -102,14 +110,13 @@ class TestEngine {
     inject(1, builder.eth(kServerMac, kInsideMac).build());
   }
   void inject(PortId port, Frame frame) {
-    const Packet packet = frame.packet();
-    SLUICE_CHECK(near_[port]->inject({packet.data, packet.length}, packet.offload));
+    SLUICE_CHECK(feed(port, frame));
     poll();
   }
   // The steps of the above one by one, for whoever measures.
-  void feed(PortId port, Frame& frame) {
+  bool feed(PortId port, Frame& frame) {
     const Packet packet = frame.packet();
-    near_[port]->inject({packet.data, packet.length}, packet.offload);
+    return near_[port]->inject({packet.data, packet.length}, packet.offload);
   }
   void poll_once() { worker_->poll(now_); }
   void discard_sent() {
@@ -136,6 +143,8 @@ class TestEngine {
   // -- control segment
 
   void decide_with(Decider decider) { decider_ = std::move(decider); }
+  // Whether it reads what it is told; if not, the ring fills.
+  void read_messages(bool reads) { reads_ = reads; }
   std::vector<Bytes> told;  // every message of the engine, answered or not
   template <class View>
   std::vector<Bytes> told_of() const {
@@ -149,6 +158,23 @@ class TestEngine {
     SLUICE_CHECK(from_control_.push(message));
     poll();
   }
+  // The REPLY that `decider` makes of a QUERY; empty if it makes none.
+  static Bytes reply_to(Bytes query_bytes, const Decider& decider) {
+    const QueryView query(query_bytes.data());
+    Bytes bytes(ReplyView::kSize);
+    ReplyView reply(bytes.data());
+    reply.set_msg_type(ReplyView::kCode);
+    reply.set_serial(query.serial());
+    store_signature(reply.sig(), load_signature(query.sig()));
+    reply.set_flags(query.flags() & SsmbFlags::outbound);
+    return decider(query, reply) ? bytes : Bytes();
+  }
+  // Answers each QUERY in `told`, oldest first, and forgets them.
+  void answer_all(const Decider& decider) {
+    const std::vector<Bytes> queries = told_of<QueryView>();
+    told.clear();
+    for (const Bytes& query : queries) tell(reply_to(query, decider));
+  }
   void add_virtual_server(uint16_t id, const IpAddress& address, L4Port port,
                           uint8_t protocol = kProtocolTcp) {
     Bytes message(AddVsView::kSize);
@@ -161,6 +187,15 @@ class TestEngine {
     add.set_protocol(protocol);
     tell(message);
   }
+  void delete_virtual_server(uint16_t id, uint32_t drain_seconds = 0) {
+    Bytes message(DeleteVsView::kSize);
+    DeleteVsView remove(message.data());
+    remove.set_msg_type(DeleteVsView::kCode);
+    remove.set_msg_length(DeleteVsView::kSize);
+    remove.set_vs_id(id);
+    remove.set_drain_secs(drain_seconds);
+    tell(message);
+  }
   // A decider that sends every flow to one endpoint, its DSCP and TTL as a router would.
   static Decider to_endpoint(const IpAddress& address, L4Port port, uint16_t node = 1) {
     return [=](const QueryView& query, ReplyView reply) {
@@ -170,10 +205,12 @@ class TestEngine {
       xlat.set_xlat_mask(XlatMask::dst_addr | XlatMask::dst_port | XlatMask::dec_ttl);
       xlat.set_node_id(node);
       xlat.set_vs_id(query.vs_id());
-      reply.set_flags(SsmbFlags::route_by_dst);
+      reply.set_flags(reply.flags() | SsmbFlags::route_by_dst);
       return true;
     };
   }
+
+  // -- accounts
 
   uint64_t count(Counter counter) const { return counters_.read(counter); }
   uint64_t dropped(DropReason reason) const { return counters_.read(reason); }
@@ -207,17 +244,64 @@ class TestEngine {
                                            counters_.dropped() + count(Counter::waiting_packets) +
                                            count(Counter::neighbor_packets);
   }
+  // Lets every flow end by silence. What is left behind then, or does not add up; "" if all is
+  // well.
+  std::string settle() {
+    reads_ = true;
+    Duration longest = options_.timeouts.established;
+    for (const Duration each : {options_.timeouts.opening, options_.timeouts.closing,
+                                options_.timeouts.udp, options_.timeouts.linger}) {
+      longest = std::max(longest, each);
+    }
+    run(longest + options_.timeouts.linger + Duration::seconds(10));
+    std::string left;
+    for (const Counter gauge :
+         {Counter::flows, Counter::time_wait, Counter::waiting_flows, Counter::waiting_packets,
+          Counter::neighbor_packets, Counter::flow_entries, Counter::pool_buffers}) {
+      if (count(gauge) != 0) left += "gauge " + std::to_string(static_cast<int>(gauge)) + "; ";
+    }
+    if (!balanced()) left += "unbalanced; ";
+    if (count(Counter::flows_opened) != flows_ended()) left += "opened and ended differ; ";
+    if (!no_next_hop_is_held()) left += "a next hop is held; ";
+    return left.empty() ? left : left + "\n" + figures();
+  }
+  uint64_t flows_ended() const {
+    return count(Counter::flows_closed_fin) + count(Counter::flows_closed_rst) +
+           count(Counter::flows_expired) + count(Counter::flows_evicted) +
+           count(Counter::flows_removed);
+  }
 
  private:
   static constexpr uint64_t kWallStart = 1'700'000'000'000'000;
 
-  std::unique_ptr<MemoryPort> join(const MacAddress& mac, bool internal) {
-    MemoryPortOptions near{.name = "near", .mac = mac, .capabilities = options_.capabilities};
-    MemoryPortOptions far{.name = "far", .mac = {}, .capabilities = options_.capabilities};
+  std::unique_ptr<MemoryPort> join(const MacAddress& mac, const PortCapabilities& capabilities,
+                                   bool internal) {
+    MemoryPortOptions near{.name = "near", .mac = mac, .capabilities = capabilities};
+    near.largest_frame = options_.largest_frame;
+    MemoryPortOptions far{.name = "far", .mac = {}, .capabilities = capabilities};
     auto [engine_side, host_side] = MemoryPort::make_pair(near, far);
     near_.push_back(engine_side.get());
-    worker_->add_port(std::move(engine_side), internal);
+    std::unique_ptr<Port> port = std::move(engine_side);
+    if (options_.receiving.any() || options_.transmitting.any()) {
+      port = std::make_unique<FaultPort>(std::move(port), options_.seed + near_.size(),
+                                         options_.receiving, options_.transmitting);
+    }
+    worker_->add_port(std::move(port), internal);
     return std::move(host_side);
+  }
+
+  // Every slot of the neighbour table can be had, so no flow refers to one.
+  bool no_next_hop_is_held() {
+    std::vector<NextHop> taken;
+    for (size_t i = 0; i < options_.stack.neighbors; ++i) {
+      IpAddress address = ip("2001:db8::ff00:0");
+      address.bytes[15] = static_cast<uint8_t>(i);
+      DropReason why;
+      const NextHop hop = worker_->stack().acquire_neighbor(now_, 0, address, why);
+      if (hop != kNoNextHop) taken.push_back(hop);
+    }
+    for (const NextHop hop : taken) worker_->stack().release_next_hop(hop);
+    return taken.size() == options_.stack.neighbors;
   }
 
   void introduce(PortId port, const MacAddress& mac, const IpAddress& address,
@@ -238,21 +322,14 @@ class TestEngine {
   void collect() {
     while (auto frame = outside_->take()) to_client.push_back(std::move(*frame));
     while (auto frame = inside_->take()) to_server.push_back(std::move(*frame));
-    for (ByteSpan message = to_control_.front(); !message.empty(); message = to_control_.front()) {
+    while (reads_ && !to_control_.empty() && from_control_.has_room(ReplyView::kSize)) {
+      const ByteSpan message = to_control_.front();
       told.emplace_back(message.begin(), message.end());
       to_control_.pop();
-      if (told.back()[0] == QueryView::kCode && decider_) answer(told.back());
+      if (told.back()[0] != QueryView::kCode || !decider_) continue;
+      const Bytes reply = reply_to(told.back(), decider_);
+      if (!reply.empty()) SLUICE_CHECK(from_control_.push(reply));
     }
-  }
-
-  void answer(Bytes query_bytes) {
-    const QueryView query(query_bytes.data());
-    Bytes bytes(ReplyView::kSize);
-    ReplyView reply(bytes.data());
-    reply.set_msg_type(ReplyView::kCode);
-    reply.set_serial(query.serial());
-    store_signature(reply.sig(), load_signature(query.sig()));
-    if (decider_(query, reply)) SLUICE_CHECK(from_control_.push(bytes));
   }
 
   TestEngineOptions options_;
@@ -265,6 +342,7 @@ class TestEngine {
   std::vector<MemoryPort*> near_;                 // the engine's sides, which the worker owns
   std::unique_ptr<MemoryPort> outside_, inside_;  // the hosts' sides
   Decider decider_;
+  bool reads_ = true;
 };
 
 // A packet that the engine sent, parsed.
@@ -277,6 +355,15 @@ class Sent {
   Packet& packet() { return packet_; }
   const FlowKey& key() const { return packet_.key; }
   uint8_t flags() const { return packet_.headers.tcp_flags; }
+  TcpHeader tcp() const { return TcpHeader(packet_.at(packet_.headers.l4)); }
+  uint8_t ecn() const {
+    const uint8_t* l3 = packet_.at(packet_.headers.l3);
+    return packet_.headers.family == 4 ? l3[1] & 3 : l3[1] >> 4 & 3;
+  }
+  uint8_t ttl() const {
+    uint8_t* l3 = packet_.at(packet_.headers.l3);
+    return packet_.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
+  }
 
  private:
   Frame frame_;
