@@ -26,7 +26,11 @@ if (!(minutes > 0) || unknown.length > 0) {
   process.exit(2)
 }
 
-build('out/fuzz', ['-DSLUICE_FUZZ=ON', '-DCMAKE_CXX_COMPILER=clang++-14'])
+build(
+  'out/fuzz',
+  ['-DSLUICE_FUZZ=ON', '-DCMAKE_CXX_COMPILER=clang++-14'],
+  targets.map((target) => `fuzz_${target}`),
+)
 for (const target of targets) {
   const found = join(root, 'out/fuzz/corpus', target)
   const kept = join(root, 'test/fuzz/corpus', target)

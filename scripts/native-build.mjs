@@ -21,11 +21,11 @@ export function run(command, args, options = {}) {
   process.exit(1)
 }
 
-/** Configures and builds native/ in `folder`. */
-export function build(folder, options) {
+/** Configures native/ in `folder` and builds the named targets, or everything. */
+export function build(folder, options, targets = []) {
   const quiet = { stdio: ['ignore', 'ignore', 'inherit'] }
   run('cmake', ['-S', 'native', '-B', folder, '-G', 'Ninja', ...options], quiet)
-  run('cmake', ['--build', folder, '-j', '2'])
+  run('cmake', ['--build', folder, '-j', '2', ...targets.flatMap((name) => ['--target', name])])
 }
 
 /** The names of the fuzz targets: one for each test/fuzz/NAME.cc. */

@@ -124,11 +124,12 @@ LegIndex FlowTable::find(const FlowKey& key) const { return find_hashed(hash_of(
 // buckets, then compare. The entries are fetched by the tag match of the second.
 void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) const {
   uint64_t hashes[kBatchCapacity];
-  for (size_t i = 0; i < packets.size(); ++i) {
+  const size_t count = packets.size();
+  for (size_t i = 0; i < count; ++i) {
     hashes[i] = hash_of(packets[i].key);
     __builtin_prefetch(&buckets_[first_bucket(hashes[i])]);
   }
-  for (size_t i = 0; i < packets.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     const Bucket& bucket = buckets_[first_bucket(hashes[i])];
     const uint16_t tag = tag_of(hashes[i]);
     for (int slot = 0; slot < kSlots; ++slot) {
@@ -137,7 +138,7 @@ void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) cons
       }
     }
   }
-  for (size_t i = 0; i < packets.size(); ++i) {
+  for (size_t i = 0; i < count; ++i) {
     legs[i] = has_signature(packets[i]) ? find_hashed(hashes[i], packets[i].key) : kNoLeg;
   }
 }
