@@ -89,8 +89,6 @@ function printTable(rows) {
     const shown = first ? `${first.place}${more}` : 'open'
     console.log(`${row.padEnd(12)} ${shown.padEnd(54)} ${text.slice(0, 70)}`)
   }
-  const count = rows.filter(({ tests }) => tests.length > 0).length
-  console.log(`\n${count} of ${rows.length} rows shown`)
 }
 
 function main() {
@@ -101,11 +99,15 @@ function main() {
       json: { type: 'boolean', default: false },
     },
   })
-  const rows = selected(coverage(), values.rows).filter(
-    (row) => !values.open || row.tests.length === 0,
-  )
-  if (values.json) console.log(JSON.stringify(rows, null, 2))
-  else printTable(rows)
+  const rows = selected(coverage(), values.rows)
+  const open = rows.filter(({ tests }) => tests.length === 0)
+  const asked = values.open ? open : rows
+  if (values.json) {
+    console.log(JSON.stringify(asked, null, 2))
+  } else {
+    printTable(asked)
+    console.log(`\n${rows.length - open.length} of ${rows.length} rows shown`)
+  }
   for (const unknown of unknownIds()) console.error(unknown)
   process.exitCode = unknownIds().length > 0 ? 1 : 0
 }
