@@ -20,6 +20,15 @@ uint8_t hop_limit(const Packet& packet) {
   return packet.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
 }
 
+// A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
+// older than the flow (FLOWLIFE-16).
+bool may_begin_flow(const Packet& packet) {
+  if (packet.headers.protocol != kProtocolTcp) return true;
+  const uint8_t flags = packet.headers.tcp_flags;
+  const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
+  return (flags & kTcpRst) == 0 && !answers;
+}
+
 // Bytes of IP that one frame on the wire takes.
 uint32_t wire_ip_length(const Packet& packet) {
   const Headers& headers = packet.headers;
@@ -126,7 +135,10 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
 void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (has_signature(packet)) {
     const VirtualServer* server = flows_.virtual_servers().find(packet.key);
-    if (server != nullptr) return open_flow(now, packet, server->id, false);
+    if (server != nullptr) {
+      if (!may_begin_flow(packet)) return packet.drop(DropReason::no_flow);
+      return open_flow(now, packet, server->id, false);
+    }
   }
   if (packet.headers.fragment && stack_.owns(packet.key.dst)) {
     return packet.drop(DropReason::ip_fragment);
@@ -134,7 +146,8 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (stack_.is_for_us(packet)) return stack_.deliver(now, packet);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
-  if (has_signature(packet) && ports_[packet.in_port].internal) {
+  // Servers also answer what was routed to them, for which there is no flow.
+  if (has_signature(packet) && ports_[packet.in_port].internal && may_begin_flow(packet)) {
     if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
     return open_flow(now, packet, 0, true);
   }
@@ -142,13 +155,7 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   route(now, packet, action);
 }
 
-// A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
-// older than the flow (FLOWLIFE-16). What was damaged on its way begins nothing (DFS-26).
 void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
-  const uint8_t flags = packet.headers.tcp_flags;
-  const bool tcp = packet.headers.protocol == kProtocolTcp;
-  const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
-  if (tcp && ((flags & kTcpRst) || answers)) return packet.drop(DropReason::no_flow);
   // Forwarded packets keep their checksums, right or wrong; a flow takes memory and a
   // decision, so what opens one has to be whole (DFS-26).
   if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);

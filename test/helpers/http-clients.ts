@@ -31,8 +31,14 @@ export function url(address: string, path = '/', port = 80): string {
 }
 
 /** Fetches and gives the SHA-256 of the body, which may be larger than memory, in its place. */
-export async function curlSha256(from: Namespace, target: string): Promise<Fetched> {
-  const script = `curl -sS -g --connect-timeout 10 --max-time 100 -w '%{stderr}%{json}' '${target}' | sha256sum`
+export async function curlSha256(
+  from: Namespace,
+  target: string,
+  args: string[] = [],
+): Promise<Fetched> {
+  const limits = '--connect-timeout 10 --max-time 100'
+  const options = `-sS -g ${limits} ${args.join(' ')} -w '%{stderr}%{json}'`
+  const script = `curl ${options} '${target}' | sha256sum`
   const { stdout, stderr, code } = await from.tryExec('bash', ['-o', 'pipefail', '-c', script], {
     timeoutMs: 110_000,
   })

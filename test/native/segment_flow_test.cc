@@ -156,6 +156,15 @@ TEST_CASE("DFS-14 ARCH-09 what no virtual server takes is routed, or dropped, an
         CHECK(sent.key().dst == hosts.server);
         CHECK(sent.ttl() == 8);
         CHECK(checksum_fault(sent.packet()) == "");
+        // There is no flow: its answer, or refusal, is routed as well.
+        for (const uint8_t flags : {kTcpSyn | kTcpAck, kTcpRst | kTcpAck}) {
+          engine->clear_sent();
+          engine->from_server(
+              PacketBuilder().ip(hosts.server, hosts.client).tcp(80, 40000, flags).ttl(9));
+          REQUIRE(engine->to_client.size() == 1);
+          CHECK(Sent(engine->to_client[0]).key().src == hosts.server);
+        }
+        CHECK(engine->told.empty());
       } else {
         CHECK(engine->dropped(DropReason::no_virtual_server) == 1);
       }
