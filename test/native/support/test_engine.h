@@ -19,6 +19,7 @@
 #include "port/memory_port.h"
 #include "segment/worker.h"
 #include "support/frame.h"
+#include "support/neighbors.h"
 #include "support/packet_builder.h"
 
 namespace sluice::test {
@@ -82,10 +83,12 @@ class TestEngine {
   }
   // One poll now, and more while there is something to do; collects what was sent and told.
   void poll() {
+    bool worked;
     do {
+      fed_ = false;
+      worked = worker_->poll(now_);
       collect();
-    } while (worker_->poll(now_));
-    collect();
+    } while (worked || fed_);
   }
   // Lets time pass, polling whenever the engine asks for it.
   void run(Duration span) {
@@ -123,21 +126,27 @@ class TestEngine {
     outside_->discard();
     inside_->discard();
   }
-  // Makes the hosts' MAC addresses known to the engine, as their first ARP or NS does.
+  // Makes the hosts' MAC addresses known to the engine, as their first ARP or NS does, and answers
+  // for them from then on.
   void introduce(const Hosts& hosts) {
-    introduce(0, kClientMac, hosts.client, kOutsideMac, engine_outside(hosts));
-    introduce(1, kServerMac, hosts.server, kInsideMac, hosts.engine);
+    introduce({0, kClientMac, hosts.client}, kOutsideMac, engine_outside(hosts));
+    introduce({1, kServerMac, hosts.server}, kInsideMac, hosts.engine);
     clear_sent();
   }
+  // A host that answers neighbour requests from now on, or silence for all of them.
+  void add_host(const LinkHost& host) { hosts_.push_back(host); }
+  void silence_hosts() { hosts_.clear(); }
   static IpAddress engine_outside(const Hosts& hosts) {
     return ip(hosts.client.is_v4() ? "192.0.2.1" : "2001:db8::1");
   }
 
-  std::vector<MemoryFrame> to_client;  // what the engine sent by port 0, since clear_sent()
-  std::vector<MemoryFrame> to_server;  // and by port 1
+  std::vector<MemoryFrame> to_client;          // what the engine sent by port 0, since clear_sent()
+  std::vector<MemoryFrame> to_server;          // and by port 1
+  std::vector<MemoryFrame> neighbor_messages;  // ARP and neighbour discovery, by either
   void clear_sent() {
     to_client.clear();
     to_server.clear();
+    neighbor_messages.clear();
   }
 
   // -- control segment
@@ -304,31 +313,31 @@ class TestEngine {
     return taken.size() == options_.stack.neighbors;
   }
 
-  void introduce(PortId port, const MacAddress& mac, const IpAddress& address,
-                 const MacAddress& engine_mac, const IpAddress& engine) {
-    PacketBuilder builder;
-    builder.eth(mac, engine_mac);
-    if (address.is_v4()) {
-      builder.arp(1, mac, address, MacAddress{}, engine);
-    } else {
-      Bytes body(engine.bytes.begin(), engine.bytes.end());  // target, then source link address
-      body.insert(body.end(), {1, 1});
-      body.insert(body.end(), mac.bytes.begin(), mac.bytes.end());
-      builder.ip(address, engine).ttl(255).icmp(135).payload(body);
+  void introduce(const LinkHost& host, const MacAddress& engine_mac, const IpAddress& engine) {
+    hosts_.push_back(host);
+    inject(host.port, neighbor_request(host, engine_mac, engine));
+  }
+
+  void sort(PortId port, MemoryFrame frame, std::vector<MemoryFrame>& packets) {
+    if (!is_neighbor_message(frame.bytes)) return packets.push_back(std::move(frame));
+    for (const LinkHost& host : hosts_) {
+      if (host.port != port) continue;
+      std::optional<Frame> answer = neighbor_answer(host, frame.bytes);
+      if (answer) fed_ |= feed(port, *answer);
     }
-    inject(port, builder.build());
+    neighbor_messages.push_back(std::move(frame));
   }
 
   void collect() {
-    while (auto frame = outside_->take()) to_client.push_back(std::move(*frame));
-    while (auto frame = inside_->take()) to_server.push_back(std::move(*frame));
+    while (auto frame = outside_->take()) sort(0, std::move(*frame), to_client);
+    while (auto frame = inside_->take()) sort(1, std::move(*frame), to_server);
     while (reads_ && !to_control_.empty() && from_control_.has_room(ReplyView::kSize)) {
       const ByteSpan message = to_control_.front();
       told.emplace_back(message.begin(), message.end());
       to_control_.pop();
       if (told.back()[0] != QueryView::kCode || !decider_) continue;
       const Bytes reply = reply_to(told.back(), decider_);
-      if (!reply.empty()) SLUICE_CHECK(from_control_.push(reply));
+      if (!reply.empty()) SLUICE_CHECK(fed_ = from_control_.push(reply));
     }
   }
 
@@ -341,6 +350,8 @@ class TestEngine {
   std::unique_ptr<Worker> worker_;
   std::vector<MemoryPort*> near_;                 // the engine's sides, which the worker owns
   std::unique_ptr<MemoryPort> outside_, inside_;  // the hosts' sides
+  std::vector<LinkHost> hosts_;
+  bool fed_ = false;  // by collect(): there is more to do
   Decider decider_;
   bool reads_ = true;
 };
