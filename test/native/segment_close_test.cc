@@ -17,17 +17,6 @@ void expect_one_end(const TestEngine& engine, uint8_t reason) {
   CHECK(told.last().error_code() == SsmbError::none);
 }
 
-// Until not even a DELETE has room: each request brings a STATE into the ring, each message of an
-// unknown type an ACK.
-void fill_ring(TestEngine& engine) {
-  TestEngine::Bytes request(StateReqView::kSize);
-  request[0] = StateReqView::kCode;
-  for (int i = 0; i < 20; ++i) engine.tell(request);
-  TestEngine::Bytes unknown(CsmbHeader::kSize);
-  CsmbHeader(unknown.data()).set_msg_length(CsmbHeader::kSize);
-  for (int i = 0; i < 8; ++i) engine.tell(unknown);
-}
-
 TEST_CASE("HS-22 HS-24 FLOWLIFE-02 each way to close is followed to its last ACK, and told once") {
   constexpr uint8_t kFin = kTcpFin | kTcpAck;
   struct Step {

@@ -133,6 +133,7 @@ class TestEngine {
     introduce({1, kServerMac, hosts.server}, kInsideMac, hosts.engine);
     clear_sent();
   }
+  Stack& stack() { return worker_->stack(); }
   // A host that answers neighbour requests from now on, or silence for all of them.
   void add_host(const LinkHost& host) { hosts_.push_back(host); }
   void silence_hosts() { hosts_.clear(); }

@@ -1,0 +1,314 @@
+// A full flow table: who gives way, and who never does.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "support/dialogue.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+TestEngineOptions table_of(uint32_t flows) {
+  TestEngineOptions options;
+  options.limits = {.flows = flows,
+                    .waiting_flows = flows,
+                    .waiting_packets = 8,
+                    .packet_buffers = 2048,
+                    .bus_bytes = 1 << 20};
+  return options;
+}
+
+// Client ports of the flows that were told as evicted, oldest message first.
+std::vector<L4Port> evicted(const TestEngine& engine) {
+  std::vector<L4Port> ports;
+  Told<DeleteView> told(engine);
+  for (size_t i = 0; i < told.count(); ++i) {
+    if (told.view(i).reason() == EndReason::overflow) {
+      ports.push_back(told.view(i).sig().src_port());
+    }
+  }
+  return ports;
+}
+
+TEST_CASE(
+    "FLOWLIFE-03 FLOWLIFE-04 in a table of 1000 the 1001st flow takes the oldest one's place") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts, table_of(1000));
+    for (L4Port port = 1; port <= 1000; ++port) {
+      Dialogue tcp(*engine, hosts, port);
+      tcp.open();
+      tcp.client_sends(kTcpAck, 10);
+      engine->run(Duration::milliseconds(2));
+    }
+    CHECK(engine->count(Counter::flow_entries) == 2000);
+    CHECK(evicted(*engine).empty());
+    Dialogue one_more(*engine, hosts, 1001);
+    one_more.open();
+    CHECK(evicted(*engine) == std::vector<L4Port>{1});
+    CHECK(engine->count(Counter::flow_entries) == 2000);
+    Told<DeleteView> told(*engine);
+    CHECK(told.last().tcp_state() == TcpState::established);
+    CHECK(told.last().cnt().pkts_in() == 3);
+    CHECK(engine->settle() == "");
+  }
+}
+
+TEST_CASE("FLOWLIFE-05 the least recently used flow goes first, whatever the order of opening") {
+  for (const Hosts& hosts : both_families()) {
+    for (const int order : {0, 1, 2}) {
+      CAPTURE(hosts.family);
+      CAPTURE(order);
+      auto engine = engine_for(hosts, table_of(40));
+      std::vector<L4Port> ports(40);
+      std::iota(ports.begin(), ports.end(), L4Port{1});
+      std::vector<Dialogue> flows;
+      for (const L4Port port : ports) flows.emplace_back(*engine, hosts, port);
+      for (Dialogue& tcp : flows) tcp.open();
+      if (order == 1) std::reverse(ports.begin(), ports.end());
+      Random random(7);
+      for (size_t i = ports.size(); order == 2 && i > 1; --i) {
+        std::swap(ports[i - 1], ports[random.below(i)]);
+      }
+      for (const L4Port port : ports) {
+        engine->run(Duration::seconds(70));
+        flows[port - 1u].client_sends(kTcpAck, 1);
+      }
+      for (L4Port port = 1000; port < 1020; ++port) {
+        Dialogue(*engine, hosts, port).open();
+        engine->run(Duration::seconds(1));
+      }
+      CHECK(evicted(*engine) == std::vector<L4Port>(ports.begin(), ports.begin() + 20));
+      CHECK(engine->settle() == "");
+    }
+  }
+}
+
+TEST_CASE("FLOWLIFE-05 what is over goes first, then refused, half-open, UDP, established") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts, table_of(6));
+    Dialogue established(*engine, hosts, 1);
+    established.open();
+    engine->run(Duration::seconds(70));
+    engine->from_client(client_datagram(hosts, 2));
+    engine->run(Duration::seconds(1));
+    Dialogue opening(*engine, hosts, 3);
+    opening.client_sends(kTcpSyn);
+    Dialogue lingering(*engine, hosts, 4);
+    lingering.open();
+    lingering.close();
+    Dialogue closing(*engine, hosts, 5);
+    closing.open();
+    closing.client_sends(kTcpFin | kTcpAck);
+    const auto forward = TestEngine::to_endpoint(hosts.server, kNodePort);
+    engine->decide_with([](const QueryView&, ReplyView reply) {
+      reply.set_error_code(SsmbError::unknown);
+      return true;
+    });
+    Dialogue(*engine, hosts, 6).client_sends(kTcpSyn);
+    engine->decide_with(forward);
+    CHECK(engine->count(Counter::flow_entries) == 12);
+
+    auto newcomer = [&, port = L4Port{100}]() mutable {
+      Dialogue(*engine, hosts, port++).open();
+      engine->run(Duration::milliseconds(1));
+      return evicted(*engine).size();
+    };
+    CHECK(newcomer() == 0);
+    CHECK(engine->count(Counter::time_wait) == 0);  // 4 made room
+    CHECK(newcomer() == 0);                         // 6 did
+    CHECK(newcomer() == 1);
+    CHECK(newcomer() == 2);
+    CHECK(newcomer() == 3);
+    CHECK(newcomer() == 4);
+    CHECK(evicted(*engine) == std::vector<L4Port>{3, 2, 1, 100});
+    // The one in its close is still there (HS-23), and ends as such.
+    closing.server_sends(kTcpFin | kTcpAck);
+    closing.client_sends(kTcpAck);
+    CHECK(engine->count(Counter::flows_closed_fin) == 2);
+    CHECK(engine->settle() == "");
+  }
+}
+
+TEST_CASE("HS-23 FLOWLIFE-05 flows in their close and flows that wait never give way") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts, table_of(10));
+    std::vector<Dialogue> closing;
+    for (L4Port port = 1; port <= 5; ++port) closing.emplace_back(*engine, hosts, port);
+    for (Dialogue& tcp : closing) {
+      tcp.open();
+      tcp.server_sends(kTcpFin | kTcpAck);
+    }
+    engine->decide_with(nullptr);
+    for (L4Port port = 6; port <= 10; ++port) Dialogue(*engine, hosts, port).client_sends(kTcpSyn);
+    for (L4Port port = 11; port <= 30; ++port) {
+      Dialogue(*engine, hosts, port).client_sends(kTcpSyn);
+      engine->from_client(client_datagram(hosts, port));
+    }
+    CHECK(engine->dropped(DropReason::flow_table_full) == 40);
+    CHECK(evicted(*engine).empty());
+    engine->answer_all(TestEngine::to_endpoint(hosts.server, kNodePort));
+    CHECK(engine->count(Counter::flows_opened) == 10);
+    for (Dialogue& tcp : closing) {
+      tcp.client_sends(kTcpFin | kTcpAck);
+      tcp.server_sends(kTcpAck);
+    }
+    CHECK(engine->count(Counter::flows_closed_fin) == 5);
+    CHECK(engine->settle() == "");
+  }
+}
+
+// A table with 500 established connections, then 100 000 SYNs from as many endpoints.
+void flood(const Hosts& hosts, Duration reply_delay, bool server_answers) {
+  auto engine = engine_for(hosts, table_of(1000));
+  std::vector<Dialogue> established;
+  for (L4Port port = 1; port <= 500; ++port) established.emplace_back(*engine, hosts, port);
+  for (Dialogue& tcp : established) tcp.open();
+  const auto forward = TestEngine::to_endpoint(hosts.server, kNodePort);
+  if (reply_delay > Duration()) engine->decide_with(nullptr);
+  engine->told.clear();
+  // They come through a gateway, as floods do.
+  const IpAddress gateway = ip(hosts.client.is_v4() ? "192.0.2.254" : "2001:db8::fe");
+  const IpAddress anywhere = hosts.client.is_v4() ? IpAddress::v4(0) : IpAddress{};
+  engine->add_host({0, kClientMac, gateway});
+  CHECK(engine->stack().add_route(anywhere, 0, gateway).ok());
+  IpAddress attacker = ip(hosts.client.is_v4() ? "198.18.0.9" : "2001:db8:9::9");
+  for (uint32_t i = 0; i < 100'000; ++i) {
+    attacker.bytes[14] = static_cast<uint8_t>(i >> 8);
+    attacker.bytes[13] = static_cast<uint8_t>(i >> 16);
+    const auto port = static_cast<L4Port>(1000 + (i & 0xff));
+    Frame syn = PacketBuilder()
+                    .eth(kClientMac, kOutsideMac)
+                    .ip(attacker, hosts.virtual_server)
+                    .tcp(port, kServicePort, kTcpSyn)
+                    .build();
+    engine->feed(0, syn);
+    if (i % 64 == 63) engine->poll();
+    if (server_answers && i % 3 == 0) {
+      engine->from_server(PacketBuilder()
+                              .ip(hosts.server, attacker)
+                              .tcp(kNodePort, port, kTcpSyn | kTcpAck)
+                              .ack(1001));
+    }
+    if (i % 2048 == 2047) {
+      engine->run(Duration::milliseconds(20));
+      if (reply_delay > Duration()) engine->answer_all(forward);
+      engine->told.clear();
+    }
+    engine->clear_sent();
+  }
+  engine->poll();
+  CHECK(engine->count(Counter::flow_entries) == 2000);
+  engine->told.clear();
+  engine->clear_sent();
+  engine->decide_with(forward);
+  for (Dialogue& tcp : established) {
+    tcp.client_sends(kTcpAck, 10);
+    tcp.server_sends(kTcpAck, 10);
+  }
+  CHECK(engine->to_client.size() >= 500);
+  CHECK(engine->to_server.size() == 500);
+  CHECK(engine->told_of<QueryView>().empty());  // none of them had to come back
+  CHECK(engine->settle() == "");
+}
+
+TEST_CASE("FLOWLIFE-05 a flood of 100 000 SYNs evicts no established flow") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    flood(hosts, Duration(), false);
+  }
+}
+
+TEST_CASE("FLOWLIFE-05 nor does it where decisions are late, or where servers answer") {
+  flood(both_families()[0], Duration::milliseconds(20), false);
+  flood(both_families()[1], Duration(), true);
+}
+
+TEST_CASE("FLOWLIFE-05 a flood meets a table full of established flows: one gives way, not more") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts, table_of(100));
+    for (L4Port port = 1; port <= 100; ++port) Dialogue(*engine, hosts, port).open();
+    engine->decide_with(nullptr);
+    for (L4Port port = 1000; port < 6000; ++port) {
+      Dialogue(*engine, hosts, port).client_sends(kTcpSyn);
+    }
+    CHECK(engine->count(Counter::flows_evicted) == 1);
+    CHECK(engine->dropped(DropReason::flow_table_full) == 4999);
+    engine->answer_all(TestEngine::to_endpoint(hosts.server, kNodePort));
+    engine->decide_with(TestEngine::to_endpoint(hosts.server, kNodePort));
+    for (L4Port port = 1000; port < 6000; ++port) {
+      Dialogue(*engine, hosts, port).client_sends(kTcpSyn);
+    }
+    CHECK(evicted(*engine).size() == 4999);  // each takes the place of the one before
+    CHECK(engine->settle() == "");
+  }
+}
+
+TEST_CASE("FLOWLIFE-03 without room to tell it nobody is evicted") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options = table_of(4);
+    options.limits.bus_bytes = 4096;
+    auto engine = engine_for(hosts, options);
+    for (L4Port port = 1; port <= 4; ++port) Dialogue(*engine, hosts, port).open();
+    engine->told.clear();
+    engine->read_messages(false);
+    fill_ring(*engine);
+    Dialogue late(*engine, hosts, 100);
+    engine->from_client(late.client(kTcpSyn));
+    CHECK(engine->dropped(DropReason::flow_table_full) == 1);
+    CHECK(engine->count(Counter::flows_evicted) == 0);
+    engine->read_messages(true);
+    engine->poll();
+    late.open();
+    CHECK(evicted(*engine) == std::vector<L4Port>{1});
+    CHECK(engine->settle() == "");
+  }
+}
+
+TEST_CASE("FLOWLIFE-16 an evicted session comes back with its next packet") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool server_first : {false, true}) {
+      CAPTURE(hosts.family);
+      CAPTURE(server_first);
+      auto engine = engine_for(hosts, table_of(2));
+      const auto forward = TestEngine::to_endpoint(hosts.server, kNodePort);
+      engine->decide_with([&](const QueryView& query, ReplyView reply) {
+        if ((query.flags() & SsmbFlags::outbound) == 0) return forward(query, reply);
+        XlatView xlat = reply.xlat();
+        xlat.set_xlat_src_ipaddr(hosts.virtual_server);
+        xlat.set_xlat_src_port(kServicePort);
+        xlat.set_xlat_mask(XlatMask::src_addr | XlatMask::src_port | XlatMask::dec_ttl);
+        reply.set_flags(reply.flags() | SsmbFlags::route_by_dst | SsmbFlags::resumed);
+        return true;
+      });
+      Dialogue session(*engine, hosts, 1);
+      session.open();
+      Dialogue(*engine, hosts, 2).open();
+      engine->run(Duration::seconds(1));
+      Dialogue(*engine, hosts, 3).open();
+      CHECK(evicted(*engine) == std::vector<L4Port>{1});
+      engine->told.clear();
+      engine->clear_sent();
+      server_first ? session.server_sends(kTcpAck, 10) : session.client_sends(kTcpAck, 10);
+      session.server_sends(kTcpAck, 10);
+      session.client_sends(kTcpAck, 10);
+      CHECK(engine->to_client.size() + engine->to_server.size() == 3);
+      Told<QueryView> queries(*engine);
+      REQUIRE(queries.count() == 1);
+      CHECK(queries.last().reason() == QueryReason::mid_session);
+      session.close();
+      CHECK(engine->count(Counter::flows_closed_fin) == 1);
+      CHECK(engine->settle() == "");
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice
