@@ -147,8 +147,9 @@ class Flows {
   };
   struct Statistics {
     uint32_t slice = 0;
-    PairIndex next = 0;
-    PairIndex share = 0;  // pairs in a slice
+    PairIndex next = 0;   // of this slice
+    PairIndex end = 0;    // of this slice
+    PairIndex share = 1;  // pairs in a slice
   };
 
   Options options_;

@@ -105,8 +105,7 @@ void Flows::report_statistics(Instant now) {
   next_statistics_ = time_.tick(now) + pause;
   if (interval == 0) return;
   Statistics& at = statistics_;
-  if (at.slice == 0) at = {0, 0, table_.high_water() / kStatisticsSlices + 1};
-  const PairIndex end = std::min(at.next + at.share, table_.high_water());
+  const PairIndex end = std::min(at.end, table_.high_water());
   for (; at.next < end; ++at.next) {
     const FlowPair& flow = pair(at.next);
     const bool live = flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
@@ -116,6 +115,9 @@ void Flows::report_statistics(Instant now) {
     if (!outbox_.put(message)) return;  // goes on here after the pause
   }
   at.slice = (at.slice + 1) % kStatisticsSlices;
+  if (at.slice == 0) at.share = table_.high_water() / kStatisticsSlices + 1;
+  at.next = at.slice * at.share;
+  at.end = at.next + at.share;
 }
 
 // -- STATE: the flow table, from a cursor on, as fast as the ring and the packets allow

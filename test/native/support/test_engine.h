@@ -21,6 +21,7 @@
 #include "support/frame.h"
 #include "support/neighbors.h"
 #include "support/packet_builder.h"
+#include "support/sent.h"
 
 namespace sluice::test {
 
@@ -355,31 +356,6 @@ class TestEngine {
   bool fed_ = false;  // by collect(): there is more to do
   Decider decider_;
   bool reads_ = true;
-};
-
-// A packet that the engine sent, parsed.
-class Sent {
- public:
-  explicit Sent(const MemoryFrame& frame) : frame_(frame.bytes, frame.offload) {
-    packet_ = frame_.packet();
-    parse(packet_);
-  }
-  Packet& packet() { return packet_; }
-  const FlowKey& key() const { return packet_.key; }
-  uint8_t flags() const { return packet_.headers.tcp_flags; }
-  TcpHeader tcp() const { return TcpHeader(packet_.at(packet_.headers.l4)); }
-  uint8_t ecn() const {
-    const uint8_t* l3 = packet_.at(packet_.headers.l3);
-    return packet_.headers.family == 4 ? l3[1] & 3 : l3[1] >> 4 & 3;
-  }
-  uint8_t ttl() const {
-    uint8_t* l3 = packet_.at(packet_.headers.l3);
-    return packet_.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
-  }
-
- private:
-  Frame frame_;
-  Packet packet_;
 };
 
 }  // namespace sluice::test
