@@ -156,6 +156,7 @@ class TestEngine {
   void decide_with(Decider decider) { decider_ = std::move(decider); }
   // Whether it reads what it is told; if not, the ring fills.
   void read_messages(bool reads) { reads_ = reads; }
+  bool has_room_to_tell(size_t size) const { return to_control_.has_room(size); }
   std::vector<Bytes> told;  // every message of the engine, answered or not
   template <class View>
   std::vector<Bytes> told_of() const {
