@@ -1,7 +1,10 @@
-import { resolve } from 'node:path'
+import { delimiter, resolve } from 'node:path'
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config'
 
 const root = import.meta.dirname
+
+// A plain user's PATH often lacks the sbin folders, where programs that tests run live.
+process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter)
 
 /** The kinds of tests, in the order in which they run: cheapest first. */
 const order = ['rules', 'unit', 'native', 'fuzz', 'addon-cmake', 'addon-gyp', 'system']

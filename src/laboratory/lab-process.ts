@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { LaboratoryError } from './error.js'
+import { toolPath } from './tools.js'
 
 export interface CommandOptions {
   input?: string | Uint8Array
@@ -27,7 +28,7 @@ export async function tryRun(
   const [file, ...args] = command
   const child = spawn(file, args, {
     cwd: options.cwd,
-    env: { ...process.env, ...options.env },
+    env: { ...process.env, PATH: toolPath(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
     timeout: options.timeoutMs ?? 60_000,
     killSignal: 'SIGKILL',
@@ -106,7 +107,7 @@ export class LabProcess {
     const [file, ...args] = command
     const child = spawn(file, args, {
       ...options,
-      env: { ...process.env, ...options.env },
+      env: { ...process.env, PATH: toolPath(), ...options.env },
       stdio: ['pipe', 'pipe', 'pipe'],
       detached: true,
     })

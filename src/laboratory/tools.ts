@@ -2,10 +2,14 @@
 import { accessSync, constants } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
+/** PATH with the sbin folders, where nginx and nft live and which a plain user's often lacks. */
+export function toolPath(): string {
+  return [process.env.PATH ?? '', '/usr/sbin', '/sbin'].join(delimiter)
+}
+
 /** Those of `tools` that are not installed. */
 export function missingTools(...tools: string[]): string[] {
-  // A plain user's PATH often lacks the sbin folders, where nginx and nft live.
-  const folders = [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin', '/sbin']
+  const folders = toolPath().split(delimiter)
   return tools.filter((tool) => !folders.some((folder) => isExecutable(join(folder, tool))))
 }
 
