@@ -44,8 +44,10 @@ class NeighborTable {
  public:
   struct Limits {
     size_t neighbors = 1024;  // at most kNoNextHop
-    size_t packets_per_neighbor = 16;
-    size_t held_packets = 1024;  // of all neighbours together
+    // What waited for a decision may come all at once to a node that nobody has spoken to yet: a
+    // burst of one flow, or the first packets of many.
+    size_t packets_per_neighbor = 256;
+    size_t held_packets = 4096;  // of all neighbours together
   };
 
   NeighborTable(const Limits& limits, uint64_t seed, PacketPool& pool, Solicitor& solicitor,

@@ -1,6 +1,7 @@
 /**
  * Servers that say who asked whom: each line over TCP, and each datagram, is answered with
- * `<own address> <client's endpoint> <what was sent>`. usage: echo_servers.mjs PORT ADDRESS...
+ * `<own address> <client's endpoint> <number of the line or datagram> <what was sent>`; the first of
+ * a client has number 1. usage: echo_servers.mjs PORT ADDRESS...
  */
 import { createSocket } from 'node:dgram'
 import { createServer, isIPv6 } from 'node:net'
@@ -15,7 +16,8 @@ function startTcp(address) {
   const server = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
     const client = endpoint(socket.remoteAddress, socket.remotePort)
     const lines = createInterface({ input: socket })
-    lines.on('line', (line) => socket.write(`${address} ${client} ${line}\n`))
+    let count = 0
+    lines.on('line', (line) => socket.write(`${address} ${client} ${++count} ${line}\n`))
     lines.on('close', () => socket.end())
     // A client may go away as it likes.
     socket.on('error', () => {})
@@ -25,9 +27,12 @@ function startTcp(address) {
 
 function startUdp(address) {
   const socket = createSocket(isIPv6(address) ? 'udp6' : 'udp4')
-  socket.on('message', (message, client) => {
-    const answer = `${address} ${endpoint(client.address, client.port)} ${message}\n`
-    socket.send(answer, client.port, client.address)
+  const counts = new Map()
+  socket.on('message', (message, { address: from, port: fromPort }) => {
+    const client = endpoint(from, fromPort)
+    const count = (counts.get(client) ?? 0) + 1
+    counts.set(client, count)
+    socket.send(`${address} ${client} ${count} ${message}\n`, fromPort, from)
   })
   return new Promise((resolve) => socket.bind(Number(port), address, resolve))
 }

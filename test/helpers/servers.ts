@@ -104,7 +104,7 @@ export async function startIperf(host: Host, port = 5201): Promise<LabProcess> {
 
 /**
  * Starts echo servers, TCP and UDP, on every address of `hosts`, which share a namespace. Each line
- * or datagram comes back behind the server's own address and the client's endpoint.
+ * or datagram comes back behind the server's own address, the client's endpoint and its number.
  */
 export async function startEcho(lab: Laboratory, hosts: Host[], port = 7): Promise<LabProcess> {
   const script = join(root, 'test/helpers/echo_servers.mjs')

@@ -61,9 +61,9 @@ export class ClientSocket {
   }
 
   /** Fetches from a web server over this connection, which stays open; gives the body. */
-  async request(target = '/'): Promise<string> {
+  async request(target = '/', headers = ''): Promise<string> {
     this.received.length = 0
-    this.write(`GET ${target} HTTP/1.1\r\nHost: test\r\n\r\n`)
+    this.write(`GET ${target} HTTP/1.1\r\nHost: test\r\n${headers}\r\n`)
     const [, length] = await this.untilReceived(/content-length: (\d+)\r\n(.+\r\n)*\r\n/i)
     const [, body = ''] = await this.untilReceived(new RegExp(`\r\n\r\n(.{${length}})$`, 's'))
     return body

@@ -149,7 +149,7 @@ describe.each([[1], [3], [64]])('LB-07 a farm of %i', (servers) => {
       const sockets = await Promise.all(Array.from({ length: 128 }, open))
       for (const socket of sockets) {
         socket.write('hello\n')
-        const expected = `${addresses[portOf(socket) % servers]} ${socket.local} hello\n`
+        const expected = `${addresses[portOf(socket) % servers]} ${socket.local} 1 hello\n`
         await socket.untilReceived(/\n/)
         expect(socket.received.join('')).toBe(expected)
       }
