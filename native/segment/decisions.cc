@@ -36,17 +36,41 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
 
 }  // namespace
 
+// Whether we have made this serial after that other one. They count in 24 bits and come round.
+bool Flows::issued_after(uint32_t serial, uint32_t other) const {
+  const uint32_t ahead = (serial - other) & kSerialCounter;
+  return (serial & ~kSerialCounter) == (other & ~kSerialCounter) && ahead != 0 &&
+         ahead <= ((serial_counter_ - other) & kSerialCounter);
+}
+
+// A later question about the signature of a live flow was answered: both had been given up when the
+// first answer opened the flow, and the control segment knows it by the later serial now. True
+// where the flow goes on as it is; else it is over, and the answer opens another.
+bool Flows::take_over(Instant now, PairIndex index, const ReplyView& reply) {
+  FlowPair& flow = pair(index);
+  const LegIndex leg = client_leg(index);
+  const bool forwards = flow.mode == PairMode::translate;
+  if (forwards && !refuses(reply) &&
+      table_.target_of(leg) == translated(table_.key_of(leg), reply.xlat())) {
+    flow.serial = reply.serial();
+    return true;
+  }
+  forwards ? end(now, index, EndReason::reset) : remove(index);
+  return false;
+}
+
 // The flow that a REPLY is about. A REPLY is self-contained (SSMB-10): where no flow waits for it,
 // one is entered as the message says. kNoLeg: there is nothing to do.
 LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey& key) {
   const LegIndex known = table_.find(key);
   if (known != kNoLeg) {
     const FlowPair& flow = pair(pair_of(known));
-    if (flow.serial != reply.serial()) {  // SSMB-13: about another flow of this signature
-      counters_.raise(Counter::messages_stale);
+    if (flow.serial == reply.serial()) return flow.mode == PairMode::waiting ? known : kNoLeg;
+    if (flow.mode == PairMode::waiting || !issued_after(reply.serial(), flow.serial)) {
+      counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
       return kNoLeg;
     }
-    return flow.mode == PairMode::waiting ? known : kNoLeg;
+    if (take_over(now, pair_of(known), reply)) return kNoLeg;
   }
   const PairIndex index = allocate(now);
   if (index == kNoPair || !table_.enter(client_leg(index), key)) {

@@ -55,7 +55,7 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
 // SSMB-11, 16: the top bit tells a data flow segment's serials from a control segment's, seven bits
 // name the segment.
 uint32_t Flows::next_serial() {
-  serial_counter_ = (serial_counter_ + 1) & 0x00ffffff;
+  serial_counter_ = (serial_counter_ + 1) & kSerialCounter;
   return 0x80000000u | uint32_t{options_.node} << 24 | serial_counter_;
 }
 

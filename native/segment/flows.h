@@ -85,6 +85,7 @@ class Flows {
  private:
   FlowPair& pair(PairIndex index) { return table_.pair(index); }
   TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
+  static constexpr uint32_t kSerialCounter = 0x00ffffff;  // the part of a serial that counts
   uint32_t next_serial();
   Tick timeout_of(const FlowPair& pair) const;
   Tick last_seen(PairIndex index) const;
@@ -104,6 +105,8 @@ class Flows {
   void apply_event(Instant now, PairIndex index, TrackEvent event);
 
   // decisions.cc: REPLY
+  bool issued_after(uint32_t serial, uint32_t other) const;
+  bool take_over(Instant now, PairIndex index, const ReplyView& reply);
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);

@@ -92,7 +92,7 @@ export const counterTexts = {
   flowsEvicted:
     'Flows evicted from a full table',
   flowsRemoved:
-    'Flows ended with their virtual server',
+    'Flows ended with their virtual server, or by a later decision',
   flows:
     'Flows in the table, without those in linger',
   timeWait:

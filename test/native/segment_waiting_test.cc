@@ -299,5 +299,39 @@ TEST_CASE("DFS-18 a RST that waits behind its SYN is sent on and ends the flow")
   }
 }
 
+TEST_CASE("SSMB-10 SSMB-13 of two questions that were given up, the later one's answer stands") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool in_order : {true, false}) {
+      CAPTURE(hosts.family);
+      CAPTURE(in_order);
+      auto engine = engine_for(hosts);
+      engine->decide_with(nullptr);
+      const auto syn = [&] {
+        return PacketBuilder().ip(hosts.client, hosts.virtual_server).tcp(40000, 80, kTcpSyn);
+      };
+      engine->from_client(syn());
+      engine->run(Duration::seconds(1));
+      engine->from_client(syn());
+      engine->run(Duration::seconds(1));
+      CHECK(engine->count(Counter::waiting_flows) == 0);
+      auto queries = engine->told_of<QueryView>();
+      std::vector<uint8_t> last = queries.back();
+      const uint32_t serial = QueryView(last.data()).serial();
+      if (!in_order) std::reverse(queries.begin(), queries.end());
+      for (const auto& query : queries)
+        engine->tell(TestEngine::reply_to(query, decider_for(hosts)));
+      CHECK(engine->count(Counter::flow_entries) == 2);
+      CHECK((engine->count(Counter::messages_stale) > 0) == !in_order);
+      engine->told.clear();
+      engine->from_client(syn());
+      CHECK(engine->to_server.size() == 1);
+      CHECK(engine->settle() == "");
+      Told<DeleteView> ended(*engine);
+      REQUIRE(ended.count() == 1);
+      CHECK(ended.last().serial() == serial);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace sluice
