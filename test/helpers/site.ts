@@ -1,17 +1,22 @@
 /** A laboratory, nginx on each of its servers and `sluice run` in front: what most system tests use. */
+import { join } from 'node:path'
 import { expect } from 'vitest'
 import type { EngineStatus, FlowRecord } from '../../src/index.js'
 import {
   type Family,
   Laboratory,
   type LaboratoryOptions,
+  type LaboratoryPort,
   type Namespace,
   until,
 } from '../../src/laboratory/index.js'
 import { Capture } from './capture.js'
 import { curl, type FetchOptions, url } from './http-clients.js'
+import { type CapturedFrame, readCapture } from './pcap.js'
 import { type NginxServer, startServers } from './servers.js'
 import { SluiceProcess } from './sluice-process.js'
+
+export type Ports = Record<string, LaboratoryPort & { offloads?: boolean; mtu?: number }>
 
 export interface SiteOptions extends LaboratoryOptions {
   /** Source of the `balance` of the pools `web4` and `web6`, which have every server. */
@@ -25,7 +30,9 @@ export interface SiteOptions extends LaboratoryOptions {
   /** Source that stands before the configuration. */
   prelude?: string
   /** Changes the ports that the laboratory proposes. */
-  ports?: (ports: ReturnType<Laboratory['ports']>) => object
+  ports?: (ports: Ports) => Ports
+  /** Lets the engine record what passes its ports, for `passed()`. */
+  record?: boolean
   /** What runs on the servers; default nginx on port 80. */
   startServers?: (lab: Laboratory) => Promise<NginxServer[]>
 }
@@ -74,6 +81,15 @@ export class Site implements AsyncDisposable {
     return Capture.start(this.lab, this.client, device, { filter })
   }
 
+  /**
+   * What passed a port, as the engine saw it, once the engine has ended and if it was to record.
+   * Between its ports and the hosts, kernels have queues of their own: on a busy machine they lose
+   * packets and change their order.
+   */
+  passed(port: string): CapturedFrame[] {
+    return readCapture(recordOf(this.lab, port))
+  }
+
   /** Fetches from the virtual address. */
   fetch(family: Family, path = '/', port = 80, options?: FetchOptions) {
     return curl(this.client, url(this.lab.virtualAddress(family), path, port), options)
@@ -108,6 +124,8 @@ export class Site implements AsyncDisposable {
   }
 }
 
+const recordOf = (lab: Laboratory, port: string) => join(lab.folder, `${port}.pcapng`)
+
 /** `tcp://192.0.2.100:80`: the laboratory's virtual address as a configuration takes it. */
 export function listen(lab: Laboratory, family: Family, port: number, protocol = 'tcp'): string {
   return `${protocol}://${endpoint(lab.virtualAddress(family), port)}`
@@ -135,10 +153,13 @@ function source(lab: Laboratory, options: SiteOptions): string {
       .flatMap((family) => Object.entries(of(family)).map(([name, keys]) => [name + family, keys]))
       .map(([name, keys]) => `${name}: { ${keys} },`)
       .join('\n')
-  const ports = options.ports?.(lab.ports()) ?? lab.ports()
+  const ports: Ports = options.ports?.(lab.ports()) ?? lab.ports()
+  const recorded = Object.entries(ports).map(([name, port]) => {
+    return [name, options.record ? { ...port, capture: recordOf(lab, name) } : port]
+  })
   return `${options.prelude ?? ''}
     export default {
-      ports: ${JSON.stringify(ports)},
+      ports: ${JSON.stringify(Object.fromEntries(recorded))},
       pools: { ${entries((family) => ({ ...web(family), ...options.pools?.(family, lab) }))} },
       virtualServers: { ${entries((family) => (options.virtualServers ?? plain)(family, lab))} },
       ${options.more ?? ''}

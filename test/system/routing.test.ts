@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Host, type TopologyName, until } from '../../src/laboratory/index.js'
-import { Capture } from '../helpers/capture.js'
 import { writeContents } from '../helpers/contents.js'
 import { decodeFrame } from '../helpers/frame.js'
 import { curl, curlSha256, url } from '../helpers/http-clients.js'
 import { checksumErrors, kernelCounters } from '../helpers/kernel-counters.js'
+import type { CapturedFrame } from '../helpers/pcap.js'
 import { NginxServer } from '../helpers/servers.js'
 import { listen, Site } from '../helpers/site.js'
-import { requireCaptures, requireHost, requireTools } from '../helpers/skip.js'
+import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
 
 requireHost('netns', 'afPacket')
@@ -60,58 +60,51 @@ test('ARCH-09 without forwarding, what no virtual server takes is dropped', asyn
   expect((await site.end()).decisions).toMatchObject({ assigned: 2, routed: 0 })
 })
 
-describe('as seen on both sides', () => {
-  requireCaptures()
-
-  test('DFS-11 HS-06 ARCH-09 translation changes the address, routing the hop limit; nothing else', async () => {
-    await using site = await Site.start({ topology: 'two-arm', servers: 1 })
-    const { lab } = site
-    const [host] = lab.servers as [Host]
-    const outside = await site.capture('tcp port 80')
-    const inside = await Capture.start(lab, host.namespace, 'eth0', { filter: 'tcp port 80' })
-    for (const family of lab.families) await site.fetch(family)
-    for (const family of lab.families) await curl(site.client, url(host.address(family)))
-    const read = async (capture: Capture) =>
-      (await capture.stop()).map(({ bytes }) => decodeFrame(bytes)).map(essence)
-    const virtual = lab.families.map((family) => lab.virtualAddress(family))
-    const translated = (address: string) => {
-      const index = virtual.indexOf(address)
-      return index < 0 ? address : host.address(lab.families[index])
-    }
-    const isSent = ({ source }: Essence) =>
-      lab.families.some((f) => source === lab.client.address(f))
-    const [before, after] = [await read(outside), await read(inside)]
-    // What the client sent, as the server must see it; and what the server sent, likewise.
-    expect(after.filter(isSent)).toEqual(
-      before.filter(isSent).map((packet) => ({
-        ...packet,
-        destination: translated(packet.destination),
-        ttl: packet.ttl - 1,
-      })),
-    )
-    const isAnswer = (packet: Essence) => !isSent(packet)
-    expect(before.filter(isAnswer)).toHaveLength(after.filter(isAnswer).length)
-    for (const [index, packet] of before.filter(isAnswer).entries()) {
-      const sent = after.filter(isAnswer)[index] as Essence
-      expect(packet).toEqual({ ...sent, source: packet.source, ttl: sent.ttl - 1 })
-      expect(translated(packet.source)).toBe(sent.source)
-    }
-    await site.end()
-  })
+test('DFS-11 HS-06 ARCH-09 translation changes the address, routing the hop limit, nothing else', async () => {
+  await using site = await Site.start({ topology: 'two-arm', servers: 1, record: true })
+  const { lab } = site
+  const [host] = lab.servers as [Host]
+  for (const family of lab.families) await site.fetch(family)
+  for (const family of lab.families) await curl(site.client, url(host.address(family)))
+  await site.end()
+  const virtual = lab.families.map((family) => lab.virtualAddress(family))
+  const clients = lab.families.map((family) => lab.client.address(family))
+  const translated = (address: string) => {
+    const index = virtual.indexOf(address)
+    return index < 0 ? address : host.address(lab.families[index])
+  }
+  const [outside, inside] = ['outside', 'inside'].map((port) => essences(site.passed(port)))
+  const isRequest = ({ source }: Essence) => clients.includes(source)
+  const isAnswer = ({ destination }: Essence) => clients.includes(destination)
+  expect(inside?.filter(isRequest)).toEqual(
+    outside?.filter(isRequest).map((packet) => ({
+      ...packet,
+      destination: translated(packet.destination),
+      ttl: packet.ttl - 1,
+    })),
+  )
+  const answers = outside?.filter(isAnswer) ?? []
+  expect(answers.length).toBeGreaterThan(10)
+  expect(inside?.filter(isAnswer)).toEqual(
+    answers.map((packet) => ({
+      ...packet,
+      source: translated(packet.source),
+      ttl: packet.ttl + 1,
+    })),
+  )
 })
 
-type Essence = ReturnType<typeof essence>
+type Essence = ReturnType<typeof essences>[number]
 
-/** All of a TCP packet but its checksums, which may be partial. */
-function essence({ ip, tcp }: ReturnType<typeof decodeFrame>) {
-  const { checksum, fragment, ...network } = ip ?? {}
-  const { checksum: sum, payload, flags, ...transport } = tcp ?? {}
-  return {
-    ...(network as { source: string; destination: string; ttl: number }),
-    ...transport,
-    flags: [...(flags ?? [])].join(),
-    payload: payload?.toString('latin1'),
-  }
+/** All of the TCP packets but their checksums, which may be partial. */
+function essences(frames: CapturedFrame[]) {
+  return frames.flatMap(({ bytes }) => {
+    const { ip, tcp } = decodeFrame(bytes)
+    if (!ip || !tcp) return []
+    const { checksum: ofHeader, ...network } = ip
+    const { checksum, payload, flags, ...transport } = tcp
+    return { ...network, ...transport, flags: [...flags], payload: payload.toString('latin1') }
+  })
 }
 
 test('ARCH-11 a node behind another router', async () => {

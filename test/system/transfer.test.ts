@@ -3,11 +3,11 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Laboratory, TopologyName } from '../../src/laboratory/index.js'
+import type { TopologyName } from '../../src/laboratory/index.js'
 import { writeContents } from '../helpers/contents.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { checksumErrors } from '../helpers/kernel-counters.js'
-import { Site } from '../helpers/site.js'
+import { type Ports, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
 requireHost('netns', 'afPacket')
@@ -69,24 +69,23 @@ describe.each<TopologyName>(['tap', 'two-arm', 'one-arm'])('1 GB over %s', (topo
   })
 })
 
-type Ports = ReturnType<Laboratory['ports']>
-const without = (ports: Ports, name: string) => ({ ...ports[name], offloads: false })
+const without = (ports: Ports, name: string): Ports => ({
+  ...ports,
+  [name]: { ...(ports[name] as Ports[string]), offloads: false },
+})
 
 describe.each<TopologyName>(['tap', 'two-arm'])('30 MB over %s', (topology) => {
   if (topology === 'tap') requireHost('tun')
 
   test('TCPX-32 TCPX-34 super-packets are cut for an outside port without offloads', async () => {
-    const ports = (all: Ports) => ({ ...all, outside: without(all, 'outside') })
+    const ports = (all: Ports) => without(all, 'outside')
     await using site = await Site.start({ topology, servers: 1, ports })
     await fetchAll(site, small)
     expect((await site.end()).counters.softwareSegmented).toBeGreaterThan(0)
   })
 
   test('TCPX-32 checksums are whole where no port offloads', async () => {
-    const ports = (all: Ports) => ({
-      outside: without(all, 'outside'),
-      inside: without(all, 'inside'),
-    })
+    const ports = (all: Ports) => without(without(all, 'outside'), 'inside')
     await using site = await Site.start({ topology, servers: 1, ports })
     await fetchAll(site, small)
     await site.end()
@@ -101,7 +100,10 @@ describe.each<TopologyName>(['tap', 'two-arm'])('30 MB over %s', (topology) => {
   })
 
   test('TCPX-34 to a client behind a smaller MTU', async () => {
-    const ports = (all: Ports) => ({ ...all, outside: { ...all.outside, mtu: 1400 } })
+    const ports = ({ outside, ...rest }: Ports): Ports => ({
+      ...rest,
+      outside: { ...(outside as Ports[string]), mtu: 1400 },
+    })
     await using site = await Site.start({ topology, servers: 1, ports })
     const device = topology === 'tap' ? 'ext0' : 'eth0'
     await site.client.ip([`link set ${device} mtu 1400`])
