@@ -185,7 +185,7 @@ TEST_CASE("TCPX-18 TSval and TSecr move each by its own offset, at any alignment
   }
 }
 
-TEST_CASE("TCPX-18 timestamps are blanked with NOPs towards a peer that did not agree") {
+TEST_CASE("TCPX-18 TCPX-19 timestamps are blanked with NOPs towards a peer that did not agree") {
   TcpOffsets offsets{0, 5, 7, 9};
   offsets.strip_timestamps = true;
   for (const Hosts& hosts : both_families()) {

@@ -96,6 +96,42 @@ describe.each(families)('IPv%i', (family) => {
     expect(engine.status().decisions.assigned).toBe(300)
   })
 
+  test('CS-03 SSMB-09 a whole batch is answered in the turn of the event loop that reads it', async () => {
+    const { segment, fromClient } = await startFarm(family)
+    const serials = Array.from({ length: 1000 }, (_, n) => segment.query(fromClient(n)))
+    // Queued behind the wake-up of the first QUERY, in the same phase of the loop.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(segment.replies.map((reply) => reply.serial)).toEqual(serials)
+  })
+
+  test('ARCH-10 CS-01 what becomes of a flow follows from what its packet holds', async () => {
+    const { segment, farm, fromClient } = await startFarm(family, ({ vip }) => ({
+      virtualServers: {
+        site: {
+          listen: `tcp://${vip}`,
+          policy: ({ client, dscp }) => {
+            if (dscp === 46) return 'web'
+            return { reject: client.port % 2 === 0 ? 'reset' : 'drop' }
+          },
+        },
+      },
+    }))
+    const serials = [
+      segment.query({ ...fromClient(0), tos: 46 << 2 }),
+      segment.query(fromClient(2)),
+      segment.query(fromClient(3)),
+    ]
+    const replies = await segment.repliesTo(...serials)
+    expect(replies.map(({ mask, newDestination }) => ({ mask, newDestination }))).toEqual([
+      {
+        mask: XlatMask.dstAddr | XlatMask.dstPort | XlatMask.decTtl,
+        newDestination: farm.node(1),
+      },
+      { mask: XlatMask.reset, newDestination: null },
+      { mask: XlatMask.drop, newDestination: null },
+    ])
+  })
+
   test('HS-03 a UDP flow is decided like one of TCP', async () => {
     const { segment, farm } = await startFarm(family, ({ vip }) => ({
       virtualServers: { dns: { listen: `udp://${vip}`, pool: 'web', idleTimeoutMs: 30_000 } },
