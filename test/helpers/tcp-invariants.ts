@@ -1,6 +1,6 @@
 /**
  * What holds of every TCP conversation in a capture, whoever ran it and whatever stood in between.
- * Taken at one end of a path that loses nothing, where order is that of time.
+ * Segments may be lost on their way to where the capture was taken, and come in another order.
  */
 import { type DecodedFrame, type DecodedTcp, decodeFrame } from './frame.js'
 import type { CapturedFrame } from './pcap.js'
@@ -10,8 +10,8 @@ import { tcpStreams } from './tcp-streams.js'
 interface Sender {
   /** Sequence number behind the last byte that it sent. */
   end: number
-  /** Right edge of the window that it offered last. */
-  edge: number | undefined
+  /** The segment that offered a window last, and the window's right edge. */
+  offer: { tcp: DecodedTcp; edge: number } | undefined
   scale: number
 }
 
@@ -30,10 +30,12 @@ export function tcpViolations(frames: readonly CapturedFrame[]): string[] {
     for (const what of checksumFaults(frame)) report(what)
     if (!frame.tcp.flags.has('ACK')) continue
     if (peer && after(frame.tcp.acknowledgement, peer.end)) report('acknowledges what was not sent')
+    if (!peer || frame.tcp.flags.has('RST')) continue
     const edge = rightEdge(frame.tcp, sender, peer)
-    if (frame.tcp.flags.has('RST') || edge === undefined) continue
-    if (sender.edge !== undefined && after(sender.edge, edge)) report('its window edge moves left')
-    sender.edge = edge
+    const last = sender.offer
+    if (last && !isNewer(frame.tcp, last.tcp)) continue
+    if (last && after(last.edge, edge)) report('its window edge moves left')
+    sender.offer = { tcp: frame.tcp, edge }
   }
   for (const { from, contradictions } of tcpStreams(frames)) {
     if (contradictions.length > 0) violations.push(`${from}: sends other bytes than the first time`)
@@ -49,7 +51,7 @@ function follow(senders: Map<string, Sender>, key: string, tcp: DecodedTcp): Sen
     if (after(end, known.end)) known.end = end
     return known
   }
-  const begun = { end, edge: undefined, scale: tcp.options.windowScale ?? 0 }
+  const begun = { end, offer: undefined, scale: tcp.options.windowScale ?? 0 }
   senders.set(key, begun)
   return begun
 }
@@ -61,9 +63,17 @@ function checksumFaults({ ip, tcp }: DecodedFrame): string[] {
   return faults
 }
 
+/** Whether a sender's segment was certainly sent after another one of it. */
+function isNewer(tcp: DecodedTcp, other: DecodedTcp): boolean {
+  if (tcp.acknowledgement !== other.acknowledgement) {
+    return after(tcp.acknowledgement, other.acknowledgement)
+  }
+  const [time, before] = [tcp.options.timestamps?.value, other.options.timestamps?.value]
+  return time !== undefined && before !== undefined && after(time, before)
+}
+
 /** The windows of SYNs are not scaled, and none is if one side does not scale (RFC 7323 2.2). */
-function rightEdge(tcp: DecodedTcp, sender: Sender, peer: Sender | undefined): number | undefined {
-  if (!peer) return undefined
+function rightEdge(tcp: DecodedTcp, sender: Sender, peer: Sender): number {
   const scales = !tcp.flags.has('SYN') && sender.scale > 0 && peer.scale > 0
   return (tcp.acknowledgement + (scales ? tcp.window * 2 ** sender.scale : tcp.window)) >>> 0
 }
