@@ -67,7 +67,7 @@ struct alignas(64) FlowEntry {
   uint16_t new_src_port;
   uint16_t new_dst_port;
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
-  uint16_t window;             // last advertised by the sender, unscaled
+  uint16_t window;  // from `acked` to the furthest edge that the sender offered, unscaled
 
   uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the queue,
                      // the server's leg of a variant the pair of its session

@@ -1,5 +1,7 @@
 #include "flow/tcp_track.h"
 
+#include <algorithm>
+
 #include "wire/seq.h"
 #include "wire/tcp.h"
 
@@ -9,13 +11,34 @@ namespace {
 
 constexpr uint8_t kLargestScale = 14;
 
-// Bytes that the sender of `receiver` lets the other side send beyond its acknowledgement. Window
-// scaling holds only if both SYNs offered it (RFC 7323 2.2).
-uint32_t window_of(const FlowEntry& receiver, const FlowEntry& sender) {
+// Window scaling holds only if both SYNs offered it (RFC 7323 2.2).
+uint8_t scale_of(const FlowEntry& receiver, const FlowEntry& sender) {
   const uint8_t scale = receiver.tcp.scale();
-  const bool scaled = scale != LegTcpState::kNoScale && sender.tcp.scale() != LegTcpState::kNoScale;
-  const uint32_t window = uint32_t{receiver.window} << (scaled ? scale : 0);
+  const bool both = scale != LegTcpState::kNoScale && sender.tcp.scale() != LegTcpState::kNoScale;
+  return both ? scale : 0;
+}
+
+// Bytes that the sender of `receiver` lets the other side send beyond its acknowledgement.
+uint32_t window_of(const FlowEntry& receiver, const FlowEntry& sender) {
+  const uint32_t window = uint32_t{receiver.window} << scale_of(receiver, sender);
   return window == 0 ? 1 : window;
+}
+
+uint32_t scaled_up(uint32_t bytes, uint8_t scale) { return (bytes + (1u << scale) - 1) >> scale; }
+
+// The window to remember with a new acknowledgement: a sender goes by the furthest right edge that
+// it was offered, which a smaller or reordered window does not take back (RFC 9293 3.8.6).
+uint16_t furthest_window(const FlowEntry& from, const FlowEntry& to,
+                         const TrackedSegment& segment) {
+  const uint8_t scale = scale_of(from, to);
+  uint32_t window = segment.window;
+  if (segment.flags & kTcpSyn) window = scaled_up(window, scale);  // a SYN's is never scaled
+  if (from.tcp.has(LegTcpState::kAcked)) {
+    const uint32_t edge = from.acked + (uint32_t{from.window} << scale);
+    const int32_t open = Seq(edge) - Seq(segment.ack);
+    if (open > 0) window = std::max(window, scaled_up(static_cast<uint32_t>(open), scale));
+  }
+  return static_cast<uint16_t>(std::min(window, uint32_t{0xffff}));
 }
 
 // Whether a sequence number lies where the receiver accepts it: from its acknowledgement to its
@@ -58,8 +81,8 @@ void note_acknowledgement(FlowEntry& from, const FlowEntry& to, const TrackedSeg
   if (to.tcp.has(LegTcpState::kSeen) && Seq(segment.ack) > Seq(to.seq_end))
     return;  // of nothing sent
   if (from.tcp.has(LegTcpState::kAcked) && Seq(segment.ack) < Seq(from.acked)) return;
+  from.window = furthest_window(from, to, segment);
   from.acked = segment.ack;
-  from.window = segment.window;
   from.tcp.set(LegTcpState::kAcked);
 }
 

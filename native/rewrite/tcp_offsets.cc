@@ -77,6 +77,8 @@ TcpOffsets mirrored(const TcpOffsets& offsets) {
   TcpOffsets other = negated(offsets);
   std::swap(other.seq, other.ack);
   std::swap(other.tsval, other.tsecr);
+  other.window_shift = offsets.reply_window_shift;
+  other.reply_window_shift = offsets.window_shift;
   other.strip_sack = offsets.strip_sack;
   other.strip_timestamps = offsets.strip_timestamps;
   return other;
@@ -89,6 +91,7 @@ TcpOffsets negated(const TcpOffsets& offsets) {
   other.tsval = 0 - offsets.tsval;
   other.tsecr = 0 - offsets.tsecr;
   other.window_shift = static_cast<int8_t>(-offsets.window_shift);
+  other.reply_window_shift = static_cast<int8_t>(-offsets.reply_window_shift);
   return other;
 }
 

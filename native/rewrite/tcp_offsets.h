@@ -15,7 +15,8 @@ struct TcpOffsets {
   uint32_t ack = 0;  // also of SACK edges
   uint32_t tsval = 0;
   uint32_t tsecr = 0;
-  int8_t window_shift = 0;  // positive left, saturating at 65535; negative right
+  int8_t window_shift = 0;        // positive left, saturating at 65535; negative right
+  int8_t reply_window_shift = 0;  // of the other direction, which has a scale of its own (TCPX-14)
   bool strip_sack = false;  // blank with NOPs, towards a peer that did not agree to the option
   bool strip_timestamps = false;
 

@@ -14,9 +14,13 @@ bool is_host(const IpAddress& address) {
 }
 
 bool is_valid(const AddVsView& message) {
+  // What a flag asks for that this segment does not do is refused, not taken in silence.
+  constexpr uint16_t kKnownFlags =
+      VsFlags::translate_addr | VsFlags::translate_port | VsFlags::route_by_dst_ip;
   const uint8_t protocol = message.protocol();
-  return message.vs_id() > 0 && message.vs_id() <= 0xffff && message.virt_port() != 0 &&
-         is_host(message.virt_ipaddr()) && (protocol == kProtocolTcp || protocol == kProtocolUdp);
+  return (message.flags() & ~kKnownFlags) == 0 && message.vs_id() > 0 &&
+         message.vs_id() <= 0xffff && message.virt_port() != 0 && is_host(message.virt_ipaddr()) &&
+         (protocol == kProtocolTcp || protocol == kProtocolUdp);
 }
 
 }  // namespace
@@ -61,6 +65,7 @@ void ControlLink::handle_csmb(Instant now, ByteSpan message) {
     counters_.raise(Counter::messages_invalid);
   }
   outbox_.acknowledge(header, vs_id, error);
+  poll(now);  // behind the ACK, for which there is room
 }
 
 uint8_t ControlLink::add_virtual_server(const AddVsView& message) {
@@ -99,7 +104,6 @@ uint8_t ControlLink::delete_virtual_server(Instant now, const DeleteVsView& mess
   } else {
     return CsmbError::no_such_vs;
   }
-  poll(now);
   return CsmbError::none;
 }
 

@@ -29,6 +29,11 @@ bool refuses(const ReplyView& reply) {
          (reply.xlat().xlat_mask() & XlatMask::reset);
 }
 
+// Forwarding on layer 2 is no business of this segment.
+bool bridges(const ReplyView& reply) {
+  return (reply.flags() & SsmbFlags::bridge) || (reply.xlat().xlat_mask() & XlatMask::dst_mac);
+}
+
 // Nothing is translated between IP versions (TCPX-74).
 bool same_family(const FlowKey& key, const FlowKey& target) {
   return target.src.is_v4() == key.src.is_v4() && target.dst.is_v4() == key.dst.is_v4();
@@ -36,26 +41,25 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
 
 }  // namespace
 
-// Whether we have made this serial after that other one. They count in 24 bits and come round.
-bool Flows::issued_after(uint32_t serial, uint32_t other) const {
-  const uint32_t ahead = (serial - other) & kSerialCounter;
-  return (serial & ~kSerialCounter) == (other & ~kSerialCounter) && ahead != 0 &&
-         ahead <= ((serial_counter_ - other) & kSerialCounter);
-}
-
 // A later question about the signature of a live flow was answered: both had been given up when the
 // first answer opened the flow, and the control segment knows it by the later serial now. True
 // where the flow goes on as it is; else it is over, and the answer opens another.
 bool Flows::take_over(Instant now, PairIndex index, const ReplyView& reply) {
   FlowPair& flow = pair(index);
   const LegIndex leg = client_leg(index);
-  const bool forwards = flow.mode == PairMode::translate;
-  if (forwards && !refuses(reply) &&
+  const bool alive = flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
+  if (alive && !refuses(reply) &&
       table_.target_of(leg) == translated(table_.key_of(leg), reply.xlat())) {
+    serials_.give_back(flow.serial);
+    serials_.keep(reply.serial());
     flow.serial = reply.serial();
     return true;
   }
-  forwards ? end(now, index, EndReason::reset) : remove(index);
+  if (alive) {
+    end_session(now, index, EndReason::reset);
+  } else {
+    forget(now, index);
+  }
   return false;
 }
 
@@ -66,7 +70,7 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   if (known != kNoLeg) {
     const FlowPair& flow = pair(pair_of(known));
     if (flow.serial == reply.serial()) return flow.mode == PairMode::waiting ? known : kNoLeg;
-    if (flow.mode == PairMode::waiting || !issued_after(reply.serial(), flow.serial)) {
+    if (flow.mode == PairMode::waiting || !serials_.issued_after(reply.serial(), flow.serial)) {
       counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
       return kNoLeg;
     }
@@ -80,6 +84,7 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   }
   FlowPair& flow = pair(index);
   flow.serial = reply.serial();
+  serials_.keep(flow.serial);
   flow.opened = time_.tick(now);
   flow.in_port = kNoPort;
   flow.flow_class = FlowClass::waiting;
@@ -116,7 +121,7 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
   const FlowKey key = table_.key_of(client_leg(index));
   const FlowKey target = translated(key, reply.xlat());
   const uint16_t mask = reply.xlat().xlat_mask();
-  if (!same_family(key, target)) return false;
+  if (!same_family(key, target) || bridges(reply)) return false;
   if (!acquire_hops(now, index, reply.xlat(), reply.flags(), target, why)) return false;
   if (!enter_way_back(now, index, target.reversed())) return false;
   table_.set_target(client_leg(index), target);
@@ -192,7 +197,10 @@ void Flows::store_offsets(PairIndex index, const ReplyView& reply) {
     offsets.tsval = xlat.tsval_offset();
     offsets.tsecr = xlat.tsecr_offset();
   }
-  if (flags & SsmbFlags::scale_window) offsets.window_shift = xlat.wshift_c2s();
+  if (flags & SsmbFlags::scale_window) {
+    offsets.window_shift = xlat.wshift_c2s();
+    offsets.reply_window_shift = xlat.wshift_s2c();
+  }
   offsets.strip_sack = (flags & SsmbFlags::strip_sack) != 0;
   offsets.strip_timestamps = (flags & SsmbFlags::strip_ts) != 0;
   offsets_[index] = offsets;

@@ -94,6 +94,7 @@ void Flows::free_pair(PairIndex index) {
     const NextHop hop = table_.leg(leg).next_hop;
     if (hop != kNoNextHop) stack_.release_next_hop(hop);
   }
+  serials_.give_back(pair(index).serial);
   table_.release(index);
 }
 

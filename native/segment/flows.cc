@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "packet/l4_checksum.h"
 #include "wire/ip_protocol.h"
 #include "wire/tcp.h"
 #include "wire/tcp_options.h"
@@ -50,14 +51,8 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
       offsets_(options.limits.flows + kMostOver),
       links_(options.limits.flows + kMostOver, kFlowClasses),
       wheels_(make_wheels(links_, parts.time.tick(now), std::make_index_sequence<kFlowClasses>{})),
+      serials_(options.node),
       next_statistics_(parts.time.tick(now)) {}
-
-// SSMB-11, 16: the top bit tells a data flow segment's serials from a control segment's, seven bits
-// name the segment.
-uint32_t Flows::next_serial() {
-  serial_counter_ = (serial_counter_ + 1) & kSerialCounter;
-  return 0x80000000u | uint32_t{options_.node} << 24 | serial_counter_;
-}
 
 Tick Flows::timeout_of(const FlowPair& pair) const {
   const FlowTimeouts& timeouts = options_.timeouts;
@@ -113,7 +108,7 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
     return waiting_.dismiss(place, DropReason::flow_table_full);
   }
   FlowPair& flow = pair(index);
-  flow.serial = next_serial();
+  flow.serial = serials_.next();
   flow.opened = time_.tick(now);
   flow.vs = vs;
   flow.in_port = packet.in_port;
@@ -187,6 +182,12 @@ PairIndex Flows::least_recently_used(FlowClass flow_class) {
   return oldest;
 }
 
+LegIndex Flows::leg_of_any_dscp(const FlowKey& key) const {
+  LegIndex found = kNoLeg;
+  table_.for_each_variant(key, [&found](LegIndex leg) { found = leg; });
+  return found;
+}
+
 bool Flows::begins_anew(LegIndex leg, const Packet& packet) const {
   return table_.pair(pair_of(leg)).flow_class == FlowClass::linger && opens_session(packet);
 }
@@ -210,6 +211,9 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   FlowEntry& from = session == pair_of(index) ? leg : table_.leg(client_leg(session));
   from.last_seen = leg.last_seen;
   if (leg.protocol != kProtocolTcp || (flow.flags & FlowPair::kHalfFlow)) return;
+  // No host obeys a FIN or RST with a wrong checksum.
+  constexpr uint8_t kEnds = kTcpFin | kTcpRst;
+  if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return;
   TrackedSegment segment = tracked(packet);
   if ((leg.flags & LegFlags::kOffsets) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.

@@ -11,6 +11,7 @@
 #include "packet/packet_pool.h"
 #include "segment/outbox.h"
 #include "segment/segment_options.h"
+#include "segment/serials.h"
 #include "segment/time_base.h"
 #include "segment/waiting_room.h"
 #include "stack/stack.h"
@@ -54,6 +55,8 @@ class Flows {
   void open(Instant now, Packet& packet, uint16_t vs, bool outbound);
   // A packet of a flow that still waits joins its queue, or is dropped.
   void wait(LegIndex leg, Packet& packet);
+  // A leg with this signature whatever its DSCP; kNoLeg if there is none.
+  LegIndex leg_of_any_dscp(const FlowKey& key) const;
   // Whether a packet begins a new session with the signature of one that is over (DFS-20): it is
   // for open(), which forgets the other.
   bool begins_anew(LegIndex leg, const Packet& packet) const;
@@ -85,8 +88,6 @@ class Flows {
  private:
   FlowPair& pair(PairIndex index) { return table_.pair(index); }
   TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
-  static constexpr uint32_t kSerialCounter = 0x00ffffff;  // the part of a serial that counts
-  uint32_t next_serial();
   Tick timeout_of(const FlowPair& pair) const;
   Tick last_seen(PairIndex index) const;
   // The pair that follows TCP for this one: itself, unless it is a variant.
@@ -105,7 +106,6 @@ class Flows {
   void apply_event(Instant now, PairIndex index, TrackEvent event);
 
   // decisions.cc: REPLY
-  bool issued_after(uint32_t serial, uint32_t other) const;
   bool take_over(Instant now, PairIndex index, const ReplyView& reply);
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
@@ -173,7 +173,7 @@ class Flows {
   std::array<PairIndex, kMostOver> over_;  // to be freed by end_batch()
   size_t over_count_ = 0;
   bool batch_open_ = false;
-  uint32_t serial_counter_ = 0;
+  Serials serials_;
   Statistics statistics_;
   Tick next_statistics_;
 };

@@ -1,5 +1,7 @@
 #include "segment/pipeline.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "packet/l4_checksum.h"
 #include "packet/parse.h"
@@ -29,6 +31,10 @@ bool may_begin_flow(const Packet& packet) {
   return (flags & kTcpRst) == 0 && !answers;
 }
 
+bool carries_ports(const Packet& packet) {
+  return packet.headers.protocol == kProtocolTcp || packet.headers.protocol == kProtocolUdp;
+}
+
 // Bytes of IP that one frame on the wire takes.
 uint32_t wire_ip_length(const Packet& packet) {
   const Headers& headers = packet.headers;
@@ -47,8 +53,8 @@ Pipeline::Pipeline(bool forward, const Parts& parts)
       counters_(parts.counters),
       sink_(parts.sink) {}
 
-void Pipeline::add_port(PortId port, const MacAddress& mac, bool internal) {
-  ports_[port] = {mac, internal};
+void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal) {
+  ports_[port] = {mac, mtu, internal};
 }
 
 void Pipeline::process(Instant now, Batch& batch) {
@@ -75,6 +81,11 @@ void Pipeline::parse_batch(Batch& batch) {
     bytes += packet.length;
     segments += packet.verdict == Verdict::none ? packet.wire_segments() : 1;
     if (packet.verdict != Verdict::none) continue;
+    // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
+    if (packet.headers.l3 != EthernetHeader::kSize) {
+      packet.drop(DropReason::ether_type_unknown);
+      continue;
+    }
     const MacAddress dst = EthernetHeader(packet.data).dst();
     if (dst.is_multicast()) {
       // RFC 1122 3.3.6; nothing that a flow could be made of comes to more than one (TCPX-78).
@@ -133,6 +144,11 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
 }
 
 void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
+  // A RST often has the DSCP of what it answers, not that of its flow.
+  if (has_signature(packet) && (packet.headers.tcp_flags & kTcpRst)) {
+    action.leg = flows_.leg_of_any_dscp(packet.key);
+    if (action.leg != kNoLeg) return act_on_flow(now, packet, action);
+  }
   if (has_signature(packet)) {
     const VirtualServer* server = flows_.virtual_servers().find(packet.key);
     if (server != nullptr) {
@@ -150,6 +166,10 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (has_signature(packet) && ports_[packet.in_port].internal && may_begin_flow(packet)) {
     if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
     return open_flow(now, packet, 0, true);
+  }
+  // One of a flow that is translated would show the server's own address.
+  if (packet.headers.fragment && ports_[packet.in_port].internal && carries_ports(packet)) {
+    return packet.drop(DropReason::ip_fragment);
   }
   if (!forward_) return packet.drop(DropReason::no_virtual_server);
   route(now, packet, action);
@@ -193,7 +213,15 @@ void Pipeline::rewrite(Batch& batch) {
     if (packet.verdict != Verdict::forward) continue;
     const LegIndex leg = actions_[i].leg;
     apply(leg == kNoLeg ? routed : flows_.rewrite_of(leg), packet);
+    if (leg != kNoLeg && (packet.headers.tcp_flags & kTcpSyn)) clamp(packet, actions_[i].hop);
   }
+}
+
+// Neither side is told of segments larger than what both links carry (TCPX-20).
+void Pipeline::clamp(Packet& packet, NextHop hop) const {
+  const uint16_t mtu = std::min(ports_[packet.in_port].mtu, stack_.next_hop(hop).mtu);
+  const size_t headers = packet.headers.family == 4 ? Ipv4Header::kSize : Ipv6Header::kSize;
+  clamp_mss(packet, static_cast<uint16_t>(mtu - headers - TcpHeader::kSize));
 }
 
 // -- dispatch: the verdict is carried out and counted, once (law 9)

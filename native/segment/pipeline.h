@@ -27,7 +27,7 @@ class Pipeline {
   Pipeline(bool forward, const Parts& parts);
 
   // `internal`: flows that begin behind the port are outbound (SSMB-29).
-  void add_port(PortId port, const MacAddress& mac, bool internal);
+  void add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal);
 
   // Frames that a port has just handed out.
   void process(Instant now, Batch& batch);
@@ -52,10 +52,12 @@ class Pipeline {
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
   void route(Instant now, Packet& packet, Action& action);
   bool may_pass(Packet& packet, NextHop hop, bool routed) const;
+  void clamp(Packet& packet, NextHop hop) const;
   void send_on(Instant now, Packet& packet, const Action& action);
 
   struct PortInfo {
     MacAddress mac;
+    uint16_t mtu = 0;
     bool internal = false;
   };
 

@@ -40,7 +40,7 @@ PortId Worker::add_port(std::unique_ptr<Port> port, bool internal) {
   SLUICE_CHECK(ports_.size() < kMaxPorts);
   const auto id = static_cast<PortId>(ports_.size());
   stack_.add_port(id, port->mac(), port->capabilities().mtu);
-  pipeline_.add_port(id, port->mac(), internal);
+  pipeline_.add_port(id, port->mac(), port->capabilities().mtu, internal);
   transmitter_.add_port(id, port.get());
   ports_.push_back(std::move(port));
   truncated_.push_back(0);

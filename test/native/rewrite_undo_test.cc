@@ -106,13 +106,14 @@ TEST_CASE("Law 7 what is not translated one way is not translated back") {
 }
 
 TEST_CASE("TCPX-13 TCPX-17 TCPX-18 the algebra of the offsets is that of requirements 2.3") {
-  const TcpOffsets inbound{100, 200, 300, 400, 3, true, false};
+  const TcpOffsets inbound{100, 200, 300, 400, 3, -5, true, false};
   const TcpOffsets outbound = mirrored(inbound);
   CHECK_EQ(outbound.seq, 0u - 200);
   CHECK_EQ(outbound.ack, 0u - 100);
   CHECK_EQ(outbound.tsval, 0u - 400);
   CHECK_EQ(outbound.tsecr, 0u - 300);
-  CHECK_EQ(outbound.window_shift, -3);
+  CHECK_EQ(outbound.window_shift, -5);
+  CHECK_EQ(outbound.reply_window_shift, 3);
   CHECK(outbound.strip_sack);
   CHECK(mirrored(outbound) == inbound);
 }
