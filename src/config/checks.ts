@@ -3,8 +3,8 @@ import { contains, formatEndpoint, formatPrefix } from '../bus/address.js'
 import type { Endpoint, Family } from '../endpoint.js'
 import type { ConfigIssue } from '../errors.js'
 import type { Verdict } from '../policy/decision.js'
-import { longestDevice, minimumIpv6Mtu } from './defaults.js'
-import { linkOf, linksOf, portTowards } from './reach.js'
+import { longestDevice, minimumIpv6Mtu, mostPorts } from './defaults.js'
+import { isBroadcast, linkOf, linksOf, portTowards } from './reach.js'
 import type { ParsedConfig } from './schema.js'
 
 type Report = (key: string, problem: string, remedy: string) => void
@@ -47,6 +47,9 @@ function checkPort(name: string, port: ParsedConfig['ports'][string], report: Re
 function checkPorts(config: ParsedConfig, report: Report): void {
   const ports = Object.entries(config.ports)
   if (ports.length === 0) report('ports', 'is empty', 'name at least one port')
+  if (ports.length > mostPorts) {
+    report('ports', `has ${ports.length} entries`, `name at most ${mostPorts} ports`)
+  }
   const devices = new Map<string, string>()
   const owners = new Map<string, string>()
   for (const [name, port] of ports) {
@@ -81,6 +84,8 @@ function checkRoutes(config: ParsedConfig, report: Report): void {
         `${via} is on the link of no port`,
         `name a router of IPv${to.family} in the network of a port`,
       )
+    } else if (isBroadcast(links, via, to.family)) {
+      report(key, `${via} is the broadcast address of a network`, 'name the router itself')
     }
   })
 }
@@ -106,6 +111,8 @@ function checkPools(config: ParsedConfig, report: Report): void {
           `${node.address} is in no network of a port and has no route`,
           'add a port with an address in its network, or a route to it',
         )
+      } else if (isBroadcast(links, node.address, node.family)) {
+        report(key, `${node.address} is the broadcast address of a network`, 'name one server')
       }
     })
   }
@@ -172,6 +179,9 @@ function checkListen(config: ParsedConfig, key: string, listen: Endpoint, report
   const hosts = Object.values(config.ports).flatMap((port) => port.hostAddress ?? [])
   if (hosts.some((host) => host.address === listen.address)) {
     report(key, "is an address of the host's side of a tap", 'listen on another address')
+  }
+  if (isBroadcast(linksOf(config), listen.address, listen.family)) {
+    report(key, 'is on the broadcast address of a network', 'listen on another address')
   }
   const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
   if (nodes.some((node) => formatEndpoint(node.address) === formatEndpoint(listen))) {

@@ -77,11 +77,11 @@ export interface LimitsConfig {
 export interface TimeoutsConfig {
   /** Default 2 h 4 min (RFC 5382 REQ-5). */
   readonly tcpEstablishedMs?: number
-  /** Default 4 min (RFC 5382 REQ-5). */
+  /** Default 4 min, the least that RFC 5382 REQ-5 allows a translator on the Internet. */
   readonly tcpOpeningMs?: number
   /** Default 4 min (RFC 5382 REQ-5). */
   readonly tcpClosingMs?: number
-  /** Default 5 min (RFC 4787 REQ-5). */
+  /** Default 5 min, as RFC 4787 REQ-5 recommends; it allows no less than 2 min. */
   readonly udpMs?: number
   /** How long a closed flow still translates a repeated FIN or ACK. Default 5 s. */
   readonly lingerMs?: number

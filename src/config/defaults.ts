@@ -1,4 +1,5 @@
-/** Default values and bounds of the numbers in a configuration; config.ts tells the reasons. */
+/** Default values and bounds of the numbers in a configuration, which the data flow segment has none
+ *  of its own for; config.ts tells the reasons. */
 
 interface Bounds {
   readonly min: number
@@ -29,6 +30,8 @@ export const timeoutBounds = {
   statsIntervalMs: { min: 100, max: week, default: 10_000 },
 } as const satisfies Record<string, Bounds>
 
+/** As many as a segment has room for (kMaxPorts in native/packet/packet.h). */
+export const mostPorts = 16
 export const mtuBounds = { min: 576, max: 65_535, default: 1500 } as const
 /** IFNAMSIZ less the zero byte. */
 export const longestDevice = 15

@@ -1,6 +1,7 @@
 /** Which port leads to an address: the networks on the ports' links, then the routes. */
 import { contains, type Prefix } from '../bus/address.js'
 import type { Family } from '../endpoint.js'
+import { isBroadcastOf } from './host-address.js'
 
 interface Links {
   readonly ports: readonly { readonly name: string; readonly addresses: readonly Prefix[] }[]
@@ -22,6 +23,11 @@ export function linksOf(config: {
 /** The port on whose link an address lies. */
 export function linkOf({ ports }: Links, address: string, family: Family): string | undefined {
   return ports.find((port) => port.addresses.some((own) => contains(own, address, family)))?.name
+}
+
+/** Whether an address is the broadcast address of a network on a port's link. */
+export function isBroadcast({ ports }: Links, address: string, family: Family): boolean {
+  return ports.some((port) => port.addresses.some((own) => isBroadcastOf(own, address, family)))
 }
 
 /** The port through which an address is reached: the longest prefix decides. */

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { algorithms, hashes } from '../balance/algorithms.js'
 import type { Balance } from '../balance/balance.js'
 import {
+  familyAt,
   formatAddress,
   networkOf,
   type Prefix,
@@ -21,6 +22,7 @@ import {
   policyTimeoutBounds,
   timeoutBounds,
 } from './defaults.js'
+import { hostProblem, isBroadcastOf, routedHostProblem } from './host-address.js'
 
 interface Trouble {
   problem: string
@@ -43,13 +45,17 @@ function reading<T extends object | string | number>(read: (input: unknown) => T
   })
 }
 
-const ownAddress = reading<Prefix>(
-  (input) =>
-    (typeof input === 'string' && parsePrefix(input)) || {
-      problem: 'is not an address with the length of its network',
-      remedy: "write it as '192.0.2.1/24' or '2001:db8::1/64'",
-    },
-)
+const ownAddress = reading<Prefix>((input) => {
+  const remedy = "write it as '192.0.2.1/24' or '2001:db8::1/64'"
+  const prefix = typeof input === 'string' ? parsePrefix(input) : undefined
+  if (!prefix) return { problem: 'is not an address with the length of its network', remedy }
+  const { address, family } = prefix
+  if (isBroadcastOf(prefix, address, family)) {
+    return { problem: 'is the broadcast address of its network', remedy }
+  }
+  const problem = hostProblem(address, family)
+  return problem === undefined ? prefix : { problem, remedy }
+})
 
 const network = reading<Prefix>((input) => {
   const prefix = typeof input === 'string' ? parsePrefix(input) : undefined
@@ -68,17 +74,19 @@ const network = reading<Prefix>((input) => {
 
 const plainAddress = reading<string>((input) => {
   const bytes = typeof input === 'string' ? parseAddress(input) : undefined
-  if (bytes) return formatAddress(bytes)
-  return { problem: 'is not an IP address', remedy: "write it as '192.0.2.254'" }
+  if (!bytes) return { problem: 'is not an IP address', remedy: "write it as '192.0.2.254'" }
+  const address = formatAddress(bytes)
+  const problem = hostProblem(address, familyAt(bytes))
+  return problem === undefined ? address : { problem, remedy: 'name a router of your network' }
 })
 
-const nodeAddress = reading<Endpoint>(
-  (input) =>
-    (typeof input === 'string' && parseEndpoint(input)) || {
-      problem: 'is not an address with a port',
-      remedy: "write it as '10.1.0.11:80' or '[2001:db8::11]:80'",
-    },
-)
+const nodeAddress = reading<Endpoint>((input) => {
+  const remedy = "write it as '10.1.0.11:80' or '[2001:db8::11]:80'"
+  const endpoint = typeof input === 'string' ? parseEndpoint(input) : undefined
+  if (!endpoint) return { problem: 'is not an address with a port', remedy }
+  const problem = routedHostProblem(endpoint.address, endpoint.family)
+  return problem === undefined ? endpoint : { problem, remedy: 'name one server of your network' }
+})
 
 export interface Listen {
   protocol: Protocol
@@ -88,11 +96,11 @@ export interface Listen {
 const listen = reading<Listen>((input) => {
   const [, protocol, rest = ''] = /^(tcp|udp):\/\/(.+)$/.exec(String(input)) ?? []
   const endpoint = parseEndpoint(rest)
-  if (endpoint) return { protocol: protocol as Protocol, endpoint }
-  return {
-    problem: 'is not a protocol with an address and a port',
-    remedy: "write it as 'tcp://192.0.2.100:80' or 'udp://[2001:db8::100]:53'",
-  }
+  const remedy = "write it as 'tcp://192.0.2.100:80' or 'udp://[2001:db8::100]:53'"
+  if (!endpoint) return { problem: 'is not a protocol with an address and a port', remedy }
+  const problem = routedHostProblem(endpoint.address, endpoint.family)
+  if (problem !== undefined) return { problem, remedy: 'listen on an address that clients reach' }
+  return { protocol: protocol as Protocol, endpoint }
 })
 
 export interface NamedBalance {

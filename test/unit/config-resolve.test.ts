@@ -12,6 +12,14 @@ const base = {
 } as const
 
 describe('a valid configuration', () => {
+  test('FLOWLIFE-07 the default time-outs are those of RFC 5382 and RFC 4787, or longer', () => {
+    const { timeouts } = resolveConfig(base)
+    expect(timeouts.tcpEstablishedMs).toBeGreaterThanOrEqual((2 * 60 + 4) * 60_000)
+    expect(timeouts.tcpOpeningMs).toBeGreaterThanOrEqual(4 * 60_000)
+    expect(timeouts.tcpClosingMs).toBeGreaterThanOrEqual(4 * 60_000)
+    expect(timeouts.udpMs).toBeGreaterThanOrEqual(2 * 60_000)
+  })
+
   test('has its defaults and everything parsed', () => {
     const config = resolveConfig(base)
     expect(
