@@ -166,6 +166,8 @@ class TestEngine {
     }
     return found;
   }
+  // Whether tell() may be called; not while messages wait for room for their answers.
+  bool takes_messages() const { return from_control_.has_room(2 * ReplyView::kSize); }
   void tell(ConstByteSpan message) {
     SLUICE_CHECK(from_control_.push(message));
     poll();
