@@ -175,8 +175,9 @@ export class ControlSegment implements MessageSink {
     return undefined
   }
 
+  /** A flow of a session that is known. While that waits for its decision there is none to resume. */
   #resume(session: Session, signature: Signature, message: QueryView): void {
-    this.#decisions.resumed++
+    if (session.state !== 'deciding') this.#decisions.resumed++
     this.#answer(this.ledger.join(session, signature, message))
   }
 

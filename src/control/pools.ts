@@ -8,7 +8,7 @@ import { type EncodedEndpoint, encodeEndpoint } from './signature.js'
 import type { PoolStatus } from './status.js'
 import { reportTraffic, TrafficTotals } from './traffic.js'
 
-/** A server. Users see it as NodeFigures. */
+/** A server. Users see it as NodeFigures; it is frozen, so that they can set nothing on it. */
 export class Node implements NodeFigures {
   readonly name: string
   readonly addressBytes: Uint8Array
@@ -26,6 +26,7 @@ export class Node implements NodeFigures {
     this.name = formatEndpoint(endpoint)
     this.addressBytes = parseAddress(endpoint.address) as Uint8Array
     this.encoded = encodeEndpoint(endpoint)
+    Object.freeze(this)
   }
 
   get address(): string {
@@ -72,19 +73,25 @@ export class Node implements NodeFigures {
   }
 }
 
-/** Nodes with an algorithm that chooses among them. */
+/**
+ * Nodes with an algorithm that chooses among them. Users' functions get it and its list as they are:
+ * both are frozen, and one that sorts the list throws instead of changing whose turn it is.
+ */
 export class Pool implements PoolFigures {
   readonly name: string
   readonly nodes: readonly Node[]
+  readonly #members: ReadonlySet<unknown>
   readonly #balance: Balance
   readonly #balanceName: string
   #state: BalanceState = { last: -1 }
 
   constructor({ name, balance, balanceName }: ResolvedPool, nodes: readonly Node[]) {
     this.name = name
-    this.nodes = nodes.map((node, i) => node.place(i))
+    this.nodes = Object.freeze(nodes.map((node, i) => node.place(i)))
+    this.#members = new Set(this.nodes)
     this.#balance = balance
     this.#balanceName = balanceName
+    Object.freeze(this)
   }
 
   get connections(): number {
@@ -99,8 +106,8 @@ export class Pool implements PoolFigures {
    * @throws what a user's function throws
    */
   choose(flow: NewFlow): Node | undefined {
-    const choice = this.#balance(flow, this.nodes, this.#state)
-    if (!(choice instanceof Node) || this.nodes[choice.index] !== choice) return undefined
+    const choice: unknown = this.#balance(flow, this.nodes, this.#state)
+    if (!(choice instanceof Node) || !this.#members.has(choice)) return undefined
     this.#state = { last: choice.index }
     return choice
   }

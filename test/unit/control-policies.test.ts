@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { PoolConfig, VirtualServerConfig } from '../../src/config/config.js'
 import { EndReason, QueryReason, XlatMask } from '../../src/generated/messages.js'
 import type { Decision } from '../../src/policy/decision.js'
-import type { NewFlow } from '../../src/policy/new-flow.js'
+import type { NewFlow, NodeFigures } from '../../src/policy/new-flow.js'
 import { type Family, families, startFarm } from '../helpers/farm.js'
 
 /** A policy whose answers the test gives, one for each flow that asked. */
@@ -112,7 +112,7 @@ describe.each(families)('IPv%i', (family) => {
 
   test('SSMB-07 a QUERY repeated while the policy thinks asks it nothing and is answered once', async () => {
     const { asked, policy } = slowPolicy()
-    const { segment, farm, fromClient } = await startWith(family, { policy })
+    const { engine, segment, farm, fromClient } = await startWith(family, { policy })
     const first = segment.query(fromClient())
     segment.query({ ...fromClient(), serial: first })
     // The wait was given up, and the client's next SYN asks under another serial.
@@ -123,6 +123,7 @@ describe.each(families)('IPv%i', (family) => {
     await segment.repliesTo(second)
     expect(segment.replies).toHaveLength(1)
     expect(segment.replies[0]).toMatchObject({ newDestination: farm.node(1) })
+    expect(engine.status().decisions).toMatchObject({ assigned: 1, resumed: 0 })
   })
 
   test('a flow that ends while the policy thinks is not answered and not counted', async () => {
@@ -254,6 +255,47 @@ describe.each(families)('IPv%i', (family) => {
     const replies = await segment.repliesTo(...serials)
     expect(replies.map(({ mask }) => mask)).toEqual(Array(3).fill(XlatMask.reset))
     expect(engine.status().decisions).toMatchObject({ policyErrors: 1, policyNonsense: 2 })
+  })
+})
+
+describe('LB-13 a function that meddles with what it is given fails alone', () => {
+  const attempts: [string, (nodes: readonly NodeFigures[]) => unknown][] = [
+    ['sorts the list', (nodes) => (nodes as NodeFigures[]).sort(() => -1)[0]],
+    ['empties it', (nodes) => (nodes as NodeFigures[]).splice(0)],
+    ['sets a figure', (nodes) => Object.assign(nodes[0], { connections: -9 })],
+    ['renames a node', (nodes) => Object.assign(nodes[0], { name: 'mine' })],
+  ]
+  test.each(attempts)('%s', async (_, meddle) => {
+    const turns = [
+      (nodes: readonly NodeFigures[]) => meddle(nodes) as NodeFigures,
+      ...[2, 1, 0].map((place) => (nodes: readonly NodeFigures[]) => nodes[place]),
+    ]
+    const { segment, farm, fromClient, engine } = await startFarm(4, ({ vip, node }) => ({
+      pools: {
+        odd: {
+          nodes: [node(1), node(2), node(3)],
+          balance: (_flow, nodes) => turns.shift()?.(nodes) as NodeFigures,
+        },
+      },
+      virtualServers: { site: { listen: `tcp://${vip}`, pool: 'odd' } },
+    }))
+    const serials = [0, 1, 2, 3].map((n) => segment.query(fromClient(n)))
+    const [first, ...others] = await segment.repliesTo(...serials)
+    expect(first?.mask).toBe(XlatMask.reset)
+    expect(others.map(({ newDestination }) => newDestination)).toEqual(
+      [3, 2, 1].map((place) => farm.node(place)),
+    )
+    expect(engine.status().decisions).toMatchObject({ policyErrors: 1, policyNonsense: 0 })
+  })
+
+  test('a policy may sort a copy of the figures, and set no pool of its own', async () => {
+    const policy = ({ pools }: NewFlow) => {
+      expect(() => Object.assign(pools.web, { nodes: [] })).toThrow(TypeError)
+      return { node: [...pools.web.nodes].sort((a, b) => b.index - a.index)[0].name }
+    }
+    const { segment, farm, fromClient } = await startWith(4, { policy })
+    const [reply] = await segment.repliesTo(segment.query(fromClient()))
+    expect(reply).toMatchObject({ newDestination: farm.node(2) })
   })
 })
 
