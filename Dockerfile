@@ -10,7 +10,7 @@ WORKDIR /sluice
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY . .
-RUN npm run build && npm run prebuild && npm prune --omit=dev --ignore-scripts
+RUN npm run generate && npm run make-prebuild && npm run build:ts && npm prune --omit=dev --ignore-scripts
 
 FROM node:20-bookworm-slim
 # iproute2: what `sluice doctor` and the demo look with.

@@ -2,6 +2,8 @@
 /**
  * Puts the addon, stripped, where node-gyp-build finds it in the published package. N-API makes one
  * file do for every Node from 20 on; the name says for which C library it is.
+ *
+ *   npm run make-prebuild
  */
 import { copyFileSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
