@@ -106,7 +106,7 @@ function addMember(open, macro, values, where) {
   }
 }
 
-/** requirements.md section 2: aligned to min(size, 4), a multiple of 4 bytes, nothing overlaps. */
+/** What a layout keeps: aligned to min(size, 4), a multiple of 4 bytes, nothing overlaps. */
 function checkLayout(structure, blocks) {
   const sizeOf = (part) => {
     const block = blocks.find((candidate) => candidate.name === part.block)

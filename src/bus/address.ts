@@ -1,5 +1,5 @@
 /**
- * Addresses as text and as the 16 bytes of the bus (IPv4 as ::ffff:a.b.c.d, requirements.md 2).
+ * Addresses as text and as the 16 bytes of the bus (IPv4 as ::ffff:a.b.c.d, docs/messages.md).
  * Text is canonical: dotted for IPv4, RFC 5952 for IPv6, so equal addresses are equal strings.
  */
 import { isIPv4, isIPv6 } from 'node:net'

@@ -1,4 +1,4 @@
-/** What a user writes (design.md 6). Everything optional has its default in defaults.ts. */
+/** What a user writes. Everything optional has its default in defaults.ts. */
 import type { BalanceChoice } from '../balance/algorithms.js'
 import type { Decision, Policy } from '../policy/decision.js'
 

@@ -1,4 +1,4 @@
-/** What design.md has and this version has not: refused by name rather than taken silently. */
+/** What is planned and this version has not: refused by name rather than taken silently. */
 
 /** Keys by the pattern of the object that they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {

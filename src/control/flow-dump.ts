@@ -48,7 +48,7 @@ export class FlowDump {
     if (!dump) return
     if (session) dump.sessions.add(session)
     dump.missing--
-    // The last record of a dump has cursor 0 (requirements.md 2.2), any other that of the next one.
+    // The last record of a dump has cursor 0, any other that of the next one.
     const cursor = message.nextCursor
     if (cursor === 0n) this.#finish((ended) => ended.resolve([...ended.sessions]))
     else if (dump.missing === 0) this.#ask(dump, cursor)

@@ -50,7 +50,7 @@ export class VirtualServer {
   }
 }
 
-/** CSMB serials: the first message of a connection has 1; 65535 wraps to 0 (requirements.md 2.6). */
+/** CSMB serials: the first message of a connection has 1; 65535 wraps to 0. */
 const nextSerial = (serial: number) => (serial + 1) & 0xffff
 
 const errorNames = Object.fromEntries(Object.entries(CsmbError).map(([name, code]) => [code, name]))

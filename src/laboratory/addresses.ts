@@ -1,4 +1,4 @@
-/** The address plan that all topologies share (requirements.md 0.1). */
+/** The address plan that all topologies share. */
 
 export type Family = 4 | 6
 

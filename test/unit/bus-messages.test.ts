@@ -18,7 +18,7 @@ import {
 import { FakeSegment } from '../helpers/fake-segment.js'
 import { deleteMessage, queryMessage, stateMessage, statsMessage } from '../helpers/messages.js'
 
-/** requirements.md 2.3. */
+/** A QUERY for an IPv4 flow, byte by byte, as both languages must write it. */
 const goldenQuery =
   '010000008000000100000000000000000000ffffc000020a00000000000000000000ffffc00002649c4000500600' +
   'ffff00060a24181e400011223344000000000001020100000007'
