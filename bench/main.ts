@@ -2,7 +2,7 @@
  * `npm run bench [-- FILTER ... --json FILE --runs N --seconds N --list]`: runs the trials whose names
  * contain a filter, all without one, prints a Markdown report and writes the JSON.
  */
-import { writeFileSync } from 'node:fs'
+import { closeSync, openSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { ensurePrivileges, LaboratoryError } from '../src/laboratory/index.js'
 import { environment } from './environment.js'
@@ -38,6 +38,8 @@ export async function main(args: string[]): Promise<number> {
   if (args.includes('--help')) return say(USAGE)
   try {
     const options = parse(args)
+    await checkSubject(options)
+    if (!options.list && options.json !== undefined) checkWritable(options.json)
     return options.list ? say(await listing(options.trials)) : await session(options)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
@@ -136,6 +138,21 @@ function positive(option: string, text: string | undefined): number | undefined 
     throw new UsageError(`${option} takes a whole number from 1, not '${text}'`)
   }
   return value
+}
+
+/** A run may take minutes: it does not begin where its result could not be kept. */
+function checkWritable(path: string): void {
+  try {
+    closeSync(openSync(path, 'a'))
+  } catch (error) {
+    throw new UsageError(`--json: ${(error as Error).message}`)
+  }
+}
+
+async function checkSubject({ trials, subject }: Options): Promise<void> {
+  const subjects = (await Promise.all(trials.map((trial) => trial.subjects()))).flat()
+  if (subjects.some(({ name }) => name.includes(subject))) return
+  throw new UsageError(`no subject's name contains '${subject}': --list names them`)
 }
 
 async function listing(trials: readonly Trial[]): Promise<string> {

@@ -75,8 +75,24 @@ export function unknownIds() {
   )
 }
 
+const usage = `usage: npm run requirements -- [--rows DFS,CS-01..06] [--open] [--json]
+
+  --rows LIST  families and ids, with commas between them; all by default
+  --open       only rows that no test shows
+  --json       for programs
+`
+
+class UsageError extends Error {}
+
 function selected(rows, filter) {
-  if (!filter) return rows
+  if (filter === undefined) return rows
+  for (const part of filter.split(',')) {
+    if (selectedBy(rows, part).length === 0) throw new UsageError(`--rows: no row '${part}'`)
+  }
+  return selectedBy(rows, filter)
+}
+
+function selectedBy(rows, filter) {
   const families = filter.split(',').filter((part) => new RegExp(`^${family}$`).test(part))
   const ids = namedIds(filter)
   return rows.filter((row) => families.includes(row.id.split('-')[0]) || ids.includes(row.id))
@@ -91,14 +107,23 @@ function printTable(rows) {
   }
 }
 
-function main() {
-  const { values } = parseArgs({
-    options: {
-      rows: { type: 'string' },
-      open: { type: 'boolean', default: false },
-      json: { type: 'boolean', default: false },
-    },
-  })
+function parse(args) {
+  try {
+    return parseArgs({
+      args,
+      options: {
+        rows: { type: 'string' },
+        open: { type: 'boolean', default: false },
+        json: { type: 'boolean', default: false },
+      },
+    }).values
+  } catch (error) {
+    throw new UsageError(error.message)
+  }
+}
+
+function report(args) {
+  const values = parse(args)
   const rows = selected(coverage(), values.rows)
   const open = rows.filter(({ tests }) => tests.length === 0)
   const asked = values.open ? open : rows
@@ -109,7 +134,17 @@ function main() {
     console.log(`\n${rows.length - open.length} of ${rows.length} rows shown`)
   }
   for (const unknown of unknownIds()) console.error(unknown)
-  process.exitCode = unknownIds().length > 0 ? 1 : 0
+  return unknownIds().length > 0 ? 1 : 0
+}
+
+function main() {
+  try {
+    process.exitCode = report(process.argv.slice(2))
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    process.stderr.write(`requirements: ${error.message}\n\n${usage}`)
+    process.exitCode = 2
+  }
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) main()
