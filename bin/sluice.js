@@ -1,8 +1,11 @@
 #!/usr/bin/env node
+import { consoleToStderr } from '../dist/cli/console-to-stderr.js'
+import { leave } from '../dist/cli/leave.js'
 import { main } from '../dist/cli/main.js'
 
 // An error in a policy names the line that its author wrote.
 process.setSourceMapsEnabled(true)
+consoleToStderr(console, process.stderr)
 
 // A reader that has enough, as in `sluice flows | head`, is no failure.
 for (const stream of [process.stdout, process.stderr]) {
@@ -11,4 +14,4 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-process.exitCode = await main(process.argv.slice(2))
+await leave(await main(process.argv.slice(2)), process)

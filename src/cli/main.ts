@@ -4,9 +4,10 @@
  * line is the first user of the library: it imports `../index.js` and nothing else of it.
  */
 import { createRequire } from 'node:module'
-import { CommanderError, Command as Program } from 'commander'
+import { CommanderError, InvalidArgumentError, Command as Program } from 'commander'
 import type { Command, Context } from './context.js'
 import { ExitCode } from './exit-code.js'
+import { logLevelProblem } from './log-level.js'
 import { reportError } from './report-error.js'
 import { type Sink, Terminal, wantsColour } from './terminal.js'
 
@@ -62,9 +63,13 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .command('run <file>')
     .description('run the engine that a file configures, until SIGTERM or SIGINT')
     .option('--json', 'print one JSON object per line')
-    .option('--socket <path>', 'where the administration socket goes')
+    .option('--socket <path>', 'where the administration socket goes', socketPath)
     .option('--no-admin', 'run without an administration socket')
     .option('--watch', 'take over policies and pools whenever the file changes')
+    .hook('preAction', (self) => {
+      const problem = logLevelProblem(context.env.SLUICE_LOG)
+      if (problem) self.error(problem)
+    })
     .action(calls(async () => (await import('./run.js')).run))
 
   program
@@ -83,14 +88,14 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .command('status')
     .description('show what a running engine does')
     .option('--json', 'print a JSON object')
-    .option('--socket <path>', 'the administration socket to ask')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./status.js')).status))
 
   program
     .command('flows')
     .description('list the flows of a running engine')
     .option('--json', 'print a JSON array')
-    .option('--socket <path>', 'the administration socket to ask')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./flows.js')).flows))
 
   program
@@ -102,6 +107,11 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .action(calls(async () => (await import('./demo.js')).demo))
 
   return program
+}
+
+function socketPath(given: string): string {
+  if (given === '') throw new InvalidArgumentError('It is empty: give the path of a socket.')
+  return given
 }
 
 function version(): string {

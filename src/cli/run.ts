@@ -11,10 +11,12 @@ import {
 } from '../index.js'
 import type { Command, Context } from './context.js'
 import { ExitCode } from './exit-code.js'
+import { defaultLogLevel } from './log-level.js'
 import { Reloader } from './reloader.js'
 import { reportError } from './report-error.js'
 import { announce, type RunEvent, readyEvent } from './run-event.js'
 import { StopRequest } from './stop-request.js'
+import { StrayErrors } from './stray-errors.js'
 
 interface RunOptions {
   file: string
@@ -45,7 +47,10 @@ async function runUntil(
   const socketPath = options.admin ? (options.socket ?? defaultSocketPath(context.env)) : undefined
   if (socketPath) await claimSocketPath(socketPath)
   const { config, revision: policyRevision } = loaded
-  await using engine = await Engine.start(config, { logger: logger(context), policyRevision })
+  const log = logger(context)
+  // Disposed of after the engine, so that no stray error keeps it from stopping in good order.
+  using strayErrors = new StrayErrors(log)
+  await using engine = await Engine.start(config, { logger: log, policyRevision })
   await using admin = socketPath ? await AdminServer.listen(engine, socketPath) : undefined
   using reloader = new Reloader(engine, file, loaded, {
     reloaded: (policyRevision) => tell({ event: 'reloaded', policyRevision }),
@@ -55,11 +60,12 @@ async function runUntil(
     },
   })
   if (watch) reloader.watch()
+  strayErrors.catch()
   tell(readyEvent(engine.status(), admin?.socketPath))
   tell({ event: 'stopping', signal: await stopRequested })
 }
 
 /** Lines of JSON on stderr: stdout is for what the command has to say. */
 function logger({ env }: Context) {
-  return pino({ level: env.SLUICE_LOG ?? 'warn' }, pino.destination({ fd: 2, sync: true }))
+  return pino({ level: env.SLUICE_LOG || defaultLogLevel }, pino.destination({ fd: 2, sync: true }))
 }

@@ -38,6 +38,24 @@ describe('exit codes', () => {
 })
 
 describe('the command line', () => {
+  test.each(['run site.ts', 'status', 'flows'])(
+    '%s --socket with nothing is a usage error',
+    async (line) => {
+      const { written, environment } = capture()
+      expect(await main([...line.split(' '), '--socket', ''], environment)).toBe(2)
+      expect(written.stderr).toContain('give the path of a socket')
+      expect(status).not.toHaveBeenCalled()
+    },
+  )
+
+  test('SLUICE_LOG with no level is a usage error that names them', async () => {
+    const { written, environment } = capture({ SLUICE_LOG: 'verbose' })
+    expect(await main(['run', 'site.ts'], environment)).toBe(2)
+    expect(written.stderr).toBe(
+      "error: SLUICE_LOG is 'verbose'; take one of trace, debug, info, warn, error, fatal, silent\n",
+    )
+  })
+
   test.each([[['--help']], [['run', '--help']], [['--version']]])(
     '%s prints to stdout and exits 0',
     async (args) => {

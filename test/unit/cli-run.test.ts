@@ -141,10 +141,20 @@ describe('sluice run', () => {
     expect(engine.stop).toHaveBeenCalledOnce()
   })
 
-  test('no handler of a signal stays behind', async () => {
-    const before = process.listenerCount('SIGTERM')
-    await sluice(['run', file, '--no-admin'])
-    expect(process.listenerCount('SIGTERM')).toBe(before)
+  test('no handler of a signal or of an error stays behind', async () => {
+    const counts = () =>
+      ['SIGTERM', 'uncaughtException', 'unhandledRejection'].map((event) =>
+        process.listenerCount(event),
+      )
+    const before = counts()
+    let running: number[] = []
+    await sluice(['run', file, '--no-admin'], (line) => {
+      if (!line.startsWith('ready')) return
+      running = counts()
+      terminate()
+    })
+    expect(running).toEqual(before.map((count) => count + 1))
+    expect(counts()).toEqual(before)
   })
 })
 
