@@ -1,6 +1,7 @@
 /**
  * The boundary to the data flow segment: loads the addon and types what crosses. Nobody else does.
- * TypeScript validates and gives the sentence that helps; C++ asserts.
+ * What crosses has been checked: a user is told here, in words, what is wrong; beyond the boundary a
+ * value that does not fit is a defect.
  */
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -57,7 +58,8 @@ export interface NativeSegmentOptions {
 
 /**
  * A running data flow segment. Messages are those of native/bus/messages.def, back to back, whole.
- * @throws {Error} with `code`, `operation`, `errno` and `remedy` from `start` where the host refuses.
+ * @throws {Error} from `start` where the host refuses: with `operation`, `errno` (positive, 0 for none)
+ * and `remedy`, and without a `code`.
  */
 export interface NativeSegment {
   /** Opens the ports and starts the worker. `wake` is called when messages are there to drain. */

@@ -10,7 +10,7 @@ namespace sluice {
 
 namespace {
 
-// A SegmentError in JavaScript: an Error with code, operation, errno and remedy.
+// A SegmentError in JavaScript: an Error with operation, errno and remedy.
 Napi::Error to_js(Napi::Env env, const Error& error) {
   std::string text = error.operation;
   if (error.error_number != 0) text += ": " + std::string(strerror(error.error_number));

@@ -189,7 +189,15 @@ function checkListen(config: ParsedConfig, key: string, listen: Endpoint, report
   }
 }
 
+/** Their numbers have 16 bits on the bus (SSMB, CSMB: vs_id), and 0 is none. */
+const mostVirtualServers = 65_000
+
 function checkVirtualServers(config: ParsedConfig, report: Report): void {
+  const count = Object.keys(config.virtualServers).length
+  if (count > mostVirtualServers) {
+    report('virtualServers', `has ${count} entries`, `name at most ${mostVirtualServers}`)
+    return
+  }
   const listeners = new Map<string, string>()
   for (const [name, server] of Object.entries(config.virtualServers)) {
     const key = `virtualServers.${name}`

@@ -3,7 +3,7 @@
  * once per revision, so that a revision is one text with one hash and an exact list of files.
  */
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { access, constants, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -42,6 +42,37 @@ function issueOf({ text, location }: Message, path: string): ConfigIssue {
   const file = location ? resolve(dirname(path), location.file) : path
   const key = location ? `${file}:${location.line}:${location.column + 1}` : file
   return { key, problem: `does not compile: ${text}`, remedy: 'correct it there' }
+}
+
+type FileProblem = Pick<ConfigIssue, 'problem' | 'remedy'>
+
+const absent: FileProblem = { problem: 'does not exist', remedy: 'correct the path, or write it' }
+const unreadable: FileProblem = {
+  problem: 'may not be read',
+  remedy: 'allow this user to read the file and to enter its folders',
+}
+const problemsOfFiles: Readonly<Record<string, FileProblem>> = {
+  ENOENT: absent,
+  ENOTDIR: absent,
+  EACCES: unreadable,
+  EPERM: unreadable,
+}
+
+/** Why there is nothing to compile; undefined where there is a file. */
+async function problemOfFile(path: string): Promise<FileProblem | undefined> {
+  try {
+    const found = await stat(path)
+    if (found.isDirectory()) {
+      return { problem: 'is a folder', remedy: 'name the configuration file in it' }
+    }
+    await access(path, constants.R_OK)
+    return undefined
+  } catch (error) {
+    const code = String((error as NodeJS.ErrnoException).code)
+    return (
+      problemsOfFiles[code] ?? { problem: `cannot be read: ${code}`, remedy: 'correct its path' }
+    )
+  }
 }
 
 const isBuildFailure = (error: unknown): error is BuildFailure =>
@@ -102,7 +133,7 @@ async function importText(code: string, revision: string): Promise<{ default?: u
 
 /**
  * Reads, compiles, runs and checks a configuration file.
- * @throws {SluiceError} `ERR_SLUICE_CONFIG`: it does not compile (the issue's key is
+ * @throws {SluiceError} `ERR_SLUICE_CONFIG`: there is no such file, it does not compile (the issue's key is
  * 'file:line:column'), throws, exports no configuration, or has a wrong one.
  */
 export async function loadConfigFile(path: string | URL): Promise<LoadedConfig> {
@@ -111,6 +142,8 @@ export async function loadConfigFile(path: string | URL): Promise<LoadedConfig> 
   const failure = (problem: string, remedy: string, cause?: unknown) =>
     configError(subject, [{ key: file, problem, remedy }], cause)
 
+  const unusable = await problemOfFile(file)
+  if (unusable) throw failure(unusable.problem, unusable.remedy)
   const { code, files } = await bundle(file).catch((error: unknown) => {
     if (!isBuildFailure(error)) throw error
     throw configError(

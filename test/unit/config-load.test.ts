@@ -6,6 +6,9 @@ import { loadConfigFile } from '../../src/config/load.js'
 import type { SluiceError } from '../../src/errors.js'
 import type { NewFlow } from '../../src/policy/new-flow.js'
 
+const files = vi.hoisted(() => ({ access: vi.fn() }))
+vi.mock('node:fs/promises', async (actual) => ({ ...(await actual<object>()), ...files }))
+
 const ports = `{ a: { kind: 'memory', address: '192.0.2.1/24' } }`
 
 let folder: string
@@ -124,8 +127,31 @@ describe('what does not load says where', () => {
   })
 
   test('a file that does not exist', async () => {
-    const { issues } = await failure(join(folder, 'none.ts'))
-    expect(issues[0].problem).toContain('none.ts')
+    const path = join(folder, 'none.ts')
+    const { issues } = await failure(path)
+    expect(issues).toEqual([
+      { key: path, problem: 'does not exist', remedy: 'correct the path, or write it' },
+    ])
+  })
+
+  test('a file below what is no folder', async () => {
+    const path = await write('site.ts', '')
+    expect((await failure(join(path, 'none.ts'))).issues[0].problem).toBe('does not exist')
+  })
+
+  test('a folder', async () => {
+    const { issues } = await failure(folder)
+    expect(issues).toEqual([
+      { key: folder, problem: 'is a folder', remedy: 'name the configuration file in it' },
+    ])
+  })
+
+  test.each(['EACCES', 'EPERM'])('a file that is not to be read: %s', async (code) => {
+    const path = await write('site.ts', '')
+    // Root may read everything, so the answer of the system is made up.
+    files.access.mockRejectedValueOnce(Object.assign(new Error('no'), { code }))
+    const { issues } = await failure(path)
+    expect(issues).toMatchObject([{ key: path, problem: 'may not be read' }])
   })
 
   test('code that throws', async () => {

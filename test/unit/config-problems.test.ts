@@ -267,6 +267,22 @@ describe('an address that is no single host is refused', () => {
   })
 })
 
+test('65 001 virtual servers are one too many', () => {
+  const servers = Array.from({ length: 65_001 }, (_, i) => [`s${i}`, base.virtualServers.site])
+  expect(issuesOf(changed({ virtualServers: Object.fromEntries(servers) }))).toEqual({
+    virtualServers: {
+      key: 'virtualServers',
+      problem: 'has 65001 entries',
+      remedy: 'name at most 65000',
+    },
+  })
+})
+
+test('a value that comes later names those that there are', () => {
+  const { remedy } = issuesOf(changed({ 'ports.outside.kind': 'xdp' }))['ports.outside.kind'] ?? {}
+  expect(remedy).toMatch(/^take tap, packet, memory; CHANGELOG/)
+})
+
 test('17 ports are one too many', () => {
   const sixteen = Object.fromEntries(Object.entries(manyPorts).slice(1))
   expect(() => resolveConfig({ ports: sixteen })).not.toThrow()
