@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * Builds the core with sanitizers and runs the C++ tests and the fuzz corpora through it: out/asan
- * with AddressSanitizer and UndefinedBehaviorSanitizer, out/tsan with ThreadSanitizer.
+ * with AddressSanitizer and UndefinedBehaviorSanitizer, out/tsan with ThreadSanitizer. With
+ * --build-hostile it only builds what `npm test` runs instrumented (test/sanitize), in out/hostile.
  *
  *   npm run test:sanitize -- [address] [thread]
  */
@@ -9,6 +10,12 @@ import { build, corpusFiles, fuzzTargets, run } from './native-build.mjs'
 
 const kinds = { address: 'out/asan', thread: 'out/tsan' }
 const asked = process.argv.slice(2)
+if (asked.includes('--build-hostile')) {
+  const options = ['-DSLUICE_SANITIZE=address', '-DCMAKE_BUILD_TYPE=None', '-DCMAKE_CXX_FLAGS=-O1']
+  const replays = fuzzTargets().map((target) => `replay_${target}`)
+  build('out/hostile', options, ['sluice_hostile', ...replays])
+  process.exit(0)
+}
 const unknown = asked.filter((kind) => !(kind in kinds))
 if (unknown.length > 0) {
   console.error(`unknown sanitizer ${unknown.join(', ')}: address or thread`)

@@ -25,12 +25,12 @@ const finding = new RegExp(
   `<(Expression|Exception|Message) ${attributeList}>([\\s\\S]*?)</\\1>`,
   'g',
 )
-const executable = join(root, 'out/cmake/build/sluice_tests')
+const allTests = 'out/cmake/build/sluice_tests'
 
 /** The cases that the executable holds, in its order; none where it was not built. */
-export function listCases(): NativeCase[] {
-  if (!existsSync(executable)) return []
-  return elements(run(['--list-test-cases']).output).map((element) => {
+export function listCases(executable = allTests): NativeCase[] {
+  if (!existsSync(join(root, executable))) return []
+  return elements(run(executable, ['--list-test-cases']).output).map((element) => {
     const attributes = attributesOf(element)
     const file = attribute(attributes, 'filename')
     return {
@@ -41,8 +41,11 @@ export function listCases(): NativeCase[] {
 }
 
 /** Runs all cases in one process; a case that is not in the map did not come to run. */
-export function runCases(): { results: Map<string, NativeResult>; end: string } {
-  const { output, end } = run([])
+export function runCases(executable = allTests): {
+  results: Map<string, NativeResult>
+  end: string
+} {
+  const { output, end } = run(executable, [])
   const results = new Map<string, NativeResult>()
   for (const element of elements(output)) {
     const passed = / test_case_success="true"/.test(element)
@@ -53,9 +56,13 @@ export function runCases(): { results: Map<string, NativeResult>; end: string } 
   return { results, end }
 }
 
-function run(args: string[]): { output: string; end: string } {
+function run(executable: string, args: string[]): { output: string; end: string } {
   const options = { cwd: root, encoding: 'utf8', maxBuffer: 1 << 28 } as const
-  const { stdout, stderr, status, signal } = spawnSync(executable, ['-r=xml', ...args], options)
+  const { stdout, stderr, status, signal } = spawnSync(
+    join(root, executable),
+    ['-r=xml', ...args],
+    options,
+  )
   return { output: stdout, end: `${stderr}ended with ${signal ?? `exit code ${status}`}` }
 }
 
