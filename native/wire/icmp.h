@@ -9,14 +9,7 @@
 namespace sluice {
 
 inline constexpr uint8_t kIcmpEchoReply = 0;
-inline constexpr uint8_t kIcmpUnreachable = 3;
 inline constexpr uint8_t kIcmpEchoRequest = 8;
-inline constexpr uint8_t kIcmpTimeExceeded = 11;
-inline constexpr uint8_t kIcmpParameterProblem = 12;
-// Codes of kIcmpUnreachable.
-inline constexpr uint8_t kIcmpHostUnreachable = 1;
-inline constexpr uint8_t kIcmpPortUnreachable = 3;
-inline constexpr uint8_t kIcmpFragmentationNeeded = 4;
 
 // The first 8 bytes of an ICMP (RFC 792) or ICMPv6 (RFC 4443) message, which all messages have.
 class IcmpHeader {
@@ -34,8 +27,6 @@ class IcmpHeader {
   // Echo messages.
   uint16_t identifier() const { return load_be16(at_ + 4); }
   uint16_t sequence() const { return load_be16(at_ + 6); }
-  // RFC 1191 4: the MTU of kIcmpFragmentationNeeded; 0 from routers that know nothing of it.
-  uint16_t next_hop_mtu() const { return load_be16(at_ + 6); }
 
   void set_type(uint8_t type) { at_[0] = type; }
   void set_code(uint8_t code) { at_[1] = code; }
@@ -46,12 +37,6 @@ class IcmpHeader {
  private:
   uint8_t* at_;
 };
-
-// Whether an IPv4 message is an error, about which no error is ever sent (RFC 1122 3.2.2).
-inline bool is_icmp_error(uint8_t type) {
-  return type == kIcmpUnreachable || type == kIcmpTimeExceeded || type == kIcmpParameterProblem ||
-         type == 4 /* source quench */ || type == 5 /* redirect */;
-}
 
 // Computes the checksum of an ICMP message of `size` bytes; no pseudo-header.
 inline void complete_icmp_checksum(uint8_t* message, size_t size) {

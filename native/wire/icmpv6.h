@@ -11,17 +11,10 @@
 
 namespace sluice {
 
-inline constexpr uint8_t kIcmpv6Unreachable = 1;
-inline constexpr uint8_t kIcmpv6PacketTooBig = 2;
-inline constexpr uint8_t kIcmpv6TimeExceeded = 3;
-inline constexpr uint8_t kIcmpv6ParameterProblem = 4;
 inline constexpr uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr uint8_t kIcmpv6EchoReply = 129;
 inline constexpr uint8_t kIcmpv6NeighborSolicitation = 135;
 inline constexpr uint8_t kIcmpv6NeighborAdvertisement = 136;
-
-// RFC 4443 2.1: the types below 128 are errors.
-inline bool is_icmpv6_error(uint8_t type) { return type < 128; }
 
 // The sum that a right ICMPv6 message has is FFFF; addresses point into the IPv6 header.
 inline uint16_t sum_icmpv6(const uint8_t* src, const uint8_t* dst, const uint8_t* message,

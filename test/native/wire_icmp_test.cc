@@ -34,25 +34,6 @@ TEST_CASE("DFS-01 ICMP: an echo request with its checksum") {
   CHECK_EQ(icmp.checksum(), 0x5435);
 }
 
-TEST_CASE("TCPX-67 ICMP: fragmentation needed names the MTU") {
-  Bytes bytes(8);
-  IcmpHeader icmp(bytes.data());
-  icmp.set_type(kIcmpUnreachable);
-  icmp.set_code(kIcmpFragmentationNeeded);
-  icmp.set_rest(1400);
-  CHECK(bytes == Bytes{3, 4, 0, 0, 0, 0, 0x05, 0x78});
-  CHECK_EQ(icmp.next_hop_mtu(), 1400);
-}
-
-TEST_CASE("TCPX-65 ICMP: which types are errors") {
-  for (const int type : {3, 4, 5, 11, 12}) CHECK(is_icmp_error(static_cast<uint8_t>(type)));
-  for (const int type : {0, 8, 9, 10, 13, 17})
-    CHECK_FALSE(is_icmp_error(static_cast<uint8_t>(type)));
-  for (const int type : {1, 2, 3, 4, 100, 127}) CHECK(is_icmpv6_error(static_cast<uint8_t>(type)));
-  for (const int type : {128, 129, 135, 255})
-    CHECK_FALSE(is_icmpv6_error(static_cast<uint8_t>(type)));
-}
-
 const IpAddress kClient = v6({0x20, 0x01, 0x0d, 0xb8}, {0x10});
 const IpAddress kServer = v6({0x20, 0x01, 0x0d, 0xb8}, {0x01, 0x00});
 const IpAddress kLinkA = v6({0xfe, 0x80}, {1});
