@@ -64,7 +64,8 @@ export interface NativeSegmentOptions {
 export interface NativeSegment {
   /** Opens the ports and starts the worker. `wake` is called when messages are there to drain. */
   start(options: NativeSegmentOptions, wake: () => void): void
-  /** Hands over whole messages. Returns the bytes taken: less than `length` when the ring is full. */
+  /** Hands over whole messages. Returns the bytes taken: less than `length` when the ring is full.
+   *  @throws {RangeError} where `length` is beyond their end. */
   submit(messages: Uint8Array, length: number): number
   /** Fills `into` with as many whole messages as fit; returns the bytes. */
   drain(into: Uint8Array): number

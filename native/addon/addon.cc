@@ -57,6 +57,11 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
   Napi::Value submit(const Napi::CallbackInfo& info) {
     auto bytes = info[0].As<Napi::Uint8Array>();
     const size_t length = info[1].As<Napi::Number>().Uint32Value();
+    if (length > bytes.ByteLength()) {
+      Napi::RangeError::New(info.Env(), "submit: `length` is beyond the end of `messages`")
+          .ThrowAsJavaScriptException();
+      return info.Env().Undefined();
+    }
     const size_t taken = segment_ == nullptr ? 0 : segment_->submit({bytes.Data(), length});
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }

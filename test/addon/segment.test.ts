@@ -121,6 +121,11 @@ describe('addon', () => {
     expect(segment.readCounters(new BigUint64Array(1024))).toBe(0)
   })
 
+  test('a length beyond the end of the messages is refused', () => {
+    const segment = startSegment()
+    expect(() => segment.submit(new Uint8Array(20), 21)).toThrow(RangeError)
+  })
+
   test('several segments run in one process', () => {
     for (let node = 1; node <= 3; ++node) startSegment({ node })
     expect(segments).toHaveLength(3)
