@@ -12,6 +12,7 @@
       "native/packet/segmentation.cc",
       "native/port/address_text.cc",
       "native/port/capture_port.cc",
+      "native/port/device_drops.cc",
       "native/port/fault_port.cc",
       "native/port/fault_queue.cc",
       "native/port/host_addresses.cc",

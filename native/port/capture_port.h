@@ -11,7 +11,8 @@ namespace sluice {
 
 // A port around a port that writes what passes to a capture file: frames as they were received,
 // and those that were accepted for sending, super-packets and partial checksums as they are.
-// File writes happen in the calling worker: a slow disk slows it.
+// File writes happen in the calling worker: a slow disk slows it, a FIFO
+// that nobody reads loses frames instead.
 class CapturePort : public Port {
  public:
   // `wall_clock_offset` is the wall clock minus the clock of `now`.

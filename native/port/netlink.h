@@ -16,7 +16,6 @@ struct LinkInfo {
   bool up = false;
   uint32_t mtu = 0;
   MacAddress mac;
-  uint64_t tx_dropped = 0;
 };
 
 struct KernelAddress {
@@ -25,8 +24,9 @@ struct KernelAddress {
   InterfaceAddress address;
 };
 
-// A route netlink socket of the network namespace in which it was opened (rtnetlink(7)). The
-// kernel answers within the request, so no call blocks.
+// A route netlink socket of the network namespace in which it was opened (rtnetlink(7)). Every
+// call waits while somebody else holds the kernel's lock of network configuration (rtnl), so this
+// is for the opening of a port and not for a worker.
 class Netlink {
  public:
   static Result<Netlink> open();

@@ -4,10 +4,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "packet/packet.h"
 
@@ -24,10 +24,11 @@ constexpr uint16_t kUserApplication = 4;      // of the section header
 constexpr uint16_t kInterfaceName = 2;        // of an interface
 constexpr uint16_t kTimestampResolution = 9;  // of an interface
 constexpr uint16_t kPacketFlags = 2;          // of a packet
+constexpr uint16_t kPacketsLost = 4;          // of a packet
 constexpr uint8_t kNanoseconds = 9;           // 10^-9 s
 
 constexpr size_t kFlushAt = 256 * 1024;
-constexpr size_t kLargestBlock = kMaxFrame + 64;
+constexpr size_t kLargestBlock = kMaxFrame + 80;
 
 ConstByteSpan bytes_of(const char* text) {
   return {reinterpret_cast<const uint8_t*>(text), std::strlen(text)};
@@ -37,7 +38,10 @@ ConstByteSpan bytes_of(const char* text) {
 
 Result<std::unique_ptr<PcapngWriter>> PcapngWriter::create(const std::string& path) {
   const std::string operation = "write capture " + path;
-  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+  FileDescriptor file(open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600));
+  if (!file.is_open() && errno == ENXIO) {
+    return Error{operation, errno, "Nobody reads this FIFO: start its reader first."};
+  }
   if (!file.is_open()) {
     return Error{operation, errno, "Name a file in a directory that exists and is writable."};
   }
@@ -70,12 +74,18 @@ uint32_t PcapngWriter::add_interface(const std::string& name) {
   option(kTimestampResolution, {&kNanoseconds, 1});
   option(kEndOfOptions, {});
   end_block();
-  return interfaces_++;
+  lost_.push_back(0);
+  return static_cast<uint32_t>(lost_.size() - 1);
 }
 
 void PcapngWriter::add_frame(uint32_t interface, uint64_t unix_nanoseconds,
                              CaptureDirection direction, ConstByteSpan frame) {
   const auto length = static_cast<uint32_t>(frame.size());
+  if (buffer_.size() >= kFlushAt) flush();
+  if (buffer_.size() >= kFlushAt) {
+    ++lost_[interface];
+    return;
+  }
   begin_block(kEnhancedPacketBlock);
   put(interface);
   put(static_cast<uint32_t>(unix_nanoseconds >> 32));
@@ -83,10 +93,8 @@ void PcapngWriter::add_frame(uint32_t interface, uint64_t unix_nanoseconds,
   put(length);  // captured
   put(length);  // on the link
   padded(frame);
-  const auto flags = static_cast<uint32_t>(direction);
-  std::array<uint8_t, sizeof flags> value;
-  std::memcpy(value.data(), &flags, sizeof flags);
-  option(kPacketFlags, value);
+  number_option(kPacketFlags, static_cast<uint32_t>(direction));
+  if (lost_[interface] > 0) number_option(kPacketsLost, std::exchange(lost_[interface], 0));
   option(kEndOfOptions, {});
   end_block();
 }
@@ -96,13 +104,14 @@ void PcapngWriter::flush() {
   while (done < buffer_.size() && !failed_) {
     const ssize_t written = write(file_.get(), buffer_.data() + done, buffer_.size() - done);
     if (written > 0) done += static_cast<size_t>(written);
+    if (written < 0 && errno == EAGAIN) break;
     if (written < 0 && errno != EINTR) failed_ = true;
   }
-  buffer_.clear();
+  if (failed_) done = buffer_.size();
+  buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<ptrdiff_t>(done));
 }
 
 void PcapngWriter::begin_block(uint32_t type) {
-  if (buffer_.size() >= kFlushAt) flush();
   block_start_ = buffer_.size();
   put(type);
   put(uint32_t{0});  // its length, which end_block() fills in

@@ -15,10 +15,11 @@ enum class CaptureDirection : uint8_t { inbound = 1, outbound = 2 };  // as in e
 
 // Writes a capture file in the pcapng format (draft-ietf-opsawg-pcapng), in blocks of the host's
 // byte order, through a buffer. A file that cannot be written to any longer ends there; that stops
-// no packet.
+// no packet. Nor does the slow reader of a FIFO: what the buffer has no room for is lost, and the
+// next frame of the interface says how many were (epb_dropcount).
 class PcapngWriter {
  public:
-  // Overwrites what is there, unless another writer is at it.
+  // Overwrites what is there, unless another writer is at it. A FIFO needs its reader by now.
   static Result<std::unique_ptr<PcapngWriter>> create(const std::string& path);
   ~PcapngWriter() { flush(); }
 
@@ -26,6 +27,7 @@ class PcapngWriter {
   uint32_t add_interface(const std::string& name);
   void add_frame(uint32_t interface, uint64_t unix_nanoseconds, CaptureDirection direction,
                  ConstByteSpan frame);
+  // Writes what the file takes at once.
   void flush();
 
  private:
@@ -34,6 +36,10 @@ class PcapngWriter {
   void begin_block(uint32_t type);
   void end_block();
   void option(uint16_t code, ConstByteSpan value);
+  template <class T>
+  void number_option(uint16_t code, T value) {
+    option(code, {reinterpret_cast<const uint8_t*>(&value), sizeof value});
+  }
   void padded(ConstByteSpan bytes);
   template <class T>
   void put(T value) {
@@ -44,7 +50,7 @@ class PcapngWriter {
   FileDescriptor file_;
   std::vector<uint8_t> buffer_;  // of a capacity that is never exceeded
   size_t block_start_ = 0;
-  uint32_t interfaces_ = 0;
+  std::vector<uint64_t> lost_;  // of each interface, since its last frame
   bool failed_ = false;
 };
 

@@ -13,6 +13,7 @@
 
 #include "port/host_addresses.h"
 #include "port/host_error.h"
+#include "port/netlink.h"
 #include "port/netns.h"
 #include "port/sysctl.h"
 #include "port/virtio_header.h"
@@ -26,7 +27,7 @@
 namespace sluice {
 namespace {
 
-constexpr Duration kCountInterval = Duration::milliseconds(100);
+constexpr Duration kCountInterval = Duration::seconds(1);
 
 Error tap_error(const std::string& operation, int error_number, const std::string& device) {
   const std::string tried = operation + " " + device;
@@ -103,25 +104,27 @@ Result<std::unique_ptr<TapPort>> TapPort::open_here(const PortOptions& options,
                                                     size_t largest_frame) {
   Result<Netlink> netlink = Netlink::open();
   if (!netlink.ok()) return netlink.error();
+  Result<DeviceDrops> drops = DeviceDrops::open();
+  if (!drops.ok()) return drops.error();
   Result<FileDescriptor> tap = open_tun();
   if (!tap.ok()) return tap.error();
   Status made = make_device(tap.value().get(), options.device);
   if (!made.ok()) return made.error();
   std::unique_ptr<TapPort> port(
-      new TapPort(options, std::move(tap.value()), std::move(netlink.value()), largest_frame));
+      new TapPort(options, std::move(tap.value()), std::move(drops.value()), largest_frame));
   Status offloads = port->set_offloads(options.offloads);
   if (!offloads.ok()) return offloads.error();
-  Status up = port->set_up_host_side(options);
+  Status up = port->set_up_host_side(options, netlink.value());
   if (!up.ok()) return up.error();
   return port;
 }
 
-TapPort::TapPort(const PortOptions& options, FileDescriptor tap, Netlink netlink,
+TapPort::TapPort(const PortOptions& options, FileDescriptor tap, DeviceDrops drops,
                  size_t largest_frame)
     : name_(options.name),
       device_(options.device),
       tap_(std::move(tap)),
-      netlink_(std::move(netlink)),
+      drops_(std::move(drops)),
       buffers_(kBatchCapacity, largest_frame) {
   capabilities_.mtu = options.mtu;
 }
@@ -146,10 +149,10 @@ Status TapPort::set_offloads(bool wanted) {
   return tap_error("turn on the offloads of TAP", errno, device_);
 }
 
-Status TapPort::set_up_host_side(const PortOptions& options) {
-  Result<LinkInfo> link = netlink_.link(device_);
+Status TapPort::set_up_host_side(const PortOptions& options, Netlink& netlink) {
+  Result<LinkInfo> link = netlink.link(device_);
   if (!link.ok()) return link.error();
-  dropped_before_ = link.value().tx_dropped;
+  dropped_before_ = drops_.sent(device_).value_or(0);
   mac_ = options.mac.value_or(derived_mac(link.value().mac));
   if (mac_ == link.value().mac) {
     return Error{"take the MAC address of TAP " + device_, EADDRINUSE,
@@ -161,14 +164,14 @@ Status TapPort::set_up_host_side(const PortOptions& options) {
     Status enabled = enable_ipv6(device_);
     if (!enabled.ok()) return enabled;
   }
-  Status up = netlink_.set_up(device_, link.value().index, options.mtu);
+  Status up = netlink.set_up(device_, link.value().index, options.mtu);
   if (!up.ok()) return up;
   for (const InterfaceAddress& address : options.host_addresses) {
-    Status added = netlink_.add_address(device_, link.value().index, address);
+    Status added = netlink.add_address(device_, link.value().index, address);
     if (!added.ok()) return added;
-    wait_until_usable(netlink_, address.address);
+    wait_until_usable(netlink, address.address);
   }
-  Result<std::vector<KernelAddress>> kernel = netlink_.addresses();
+  Result<std::vector<KernelAddress>> kernel = netlink.addresses();
   if (!kernel.ok()) return kernel.error();
   return refuse_shared_addresses(kernel.value(), options.addresses);
 }
@@ -222,8 +225,8 @@ size_t TapPort::transmit(Instant, std::span<Packet* const> packets) {
 void TapPort::count_missed(Instant now) {
   if (now < next_count_ || device_gone_) return;
   next_count_ = now + kCountInterval;
-  Result<LinkInfo> link = netlink_.link(device_);
-  if (link.ok()) counters_.rx_missed = link.value().tx_dropped - dropped_before_;
+  const std::optional<uint64_t> dropped = drops_.sent(device_);
+  if (dropped) counters_.rx_missed = *dropped - dropped_before_;
 }
 
 // Somebody deleted the device. Its descriptor would poll as broken from now on and keep the worker

@@ -4,20 +4,22 @@
 #include <memory>
 #include <string>
 
+#include "port/device_drops.h"
 #include "port/file_descriptor.h"
 #include "port/frame_buffers.h"
-#include "port/netlink.h"
 #include "port/port.h"
 #include "port/port_options.h"
 
 namespace sluice {
 
+class Netlink;
+
 // A TAP device that the port makes: what the kernel sends on it is received here, and what is
 // transmitted here arrives at the kernel. The device goes when the port goes, unless somebody had
 // made it persistent before.
 //
-// Needs CAP_NET_ADMIN. System calls: a read() or write() a frame, and every 100 ms a netlink
-// request for the frames that the kernel had to drop.
+// Needs CAP_NET_ADMIN. System calls: a read() or write() a frame, and every second
+// the reading of how many the kernel had to drop.
 class TapPort : public Port {
  public:
   // The device is up and has its addresses when this returns. `largest_frame` is what a buffer
@@ -35,12 +37,12 @@ class TapPort : public Port {
   const std::string& name() const override { return name_; }
 
  private:
-  TapPort(const PortOptions& options, FileDescriptor tap, Netlink netlink, size_t largest_frame);
+  TapPort(const PortOptions& options, FileDescriptor tap, DeviceDrops drops, size_t largest_frame);
 
   static Result<std::unique_ptr<TapPort>> open_here(const PortOptions& options,
                                                     size_t largest_frame);
   Status set_offloads(bool wanted);
-  Status set_up_host_side(const PortOptions& options);
+  Status set_up_host_side(const PortOptions& options, Netlink& netlink);
   bool read_frame(uint8_t* frame, Packet& packet);
   void count_missed(Instant now);
   void leave_device();
@@ -48,7 +50,7 @@ class TapPort : public Port {
   std::string name_;
   std::string device_;
   FileDescriptor tap_;
-  Netlink netlink_;
+  DeviceDrops drops_;
   FrameBuffers buffers_;
   PortCapabilities capabilities_;
   PortCounters counters_;

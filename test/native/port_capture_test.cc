@@ -1,5 +1,7 @@
 #include <doctest/doctest.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -48,6 +50,7 @@ struct CapturedFrame {
   uint32_t interface;
   uint64_t time;
   uint32_t flags;
+  uint64_t lost;
   Bytes bytes;
 };
 
@@ -116,6 +119,7 @@ class Reader {
     options(at + 28 + (captured + 3) / 4 * 4, at + length - 4,
             [&](uint16_t code, const Bytes& value) {
               if (code == 2) frame.flags = value.at(0);
+              if (code == 4) frame.lost = value.at(0) | uint64_t{value.at(1)} << 8;
             });
     capture.frames.push_back(std::move(frame));
   }
@@ -252,4 +256,42 @@ TEST_CASE("ARCH-08 capture port: a full disk stops the file and no packet") {
     REQUIRE(transmit(port, Instant(), {Bytes(1514)}) == 1);
   }
   CHECK(far->discard() == 600);
+}
+
+TEST_CASE("ARCH-08 capture port: a FIFO without a reader is refused, a slow reader loses frames") {
+  TemporaryFile file;
+  REQUIRE(unlink(file.path().c_str()) == 0);
+  REQUIRE(mkfifo(file.path().c_str(), 0600) == 0);
+  const auto refused = PcapngWriter::create(file.path());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().remedy.find("reader") != std::string::npos);
+
+  const FileDescriptor reader(open(file.path().c_str(), O_RDONLY | O_NONBLOCK));
+  REQUIRE(reader.is_open());
+  auto writer = PcapngWriter::create(file.path());
+  REQUIRE(writer.ok());
+  const uint32_t interface = writer.value()->add_interface("outside");
+  constexpr size_t kFrames = 1000;
+  for (size_t i = 0; i < kFrames; ++i) {
+    writer.value()->add_frame(interface, i, CaptureDirection::inbound, Bytes(1514));
+  }
+  Bytes bytes;
+  const auto read_all = [&] {
+    const size_t before = bytes.size();
+    uint8_t room[65536];
+    for (ssize_t size; (size = read(reader.get(), room, sizeof room)) > 0;) {
+      bytes.insert(bytes.end(), room, room + size);
+    }
+    return bytes.size() - before;
+  };
+  while (read_all() > 0) writer.value()->flush();
+  writer.value()->add_frame(interface, kFrames, CaptureDirection::inbound, Bytes(60));
+  writer.value()->flush();
+  read_all();
+  const Capture capture = Reader(bytes).parse();
+  REQUIRE(capture.frames.size() > 1);
+  const CapturedFrame& last = capture.frames.back();
+  CHECK(last.time == kFrames);
+  CHECK(last.lost > 0);
+  CHECK(capture.frames.size() + last.lost == kFrames + 1);
 }
