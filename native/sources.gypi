@@ -40,6 +40,7 @@
       "native/segment/reports.cc",
       "native/segment/reset_reply.cc",
       "native/segment/segment.cc",
+      "native/segment/segment_checks.cc",
       "native/segment/transmitter.cc",
       "native/segment/waiting_room.cc",
       "native/segment/worker.cc",

@@ -9,9 +9,20 @@
 
 namespace sluice {
 
+// Whether the machine would reserve so much memory as the arrays below do. Where it would not (an
+// address space limit, strict overcommit), a limit is too large: an error of whoever stated it.
+inline bool can_reserve(size_t bytes) {
+  void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (at == MAP_FAILED) return false;
+  munmap(at, bytes);
+  return true;
+}
+
 // A fixed array of zeroed memory, reserved at construction and committed page by page when it is
 // first touched. The limits that the user states become these reservations (law 4), so a large
-// limit costs nothing until it is used.
+// limit costs nothing until it is used. Whoever takes limits from outside asks can_reserve() for
+// the sum first.
 template <class T>
 class MappedArray {
   static_assert(std::is_trivially_destructible_v<T>);

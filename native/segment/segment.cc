@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/entropy.h"
 #include "port/port_factory.h"
+#include "segment/segment_checks.h"
 
 namespace sluice {
 
@@ -31,6 +32,8 @@ Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
 
 Result<std::unique_ptr<Segment>> Segment::start(const SegmentOptions& options,
                                                 std::function<void()> notify) {
+  Status sound = check_options(options);
+  if (!sound.ok()) return sound.error();
   std::unique_ptr<Segment> segment(new Segment(options, std::move(notify)));
   Status configured = segment->configure(options);
   if (!configured.ok()) return configured.error();

@@ -14,31 +14,11 @@
 
 #include "base/result.h"
 #include "bus/message_ring.h"
-#include "port/port_options.h"
 #include "segment/counters.h"
 #include "segment/segment_options.h"
 #include "segment/worker.h"
 
 namespace sluice {
-
-struct SegmentPort {
-  PortOptions options;
-  bool internal = false;
-};
-
-struct SegmentRoute {
-  InterfaceAddress to;
-  IpAddress via;
-};
-
-struct SegmentOptions {
-  uint8_t node = 1;
-  std::vector<SegmentPort> ports;
-  std::vector<SegmentRoute> routes;
-  bool forward = true;
-  SegmentLimits limits;
-  FlowTimeouts timeouts;
-};
 
 // A running data flow segment in this process. All calls come from one thread, which is not the
 // worker's.

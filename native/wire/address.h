@@ -51,6 +51,16 @@ struct IpAddress {
   bool is_multicast() const { return is_v4() ? bytes[12] >> 4 == 0xe : bytes[0] == 0xff; }
   // fe80::/10, which means something on one link only.
   bool is_link_local() const { return bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80; }
+  // Whether it can be the address of one host that others reach: neither none at all (0.0.0.0/8,
+  // ::), nor several hosts, nor the host itself (RFC 1122 3.2.1.3, RFC 4291 2.5).
+  bool is_host() const {
+    if (is_v4()) {
+      return bytes[12] != 0 && bytes[12] != 127 && !is_multicast() && v4() != 0xffffffff;
+    }
+    IpAddress loopback;
+    loopback.bytes[15] = 1;
+    return !is_zero() && !is_multicast() && *this != loopback;
+  }
   bool operator==(const IpAddress&) const = default;
 };
 

@@ -129,13 +129,6 @@ TEST_CASE("FLOWLIFE-07 a REPLY may give an established or UDP flow an idle time 
   }
 }
 
-TEST_CASE("FLOWLIFE-07 the defaults are those of RFC 5382 and RFC 4787, or longer") {
-  const FlowTimeouts defaults;
-  CHECK(defaults.established >= Duration::seconds(2 * 3600 + 4 * 60));
-  CHECK(defaults.closing >= Duration::seconds(4 * 60));
-  CHECK(defaults.udp >= Duration::seconds(2 * 60));
-}
-
 TEST_CASE("FLOWLIFE-19 20 000 flows that were opened over a minute expire each in its own tick") {
   const Hosts& hosts = both_families()[0];
   TestEngineOptions options = short_timeouts();

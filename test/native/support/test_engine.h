@@ -19,6 +19,7 @@
 #include "port/memory_port.h"
 #include "segment/worker.h"
 #include "support/frame.h"
+#include "support/limits.h"
 #include "support/neighbors.h"
 #include "support/packet_builder.h"
 #include "support/sent.h"
@@ -31,12 +32,8 @@ inline constexpr MacAddress kClientMac{{0x02, 0, 0, 0, 0, 0xc1}};
 inline constexpr MacAddress kServerMac{{0x02, 0, 0, 0, 0, 0x51}};
 
 struct TestEngineOptions {
-  FlowTimeouts timeouts{.stats_interval = Duration()};
-  SegmentLimits limits{.flows = 64,
-                       .waiting_flows = 32,
-                       .waiting_packets = 8,
-                       .packet_buffers = 256,
-                       .bus_bytes = 1 << 16};
+  FlowTimeouts timeouts = kTimeouts;
+  SegmentLimits limits = kSmallLimits;
   StackLimits stack{.neighbors = 64, .packets_per_neighbor = 4, .held_packets = 16};
   PortCapabilities outside{.checksum = true, .tso4 = true, .tso6 = true, .uso = true};
   PortCapabilities inside{.checksum = true, .tso4 = true, .tso6 = true, .uso = true};
