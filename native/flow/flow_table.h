@@ -76,7 +76,6 @@ class FlowTable {
   const FlowEntry& leg(LegIndex index) const { return entries_[index]; }
   FlowPair& pair(PairIndex index) { return pairs_[index]; }
   const FlowPair& pair(PairIndex index) const { return pairs_[index]; }
-  const FlowAddresses& addresses(LegIndex index) const { return addresses_[index]; }
 
   // How often a leg was entered or left.
   uint64_t changes() const { return changes_; }

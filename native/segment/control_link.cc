@@ -8,18 +8,13 @@ namespace sluice {
 
 namespace {
 
-bool is_host(const IpAddress& address) {
-  const bool none = address.is_zero() || (address.is_v4() && address.v4() == 0);
-  return !none && !address.is_multicast() && address != IpAddress::v4(0xffffffff);
-}
-
 bool is_valid(const AddVsView& message) {
   // What a flag asks for that this segment does not do is refused, not taken in silence.
   constexpr uint16_t kKnownFlags =
       VsFlags::translate_addr | VsFlags::translate_port | VsFlags::route_by_dst_ip;
   const uint8_t protocol = message.protocol();
   return (message.flags() & ~kKnownFlags) == 0 && message.vs_id() > 0 &&
-         message.vs_id() <= 0xffff && message.virt_port() != 0 && is_host(message.virt_ipaddr()) &&
+         message.vs_id() <= 0xffff && message.virt_port() != 0 && message.virt_ipaddr().is_host() &&
          (protocol == kProtocolTcp || protocol == kProtocolUdp);
 }
 
