@@ -42,6 +42,7 @@ export interface NativeSegmentOptions {
     waitingFlows: number
     waitingPackets: number
     packetBuffers: number
+    neighbors: number
     busBytes: number
   }
   /** Milliseconds. */

@@ -8,6 +8,9 @@ namespace sluice {
 
 namespace {
 
+// Flows that may give way for one next hop: those that share theirs with others free none.
+constexpr int kMostEvictedForHop = 8;
+
 FlowKey translated(const FlowKey& key, const XlatView& xlat) {
   FlowKey target = key;
   const uint16_t mask = xlat.xlat_mask();
@@ -167,16 +170,27 @@ bool Flows::join_session(PairIndex index, LegIndex way_back) {
   return true;
 }
 
+// No batch is open, so the next hops of a flow that gives way are free at once.
+NextHop Flows::acquire_hop(Instant now, const IpAddress& destination, DropReason& why) {
+  NextHop hop = stack_.acquire_next_hop(now, destination, why);
+  for (int evicted = 0; hop == kNoNextHop && why == DropReason::neighbor_table_full &&
+                        evicted < kMostEvictedForHop && evict_for_next_hop(now);
+       ++evicted) {
+    hop = stack_.acquire_next_hop(now, destination, why);
+  }
+  return hop;
+}
+
 bool Flows::acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
                          const FlowKey& target, DropReason& why) {
   const IpAddress next_hop = xlat.next_hop_ipaddr();
   const bool routed = (flags & SsmbFlags::route_by_dst) || next_hop.is_zero();
   FlowEntry& client = table_.leg(client_leg(index));
   FlowEntry& server = table_.leg(server_leg(index));
-  client.next_hop = stack_.acquire_next_hop(now, routed ? target.dst : next_hop, why);
+  client.next_hop = acquire_hop(now, routed ? target.dst : next_hop, why);
   if (client.next_hop == kNoNextHop) return false;
   const FlowKey key = table_.key_of(client_leg(index));
-  server.next_hop = stack_.acquire_next_hop(now, key.src, why);
+  server.next_hop = acquire_hop(now, key.src, why);
   return server.next_hop != kNoNextHop;
 }
 

@@ -151,19 +151,31 @@ PairIndex Flows::allocate(Instant now) {
 // its close. While others wait for a decision no established flow gives way, so a flood of SYNs
 // costs one of them at most.
 bool Flows::evict_one(Instant now) {
-  for (const FlowClass over : {FlowClass::linger, FlowClass::refused}) {
-    const TimerId index = wheel(over).first();
-    if (index != kNoTimer && forget(now, index)) return true;
-  }
-  if (!outbox_.has_room(DeleteView::kSize)) return false;
-  for (const FlowClass alive : {FlowClass::opening, FlowClass::udp, FlowClass::established}) {
-    if (alive == FlowClass::established && wheel(FlowClass::waiting).count() > 0) return false;
-    const PairIndex index = least_recently_used(alive);
-    if (index == kNoPair) continue;
-    end_session(now, index, EndReason::overflow);
+  if (evict_over(now, FlowClass::linger) || evict_over(now, FlowClass::refused) ||
+      evict_alive(now, FlowClass::opening) || evict_alive(now, FlowClass::udp)) {
     return true;
   }
-  return false;
+  return wheel(FlowClass::waiting).count() == 0 && evict_alive(now, FlowClass::established);
+}
+
+// The same when the neighbour table is full of next hops that flows refer to: those of the hosts on
+// our links that clients claim to be. Established flows never give way; refused ones refer to none.
+bool Flows::evict_for_next_hop(Instant now) {
+  return evict_over(now, FlowClass::linger) || evict_alive(now, FlowClass::opening) ||
+         evict_alive(now, FlowClass::udp);
+}
+
+bool Flows::evict_over(Instant now, FlowClass flow_class) {
+  const TimerId index = wheel(flow_class).first();
+  return index != kNoTimer && forget(now, index);
+}
+
+bool Flows::evict_alive(Instant now, FlowClass flow_class) {
+  if (!outbox_.has_room(DeleteView::kSize)) return false;
+  const PairIndex index = least_recently_used(flow_class);
+  if (index == kNoPair) return false;
+  end_session(now, index, EndReason::overflow);
+  return true;
 }
 
 // The first timer that is due tells, unless packets came since it was set: then it is put right and

@@ -98,6 +98,9 @@ class Flows {
   // flows.cc: opening and following
   PairIndex allocate(Instant now);
   bool evict_one(Instant now);
+  bool evict_for_next_hop(Instant now);
+  bool evict_over(Instant now, FlowClass flow_class);
+  bool evict_alive(Instant now, FlowClass flow_class);
   void forget_past(Instant now, const FlowKey& key);
   PairIndex least_recently_used(FlowClass flow_class);
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }
@@ -111,6 +114,7 @@ class Flows {
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);
   bool join_session(PairIndex index, LegIndex way_back);
+  NextHop acquire_hop(Instant now, const IpAddress& destination, DropReason& why);
   bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
                     const FlowKey& target, DropReason& why);
   void store_offsets(PairIndex index, const ReplyView& reply);

@@ -16,6 +16,9 @@ Worker::Options worker_options(const SegmentOptions& options) {
   worker.seed = draw_seed();
   worker.forward = options.forward;
   worker.flows = {options.limits, options.timeouts, options.node, worker.seed};
+  worker.stack.neighbors = options.limits.neighbors;
+  // What waits for a decision has the larger part of the pool.
+  worker.stack.held_packets = std::max<size_t>(options.limits.packet_buffers / 4, 1);
   return worker;
 }
 

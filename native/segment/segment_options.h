@@ -18,6 +18,7 @@ struct SegmentLimits {
   uint32_t waiting_flows = 0;
   uint32_t waiting_packets = 0;  // of one flow
   uint32_t packet_buffers = 0;   // of 2 KB; one of 64 KB for each hundred
+  uint32_t neighbors = 0;        // next hops, and hosts on our links that speak to us
   size_t bus_bytes = 0;          // each way
 };
 

@@ -37,7 +37,7 @@ void Transmitter::add_port(PortId id, Port* port) { lanes_[id].port = port; }
 
 void Transmitter::queue(Instant now, PortId port, Packet& packet) {
   Lane& lane = lanes_[port];
-  if (!takes(lane.port->capabilities(), packet)) return forward(now, port, packet);
+  if (!takes(lane.port->capabilities(), packet)) return forward_alone(now, port, packet);
   if (lane.count == lane.packets.size()) flush(now, lane);
   lane.packets[lane.count++] = &packet;
 }
@@ -66,7 +66,12 @@ void Transmitter::flush(Instant now, Lane& lane) {
   }
 }
 
-void Transmitter::forward(Instant now, PortId port, Packet& packet) {
+void Transmitter::forward(Instant now, PortId port, std::span<Packet* const> packets) {
+  for (Packet* packet : packets) queue(now, port, *packet);
+  flush(now, lanes_[port]);
+}
+
+void Transmitter::forward_alone(Instant now, PortId port, Packet& packet) {
   if (send(now, port, packet)) return count_forwarded(packet);
   counters_.raise(DropReason::transmit_failed);
 }

@@ -28,8 +28,8 @@ class Transmitter {
 
   // Sends one frame at once, after what is queued for that port. True if the port took it.
   bool send(Instant now, PortId port, Packet& packet);
-  // The same for a forwarded packet, which is counted.
-  void forward(Instant now, PortId port, Packet& packet);
+  // The same for forwarded packets, which are counted, as few calls of the port as it takes.
+  void forward(Instant now, PortId port, std::span<Packet* const> packets);
 
  private:
   struct Lane {
@@ -39,6 +39,7 @@ class Transmitter {
   };
 
   void flush(Instant now, Lane& lane);
+  void forward_alone(Instant now, PortId port, Packet& packet);
   bool send_one(Instant now, Lane& lane, Packet& packet);
   bool send_segmented(Instant now, Lane& lane, const Packet& super);
   void count_forwarded(const Packet& packet);

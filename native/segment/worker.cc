@@ -132,7 +132,9 @@ void Worker::originate(PortId port, Packet& frame) {
                                                        : Counter::originated_lost);
 }
 
-void Worker::resume(PortId port, Packet& packet) { transmitter_.forward(now_, port, packet); }
+void Worker::resume(PortId port, std::span<Packet* const> packets) {
+  transmitter_.forward(now_, port, packets);
+}
 
 void Worker::give_up(const Packet& packet) { counters_.raise(packet.drop_reason); }
 

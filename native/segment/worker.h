@@ -73,7 +73,7 @@ class Worker final : public FrameSink {
 
   // FrameSink
   void originate(PortId port, Packet& frame) override;
-  void resume(PortId port, Packet& packet) override;
+  void resume(PortId port, std::span<Packet* const> packets) override;
   void give_up(const Packet& packet) override;
 
  private:

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <span>
+
 #include "packet/packet.h"
 
 namespace sluice {
@@ -11,9 +13,10 @@ class FrameSink {
  public:
   // A frame that the engine made itself: ARP, neighbour discovery, an echo reply.
   virtual void originate(PortId port, Packet& frame) = 0;
-  // A packet that hold() took goes on, its Ethernet addresses set and its verdict `forward`. Per
-  // port, packets leave in the order of these calls and of the worker's own.
-  virtual void resume(PortId port, Packet& packet) = 0;
+  // Packets that hold() took go on, a batch of one next hop at most, their Ethernet addresses set
+  // and their verdict `forward`. Per port, packets leave in this order, in that of the calls and of
+  // the worker's own.
+  virtual void resume(PortId port, std::span<Packet* const> packets) = 0;
   // A packet that hold() took is given up, its drop reason set.
   virtual void give_up(const Packet& packet) = 0;
 

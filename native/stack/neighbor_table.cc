@@ -1,7 +1,9 @@
 #include "stack/neighbor_table.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <utility>
 
 #include "base/check.h"
 
@@ -42,10 +44,13 @@ NeighborTable::NeighborTable(const Limits& limits, uint64_t seed, PacketPool& po
 
 NextHop NeighborTable::acquire(Instant now, const Link& link, const IpAddress& address) {
   NextHop hop = find(link.port, address);
-  if (hop == kNoNextHop) hop = insert(link, address);
-  if (hop == kNoNextHop) return kNoNextHop;
+  if (hop == kNoNextHop) {
+    hop = insert(link, address);
+    if (hop == kNoNextHop) return kNoNextHop;
+  } else if (slots_[hop].references == 0) {
+    unlist(hop);
+  }
   Slot& slot = slots_[hop];
-  pin(hop);
   ++slot.references;
   if (slot.state == State::stale) suspect(now, hop);
   return hop;
@@ -53,8 +58,12 @@ NextHop NeighborTable::acquire(Instant now, const Link& link, const IpAddress& a
 
 void NeighborTable::release(NextHop hop) {
   SLUICE_CHECK(slots_[hop].references > 0);
-  --slots_[hop].references;
-  unpin(hop);
+  if (--slots_[hop].references > 0) return;
+  if (slots_[hop].state == State::unresolved) {
+    erase(hop);
+  } else {
+    list(hop);
+  }
 }
 
 bool NeighborTable::hold(Instant now, NextHop hop, const Packet& packet, DropReason& why) {
@@ -63,6 +72,9 @@ bool NeighborTable::hold(Instant now, NextHop hop, const Packet& packet, DropRea
   if (slot.state == State::failed) {
     why = DropReason::neighbor_unresolved;
     return false;
+  }
+  while (held_packets_ >= limits_.held_packets && asked_.oldest != kNoNextHop) {
+    evict(asked_.oldest, DropReason::neighbor_queue_full);
   }
   const bool full = held_packets_ >= limits_.held_packets;
   if (full && slot.held.empty()) {
@@ -74,7 +86,6 @@ bool NeighborTable::hold(Instant now, NextHop hop, const Packet& packet, DropRea
     why = DropReason::pool_exhausted;
     return false;
   }
-  if (slot.held.empty()) pin(hop);
   slot.held.push(pooled);
   ++held_packets_;
   // RFC 4861 7.2.2 and RFC 1122 2.3.2.2: the latest packet is the one to keep.
@@ -93,7 +104,7 @@ bool NeighborTable::advertised(Instant now, const Advertisement& said) {
   if (hop == kNoNextHop) return false;
   Slot& slot = slots_[hop];
   NextHopView& view = views_[hop];
-  if (slot.pins == 0) {
+  if (slot.references == 0) {
     unlist(hop);
     list(hop);
   }
@@ -157,12 +168,12 @@ void NeighborTable::expire(Instant now, NextHop hop) {
     case State::failed:
     case State::stale:
       // RFC 4861 7.3.3: the next packet, if one comes, asks everybody.
+      if (slot.references == 0) {
+        unlist(hop);
+        return erase(hop);
+      }
       views_[hop].resolved = false;
       enter(hop, State::unresolved, Instant::never());
-      if (slot.pins == 0) {
-        unlist(hop);
-        erase(hop);
-      }
       break;
   }
 }
@@ -177,12 +188,16 @@ void NeighborTable::ask(Instant now, NextHop hop) {
 
 void NeighborTable::fail(Instant now, NextHop hop) {
   enter(hop, State::failed, now + kRefusal);
-  while (!slots_[hop].held.empty()) give_up_oldest(hop, DropReason::neighbor_unresolved);
+  PacketQueue held = take_held(hop);
+  while (!held.empty()) give_up(held.pop(), DropReason::neighbor_unresolved);
 }
 
 void NeighborTable::resolve(Instant now, NextHop hop, const MacAddress& mac, bool confirmed) {
+  const bool listed = slots_[hop].references == 0;
+  if (listed) unlist(hop);
   views_[hop].dst = mac;
   views_[hop].resolved = true;
+  if (listed) list(hop);
   if (confirmed) {
     confirm(now, hop);
   } else {
@@ -213,27 +228,37 @@ void NeighborTable::enter(NextHop hop, State state, Instant deadline) {
 }
 
 void NeighborTable::send_held(NextHop hop) {
-  Slot& slot = slots_[hop];
-  if (slot.held.empty()) return;
-  while (!slot.held.empty()) {
-    PooledPacket* pooled = slot.held.pop();
-    --held_packets_;
-    Packet& packet = pooled->packet;
-    views_[hop].write_addresses(packet.data);
-    packet.verdict = Verdict::forward;
-    sink_.resume(views_[hop].port, packet);
-    pool_.free(pooled);
+  const NextHopView view = views_[hop];
+  PacketQueue held = take_held(hop);
+  std::array<Packet*, kBatchCapacity> batch;
+  while (!held.empty()) {
+    size_t count = 0;
+    for (PooledPacket* each = held.front(); each != nullptr && count < batch.size();
+         each = each->next) {
+      view.write_addresses(each->packet.data);
+      each->packet.verdict = Verdict::forward;
+      batch[count++] = &each->packet;
+    }
+    sink_.resume(view.port, {batch.data(), count});
+    for (size_t i = 0; i < count; ++i) pool_.free(held.pop());
   }
-  unpin(hop);
 }
 
 void NeighborTable::give_up_oldest(NextHop hop, DropReason reason) {
-  PooledPacket* pooled = slots_[hop].held.pop();
   --held_packets_;
+  give_up(slots_[hop].held.pop(), reason);
+}
+
+// What is taken counts as held no longer; the slot keeps an empty queue.
+PacketQueue NeighborTable::take_held(NextHop hop) {
+  held_packets_ -= slots_[hop].held.size();
+  return std::exchange(slots_[hop].held, PacketQueue{});
+}
+
+void NeighborTable::give_up(PooledPacket* pooled, DropReason reason) {
   pooled->packet.drop(reason);
   sink_.give_up(pooled->packet);
   pool_.free(pooled);
-  if (slots_[hop].held.empty()) unpin(hop);
 }
 
 NextHop& NeighborTable::bucket(PortId port, const IpAddress& address) {
@@ -248,14 +273,12 @@ NextHop NeighborTable::find(PortId port, const IpAddress& address) {
   return hop;
 }
 
-// An unresolved slot that is in no list: the caller pins or lists it.
+// An unresolved slot that is in no list: the caller refers to it or lists it.
 NextHop NeighborTable::insert(const Link& link, const IpAddress& address) {
   if (free_ == kNoNextHop) {
-    const NextHop victim = oldest_;
-    if (victim == kNoNextHop) return kNoNextHop;
-    unlist(victim);
-    erase(victim);
-    ++evicted_;
+    const List& longer = known_.size > asked_.size ? known_ : asked_;
+    if (longer.oldest == kNoNextHop) return kNoNextHop;
+    evict(longer.oldest, DropReason::neighbor_table_full);
   }
   const NextHop hop = free_;
   Slot& slot = slots_[hop];
@@ -272,7 +295,15 @@ NextHop NeighborTable::insert(const Link& link, const IpAddress& address) {
   return hop;
 }
 
-// Back to the free slots; the slot has no pin and is in no list.
+void NeighborTable::evict(NextHop hop, DropReason reason) {
+  PacketQueue held = take_held(hop);
+  unlist(hop);
+  erase(hop);
+  ++evicted_;
+  while (!held.empty()) give_up(held.pop(), reason);
+}
+
+// Back to the free slots; nobody refers to the slot, it holds nothing and is in no list.
 void NeighborTable::erase(NextHop hop) {
   NextHop* at = &bucket(views_[hop].port, slots_[hop].address);
   while (*at != hop) at = &slots_[*at].chain;
@@ -283,32 +314,22 @@ void NeighborTable::erase(NextHop hop) {
   free_ = hop;
 }
 
-void NeighborTable::pin(NextHop hop) {
-  const bool listed = oldest_ == hop || slots_[hop].older != kNoNextHop;
-  if (slots_[hop].pins++ == 0 && listed) unlist(hop);
-}
-
-void NeighborTable::unpin(NextHop hop) {
-  if (--slots_[hop].pins > 0) return;
-  if (slots_[hop].state == State::unresolved) {
-    erase(hop);
-  } else {
-    list(hop);
-  }
-}
-
 // Appends to the slots that may be evicted.
 void NeighborTable::list(NextHop hop) {
-  slots_[hop].older = newest_;
-  (newest_ == kNoNextHop ? oldest_ : slots_[newest_].newer) = hop;
-  newest_ = hop;
+  List& list = list_of(hop);
+  slots_[hop].older = list.newest;
+  (list.newest == kNoNextHop ? list.oldest : slots_[list.newest].newer) = hop;
+  list.newest = hop;
+  ++list.size;
 }
 
 void NeighborTable::unlist(NextHop hop) {
+  List& list = list_of(hop);
   Slot& slot = slots_[hop];
-  (slot.older == kNoNextHop ? oldest_ : slots_[slot.older].newer) = slot.newer;
-  (slot.newer == kNoNextHop ? newest_ : slots_[slot.newer].older) = slot.older;
+  (slot.older == kNoNextHop ? list.oldest : slots_[slot.older].newer) = slot.newer;
+  (slot.newer == kNoNextHop ? list.newest : slots_[slot.newer].older) = slot.older;
   slot.older = slot.newer = kNoNextHop;
+  --list.size;
 }
 
 }  // namespace sluice

@@ -37,13 +37,15 @@ class Solicitor {
 // Neighbours by port and address: RFC 4861 7.3 for both families, which gives ARP entries the
 // time-out and the unicast poll that RFC 1122 2.3.2.1 asks for.
 //
-// A slot is pinned while flows refer to it or packets wait in it. Slots without a pin stand in a
-// list from least to most recently heard of; when a new neighbour finds no free slot, the first of
-// that list gives way. So a flood of requests can push out what nobody uses, and nothing else.
+// Slots that nobody refers to stand in one of two lists, from least to most recently used or heard
+// of: those whose MAC address is known, and those that are asked for, with the packets that wait in
+// them. When a new neighbour finds no free slot, the first of the longer list gives way. So a flood
+// of requests to us, or of packets to hosts that are not there, pushes out nothing that is referred
+// to, and of the rest leaves the other list half.
 class NeighborTable {
  public:
   struct Limits {
-    size_t neighbors = 1024;  // at most kNoNextHop
+    size_t neighbors = 4096;  // at most kNoNextHop
     // What waited for a decision may come all at once to a node that nobody has spoken to yet: a
     // burst of one flow, or the first packets of many.
     size_t packets_per_neighbor = 256;
@@ -53,12 +55,13 @@ class NeighborTable {
   NeighborTable(const Limits& limits, uint64_t seed, PacketPool& pool, Solicitor& solicitor,
                 FrameSink& sink);
 
-  // Takes a reference; kNoNextHop when every slot is pinned.
+  // Takes a reference; kNoNextHop when every slot is referred to.
   NextHop acquire(Instant now, const Link& link, const IpAddress& address);
   void release(NextHop hop);
   const NextHopView& view(NextHop hop) const { return views_[hop]; }
 
-  // Stack::hold().
+  // Stack::hold(). Where too many packets wait in all, those give way whose next hop nobody refers
+  // to, the one asked for longest first.
   bool hold(Instant now, NextHop hop, const Packet& packet, DropReason& why);
 
   // Updates an entry, never makes one. False where there is none.
@@ -89,7 +92,6 @@ class NeighborTable {
     IpAddress address;
     Instant deadline = Instant::never();
     PacketQueue held;
-    uint32_t pins = 0;  // references, and one for a queue that is not empty
     uint32_t references = 0;
     NextHop chain = kNoNextHop;  // next of the same bucket, or next free slot
     NextHop older = kNoNextHop;
@@ -98,13 +100,19 @@ class NeighborTable {
     uint8_t requests = 0;
   };
 
+  struct List {
+    NextHop oldest = kNoNextHop;
+    NextHop newest = kNoNextHop;
+    size_t size = 0;
+  };
+
   NextHop& bucket(PortId port, const IpAddress& address);
   NextHop find(PortId port, const IpAddress& address);
   NextHop insert(const Link& link, const IpAddress& address);
+  void evict(NextHop hop, DropReason reason);
   void erase(NextHop hop);
 
-  void pin(NextHop hop);
-  void unpin(NextHop hop);
+  List& list_of(NextHop hop) { return views_[hop].resolved ? known_ : asked_; }
   void list(NextHop hop);
   void unlist(NextHop hop);
 
@@ -117,6 +125,8 @@ class NeighborTable {
   void expire(Instant now, NextHop hop);
   void send_held(NextHop hop);
   void give_up_oldest(NextHop hop, DropReason reason);
+  PacketQueue take_held(NextHop hop);
+  void give_up(PooledPacket* pooled, DropReason reason);
 
   const Limits limits_;
   const AddressHash hash_;
@@ -128,8 +138,8 @@ class NeighborTable {
   std::vector<NextHopView> views_;  // of the same index; the hot path reads nothing else
   std::vector<NextHop> buckets_;    // a power of two
   NextHop free_ = kNoNextHop;
-  NextHop oldest_ = kNoNextHop;
-  NextHop newest_ = kNoNextHop;
+  List known_;  // nobody refers to what stands in these
+  List asked_;
   Instant deadline_ = Instant::never();  // no slot is due before it
   size_t held_packets_ = 0;
   uint64_t evicted_ = 0;

@@ -70,6 +70,8 @@ export interface LimitsConfig {
   /** Buffers of 2 KiB for packets that wait, and one of 64 KiB for each hundred. Default 16 384:
    *  42 MiB. */
   readonly packetBuffers?: number
+  /** Neighbours at once, on all links: next hops, nodes, clients. Default 4096. */
+  readonly neighbors?: number
   /** Size of each of the two rings between the segments. Default 16 MiB. */
   readonly busBytes?: number
 }

@@ -34,6 +34,7 @@ const options: NativeSegmentOptions = {
     waitingFlows: 16,
     waitingPackets: 64,
     packetBuffers: 64,
+    neighbors: 16,
     busBytes: 65536,
   },
   timeouts: {

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "base/check.h"
@@ -38,11 +39,14 @@ struct CheckingSink final : FrameSink {
     SLUICE_CHECK(frame.verdict == Verdict::none);
     SLUICE_CHECK(MacAddress::load(frame.data + 6) == kMacs[port]);
   }
-  void resume(PortId port, Packet& packet) override {
-    SLUICE_CHECK(packet.verdict == Verdict::forward);
-    SLUICE_CHECK(MacAddress::load(packet.data + 6) == kMacs[port]);
-    SLUICE_CHECK(!MacAddress::load(packet.data).is_multicast());
-    --held;
+  void resume(PortId port, std::span<Packet* const> packets) override {
+    SLUICE_CHECK(!packets.empty() && packets.size() <= kBatchCapacity);
+    for (const Packet* packet : packets) {
+      SLUICE_CHECK(packet->verdict == Verdict::forward);
+      SLUICE_CHECK(MacAddress::load(packet->data + 6) == kMacs[port]);
+      SLUICE_CHECK(!MacAddress::load(packet->data).is_multicast());
+    }
+    held -= packets.size();
   }
   void give_up(const Packet& packet) override {
     SLUICE_CHECK(packet.verdict == Verdict::drop);

@@ -200,6 +200,70 @@ TEST_CASE("TCPX-76 a flood of requests evicts the longest unheard, never what is
   }
 }
 
+TEST_CASE("TCPX-76 a scan of hosts that are not there leaves half of the slots to those that are") {
+  for (const Site& site : sites()) {
+    CAPTURE(site.family);
+    StackLab lab(site, {.neighbors = 9, .packets_per_neighbor = 4, .held_packets = 64});
+    const NextHop used = lab.acquire(site.node);
+    CHECK(lab.hold(used, site.node));
+    for (uint8_t last = 20; last < 24; ++last) {
+      const Peer known{{{2, 1, 0, 0, 0, last}}, numbered(site, last)};
+      lab.receive(kOutside, known.asks(site.outside));
+    }
+    for (uint8_t last = 100; last < 200; ++last) {
+      const NextHop hop = lab.acquire(numbered(site, last));
+      CHECK(lab.hold(hop, numbered(site, last), last));
+      lab.stack.release_next_hop(hop);
+    }
+    CHECK(lab.stack.counters().held_packets == 5);
+    CHECK(lab.sink.given_up == std::vector<DropReason>(96, DropReason::neighbor_table_full));
+    lab.receive(kOutside, Peer{kOtherMac, numbered(site, 195)}.announces());
+    CHECK(lab.resumed().empty());
+    lab.receive(kOutside, Peer{kOtherMac, numbered(site, 196)}.announces());
+    CHECK(lab.resumed().size() == 1);  // the latest ones are still asked for
+    for (uint8_t last = 20; last < 24; ++last) {
+      CHECK(lab.stack.next_hop(lab.acquire(numbered(site, last))).resolved);
+    }
+    lab.pass(Duration::seconds(10));
+    CHECK(lab.pool.used() == 0);
+  }
+}
+
+TEST_CASE("Where too many packets wait, those that nobody refers to give way, the oldest first") {
+  for (const Site& site : sites()) {
+    CAPTURE(site.family);
+    StackLab lab(site, {.neighbors = 16, .packets_per_neighbor = 4, .held_packets = 4});
+    for (uint8_t last = 100; last < 104; ++last) {
+      const NextHop hop = lab.acquire(numbered(site, last));
+      CHECK(lab.hold(hop, numbered(site, last), last));
+      lab.stack.release_next_hop(hop);
+    }
+    const NextHop used = lab.acquire(site.peer);
+    CHECK(lab.hold(used, site.peer));
+    CHECK(lab.sink.given_up == std::vector<DropReason>{DropReason::neighbor_queue_full});
+    CHECK(lab.stack.counters().held_packets == 4);
+    lab.receive(kOutside, Peer{kOtherMac, numbered(site, 101)}.announces());
+    const std::vector<SentFrame> resumed = lab.resumed();
+    REQUIRE(resumed.size() == 1);
+    CHECK(resumed[0].bytes.back() == 101);
+  }
+}
+
+TEST_CASE("ARCH-11 what waited for a neighbour goes on in batches, in order") {
+  for (const Site& site : sites()) {
+    CAPTURE(site.family);
+    StackLab lab(site, {.neighbors = 4, .packets_per_neighbor = 150, .held_packets = 150});
+    const NextHop hop = lab.acquire(site.peer);
+    for (uint8_t mark = 0; mark < 150; ++mark) CHECK(lab.hold(hop, site.peer, mark));
+    lab.receive(kOutside, Peer{kPeerMac, site.peer}.answers(site.outside, kOutsideMac));
+    CHECK(lab.sink.batches == std::vector<size_t>{64, 64, 22});
+    const std::vector<SentFrame> resumed = lab.resumed();
+    REQUIRE(resumed.size() == 150);
+    for (uint8_t mark = 0; mark < 150; ++mark) CHECK(resumed[mark].bytes.back() == mark);
+    CHECK(lab.pool.used() == 0);
+  }
+}
+
 TEST_CASE("When every slot is in use a new next hop is refused, until one is released") {
   for (const Site& site : sites()) {
     CAPTURE(site.family);

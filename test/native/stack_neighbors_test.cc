@@ -194,7 +194,7 @@ TEST_CASE("A flow that ends because its packet was given up may release its next
     CAPTURE(site.family);
     struct Releasing final : FrameSink {
       void originate(PortId, Packet&) override {}
-      void resume(PortId, Packet&) override {}
+      void resume(PortId, std::span<Packet* const>) override {}
       void give_up(const Packet&) override { stack->release_next_hop(hop); }
       Stack* stack = nullptr;
       NextHop hop = kNoNextHop;

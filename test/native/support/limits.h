@@ -9,6 +9,7 @@ inline constexpr SegmentLimits kSmallLimits{.flows = 64,
                                             .waiting_flows = 32,
                                             .waiting_packets = 8,
                                             .packet_buffers = 256,
+                                            .neighbors = 64,
                                             .bus_bytes = 1 << 16};
 
 // No periodic STATS.

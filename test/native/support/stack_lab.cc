@@ -120,10 +120,14 @@ void RecordingSink::originate(PortId port, Packet& frame) {
   sent.push_back({port, Bytes(frame.data, frame.data + frame.length), frame.offload, false});
 }
 
-void RecordingSink::resume(PortId port, Packet& packet) {
-  CHECK(packet.verdict == Verdict::forward);
-  std::memset(packet.data - kHeadroom, 0xee, kHeadroom);
-  sent.push_back({port, Bytes(packet.data, packet.data + packet.length), packet.offload, true});
+void RecordingSink::resume(PortId port, std::span<Packet* const> packets) {
+  batches.push_back(packets.size());
+  for (const Packet* packet : packets) {
+    CHECK(packet->verdict == Verdict::forward);
+    std::memset(packet->data - kHeadroom, 0xee, kHeadroom);
+    const Bytes bytes(packet->data, packet->data + packet->length);
+    sent.push_back({port, bytes, packet->offload, true});
+  }
 }
 
 void RecordingSink::give_up(const Packet& packet) {

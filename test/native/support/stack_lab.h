@@ -55,10 +55,11 @@ struct SentFrame {
 
 struct RecordingSink final : FrameSink {
   void originate(PortId port, Packet& frame) override;
-  void resume(PortId port, Packet& packet) override;
+  void resume(PortId port, std::span<Packet* const> packets) override;
   void give_up(const Packet& packet) override;
 
   std::vector<SentFrame> sent;
+  std::vector<size_t> batches;  // sizes of those that were resumed
   std::vector<DropReason> given_up;
 };
 
