@@ -264,7 +264,8 @@ function pseudoHeader(length: number, ip: DecodedIp): Buffer {
   return Buffer.concat([addressBytes(ip.source), addressBytes(ip.destination), tail])
 }
 
-function addressBytes(address: string): Buffer {
+/** Network byte order. */
+export function addressBytes(address: string): Buffer {
   if (!address.includes(':')) return Buffer.from(address.split('.').map(Number))
   const [head = '', tail] = address.split('::')
   const groups = (text: string) =>

@@ -48,6 +48,12 @@ export class ClientSocket {
     await until(`${this.local} is closed`, () => this.state === 'closed')
   }
 
+  /** Gives a TCP connection up with a RST. */
+  async reset(): Promise<void> {
+    this.command({ reset: true })
+    await until(`${this.local} is closed`, () => this.state === 'closed')
+  }
+
   /** What came, once it matches. @throws {SocketError} where the socket was lost. */
   async untilReceived(pattern: RegExp, timeoutMs?: number): Promise<RegExpExecArray> {
     return until(

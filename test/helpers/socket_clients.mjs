@@ -1,7 +1,7 @@
 /**
  * Kernel sockets on command, one JSON object on each line. In: `{ id, open: { protocol, host, port,
- * localAddress, localPort } }`, `{ id, write: text }`, `{ id, end: true }`. Out: `{ id, event }` with
- * `open` and the own endpoint, `data` and the text, `close`, or `error` and its code.
+ * localAddress, localPort } }`, `{ id, write: text }`, `{ id, end: true }`, `{ id, reset: true }`.
+ * Out: `{ id, event }` with `open` and the own endpoint, `data` and the text, `close`, or `error` and its code.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
@@ -29,7 +29,11 @@ function openTcp(id, { host, port, localAddress, localPort }) {
   socket.on('data', (text) => tell(id, 'data', { text }))
   socket.on('close', () => tell(id, 'close'))
   socket.on('error', failed(id))
-  return { write: (text) => socket.write(text, 'latin1'), end: () => socket.end() }
+  return {
+    write: (text) => socket.write(text, 'latin1'),
+    end: () => socket.end(),
+    reset: () => socket.resetAndDestroy(),
+  }
 }
 
 function openUdp(id, { host, port, localAddress, localPort }) {
@@ -47,9 +51,10 @@ function openUdp(id, { host, port, localAddress, localPort }) {
 }
 
 createInterface({ input: process.stdin }).on('line', (line) => {
-  const { id, open, write, end } = JSON.parse(line)
+  const { id, open, write, end, reset } = JSON.parse(line)
   if (open) sockets.set(id, (open.protocol === 'udp' ? openUdp : openTcp)(id, open))
   if (write !== undefined) sockets.get(id).write(write)
   if (end) sockets.get(id).end()
+  if (reset) sockets.get(id).reset()
 })
 tell(0, 'ready')

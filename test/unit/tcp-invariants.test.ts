@@ -1,14 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { onesComplementSum } from '../helpers/frame.js'
 import type { CapturedFrame } from '../helpers/pcap.js'
+import { ACK, SYN, tcpFrame } from '../helpers/tcp-frame.js'
 import { tcpViolations } from '../helpers/tcp-invariants.js'
 
 const hosts = {
-  4: { client: 'c000020a', server: 'c0000264' },
-  6: {
-    client: '20010db8000100000000000000000010',
-    server: '20010db8000100000000000000000100',
-  },
+  4: { client: '192.0.2.10', server: '192.0.2.100' },
+  6: { client: '2001:db8:1::10', server: '2001:db8:1::100' },
 } as const
 
 interface Segment {
@@ -22,47 +19,14 @@ interface Segment {
   time?: number
 }
 
-const [SYN, ACK] = [0x02, 0x10]
-
-/** A frame with both checksums right. */
 function frame(family: 4 | 6, segment: Segment): CapturedFrame {
-  const isClient = segment.from === 'client'
-  const [source, destination] = isClient
-    ? (['client', 'server'] as const)
-    : (['server', 'client'] as const)
-  const addresses = Buffer.from(hosts[family][source] + hosts[family][destination], 'hex')
-  const tcp = Buffer.alloc(36)
-  tcp.writeUInt16BE(isClient ? 40000 : 80, 0)
-  tcp.writeUInt16BE(isClient ? 80 : 40000, 2)
-  tcp.writeUInt32BE(segment.seq >>> 0, 4)
-  tcp.writeUInt32BE((segment.ack ?? 0) >>> 0, 8)
-  tcp.writeUInt8(9 << 4, 12)
-  tcp.writeUInt8(segment.flags, 13)
-  tcp.writeUInt16BE(segment.window ?? 1000, 14)
-  // A window scale of 2 on SYNs, a time stamp, and two bytes of nothing.
+  const client = { mac: '02:00:00:00:00:0a', address: hosts[family].client, port: 40000 }
+  const server = { mac: '02:00:00:00:00:0b', address: hosts[family].server, port: 80 }
+  const [from, to] = segment.from === 'client' ? [client, server] : [server, client]
+  // A window scale of 2 on SYNs, a time stamp, and three bytes of nothing.
   const scale = segment.flags & SYN ? [3, 3, 2] : [1, 1, 1]
-  Buffer.from([...scale, 8, 10, 0, 0, 0, segment.time ?? 0, 0, 0, 0, 0, 1, 1, 0]).copy(tcp, 20)
-  const bytes = Buffer.concat([tcp, Buffer.from(segment.payload ?? '')])
-  const pseudo = Buffer.from([0, 6, bytes.length >> 8, bytes.length & 0xff])
-  bytes.writeUInt16BE(~onesComplementSum(addresses, pseudo, bytes) & 0xffff, 16)
-  return captured(Buffer.concat([header(family, addresses, bytes.length), bytes]))
-}
-
-function header(family: 4 | 6, addresses: Buffer, length: number): Buffer {
-  const macs = '02000000000b02000000000a'
-  if (family === 6) {
-    const fixed = Buffer.from(`${macs}86dd6000000000000640`, 'hex')
-    fixed.writeUInt16BE(length, 18)
-    return Buffer.concat([fixed, addresses])
-  }
-  const bytes = Buffer.from(`${macs}0800450000000000400040060000`, 'hex')
-  bytes.writeUInt16BE(20 + length, 16)
-  const whole = Buffer.concat([bytes, addresses])
-  whole.writeUInt16BE(~onesComplementSum(whole.subarray(14)) & 0xffff, 24)
-  return whole
-}
-
-function captured(bytes: Buffer): CapturedFrame {
+  const options = [...scale, 8, 10, 0, 0, 0, segment.time ?? 0, 0, 0, 0, 0, 1, 1, 0]
+  const bytes = tcpFrame({ ...segment, from, to, options })
   return { time: 0n, length: bytes.length, bytes, interface: 0 }
 }
 
