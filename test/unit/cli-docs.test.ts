@@ -1,8 +1,10 @@
 /** What the pages for users say must be so. */
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { limitBounds, timeoutBounds } from '../../src/config/defaults.js'
 import { keysAt } from '../../src/config/schema.js'
-import { filesUnder, readText } from '../helpers/repository.js'
+import { filesUnder, readText, root } from '../helpers/repository.js'
 
 const configuration = readText('docs/configuration.md')
 
@@ -56,3 +58,12 @@ test('README.md names every command', () => {
   expect(commands).toContain('run')
   expect(commands.filter((name) => !readme.includes(`| \`sluice ${name}`))).toEqual([])
 })
+
+test.each(['README.md', 'CONTRIBUTING.md', ...filesUnder('docs', '.md')])(
+  'every relative link of %s leads somewhere',
+  (page) => {
+    const links = [...readText(page).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]
+    const dead = links.filter(([, to = '']) => !existsSync(join(root, dirname(page), to)))
+    expect(dead.map(([, to]) => to)).toEqual([])
+  },
+)
