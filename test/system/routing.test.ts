@@ -182,7 +182,9 @@ describe('neighbours', () => {
       })
       // A host gives up a connection whose first packet loses its neighbour's entry.
       await until('the transfer has begun', async () => {
-        return (await site.flows()).some(({ bytes }) => bytes.out > 0)
+        const ofFamily = ({ listen }: { listen: string }) =>
+          listen.startsWith('[') === (family === 6)
+        return (await site.flows()).some((flow) => ofFamily(flow) && flow.bytes.out > 0)
       })
       let flushes = 0
       while (!done) {
