@@ -46,8 +46,8 @@ void Flows::end_session(Instant now, PairIndex index, uint8_t reason) {
   for_each_variant_of(index, [&](PairIndex variant) {
     if (pair(variant).flow_class != FlowClass::linger) variants[count++] = variant;
   });
-  end(now, index, reason);
   for (size_t i = 0; i < count; ++i) end(now, variants[i], reason);
+  end(now, index, reason);
 }
 
 // Tells of the end, again and again while the ring is full; that keeps the flow in the table. What
@@ -109,7 +109,8 @@ void Flows::remove_virtual_server(Instant now, uint16_t vs) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over || flow.vs != vs) continue;
     if (flow.flow_class == FlowClass::linger) continue;
-    flow.mode == PairMode::translate ? end(now, index, EndReason::vs_removed) : remove(index);
+    flow.mode == PairMode::translate ? end_session(now, index, EndReason::vs_removed)
+                                     : remove(index);
   }
 }
 

@@ -175,7 +175,7 @@ bool Flows::evict_alive(Instant now, FlowClass flow_class) {
   const PairIndex index = least_recently_used(flow_class);
   if (index == kNoPair) return false;
   end_session(now, index, EndReason::overflow);
-  return true;
+  return pair(index).mode != PairMode::translate;  // where there was room to tell of it, too
 }
 
 // The first timer that is due tells, unless packets came since it was set: then it is put right and
@@ -238,9 +238,7 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
 
 void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {
   switch (event) {
-    case TrackEvent::established:
-      if (pair(index).flow_class != FlowClass::opening) return;
-      return set_class(now, index, FlowClass::established);
+    case TrackEvent::established: return set_class(now, index, FlowClass::established);
     case TrackEvent::closing: return set_class(now, index, FlowClass::closing);
     case TrackEvent::closed: return end_session(now, index, EndReason::fin);
     case TrackEvent::reset: return end_session(now, index, EndReason::rst);

@@ -156,9 +156,6 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
       return open_flow(now, packet, server->id, false);
     }
   }
-  if (packet.headers.fragment && stack_.owns(packet.key.dst)) {
-    return packet.drop(DropReason::ip_fragment);
-  }
   if (stack_.is_for_us(packet)) return stack_.deliver(now, packet);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);

@@ -62,8 +62,9 @@ void Flows::fill_counts(Instant now, PairIndex index, CntView cnt) const {
 }
 
 uint8_t Flows::tcp_state_of(PairIndex index) const {
+  const uint8_t reason = table_.pair(index).end_reason;
+  if (reason == EndReason::fin || reason == EndReason::rst) return TcpState::ended;
   const PairIndex session = session_of(index);
-  if (table_.pair(session).end_reason == EndReason::rst) return TcpState::ended;
   return sluice::tcp_state_of(table_.leg(client_leg(session)), table_.leg(server_leg(session)));
 }
 

@@ -75,6 +75,14 @@ TEST_CASE("HS-24 FLOWLIFE-02 a RST from either side ends the flow at once") {
       tcp.client_sends(kTcpAck, 100);
       from_client ? tcp.client_sends(kTcpRst) : tcp.server_sends(kTcpRst | kTcpAck);
       expect_one_end(*engine, EndReason::rst);
+      // What was under way then passes, and asks nobody.
+      engine->clear_sent();
+      tcp.client_sends(kTcpAck, 10);
+      tcp.server_sends(kTcpAck, 10);
+      CHECK(engine->to_server.size() == 1);
+      CHECK(engine->to_client.size() == 1);
+      CHECK(engine->told_of<QueryView>().size() == 1);
+      CHECK(engine->count(Counter::time_wait) == 1);
       CHECK(engine->settle() == "");
     }
   }

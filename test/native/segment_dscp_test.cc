@@ -63,10 +63,10 @@ TEST_CASE("DFS-03 a DSCP change makes one more flow of the session, which its en
       CHECK(ended.view(i).reason() == EndReason::fin);
       CHECK(ended.view(i).tcp_state() == TcpState::ended);
     }
-    CHECK(ended.view(0).cnt().pkts_in() == 2);  // before the change
-    CHECK(ended.view(0).cnt().pkts_out() == 7);
-    CHECK(ended.view(1).cnt().pkts_in() == 7);
-    CHECK(ended.view(1).cnt().pkts_out() == 0);
+    CHECK(ended.view(0).cnt().pkts_in() == 7);
+    CHECK(ended.view(0).cnt().pkts_out() == 0);
+    CHECK(ended.view(1).cnt().pkts_in() == 2);  // before the change
+    CHECK(ended.view(1).cnt().pkts_out() == 7);
     CHECK(engine->count(Counter::time_wait) == 2);
     CHECK(engine->settle() == "");
   }
@@ -106,6 +106,7 @@ TEST_CASE("DFS-03 FLOWLIFE-07 a silent variant ends alone, a session stays while
     for (int i = 0; i < 10; ++i) {
       engine->run(Duration::seconds(20));
       engine->from_client(tcp.client(kTcpAck).dscp(kExpedited));
+      if (i == 1) CHECK(engine->count(Counter::flows) == 3);
     }
     // Of the first flow nothing has been seen for 200 s, but it is the way back of the others.
     Told<DeleteView> ended(*engine);
@@ -146,6 +147,48 @@ TEST_CASE("DFS-03 DFS-20 a new session forgets every flow of the old one, whatev
       CHECK(engine->told_of<QueryView>().size() == 3);
       CHECK(engine->settle() == "");
     }
+  }
+}
+
+TEST_CASE("DFS-03 VS-24 each flow of a session is told as established when its server goes") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    Dialogue tcp(*engine, hosts);
+    tcp.open();
+    engine->from_client(tcp.client(kTcpAck).dscp(kExpedited));
+    engine->delete_virtual_server(kService);
+    Told<DeleteView> ended(*engine);
+    REQUIRE(ended.count() == 2);
+    CHECK(ended.view(0).tcp_state() == TcpState::established);
+    CHECK(ended.view(1).tcp_state() == TcpState::established);
+    CHECK(engine->settle() == "");
+  }
+}
+
+TEST_CASE("DFS-03 HS-24 the flows of a session are told one by one where the ring was full") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options;
+    options.limits.bus_bytes = 4096;
+    auto engine = engine_for(hosts, options);
+    Dialogue tcp(*engine, hosts);
+    tcp.open();
+    engine->from_client(tcp.client(kTcpAck).dscp(kExpedited));
+    engine->told.clear();
+    engine->read_messages(false);
+    fill_ring(*engine, 2 * DeleteView::kSize);  // one has room then
+    tcp.close();
+    CHECK(engine->count(Counter::messages_unsent) == 1);
+    engine->run(Duration::seconds(7));
+    CHECK(engine->count(Counter::time_wait) == 1);
+    engine->read_messages(true);
+    engine->run(Duration::seconds(1));
+    Told<DeleteView> ended(*engine);
+    REQUIRE(ended.count() == 2);
+    CHECK(ended.view(0).serial() != ended.view(1).serial());
+    CHECK(ended.view(1).tcp_state() == TcpState::ended);
+    CHECK(engine->settle() == "");
   }
 }
 

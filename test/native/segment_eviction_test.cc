@@ -41,8 +41,8 @@ TEST_CASE(
     for (L4Port port = 1; port <= 1000; ++port) {
       Dialogue tcp(*engine, hosts, port);
       tcp.open();
-      tcp.client_sends(kTcpAck, 10);
       engine->run(Duration::milliseconds(2));
+      tcp.client_sends(kTcpAck, 10);
     }
     CHECK(engine->count(Counter::flow_entries) == 2000);
     CHECK(evicted(*engine).empty());

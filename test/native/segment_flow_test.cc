@@ -51,7 +51,7 @@ TEST_CASE("HS-04 SSMB-14 SSMB-29 DFS-04 a QUERY tells all that its first packet 
     auto engine = engine_for(hosts);
     Dialogue tcp(*engine, hosts);
     engine->run(Duration::milliseconds(12'345));
-    engine->from_client(tcp.client(kTcpSyn | kTcpEce | kTcpCwr).dscp(46).seq(0x11223344));
+    engine->from_client(tcp.client(kTcpSyn | kTcpEce | kTcpCwr).dscp(46).seq(0x11223344).ack(9));
     Told<QueryView> told(*engine);
     REQUIRE(told.count() == 1);
     const QueryView query = told.last();

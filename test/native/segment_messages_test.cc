@@ -47,6 +47,23 @@ TEST_CASE("SSMB-10 a REPLY that nothing waits for opens its flow: it has all tha
   }
 }
 
+TEST_CASE("SSMB-10 SSMB-29 such a flow is outbound where the REPLY says so") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool outbound : {true, false}) {
+      CAPTURE(hosts.family);
+      CAPTURE(outbound);
+      auto engine = engine_for(hosts);
+      Bytes reply = TestEngine::reply_to(query_for(hosts, 0x81000099), forward(hosts));
+      if (outbound) ReplyView(reply.data()).set_flags(SsmbFlags::outbound);
+      engine->tell(reply);
+      CHECK(engine->settle() == "");
+      Told<DeleteView> told(*engine);
+      REQUIRE(told.count() == 1);
+      CHECK(told.last().flags() == (outbound ? SsmbFlags::outbound : 0));
+    }
+  }
+}
+
 TEST_CASE("SSMB-10 a REPLY that comes after all repetitions still opens the flow, if half-open") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

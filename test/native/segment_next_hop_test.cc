@@ -96,9 +96,13 @@ TEST_CASE("DFS-24 a packet leaves for the node although its flow ended while it 
 
 TEST_CASE("DFS-13 VS-12 a REPLY may name the next hop, or leave it to the routes") {
   for (const Hosts& hosts : both_families()) {
-    for (const bool by_route : {false, true}) {
+    struct {
+      uint16_t flags;
+      bool named, by_route;
+    } const cases[] = {{0, true, false}, {SsmbFlags::route_by_dst, true, true}, {0, false, true}};
+    for (const auto& each : cases) {
       CAPTURE(hosts.family);
-      CAPTURE(by_route);
+      CAPTURE(each.flags);
       const bool v4 = hosts.client.is_v4();
       const IpAddress node = ip(v4 ? "203.0.113.5" : "2001:db8:77::5");
       const IpAddress routed = ip(v4 ? "10.1.0.21" : "fd00:1::21");
@@ -110,14 +114,14 @@ TEST_CASE("DFS-13 VS-12 a REPLY may name the next hop, or leave it to the routes
       CHECK(engine->stack().add_route(node, v4 ? 32 : 128, routed).ok());
       engine->decide_with([&](const QueryView& query, ReplyView reply) {
         TestEngine::to_endpoint(node, kNodePort)(query, reply);
-        reply.set_flags(by_route ? SsmbFlags::route_by_dst : 0);
-        reply.xlat().set_next_hop_ipaddr(named);
+        reply.set_flags(each.flags);
+        if (each.named) reply.xlat().set_next_hop_ipaddr(named);
         return true;
       });
       Dialogue(*engine, hosts).client_sends(kTcpSyn);
       REQUIRE(engine->to_server.size() == 1);
       CHECK(MacAddress::load(engine->to_server[0].bytes.data()) ==
-            (by_route ? routed_mac : named_mac));
+            (each.by_route ? routed_mac : named_mac));
       CHECK(Sent(engine->to_server[0]).key().dst == node);
       CHECK(engine->settle() == "");
     }

@@ -85,6 +85,27 @@ TEST_CASE("TCPX-34 pieces and packets of their neighbours leave in order") {
   }
 }
 
+TEST_CASE("TCPX-34 pieces for which the port has no room are lost, and counted as their packet") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options;
+    options.inside = kPlain;
+    auto engine = engine_for(hosts, options);
+    Dialogue tcp(*engine, hosts);
+    tcp.open();
+    engine->clear_sent();
+    for (int i = 0; i < 8; ++i) {  // 400 pieces in one batch, room for 256
+      Frame super =
+          tcp.client(kTcpAck).payload(50'000).gso(1000).eth(kClientMac, kOutsideMac).build();
+      engine->feed(0, super);
+    }
+    engine->poll();
+    CHECK(engine->to_server.size() == 256);
+    CHECK(engine->dropped(DropReason::transmit_failed) == 3);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("TCPX-32 an open checksum is completed towards a port that cannot, else stays open") {
   for (const Hosts& hosts : both_families()) {
     for (const bool udp : {false, true}) {

@@ -195,6 +195,21 @@ TEST_CASE("STAT-03 of many flows each is told once in an interval, the table spr
   }
 }
 
+TEST_CASE("STAT-03 without an interval no statistics are told before the end") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    Dialogue tcp(*engine, hosts);
+    tcp.open();
+    for (int i = 0; i < 200; ++i) {
+      tcp.client_sends(kTcpAck, 1);
+      engine->run(Duration::seconds(1));
+    }
+    CHECK(engine->told.size() == 1);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("STAT-03 statistics that find the ring full go on where they stopped") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

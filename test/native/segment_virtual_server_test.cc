@@ -106,6 +106,8 @@ TEST_CASE("CS-14 an ADD_VS that makes no sense is refused, and changes nothing")
         {"multicast", add_vs(9, ip(v4 ? "224.0.0.5" : "ff02::5")), CsmbError::bad_vs},
         {"broadcast", add_vs(9, ip("255.255.255.255")), CsmbError::bad_vs},
         {"another listens there", add_vs(9, vip, kServicePort), CsmbError::vs_exists},
+        {"another listens where it is to move", add_vs(kService, vip, kServicePort, kProtocolUdp),
+         CsmbError::vs_exists},
     };
     for (const auto& each : cases) {
       CAPTURE(hosts.family);

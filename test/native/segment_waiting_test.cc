@@ -101,6 +101,20 @@ TEST_CASE("HS-05 SYN retransmissions while the first waits reach the server once
   }
 }
 
+TEST_CASE("HS-05 a SYN behind something else is no duplicate") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    engine->decide_with(nullptr);
+    Dialogue tcp(*engine, hosts);
+    tcp.client_sends(kTcpAck, 10);
+    tcp.client_sends(kTcpSyn);
+    engine->answer_all(decider_for(hosts));
+    CHECK(engine->to_server.size() == 2);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("HS-05 everything else that a client sends meanwhile waits behind its SYN") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

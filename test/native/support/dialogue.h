@@ -89,11 +89,12 @@ inline PacketBuilder server_datagram(const Hosts& hosts, L4Port client_port = 40
   return PacketBuilder().ip(hosts.server, hosts.client).udp(kNodePort, client_port).payload(20);
 }
 
-// Until the engine has no room to tell anything: each message of an unknown type brings an ACK.
-inline void fill_ring(TestEngine& engine) {
+// Until the engine has no room to tell what takes `size` bytes: each message of an unknown type
+// brings an ACK.
+inline void fill_ring(TestEngine& engine, size_t size = AckView::kSize) {
   TestEngine::Bytes unknown(CsmbHeader::kSize);
   CsmbHeader(unknown.data()).set_msg_length(CsmbHeader::kSize);
-  while (engine.has_room_to_tell(AckView::kSize)) engine.tell(unknown);
+  while (engine.has_room_to_tell(size)) engine.tell(unknown);
 }
 
 // The one message of a kind that the engine has told since `told` was cleared, or the latest.
