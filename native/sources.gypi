@@ -11,6 +11,7 @@
       "native/packet/parse.cc",
       "native/packet/segmentation.cc",
       "native/port/address_text.cc",
+      "native/port/bpf_program.cc",
       "native/port/capture_port.cc",
       "native/port/device_drops.cc",
       "native/port/fault_port.cc",

@@ -5,6 +5,7 @@
 #include <net/if.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -111,6 +112,27 @@ LinkInfo read_link(const nlmsghdr& message) {
   return link;
 }
 
+// How a device refers to others; 0 where it does not.
+struct LinkRelations {
+  int index = 0;
+  int master = 0;  // the bridge or bond that it is part of
+  int below = 0;   // what it works through; of a veth device, its peer
+};
+
+LinkRelations read_relations(const nlmsghdr& message) {
+  LinkRelations found;
+  const auto* body = static_cast<const ifinfomsg*>(NLMSG_DATA(&message));
+  found.index = body->ifi_index;
+  bool foreign = false;
+  visit_attributes(message, sizeof *body, [&](uint16_t type, const uint8_t* data, size_t size) {
+    if (type == IFLA_LINK_NETNSID) foreign = true;
+    if (type == IFLA_MASTER && size == sizeof found.master) std::memcpy(&found.master, data, size);
+    if (type == IFLA_LINK && size == sizeof found.below) std::memcpy(&found.below, data, size);
+  });
+  if (foreign) found.below = 0;
+  return found;
+}
+
 KernelAddress read_address(const nlmsghdr& message) {
   const auto* body = static_cast<const ifaddrmsg*>(NLMSG_DATA(&message));
   KernelAddress found;
@@ -143,6 +165,24 @@ Result<LinkInfo> Netlink::link(const std::string& device) {
       exchange(socket_.get(), request, [&](const nlmsghdr& message) { link = read_link(message); });
   if (error_number != 0) return host_error("look up device " + device, error_number, device);
   return link;
+}
+
+Result<bool> Netlink::carries_others(int index) {
+  Request request(RTM_GETLINK, NLM_F_DUMP);
+  request.append(ifinfomsg{});
+  std::vector<LinkRelations> links;
+  const int error_number = exchange(socket_.get(), request, [&](const nlmsghdr& message) {
+    links.push_back(read_relations(message));
+  });
+  if (error_number != 0) return host_error("list the devices", error_number, "");
+  LinkRelations own;
+  for (const LinkRelations& link : links) {
+    if (link.index == index) own = link;
+  }
+  if (own.master != 0) return true;
+  return std::any_of(links.begin(), links.end(), [&](const LinkRelations& link) {
+    return link.below == index && link.index != own.below;
+  });
 }
 
 Status Netlink::set_up(const std::string& device, int index, uint32_t mtu) {

@@ -32,6 +32,9 @@ class Netlink {
   static Result<Netlink> open();
 
   Result<LinkInfo> link(const std::string& device);
+  // Whether another device works through this one: a bridge or bond that it is part of, a VLAN or
+  // macvlan on it. What works through it from another namespace does not show.
+  Result<bool> carries_others(int index);
   Status set_up(const std::string& device, int index, uint32_t mtu);
   // An IPv6 address is usable at once: no duplicate address detection. One that is there already
   // is no error.

@@ -113,7 +113,7 @@ Status PacketPort::take_device(const Netns& netns, const PortOptions& options, c
         return address.link_index == link.index && !address.link_local;
       });
   if (shared) return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
-  Result<KernelSilence> silence = KernelSilence::impose(netns, options.device);
+  Result<KernelSilence> silence = KernelSilence::impose(netns, netlink, options.device, link.index);
   if (!silence.ok()) return silence.error();
   silence_.emplace(std::move(silence.value()));
   return Done{};

@@ -5,7 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "port/kernel_silence.h"
 #include "port/sysctl.h"
+#include "support/kernel_transfer.h"
 #include "support/packet_link.h"
 
 using namespace sluice;
@@ -119,35 +121,105 @@ std::string setting(const TestNamespace& space, const std::string& name) {
   return space.run([&] { return read_sysctl(name).value_or("none"); });
 }
 
-}  // namespace
-
-TEST_CASE("DFS-22 the kernel is silent on the device of an AF_PACKET port, and only meanwhile") {
-  if (skipped_without()) return;
+// A kernel that would answer: it has an address, routes, and speaks IPv6.
+struct Temptation {
   OneHost link;
-  add_address(link.engine, std::string(kKernel4) + "/32", "lo");
-  REQUIRE(link.engine.ip("route add 10.9.0.0/24 dev e0"));
-  REQUIRE(link.engine.command("sysctl -q -w net.ipv4.ip_forward=1"));
-  auto host = open_packet(packet_options(link.host, "h0"));
-  {
-    auto engine = open_packet(packet_options(link.engine, "e0"));
-    CHECK(setting(link.engine, "ipv4/conf/e0/arp_ignore") == "8");
-    CHECK(setting(link.engine, "ipv4/conf/e0/forwarding") == "0");
-    CHECK(setting(link.engine, "ipv6/conf/e0/disable_ipv6") == "1");
+  std::unique_ptr<PacketPort> host;
+
+  Temptation() {
+    add_address(link.engine, std::string(kKernel4) + "/32", "lo");
+    REQUIRE(link.engine.ip("route add 10.9.0.0/24 dev e0"));
+    REQUIRE(link.engine.command("sysctl -q -w net.ipv4.ip_forward=1"));
+    host = open_packet(packet_options(link.host, "h0"));
+  }
+
+  // What the kernel has said to the host after all provocations have reached the port.
+  std::vector<Bytes> answers(Port& engine) {
     receive_all(*host);
-    for (const Provocation& each : provocations(host->mac(), engine->mac())) {
+    for (const Provocation& each : provocations(host->mac(), engine.mac())) {
       REQUIRE(transmit(*host, now(), std::vector<Bytes>(10, each.frame)) == 10);
     }
     REQUIRE(transmit(*host, now(), {marker(1)}) == 1);
-    receive_until(*engine, marker(1));
-    REQUIRE(transmit(*engine, now(), {marker(2)}) == 1);
-    CHECK(without_mld(receive_until(*host, marker(2))).empty());
+    receive_until(engine, marker(1));
+    REQUIRE(transmit(engine, now(), {marker(2)}) == 1);
+    return receive_until(*host, marker(2));
   }
-  CHECK(setting(link.engine, "ipv4/conf/e0/arp_ignore") == "0");
-  CHECK(setting(link.engine, "ipv4/conf/e0/forwarding") == "1");
-  CHECK(setting(link.engine, "ipv6/conf/e0/disable_ipv6") == "0");
-  // The same frames do provoke a kernel that is not silenced, or the above would mean nothing.
-  const MacAddress device = link_of(link.engine, "e0").mac;
-  CHECK(all_answered(*host, provocations(host->mac(), device)));
+  // The same frames do provoke a kernel that is not silenced, or silence would mean nothing.
+  bool kernel_answers() {
+    return all_answered(*host, provocations(host->mac(), link_of(link.engine, "e0").mac));
+  }
+  bool settings_are(const std::string& arp_ignore, const std::string& forwarding,
+                    const std::string& disable_ipv6) const {
+    return setting(link.engine, "ipv4/conf/e0/arp_ignore") == arp_ignore &&
+           setting(link.engine, "ipv4/conf/e0/forwarding") == forwarding &&
+           setting(link.engine, "ipv6/conf/e0/disable_ipv6") == disable_ipv6;
+  }
+  uint64_t seen_by_ip4() const { return kernel_counter(link.engine, "Ip", "InReceives"); }
+};
+
+// Whether programs silence the kernel here.
+bool takes_programs(const TestNamespace& space) {
+  return space.run([&] {
+    auto netns = Netns::open("");
+    auto netlink = Netlink::open();
+    auto link = netlink.value().link("e0");
+    auto silence = KernelSilence::impose(netns.value(), netlink.value(), "e0", link.value().index);
+    return silence.ok() && silence.value().by_programs();
+  });
+}
+
+// Lays another device over this one, which gives the kernel a reason to be left its frames.
+bool skipped_without_macvlan(const TestNamespace& space, const std::string& device) {
+  if (space.ip("link add link " + device + " name over0 type macvlan")) return false;
+  std::printf("SKIPPED: this kernel has no macvlan devices\n");
+  return true;
+}
+
+}  // namespace
+
+TEST_CASE("DFS-22 programs silence the kernel on the device of an AF_PACKET port, no longer") {
+  if (skipped_without()) return;
+  Temptation temptation;
+  if (!takes_programs(temptation.link.engine)) {
+    std::printf("SKIPPED: this kernel takes no tcx programs (Linux 6.6, CAP_BPF)\n");
+    return;
+  }
+  {
+    auto engine = open_packet(packet_options(temptation.link.engine, "e0"));
+    CHECK(temptation.settings_are("0", "1", "0"));
+    const uint64_t seen = temptation.seen_by_ip4();
+    CHECK(temptation.answers(*engine).empty());
+    CHECK(temptation.seen_by_ip4() == seen);
+  }
+  CHECK(temptation.kernel_answers());
+}
+
+TEST_CASE("DFS-22 settings silence the kernel where others work through the device") {
+  if (skipped_without()) return;
+  Temptation temptation;
+  if (skipped_without_macvlan(temptation.link.engine, "e0")) return;
+  {
+    auto engine = open_packet(packet_options(temptation.link.engine, "e0"));
+    CHECK(temptation.settings_are("8", "0", "1"));
+    CHECK(without_mld(temptation.answers(*engine)).empty());
+  }
+  CHECK(temptation.settings_are("0", "1", "0"));
+  CHECK(temptation.kernel_answers());
+}
+
+TEST_CASE("DFS-22 devices that others work through are told from those that are free") {
+  if (skipped_without()) return;
+  OneHost link;
+  REQUIRE(link.engine.ip("link add e1 type veth peer name e2"));
+  const auto carries = [&](const std::string& device) {
+    const int index = link_of(link.engine, device).index;
+    return link.engine.run([&] { return Netlink::open().value().carries_others(index).value(); });
+  };
+  CHECK_FALSE(carries("e0"));
+  CHECK_FALSE(carries("e1"));
+  if (skipped_without_macvlan(link.engine, "e1")) return;
+  CHECK(carries("e1"));
+  CHECK_FALSE(carries("e2"));
 }
 
 TEST_CASE("DFS-22 AF_PACKET port on a device that the host uses leaves it its settings") {

@@ -1,6 +1,7 @@
 /** How flows end: by FIN, by RST, by nobody's word but the host's own, and with the engine. */
 import { expect, test } from 'vitest'
-import { type Host, type Laboratory, type Namespace, until } from '../../src/laboratory/index.js'
+import { type Host, type Namespace, until } from '../../src/laboratory/index.js'
+import { deviceSettings } from '../helpers/device-settings.js'
 import { url } from '../helpers/http-clients.js'
 import { kernelCounters } from '../helpers/kernel-counters.js'
 import { RawPeer } from '../helpers/raw-peer.js'
@@ -103,16 +104,6 @@ test('HS-28 blind RST and SYN from somebody else end nothing', async () => {
   expect((await site.end()).counters).toMatchObject({ queries: 2, flowsClosedRst: 0 })
 })
 
-/** What an engine might change of the devices that it works on. */
-async function settings(lab: Laboratory): Promise<string> {
-  const sysctls = ['ext0', 'int0'].flatMap((device) => [
-    `/proc/sys/net/ipv4/conf/${device}`,
-    `/proc/sys/net/ipv6/conf/${device}`,
-  ])
-  const script = `grep -r . ${sysctls.join(' ')}; ip -d link | grep -v state; ip address; nft list ruleset`
-  return (await lab.namespace('ctl').tryExec('sh', ['-c', script])).stdout
-}
-
 test('SIGTERM in the middle of transfers: exit code 0, and the devices are as they were', async () => {
   const SIZE = 100_000_000
   let before = ''
@@ -120,7 +111,7 @@ test('SIGTERM in the middle of transfers: exit code 0, and the devices are as th
     topology: 'two-arm',
     servers: 1,
     startServers: async (lab) => {
-      before = await settings(lab)
+      before = await deviceSettings(lab)
       return startServers(lab)
     },
   })
@@ -134,8 +125,8 @@ test('SIGTERM in the middle of transfers: exit code 0, and the devices are as th
     const flows = await site.flows()
     return flows.length === 2 && flows.every(({ bytes }) => bytes.out > 0)
   })
-  expect(await settings(lab)).not.toBe(before)
+  expect(await deviceSettings(lab)).not.toBe(before)
   await site.engine.stop()
   expect(before).toContain('arp_ignore')
-  expect(await settings(lab)).toBe(before)
+  expect(await deviceSettings(lab)).toBe(before)
 })

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Namespace, TopologyName } from '../../src/laboratory/index.js'
 import { Capture } from '../helpers/capture.js'
+import { deviceSettings } from '../helpers/device-settings.js'
 import { type DecodedFrame, decodeFrame } from '../helpers/frame.js'
 import { kernelCounters } from '../helpers/kernel-counters.js'
 import { startServers } from '../helpers/servers.js'
@@ -82,6 +83,30 @@ test('DFS-22 a kernel with an address of its own on the device answers for that 
   await site.end()
   const frames = (await capture.stop()).map(({ bytes }) => decodeFrame(bytes))
   expectOneAnswerEach(frames, await macOf(ctl, 'ext0'))
+})
+
+test('DFS-22 an engine that was killed leaves nothing where programs silenced the kernel', async ({
+  skip,
+}) => {
+  let before = ''
+  await using site = await Site.start({
+    topology: 'two-arm',
+    startServers: async (lab) => {
+      before = await deviceSettings(lab)
+      return startServers(lab)
+    },
+  })
+  const ctl = site.lab.namespace('ctl')
+  const { stdout } = await ctl.exec('cat', ['/proc/sys/net/ipv4/conf/ext0/arp_ignore'])
+  if (stdout.trim() !== '0') skip('the kernel takes no tcx programs here (Linux 6.6, CAP_BPF)')
+  expect(await site.fetch(4)).toMatchObject({ status: 200 })
+  const { IpInReceives: untouched } = await kernelCounters(ctl)
+  await site.engine.process.stop('SIGKILL')
+  expect(await deviceSettings(site.lab)).toBe(before)
+  // The client still has the engine's address in its ARP cache, so what it sends reaches the kernel.
+  await site.client.tryExec('ping', ['-c', '1', '-W', '1', site.lab.virtualAddress(4)])
+  expect(untouched).toBe(0)
+  expect((await kernelCounters(ctl)).IpInReceives).toBeGreaterThan(0)
 })
 
 async function macOf(at: Namespace, device: string): Promise<string> {
