@@ -18,6 +18,8 @@ namespace sluice {
 namespace {
 
 constexpr Duration kStatisticsInterval = Duration::milliseconds(100);
+// As many super-packets as stay in a core's second-level cache on their way through.
+constexpr size_t kLongFrames = 32;
 constexpr size_t kMacAddresses = 12;  // destination and source, before a VLAN tag
 constexpr size_t kVlanTag = 4;
 
@@ -92,7 +94,8 @@ PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, Packet
     : name_(options.name),
       device_(options.device),
       socket_(std::move(socket)),
-      ring_(std::move(ring)) {
+      ring_(std::move(ring)),
+      long_frames_(kLongFrames, kMaxFrame) {
   // The kernel segments and completes checksums for a device that cannot.
   if (options.offloads) {
     capabilities_.checksum = capabilities_.tso4 = capabilities_.tso6 = true;
@@ -124,13 +127,14 @@ size_t PacketPort::receive(Instant now, Batch& batch) {
   const size_t before = batch.count;
   while (batch.count < kBatchCapacity && held_ < ring_.slots()) {
     tpacket2_hdr* slot = ring_.filled(next_);
-    if (slot == nullptr) break;
+    if (slot == nullptr || long_frames_used_ == kLongFrames) break;
     ++held_;
     next_ = after(next_);
     Packet& packet = batch.packets[batch.count];
-    if (!read_slot(slot, packet)) {
-      ++counters_.rx_truncated;
-      continue;
+    switch (read_slot(slot, packet)) {
+      case Slot::whole: break;
+      case Slot::truncated: ++counters_.rx_truncated; continue;
+      case Slot::missed: ++counters_.rx_missed; continue;
     }
     ++batch.count;
     ++counters_.rx_frames;
@@ -140,23 +144,42 @@ size_t PacketPort::receive(Instant now, Batch& batch) {
   return batch.count - before;
 }
 
-// Returns false for a frame of which the slot holds only a part.
-bool PacketPort::read_slot(tpacket2_hdr* slot, Packet& packet) {
-  if (slot->tp_snaplen < slot->tp_len || (slot->tp_status & TP_STATUS_COPY) != 0) return false;
+PacketPort::Slot PacketPort::read_slot(tpacket2_hdr* slot, Packet& packet) {
   // The kernel has lost frames for lack of room: see how many with the next receive().
   if ((slot->tp_status & TP_STATUS_LOSING) != 0) next_statistics_ = Instant();
   packet = Packet{};
-  packet.data = reinterpret_cast<uint8_t*>(slot) + slot->tp_mac;
-  packet.length = slot->tp_len;
+  if ((slot->tp_status & TP_STATUS_COPY) != 0) {
+    const Slot read = read_long_frame(packet);
+    if (read != Slot::whole) return read;
+  } else if (slot->tp_snaplen < slot->tp_len) {
+    return Slot::missed;  // longer than the slot, and no room to keep it whole
+  } else {
+    packet.data = reinterpret_cast<uint8_t*>(slot) + slot->tp_mac;
+    packet.length = slot->tp_len;
+  }
   read_virtio_header(packet.data - kVirtioHeaderSize, packet.length, packet.offload);
   if ((slot->tp_status & TP_STATUS_CSUM_VALID) != 0) {
     packet.offload.checksum_verified = !packet.offload.needs_checksum;
   }
   if ((slot->tp_status & TP_STATUS_VLAN_VALID) != 0) restore_vlan_tag(*slot, packet);
-  return packet.length <= kMaxFrame;
+  return packet.length <= kMaxFrame ? Slot::whole : Slot::truncated;
+}
+
+// The frame that the slot in hand only begins: the first of those that the kernel keeps whole,
+// since it queues them as it fills the slots.
+PacketPort::Slot PacketPort::read_long_frame(Packet& packet) {
+  packet.data = long_frames_.frame(long_frames_used_);
+  const ssize_t size = recv(socket_.get(), packet.data - kVirtioHeaderSize,
+                            kVirtioHeaderSize + kMaxFrame, MSG_DONTWAIT | MSG_TRUNC);
+  if (size < static_cast<ssize_t>(kVirtioHeaderSize)) return Slot::missed;
+  packet.length = static_cast<uint32_t>(size) - kVirtioHeaderSize;
+  if (packet.length > kMaxFrame) return Slot::truncated;
+  ++long_frames_used_;
+  return Slot::whole;
 }
 
 void PacketPort::release() {
+  long_frames_used_ = 0;
   size_t slot = next_ >= held_ ? next_ - held_ : next_ + ring_.slots() - held_;
   for (; held_ > 0; --held_) {
     ring_.give_back(slot);

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "port/file_descriptor.h"
+#include "port/frame_buffers.h"
 #include "port/kernel_silence.h"
 #include "port/netlink.h"
 #include "port/netns.h"
@@ -19,9 +20,11 @@
 
 namespace sluice {
 
-// An existing Ethernet device, by AF_PACKET. Frames are received in place: packets point into a
-// ring shared with the kernel, whose slots go back with release(). They are sent by sendmmsg(),
-// one call a batch.
+// An existing Ethernet device, by AF_PACKET. Frames up to the size of a slot are received in place:
+// packets point into a ring shared with the kernel, whose slots go back with release(). Longer ones
+// (super-packets, jumbo frames) only begin in their slot; the kernel keeps them whole, in the same
+// order, and recv() copies each into one of few buffers, which stay in the cache. Frames are sent
+// by sendmmsg(), one call a batch.
 //
 // On a device that has no address of the kernel, the kernel is silenced (KernelSilence). A device
 // that the host uses as well keeps its settings; the engine may share it as long as the kernel
@@ -30,8 +33,8 @@ namespace sluice {
 // Large receive offload (`ethtool -K DEV lro off`) must be off: its super-packets have complete
 // checksums and are handed out as frames that no link takes.
 //
-// Needs CAP_NET_RAW and CAP_NET_ADMIN. System calls: sendmmsg() a batch, and two every 100 ms for
-// the kernel's count of lost frames and the state of the link.
+// Needs CAP_NET_RAW and CAP_NET_ADMIN. System calls: sendmmsg() a batch, recv() a frame longer than
+// a slot, and two every 100 ms for the kernel's count of lost frames and the state of the link.
 class PacketPort : public Port {
  public:
   static Result<std::unique_ptr<PacketPort>> open(const PortOptions& options,
@@ -54,7 +57,9 @@ class PacketPort : public Port {
                                                        const RingShape& shape);
   Status take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
                      Netlink& netlink);
-  bool read_slot(tpacket2_hdr* slot, Packet& packet);
+  enum class Slot { whole, truncated, missed };
+  Slot read_slot(tpacket2_hdr* slot, Packet& packet);
+  Slot read_long_frame(Packet& packet);
   size_t send_chunk(std::span<Packet* const> packets);
   void collect_statistics(Instant now);
   size_t after(size_t slot) const { return slot + 1 == ring_.slots() ? 0 : slot + 1; }
@@ -63,6 +68,8 @@ class PacketPort : public Port {
   std::string device_;
   FileDescriptor socket_;
   PacketRing ring_;
+  FrameBuffers long_frames_;
+  size_t long_frames_used_ = 0;  // by the batch in hand
   std::optional<KernelSilence> silence_;
   PortCapabilities capabilities_;
   PortCounters counters_;

@@ -11,13 +11,13 @@
 
 namespace sluice {
 
-// How the memory of a ring is cut. Slots of the default size hold a frame of kMaxFrame bytes behind
-// what the kernel puts before it; 15 of them nearly fill a block of 1 MB, which the kernel can
-// still find in one piece. 510 slots take 34 MB.
+// How the memory of a ring is cut. Slots of the default size hold what Ethernet's ordinary MTU lets
+// through; longer frames the kernel keeps for recv(), see PacketPort. The whole ring is worked
+// through again and again, so it is no larger than what bursts need: 4 MB.
 struct RingShape {
-  size_t slot_size = 69904;
-  size_t block_size = size_t{1} << 20;
-  size_t blocks = 34;
+  size_t slot_size = 2048;
+  size_t block_size = size_t{256} << 10;
+  size_t blocks = 16;
 
   size_t slots_per_block() const { return block_size / slot_size; }
   size_t slots() const { return slots_per_block() * blocks; }

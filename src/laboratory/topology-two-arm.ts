@@ -11,7 +11,8 @@
  *    2001:db8:1::100                                        │2001:db8:2::11 ..
  *                                                           └────────┘ └───┘ └───┘
  *
- * Every address in ctl is the engine's: its kernel has none and stays silent.
+ * Every address in ctl is the engine's: its kernel has none and stays silent. One server alone is
+ * joined to int0 directly, without a bridge, which would cost each packet more than the engine does.
  */
 import { INSIDE, OUTSIDE } from './addresses.js'
 import {
@@ -19,6 +20,7 @@ import {
   clientAddresses,
   endHost,
   engineAddresses,
+  type Link,
   numbers,
   SILENT,
   serverAddresses,
@@ -27,25 +29,38 @@ import {
   UP,
 } from './topology.js'
 
+/** What joins int0 and the servers. */
+type Network = Pick<Topology, 'roles' | 'links'>
+
+function cable(): Network {
+  return { roles: [], links: [{ from: ['ctl', 'int0'], to: ['srv1', 'eth0'] }] }
+}
+
+function bridged(servers: readonly number[]): Network {
+  return {
+    roles: [bridge('lan', ['up0', ...servers.map((server) => `p${server}`)])],
+    links: [
+      { from: ['ctl', 'int0'], to: ['lan', 'up0'] },
+      ...servers.map(
+        (server): Link => ({ from: [`srv${server}`, 'eth0'], to: ['lan', `p${server}`] }),
+      ),
+    ],
+  }
+}
+
 export function twoArm({ servers, families }: TopologyOptions): Topology {
   const all = numbers(servers)
+  const network = servers === 1 ? cable() : bridged(all)
   return {
     roles: [
       endHost('cli', clientAddresses(families), OUTSIDE, families),
       { role: 'ctl', sysctls: SILENT, lines: [UP('ext0'), UP('int0')] },
-      bridge('lan', ['up0', ...all.map((server) => `p${server}`)]),
+      ...network.roles,
       ...all.map((server) =>
         endHost(`srv${server}`, serverAddresses(server, families), INSIDE, families),
       ),
     ],
-    links: [
-      { from: ['cli', 'eth0'], to: ['ctl', 'ext0'] },
-      { from: ['ctl', 'int0'], to: ['lan', 'up0'] },
-      ...all.map((server) => ({
-        from: [`srv${server}`, 'eth0'] as [string, string],
-        to: ['lan', `p${server}`] as [string, string],
-      })),
-    ],
+    links: [{ from: ['cli', 'eth0'], to: ['ctl', 'ext0'] }, ...network.links],
     late: [],
     serverRole: (server) => `srv${server}`,
     engine: { role: 'ctl', outside: 'ext0', inside: 'int0' },
