@@ -38,6 +38,7 @@ Result<std::vector<InterfaceAddress>> addresses(const Napi::Object& from, const 
 
 PortKind kind_of(const std::string& name) {
   if (name == "tap") return PortKind::tap;
+  if (name == "xdp") return PortKind::xdp;
   return name == "packet" ? PortKind::packet : PortKind::memory;
 }
 

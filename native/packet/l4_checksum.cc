@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "wire/checksum.h"
 #include "wire/ip_protocol.h"
+#include "wire/tcp.h"
 #include "wire/udp.h"
 
 namespace sluice {
@@ -34,6 +35,22 @@ bool l4_checksum_is_right(const Packet& packet) {
   }
   const uint64_t sum = pseudo_header_sum(packet, length);
   return fold_sum(sum + sum_bytes(packet.at(headers.l4), length)) == 0xffff;
+}
+
+void settle_checksum(Packet& packet) {
+  packet.offload.checksum_unknown = false;
+  const Headers& headers = packet.headers;
+  if (packet.offload.needs_checksum || headers.family == 0 || headers.fragment) return;
+  const bool udp = headers.protocol == kProtocolUdp;
+  if (!udp && headers.protocol != kProtocolTcp) return;
+  const uint32_t length = headers.end - headers.l4;
+  if (udp && UdpHeader(packet.at(headers.l4)).length() != length) return;
+  const size_t offset = udp ? UdpHeader::kChecksumOffset : TcpHeader::kChecksumOffset;
+  const uint16_t field = load_be16(packet.at(headers.l4 + offset));
+  if (field != fold_sum(pseudo_header_sum(packet, length))) return;
+  packet.offload.needs_checksum = true;
+  packet.offload.checksum_start = headers.l4;
+  packet.offload.checksum_offset = static_cast<uint16_t>(offset);
 }
 
 void complete_checksum(Packet& packet) {

@@ -14,6 +14,11 @@ namespace sluice {
 // Fragments, whose checksum covers the whole datagram, count as right.
 bool l4_checksum_is_right(const Packet& packet);
 
+// Finds out whether a checksum is open that nobody spoke of (Offload::checksum_unknown): the field
+// of a kernel that leaves it to the device holds the sum of the pseudo-header. A right checksum may
+// have the same value, once in 65536 packets; completing it then gives that value again.
+void settle_checksum(Packet& packet);
+
 // Writes the checksum that was left open, over all bytes up to the end of the IP packet, and clears
 // `needs_checksum`: for packets without GSO, towards a port that does not do it itself (TCPX-32).
 void complete_checksum(Packet& packet);

@@ -44,6 +44,9 @@ struct Offload {
   bool needs_checksum = false;
   // The kernel has verified the L4 checksum (TCPX-33). Never set from anything on the wire.
   bool checksum_verified = false;
+  // A kernel on this machine may have left the checksum open without word of it: parse() sees to
+  // it.
+  bool checksum_unknown = false;
   bool gso_ecn = false;
   GsoType gso_type = GsoType::none;
   uint16_t checksum_start = 0;

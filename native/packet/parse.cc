@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "packet/l4_checksum.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
 #include "wire/icmp.h"
@@ -254,7 +255,9 @@ void parse(Packet& packet) {
     case kEtherTypeArp: parse_arp(packet); break;
     default: return packet.drop(DropReason::ether_type_unknown);
   }
-  if (packet.verdict == Verdict::none) check_offload(packet);
+  if (packet.verdict != Verdict::none) return;
+  if (packet.offload.checksum_unknown) settle_checksum(packet);
+  check_offload(packet);
 }
 
 }  // namespace sluice

@@ -28,6 +28,7 @@ class CapturePort : public Port {
   const PortCounters& counters() const override { return inner_->counters(); }
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
+  const std::string& description() const override { return inner_->description(); }
 
  private:
   void record(Instant now, CaptureDirection direction, const Packet& packet);

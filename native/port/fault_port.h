@@ -32,6 +32,7 @@ class FaultPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
+  const std::string& description() const override { return inner_->description(); }
 
   const FaultCounters& receiving() const { return receiving_.counters(); }
   const FaultCounters& transmitting() const { return transmitting_.counters(); }

@@ -43,6 +43,7 @@ class MemoryPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return options_.mac; }
   const std::string& name() const override { return options_.name; }
+  const std::string& description() const override { return description_; }
 
   // Puts a frame into this port's queue, as if the other side had transmitted it. Returns false
   // where the queue is full.
@@ -68,6 +69,7 @@ class MemoryPort : public Port {
   void forget(size_t count);
 
   MemoryPortOptions options_;
+  std::string description_ = "memory";
   PortCounters counters_;
   MemoryPort* peer_ = nullptr;
   FrameBuffers buffers_;

@@ -108,6 +108,7 @@ LinkInfo read_link(const nlmsghdr& message) {
   visit_attributes(message, sizeof *body, [&](uint16_t type, const uint8_t* data, size_t size) {
     if (type == IFLA_MTU && size == sizeof link.mtu) std::memcpy(&link.mtu, data, size);
     if (type == IFLA_ADDRESS && size == 6) link.mac = MacAddress::load(data);
+    if (type == IFLA_LINKINFO) link.software = true;
   });
   return link;
 }

@@ -16,6 +16,7 @@ struct LinkInfo {
   bool up = false;
   uint32_t mtu = 0;
   MacAddress mac;
+  bool software = false;  // made by the kernel (veth, macvlan), not by a driver of hardware
 };
 
 struct KernelAddress {

@@ -1,6 +1,5 @@
 #include "port/packet_port.h"
 
-#include <linux/if_arp.h>
 #include <linux/if_ether.h>
 
 #include <algorithm>
@@ -8,7 +7,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
-#include "port/host_addresses.h"
+#include "port/ethernet_device.h"
 #include "port/host_error.h"
 #include "port/packet_socket.h"
 #include "port/sysctl.h"
@@ -22,15 +21,6 @@ constexpr Duration kStatisticsInterval = Duration::milliseconds(100);
 constexpr size_t kLongFrames = 32;
 constexpr size_t kMacAddresses = 12;  // destination and source, before a VLAN tag
 constexpr size_t kVlanTag = 4;
-
-Status refuse_unfit_device(const LinkInfo& link, const std::string& device) {
-  if (link.hardware_type != ARPHRD_ETHER) {
-    return Error{"use device " + device, EINVAL,
-                 "\"" + device + "\" is no Ethernet device: choose one that is."};
-  }
-  if (!link.up) return host_error("use device " + device, ENETDOWN, device);
-  return Done{};
-}
 
 // On a device with addresses of its own the kernel goes on working. It stays out of the engine's
 // traffic as long as it does not route: what is not addressed to it, it drops in silence.
@@ -73,10 +63,8 @@ Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
                                                           const RingShape& shape) {
   Result<Netlink> netlink = Netlink::open();
   if (!netlink.ok()) return netlink.error();
-  Result<LinkInfo> link = netlink.value().link(options.device);
+  Result<LinkInfo> link = find_ethernet_device(netlink.value(), options.device);
   if (!link.ok()) return link.error();
-  Status fit = refuse_unfit_device(link.value(), options.device);
-  if (!fit.ok()) return fit.error();
   Result<FileDescriptor> socket = open_packet_socket(options.device);
   if (!socket.ok()) return socket.error();
   Result<PacketRing> ring = PacketRing::make(socket.value().get(), shape, options.device);
@@ -107,17 +95,16 @@ Status PacketPort::take_device(const Netns& netns, const PortOptions& options, c
                                Netlink& netlink) {
   mac_ = options.mac.value_or(link.mac);
   capabilities_.mtu = static_cast<uint16_t>(std::min<uint32_t>(link.mtu, UINT16_MAX));
-  Result<std::vector<KernelAddress>> kernel = netlink.addresses();
-  if (!kernel.ok()) return kernel.error();
-  Status distinct = refuse_shared_addresses(kernel.value(), options.addresses);
-  if (!distinct.ok()) return distinct;
-  const bool shared =
-      std::any_of(kernel.value().begin(), kernel.value().end(), [&](const KernelAddress& address) {
-        return address.link_index == link.index && !address.link_local;
-      });
-  if (shared) return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
+  Result<bool> shared = host_uses_device(netlink, link, options);
+  if (!shared.ok()) return shared.error();
+  if (shared.value()) {
+    description_ += ", shared with the host";
+    return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
+  }
   Result<KernelSilence> silence = KernelSilence::impose(netns, netlink, options.device, link.index);
   if (!silence.ok()) return silence.error();
+  description_ += silence.value().by_programs() ? ", kernel silenced by tcx programs"
+                                                : ", kernel silenced by settings";
   silence_.emplace(std::move(silence.value()));
   return Done{};
 }

@@ -48,6 +48,7 @@ class PacketPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
+  const std::string& description() const override { return description_; }
 
  private:
   PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring);
@@ -65,6 +66,7 @@ class PacketPort : public Port {
   size_t after(size_t slot) const { return slot + 1 == ring_.slots() ? 0 : slot + 1; }
 
   std::string name_;
+  std::string description_ = "AF_PACKET";
   std::string device_;
   FileDescriptor socket_;
   PacketRing ring_;

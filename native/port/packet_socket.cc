@@ -70,13 +70,19 @@ bool kernel_knows_uso(int socket) {
   return getsockopt(socket, SOL_PACKET, PACKET_VNET_HDR_SZ, &header_size, &size) == 0;
 }
 
-Status bind_packet_socket(int socket, int link_index, const std::string& device) {
+Status receive_every_mac(int socket, int link_index, const std::string& device) {
   packet_mreq membership{};
   membership.mr_ifindex = link_index;
   membership.mr_type = PACKET_MR_PROMISC;
   if (setsockopt(socket, SOL_PACKET, PACKET_ADD_MEMBERSHIP, &membership, sizeof membership) != 0) {
     return host_error("receive all frames of " + device, errno, device);
   }
+  return Done{};
+}
+
+Status bind_packet_socket(int socket, int link_index, const std::string& device) {
+  Status joined = receive_every_mac(socket, link_index, device);
+  if (!joined.ok()) return joined;
   sockaddr_ll address{};
   address.sll_family = AF_PACKET;
   address.sll_protocol = htons(ETH_P_ALL);

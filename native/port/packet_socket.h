@@ -14,6 +14,9 @@ Result<FileDescriptor> open_packet_socket(const std::string& device);
 // Whether the kernel takes and gives GsoType::udp.
 bool kernel_knows_uso(int socket);
 
+// Lets the device take frames for every MAC address, as long as the socket is open.
+Status receive_every_mac(int socket, int link_index, const std::string& device);
+
 // Lets the frames of the device in: all of them, whatever MAC address they are for.
 Status bind_packet_socket(int socket, int link_index, const std::string& device);
 

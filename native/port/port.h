@@ -63,6 +63,8 @@ class Port {
   virtual const PortCounters& counters() const = 0;
   virtual MacAddress mac() const = 0;
   virtual const std::string& name() const = 0;
+  // How the port works on this machine, in words for the user; does not change.
+  virtual const std::string& description() const = 0;
 };
 
 }  // namespace sluice

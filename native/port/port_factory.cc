@@ -6,6 +6,7 @@
 #include "port/packet_port.h"
 #include "port/pcapng_writer.h"
 #include "port/tap_port.h"
+#include "port/xdp_port.h"
 
 namespace sluice {
 namespace {
@@ -37,6 +38,7 @@ OpenedPort open_kind(const PortOptions& options, std::unique_ptr<MemoryPort>* fa
   switch (options.kind) {
     case PortKind::tap: return as_port(TapPort::open(options));
     case PortKind::packet: return as_port(PacketPort::open(options));
+    case PortKind::xdp: return as_port(XdpPort::open(options));
     case PortKind::memory: break;
   }
   return open_memory(options, far);

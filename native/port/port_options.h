@@ -10,16 +10,17 @@
 
 namespace sluice {
 
-enum class PortKind : uint8_t { tap, packet, memory };
+enum class PortKind : uint8_t { tap, packet, xdp, memory };
 
 // How to open a port: NativePortOptions of src/native.ts as far as a port is concerned, parsed.
 struct PortOptions {
   std::string name;
   PortKind kind = PortKind::memory;
-  std::string device;             // tap: made; packet: must exist
-  std::string netns;              // see Netns::open
-  std::optional<MacAddress> mac;  // none: the device's own (packet), or one made up (tap, memory)
-  uint16_t mtu = 1500;            // packet: the device's own counts instead
+  std::string device;  // tap: made; packet, xdp: must exist
+  std::string netns;   // see Netns::open
+  std::optional<MacAddress>
+      mac;              // none: the device's own (packet, xdp), or one made up (tap, memory)
+  uint16_t mtu = 1500;  // packet, xdp: the device's own counts instead
   std::vector<InterfaceAddress> addresses;       // the engine's: the kernel may not have them
   std::vector<InterfaceAddress> host_addresses;  // tap: what the kernel's side gets
   bool offloads = true;

@@ -35,6 +35,7 @@ class TapPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
+  const std::string& description() const override { return description_; }
 
  private:
   TapPort(const PortOptions& options, FileDescriptor tap, DeviceDrops drops, size_t largest_frame);
@@ -48,6 +49,7 @@ class TapPort : public Port {
   void leave_device();
 
   std::string name_;
+  std::string description_ = "TAP";
   std::string device_;
   FileDescriptor tap_;
   DeviceDrops drops_;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <set>
 
+#include "packet/l4_checksum.h"
+#include "packet/parse.h"
 #include "port/port.h"
 
 namespace sluice::test {
@@ -54,11 +56,18 @@ class FrameBridge {
     Packet* pointers[kBatchCapacity];
     from.receive(now(), batch);
     for (size_t i = 0; i < batch.count; ++i) {
-      note(batch.packets[i]);
+      finish_checksum_of(batch.packets[i], to);
       pointers[i] = &batch.packets[i];
     }
     to.transmit(now(), {pointers, batch.count});
     from.release();
+  }
+
+  // What the engine does for a port that has not been told of open checksums, or takes none.
+  void finish_checksum_of(Packet& packet, const Port& to) {
+    if (packet.offload.checksum_unknown) parse(packet);
+    note(packet);
+    if (packet.offload.needs_checksum && !to.capabilities().checksum) complete_checksum(packet);
   }
 
   void note(const Packet& packet) {
