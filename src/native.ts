@@ -11,12 +11,12 @@ import { fileURLToPath } from 'node:url'
 /** A packet I/O endpoint, all values resolved: nothing is optional that the segment needs. */
 export interface NativePortOptions {
   name: string
-  kind: 'tap' | 'packet' | 'memory'
-  /** Name of the network device (`tap`: created; `packet`: must exist). */
+  kind: 'tap' | 'packet' | 'xdp' | 'memory'
+  /** Name of the network device (`tap`: created; `packet`, `xdp`: must exist). */
   device: string
   /** Path of the network namespace to open the device in, '' for the present one. */
   netns: string
-  /** `aa:bb:cc:dd:ee:ff`, or '' to use the device's own (`packet`) or a random one. */
+  /** `aa:bb:cc:dd:ee:ff`, or '' to use the device's own (`packet`, `xdp`) or a random one. */
   mac: string
   mtu: number
   /** The engine's own addresses on the link, as 'address/prefix'. */
@@ -73,6 +73,8 @@ export interface NativeSegment {
   /** Fills with counters, gauges and drop counters, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */
   readCounters(into: BigUint64Array): number
+  /** How each port works on this machine, in words; none unless started. */
+  describePorts(): string[]
   /** Stops the worker and closes the ports. Idempotent; undoes what `start` did to devices. */
   stop(): void
 }

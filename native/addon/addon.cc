@@ -31,6 +31,7 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
                         InstanceMethod("submit", &SegmentObject::submit),
                         InstanceMethod("drain", &SegmentObject::drain),
                         InstanceMethod("readCounters", &SegmentObject::read_counters),
+                        InstanceMethod("describePorts", &SegmentObject::describe_ports),
                         InstanceMethod("stop", &SegmentObject::stop)});
   }
 
@@ -78,6 +79,15 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
     const size_t count =
         segment_ == nullptr ? 0 : segment_->read_counters({into.Data(), into.ElementLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(count));
+  }
+
+  Napi::Value describe_ports(const Napi::CallbackInfo& info) {
+    Napi::Array texts = Napi::Array::New(info.Env());
+    if (segment_ == nullptr) return texts;
+    for (const std::string& text : segment_->port_descriptions()) {
+      texts.Set(texts.Length(), Napi::String::New(info.Env(), text));
+    }
+    return texts;
   }
 
   Napi::Value stop(const Napi::CallbackInfo& info) {

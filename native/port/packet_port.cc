@@ -103,8 +103,7 @@ Status PacketPort::take_device(const Netns& netns, const PortOptions& options, c
   }
   Result<KernelSilence> silence = KernelSilence::impose(netns, netlink, options.device, link.index);
   if (!silence.ok()) return silence.error();
-  description_ += silence.value().by_programs() ? ", kernel silenced by tcx programs"
-                                                : ", kernel silenced by settings";
+  description_ += silence.value().by_programs() ? ", tcx drop" : ", sysctl silence";
   silence_.emplace(std::move(silence.value()));
   return Done{};
 }

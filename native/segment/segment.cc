@@ -51,6 +51,7 @@ Status Segment::configure(const SegmentOptions& options) {
                                      Duration::nanoseconds(monotonic_now().nanoseconds());
     Result<std::unique_ptr<Port>> port = open_port(port_options);
     if (!port.ok()) return port.error();
+    port_descriptions_.push_back(port.value()->description());
     const PortId id = worker_->add_port(std::move(port.value()), wanted.internal);
     for (const InterfaceAddress& own : wanted.options.addresses) {
       worker_->stack().add_address(id, own.address, own.prefix_length);

@@ -39,6 +39,8 @@ class Segment {
 
   // Counters, gauges, drop counters, then seven figures of each port; returns how many there are.
   size_t read_counters(std::span<uint64_t> into) const;
+  // Port::description() of each port.
+  const std::vector<std::string>& port_descriptions() const { return port_descriptions_; }
 
  private:
   Segment(const SegmentOptions& options, std::function<void()> notify);
@@ -51,6 +53,7 @@ class Segment {
   PortFigures port_figures_;
   std::unique_ptr<Worker> worker_;
   size_t port_count_ = 0;
+  std::vector<std::string> port_descriptions_;
   std::function<void()> notify_;
   std::atomic<bool> notified_{false};
   std::atomic<bool> stop_{false};

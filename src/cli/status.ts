@@ -81,16 +81,17 @@ function printPools(terminal: Terminal, { pools }: EngineStatus): void {
 }
 
 function printPorts(terminal: Terminal, { ports }: EngineStatus): void {
-  const rows = ports.map(({ name, kind, device, role, addresses, counters }) => [
+  const rows = ports.map(({ name, kind, device, mode, role, addresses, counters }) => [
     name,
     `${kind} ${device}`,
+    mode,
     role,
     addresses.join(' '),
     count(counters.rxFrames),
     count(counters.txFrames),
     count(counters.rxMissed + counters.rxTruncated + counters.txRefused),
   ])
-  const columns = [left('port'), left('device'), left('role'), left('addresses')]
+  const columns = [left('port'), left('device'), left('mode'), left('role'), left('addresses')]
   columns.push(right('frames in'), right('out'), right('lost'))
   terminal.print(`\n${table(terminal, columns, rows)}`)
 }

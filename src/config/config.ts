@@ -3,9 +3,9 @@ import type { BalanceChoice } from '../balance/algorithms.js'
 import type { Decision, Policy } from '../policy/decision.js'
 
 export interface PortConfig {
-  /** `tap`: a device that the engine makes. `packet`: one that exists, through AF_PACKET.
-   *  `memory`: in this process, for tests. */
-  readonly kind: 'tap' | 'packet' | 'memory'
+  /** `tap`: a device that the engine makes. `packet`: one that exists, through AF_PACKET. `xdp`: one
+   *  that exists and is the engine's alone, through AF_XDP. `memory`: in this process, for tests. */
+  readonly kind: 'tap' | 'packet' | 'xdp' | 'memory'
   /** Name of the network device; default the port's name. */
   readonly device?: string
   /** The engine's own addresses on the link, 'address/prefix'. */

@@ -28,7 +28,6 @@ const among =
 
 /** Values by the pattern of the key that has them. */
 const laterValues: Readonly<Record<string, (value: unknown) => boolean>> = {
-  'ports.*.kind': among('xdp'),
   'pools.*.balance': among('weighted', 'least-bytes'),
   'pools.*.balance.hash': among('cookie', 'header', 'url', 'tls-session'),
   workers: (value) => Number.isInteger(value) && (value as number) > 1,

@@ -8,7 +8,7 @@ import type { limitBounds, timeoutBounds } from './defaults.js'
 
 export interface ResolvedPort {
   readonly name: string
-  readonly kind: 'tap' | 'packet' | 'memory'
+  readonly kind: 'tap' | 'packet' | 'xdp' | 'memory'
   readonly device: string
   readonly addresses: readonly Prefix[]
   readonly hostAddresses: readonly Prefix[]

@@ -198,7 +198,7 @@ const mac = matching(
 )
 
 const port = z.strictObject({
-  kind: z.enum(['tap', 'packet', 'memory']),
+  kind: z.enum(['tap', 'packet', 'xdp', 'memory']),
   device: device.optional(),
   address: oneOrMore(ownAddress),
   hostAddress: oneOrMore(ownAddress).optional(),

@@ -30,7 +30,10 @@ export class CounterReader {
       >
     const counters = take([...counterNames, ...gaugeNames])
     const drops = take(dropReasonNames)
-    const ports = this.#ports.map((port) => reportPort(port, take(portCounterNames)))
+    const modes = this.#segment.describePorts()
+    const ports = this.#ports.map((port, index) =>
+      reportPort(port, modes[index] ?? '', take(portCounterNames)),
+    )
     return { counters, drops: withoutZeros(drops), packets: balance(counters, drops), ports }
   }
 }
@@ -52,11 +55,16 @@ function withoutZeros(drops: Record<DropReason, number>): EngineStatus['drops'] 
   return Object.fromEntries(Object.entries(drops).filter(([, count]) => count > 0))
 }
 
-function reportPort(port: ResolvedPort, counters: PortStatus['counters']): PortStatus {
+function reportPort(
+  port: ResolvedPort,
+  mode: string,
+  counters: PortStatus['counters'],
+): PortStatus {
   return {
     name: port.name,
     kind: port.kind,
     device: port.device,
+    mode,
     role: port.internal ? 'internal' : 'external',
     addresses: port.addresses.map(({ address, length }) => `${address}/${length}`),
     counters,

@@ -39,6 +39,8 @@ export interface PortStatus {
   readonly name: string
   readonly kind: string
   readonly device: string
+  /** How the port works on this machine: 'AF_XDP, driver mode, copy'. */
+  readonly mode: string
   readonly role: 'external' | 'internal'
   readonly addresses: readonly string[]
   readonly counters: Readonly<Record<(typeof portCounterNames)[number], number>>

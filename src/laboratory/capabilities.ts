@@ -19,6 +19,8 @@ export interface HostCapabilities {
   netns: Capability
   /** AF_PACKET sockets: the `packet` port. */
   afPacket: Capability
+  /** AF_XDP sockets, and programs for them: the `xdp` port. */
+  afXdp: Capability
   /** /dev/net/tun: the `tap` port. */
   tun: Capability
 }
@@ -34,13 +36,17 @@ const REMEDIES = {
     'Run as root, or where user namespaces are allowed inside `unshare -Urnm`; ' +
     'a container needs --cap-add SYS_ADMIN --cap-add NET_ADMIN.',
   afPacket: 'Run as root or with CAP_NET_RAW (systemd: AmbientCapabilities=CAP_NET_RAW).',
+  afXdp:
+    'Take a kernel with CONFIG_XDP_SOCKETS and run as root outside of any user namespace, or with ' +
+    'CAP_BPF, CAP_NET_ADMIN and CAP_NET_RAW. Until then use packet ports.',
   tun:
     'Load the module tun, or give the device: mknod /dev/net/tun c 10 200; chmod 0666 /dev/net/tun. ' +
     'Until then use packet ports.',
 }
 
-/** Number of a capability's bit in CapEff (capabilities(7)). */
+/** Numbers of capabilities' bits in CapEff (capabilities(7)). */
 const CAP_NET_RAW = 13n
+const CAP_BPF = 39n
 
 export async function capabilities(): Promise<HostCapabilities> {
   const [userNamespaces, netns, tap] = await Promise.all([
@@ -48,7 +54,14 @@ export async function capabilities(): Promise<HostCapabilities> {
     attempt(['unshare', '-nm', 'sh', '-c', NAMING], REMEDIES.netns),
     tun(),
   ])
-  return { root: root(), userNamespaces, netns, afPacket: rawSockets(), tun: tap }
+  return {
+    root: root(),
+    userNamespaces,
+    netns,
+    afPacket: rawSockets(),
+    afXdp: xdpSockets(),
+    tun: tap,
+  }
 }
 
 /** What `ip netns add` needs beside a network namespace: a place for names, and mounts. */
@@ -81,11 +94,25 @@ async function attempt(command: [string, ...string[]], remedy: string): Promise<
   }
 }
 
-function rawSockets(): Capability {
+function has(capability: bigint): boolean {
   const status = readFileSync('/proc/self/status', 'utf8')
   const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)$/m.exec(status)?.[1] ?? '0'}`)
-  if ((effective >> CAP_NET_RAW) & 1n) return AVAILABLE
+  return ((effective >> capability) & 1n) === 1n
+}
+
+function rawSockets(): Capability {
+  if (has(CAP_NET_RAW)) return AVAILABLE
   return refused('the process has no CAP_NET_RAW', REMEDIES.afPacket)
+}
+
+function xdpSockets(): Capability {
+  if (!/^XDP\s/m.test(readFileSync('/proc/net/protocols', 'utf8'))) {
+    return refused('the kernel has no AF_XDP', REMEDIES.afXdp)
+  }
+  if (!has(CAP_BPF)) return refused('the process has no CAP_BPF', REMEDIES.afXdp)
+  // The first user namespace maps every user to itself; the kernel takes BPF from that one only.
+  const first = /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'))
+  return first ? AVAILABLE : refused('the process runs in a user namespace', REMEDIES.afXdp)
 }
 
 async function tun(): Promise<Capability> {

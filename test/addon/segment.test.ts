@@ -100,6 +100,15 @@ describe('addon', () => {
     expect(segment.readCounters(figures)).toBe(perSegment + ports.length * portCounterNames.length)
   })
 
+  test('each port says how it works', () => {
+    const segment = startSegment({
+      ports: [memoryPort, { ...memoryPort, name: 'outside', addresses: [] }],
+    })
+    expect(segment.describePorts()).toEqual(['memory', 'memory'])
+    segment.stop()
+    expect(segment.describePorts()).toEqual([])
+  })
+
   test('what the host refuses is an error that names operation and errno', () => {
     const segment = createNativeSegment()
     const ports = [{ ...memoryPort, kind: 'packet' as const, device: 'no-such-device' }]

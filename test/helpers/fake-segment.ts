@@ -78,6 +78,10 @@ export class FakeSegment implements NativeSegment {
     return into.length
   }
 
+  describePorts(): string[] {
+    return ['in the test']
+  }
+
   submit(messages: Uint8Array, length: number): number {
     this.submits++
     let at = 0

@@ -176,6 +176,9 @@ class CountedSegment implements NativeSegment {
   readCounters(into: BigUint64Array): number {
     return this.segment.readCounters(into)
   }
+  describePorts(): string[] {
+    return this.segment.describePorts()
+  }
   stop(): void {
     this.segment.stop()
   }

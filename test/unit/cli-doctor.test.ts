@@ -14,7 +14,7 @@ function machine(changes: Partial<Machine> = {}): Machine {
     kernel: '6.1.0',
     addon: { file: '/x/sluice.node' },
     privileges: { netAdmin: true, netRaw: true },
-    host: { root: yes, userNamespaces: yes, netns: yes, afPacket: yes, tun: yes },
+    host: { root: yes, userNamespaces: yes, netns: yes, afPacket: yes, afXdp: yes, tun: yes },
     memoryAvailable: 2 ** 31,
     ...changes,
   }
@@ -41,11 +41,12 @@ describe('the machine', () => {
         userNamespaces: no('barred'),
         netns: no('not permitted'),
         afPacket: no('no CAP_NET_RAW'),
+        afXdp: no('no CAP_BPF'),
         tun: no('absent'),
       },
       memoryAvailable: 1000,
     })
-    expect(findings.map(({ ok }) => ok)).toEqual([false, false, false, false, false, false])
+    expect(findings.map(({ ok }) => ok)).toEqual([false, false, false, false, false, false, false])
     expect(findings.every(({ detail, remedy }) => detail !== '' && remedy !== '')).toBe(true)
   })
 
@@ -65,6 +66,16 @@ describe('the machine', () => {
       'tap ports needed',
     ])
     expect(troubles(checkMachine(machine({ host }), ['packet']))).toEqual(['tap ports'])
+  })
+
+  test('AF_XDP is a matter of those configurations that have it', () => {
+    const host = { ...machine().host, afXdp: no('the process runs in a user namespace') }
+    expect(troubles(checkMachine(machine({ host })))).toEqual(['xdp ports'])
+    expect(troubles(checkMachine(machine({ host }), ['packet', 'xdp']))).toEqual([
+      'xdp ports needed',
+    ])
+    const privileges = { netAdmin: true, netRaw: false }
+    expect(troubles(checkMachine(machine({ privileges }), ['xdp']))).toContain('xdp ports needed')
   })
 
   test('TAP that works in a user namespace only does not work for `sluice run`', () => {
@@ -178,6 +189,17 @@ describe('the devices', () => {
     expect(check(network(), { ...tap, device: 'tap0' })[0]?.ok).toBe(true)
     expect(check(network({ kind: 'tun' }), tap)[0]?.ok).toBe(true)
     expect(check(network(), tap)[0]).toMatchObject({ ok: false, needed: true })
+  })
+
+  test('an AF_XDP port wants the device for itself, with frames of less than a page', () => {
+    const xdp: PortPlan = { ...port, kind: 'xdp' }
+    expect(check(network({ addresses: ['fe80::1'] }, { 4: true, 6: true }), xdp)).toHaveLength(1)
+    expect(check(network({ addresses: ['192.0.2.7'] }), xdp)[1]).toMatchObject({
+      ok: false,
+      needed: true,
+      detail: expect.stringContaining('192.0.2.7'),
+    })
+    expect(check(network({ mtu: 9000 }), xdp)[1]).toMatchObject({ ok: false, needed: true })
   })
 
   test('a memory port needs no device', () => {

@@ -90,6 +90,7 @@ test('status: what serves whom, the ports, the books, and troubles only where th
         name: 'outside',
         kind: 'packet',
         device: 'eth0',
+        mode: 'AF_PACKET, tcx drop',
         role: 'external',
         addresses: ['192.0.2.1/24', '2001:db8:1::1/64'],
         counters: {
@@ -121,8 +122,8 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     web   round-robin  10.1.0.11:80      3  1 200  1.50 KiB  256 MiB
                        10.1.0.12:80      3  1 200  1.50 KiB  256 MiB
 
-    port     device       role      addresses                      frames in  out  lost
-    outside  packet eth0  external  192.0.2.1/24 2001:db8:1::1/64      1 000  900     6
+    port     device       mode                 role      addresses                      frames in  out  lost
+    outside  packet eth0  AF_PACKET, tcx drop  external  192.0.2.1/24 2001:db8:1::1/64      1 000  900     6
 
     packets    received 1 000 = forwarded 990 + delivered 4 + dropped 6
                dropped: multicast 6

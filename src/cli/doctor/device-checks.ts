@@ -7,7 +7,7 @@ import type { Link, Network } from './network.js'
 /** A port as far as its device matters. */
 export interface PortPlan {
   name: string
-  kind: 'tap' | 'packet' | 'memory'
+  kind: 'tap' | 'packet' | 'xdp' | 'memory'
   device: string
   /** Name or path of the network namespace, '' for the present one. */
   netns: string
@@ -27,6 +27,13 @@ export function checkPort(
   if (port.kind === 'tap') return [checkTapName(port, device)]
   if (!device) return [absent(port, network)]
   const own = [...port.addresses.map(({ address }) => address), ...virtual]
+  if (port.kind === 'xdp') {
+    return [
+      checkUp(port, device),
+      ...checkAddresses(port, network, own),
+      ...checkSole(port, device),
+    ]
+  }
   return [
     checkUp(port, device),
     ...checkAddresses(port, network, own),
@@ -85,6 +92,25 @@ function checkAddresses(port: PortPlan, { links }: Network, own: readonly string
         ),
       ),
   )
+}
+
+/** Longest IP packet that AF_XDP takes (kLargestMtu in native/port/xdp_port.cc). */
+const largestXdpMtu = 3818
+
+/** AF_XDP takes every frame: the host would be cut off. */
+function checkSole(port: PortPlan, { name, addresses, mtu }: Link): Finding[] {
+  const made = (address: string) => address.startsWith('fe80:')
+  const host = addresses.filter((address) => !made(address))
+  const findings = host.map((address) =>
+    missing(
+      title(port),
+      `the host has ${address} on ${name}, and AF_XDP would cut it off`,
+      `Run: ip address del ${address} dev ${name}; or make the port a packet port.`,
+    ),
+  )
+  if (mtu <= largestXdpMtu) return findings
+  const remedy = `Run: ip link set ${name} mtu ${largestXdpMtu}; or make the port a packet port.`
+  return [...findings, missing(title(port), `the MTU of ${name} is too large for AF_XDP`, remedy)]
 }
 
 /** A forwarding kernel sends on its own copy of what the engine forwards. */

@@ -5,7 +5,7 @@ import { bytes } from '../format.js'
 import { type Finding, healthy, missing, remark } from './finding.js'
 import type { Machine } from './machine.js'
 
-export type PortKind = 'tap' | 'packet' | 'memory'
+export type PortKind = 'tap' | 'packet' | 'xdp' | 'memory'
 
 const oldestNode = 20
 const grant =
@@ -23,6 +23,7 @@ export function checkMachine(machine: Machine, kinds?: readonly PortKind[]): Fin
     checkAddon(machine),
     { ...packet, needed: needs('packet', tap) },
     { ...tap, needed: needs('tap', packet) },
+    { ...checkXdp(machine), needed: kinds?.includes('xdp') ?? false },
     checkLaboratory(machine),
     checkMemory(machine),
   ]
@@ -47,6 +48,14 @@ function checkPacket({ host, privileges }: Machine): Finding {
   if (!privileges.netAdmin)
     return missing('packet ports', 'the process has no CAP_NET_ADMIN', grant)
   return healthy('packet ports', 'AF_PACKET sockets open')
+}
+
+function checkXdp({ host, privileges }: Machine): Finding {
+  const { available, reason, remedy } = host.afXdp
+  if (!available) return missing('xdp ports', reason, remedy)
+  if (!privileges.netAdmin) return missing('xdp ports', 'the process has no CAP_NET_ADMIN', grant)
+  if (!privileges.netRaw) return missing('xdp ports', 'the process has no CAP_NET_RAW', grant)
+  return healthy('xdp ports', 'AF_XDP sockets and BPF programs can be made')
 }
 
 function checkTap({ host, privileges }: Machine): Finding {
