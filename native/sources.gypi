@@ -25,6 +25,7 @@
       "native/port/netns.cc",
       "native/port/packet_port.cc",
       "native/port/packet_ring.cc",
+      "native/port/packet_sender.cc",
       "native/port/packet_socket.cc",
       "native/port/pcapng_writer.cc",
       "native/port/port_factory.cc",

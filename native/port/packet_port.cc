@@ -67,10 +67,15 @@ Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
   if (!link.ok()) return link.error();
   Result<FileDescriptor> socket = open_packet_socket(options.device);
   if (!socket.ok()) return socket.error();
-  Result<PacketRing> ring = PacketRing::make(socket.value().get(), shape, options.device);
+  Status prepared = prepare_to_receive(socket.value().get(), options.device);
+  if (!prepared.ok()) return prepared.error();
+  Result<PacketRing> ring =
+      PacketRing::make(socket.value().get(), PacketRing::Direction::receive, shape, options.device);
   if (!ring.ok()) return ring.error();
-  std::unique_ptr<PacketPort> port(
-      new PacketPort(options, std::move(socket.value()), std::move(ring.value())));
+  Result<PacketSender> sender = PacketSender::open(link.value().index, options.device);
+  if (!sender.ok()) return sender.error();
+  std::unique_ptr<PacketPort> port(new PacketPort(
+      options, std::move(socket.value()), std::move(ring.value()), std::move(sender.value())));
   Status taken = port->take_device(netns, options, link.value(), netlink.value());
   if (!taken.ok()) return taken.error();
   Status bound = bind_packet_socket(port->socket_.get(), link.value().index, options.device);
@@ -78,11 +83,13 @@ Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
   return port;
 }
 
-PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring)
+PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring,
+                       PacketSender sender)
     : name_(options.name),
       device_(options.device),
       socket_(std::move(socket)),
       ring_(std::move(ring)),
+      sender_(std::move(sender)),
       long_frames_(kLongFrames, kMaxFrame) {
   // The kernel segments and completes checksums for a device that cannot.
   if (options.offloads) {
@@ -112,10 +119,10 @@ size_t PacketPort::receive(Instant now, Batch& batch) {
   collect_statistics(now);
   const size_t before = batch.count;
   while (batch.count < kBatchCapacity && held_ < ring_.slots()) {
-    tpacket2_hdr* slot = ring_.filled(next_);
-    if (slot == nullptr || long_frames_used_ == kLongFrames) break;
+    if ((ring_.status(next_) & TP_STATUS_USER) == 0 || long_frames_used_ == kLongFrames) break;
+    tpacket2_hdr* slot = ring_.slot(next_);
     ++held_;
-    next_ = after(next_);
+    next_ = ring_.after(next_);
     Packet& packet = batch.packets[batch.count];
     switch (read_slot(slot, packet)) {
       case Slot::whole: break;
@@ -168,38 +175,17 @@ void PacketPort::release() {
   long_frames_used_ = 0;
   size_t slot = next_ >= held_ ? next_ - held_ : next_ + ring_.slots() - held_;
   for (; held_ > 0; --held_) {
-    ring_.give_back(slot);
-    slot = after(slot);
+    ring_.set_status(slot, TP_STATUS_KERNEL);
+    slot = ring_.after(slot);
   }
 }
 
 size_t PacketPort::transmit(Instant, std::span<Packet* const> packets) {
-  size_t sent = 0;
-  while (sent < packets.size()) {
-    const size_t chunk = std::min(packets.size() - sent, kBatchCapacity);
-    const size_t accepted = send_chunk(packets.subspan(sent, chunk));
-    sent += accepted;
-    if (accepted < chunk) break;
-  }
+  const size_t sent = sender_.send(packets);
   counters_.tx_frames += sent;
   counters_.tx_refused += packets.size() - sent;
+  for (const Packet* packet : packets.first(sent)) counters_.tx_bytes += packet->length;
   return sent;
-}
-
-size_t PacketPort::send_chunk(std::span<Packet* const> packets) {
-  for (size_t i = 0; i < packets.size(); ++i) {
-    const Packet& packet = *packets[i];
-    uint8_t* header = packet.data - kVirtioHeaderSize;
-    write_virtio_header(packet.offload, packet.length, header);
-    vectors_[i] = {header, kVirtioHeaderSize + packet.length};
-    messages_[i].msg_hdr.msg_iov = &vectors_[i];
-    messages_[i].msg_hdr.msg_iovlen = 1;
-  }
-  const int sent =
-      sendmmsg(socket_.get(), messages_.data(), static_cast<unsigned>(packets.size()), 0);
-  const size_t accepted = sent < 0 ? 0 : static_cast<size_t>(sent);
-  for (size_t i = 0; i < accepted; ++i) counters_.tx_bytes += packets[i]->length;
-  return accepted;
 }
 
 // Reading the statistics clears them, and reading the error lets a link that went down and up again

@@ -1,9 +1,5 @@
 #pragma once
 
-#include <sys/socket.h>
-#include <sys/uio.h>
-
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,6 +11,7 @@
 #include "port/netlink.h"
 #include "port/netns.h"
 #include "port/packet_ring.h"
+#include "port/packet_sender.h"
 #include "port/port.h"
 #include "port/port_options.h"
 
@@ -23,8 +20,8 @@ namespace sluice {
 // An existing Ethernet device, by AF_PACKET. Frames up to the size of a slot are received in place:
 // packets point into a ring shared with the kernel, whose slots go back with release(). Longer ones
 // (super-packets, jumbo frames) only begin in their slot; the kernel keeps them whole, in the same
-// order, and recv() copies each into one of few buffers, which stay in the cache. Frames are sent
-// by sendmmsg(), one call a batch.
+// order, and recv() copies each into one of few buffers, which stay in the cache. PacketSender
+// sends.
 //
 // On a device that has no address of the kernel, the kernel is silenced (KernelSilence). A device
 // that the host uses as well keeps its settings; the engine may share it as long as the kernel
@@ -33,8 +30,9 @@ namespace sluice {
 // Large receive offload (`ethtool -K DEV lro off`) must be off: its super-packets have complete
 // checksums and are handed out as frames that no link takes.
 //
-// Needs CAP_NET_RAW and CAP_NET_ADMIN. System calls: sendmmsg() a batch, recv() a frame longer than
-// a slot, and two every 100 ms for the kernel's count of lost frames and the state of the link.
+// Needs CAP_NET_RAW and CAP_NET_ADMIN. System calls: send() or sendmmsg() a batch, recv() a frame
+// longer than a slot, and two every 100 ms for the kernel's count of lost frames and the state of
+// the link.
 class PacketPort : public Port {
  public:
   static Result<std::unique_ptr<PacketPort>> open(const PortOptions& options,
@@ -51,7 +49,8 @@ class PacketPort : public Port {
   const std::string& description() const override { return description_; }
 
  private:
-  PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring);
+  PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring,
+             PacketSender sender);
 
   static Result<std::unique_ptr<PacketPort>> open_here(const Netns& netns,
                                                        const PortOptions& options,
@@ -61,15 +60,14 @@ class PacketPort : public Port {
   enum class Slot { whole, truncated, missed };
   Slot read_slot(tpacket2_hdr* slot, Packet& packet);
   Slot read_long_frame(Packet& packet);
-  size_t send_chunk(std::span<Packet* const> packets);
   void collect_statistics(Instant now);
-  size_t after(size_t slot) const { return slot + 1 == ring_.slots() ? 0 : slot + 1; }
 
   std::string name_;
   std::string description_ = "AF_PACKET";
   std::string device_;
   FileDescriptor socket_;
   PacketRing ring_;
+  PacketSender sender_;
   FrameBuffers long_frames_;
   size_t long_frames_used_ = 0;  // by the batch in hand
   std::optional<KernelSilence> silence_;
@@ -79,8 +77,6 @@ class PacketPort : public Port {
   size_t next_ = 0;  // slot that the kernel fills next
   size_t held_ = 0;  // slots before it that are ours until release()
   Instant next_statistics_;
-  std::array<mmsghdr, kBatchCapacity> messages_{};
-  std::array<iovec, kBatchCapacity> vectors_{};
 };
 
 }  // namespace sluice

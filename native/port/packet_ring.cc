@@ -10,13 +10,15 @@
 
 namespace sluice {
 
-Result<PacketRing> PacketRing::make(int socket, const RingShape& shape, const std::string& device) {
+Result<PacketRing> PacketRing::make(int socket, Direction direction, const RingShape& shape,
+                                    const std::string& device) {
+  const int option = direction == Direction::receive ? PACKET_RX_RING : PACKET_TX_RING;
   tpacket_req request{};
   request.tp_block_size = static_cast<unsigned>(shape.block_size);
   request.tp_block_nr = static_cast<unsigned>(shape.blocks);
   request.tp_frame_size = static_cast<unsigned>(shape.slot_size);
   request.tp_frame_nr = static_cast<unsigned>(shape.slots());
-  if (setsockopt(socket, SOL_PACKET, PACKET_RX_RING, &request, sizeof request) != 0) {
+  if (setsockopt(socket, SOL_PACKET, option, &request, sizeof request) != 0) {
     return host_error("make the packet ring of " + device, errno, device);
   }
   void* memory =

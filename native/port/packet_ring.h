@@ -23,27 +23,29 @@ struct RingShape {
   size_t slots() const { return slots_per_block() * blocks; }
 };
 
-// The receive ring of an AF_PACKET socket (TPACKET_V2), mapped. Each slot belongs either to the
-// kernel or to us; it changes hands by its status word, in the order of the slots.
+// The ring of an AF_PACKET socket (TPACKET_V2), mapped. Each slot belongs either to the kernel or
+// to us; it changes hands by its status word, in the order of the slots.
 class PacketRing {
  public:
-  static Result<PacketRing> make(int socket, const RingShape& shape, const std::string& device);
+  enum class Direction { receive, transmit };
+  static Result<PacketRing> make(int socket, Direction direction, const RingShape& shape,
+                                 const std::string& device);
   PacketRing(PacketRing&& other) noexcept;
   PacketRing& operator=(PacketRing&&) = delete;
   ~PacketRing();
 
   size_t slots() const { return slots_.size(); }
 
-  // The slot, if the kernel has handed it over; else nullptr. What the kernel wrote to it is then
-  // visible to us.
-  tpacket2_hdr* filled(size_t slot) const {
-    const uint32_t status = __atomic_load_n(&slots_[slot]->tp_status, __ATOMIC_ACQUIRE);
-    return (status & TP_STATUS_USER) != 0 ? slots_[slot] : nullptr;
+  tpacket2_hdr* slot(size_t index) const { return slots_[index]; }
+  // What the kernel wrote to the slot before this status is visible to us.
+  uint32_t status(size_t index) const {
+    return __atomic_load_n(&slots_[index]->tp_status, __ATOMIC_ACQUIRE);
   }
-  // Gives the slot to the kernel; all that we did to it is done before.
-  void give_back(size_t slot) const {
-    __atomic_store_n(&slots_[slot]->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
+  // All that we did to the slot is done before the kernel sees the status.
+  void set_status(size_t index, uint32_t status) const {
+    __atomic_store_n(&slots_[index]->tp_status, status, __ATOMIC_RELEASE);
   }
+  size_t after(size_t index) const { return index + 1 == slots_.size() ? 0 : index + 1; }
 
  private:
   PacketRing(const RingShape& shape, uint8_t* memory);

@@ -186,6 +186,61 @@ TEST_CASE("ARCH-08 AF_PACKET port works its ring round and round, and counts wha
   CHECK(engine->counters().rx_missed > 0);
 }
 
+// A veth device passes frames on without a copy: what a receiver has not read yet may be memory
+// that the sender fills again.
+TEST_CASE("ARCH-08 AF_PACKET port: frames that wait at their receiver stay as they were sent") {
+  if (skipped_without()) return;
+  OneHost link;
+  add_address(link.host, "10.9.0.1/24", "h0");
+  auto engine = open_packet(packet_options(link.engine, "e0"));
+  const SocketAddress here(ip("10.9.0.1"), 4000);
+  FileDescriptor receiver = kernel_socket(link.host, AF_INET, SOCK_DGRAM);
+  REQUIRE(bind(receiver.get(), here.get(), here.size) == 0);
+  const int room = 32 << 20;
+  REQUIRE(setsockopt(receiver.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room) == 0);
+  Result<LinkInfo> host =
+      link.host.run([] { return std::move(Netlink::open().value().link("h0")); });
+  REQUIRE(host.ok());
+  constexpr size_t kFrames = 2000;  // four times the transmit ring
+  const auto payload = [](size_t i) { return Bytes(1200, static_cast<uint8_t>(i * 7)); };
+  for (size_t i = 0; i < kFrames; ++i) {
+    Frame frame = PacketBuilder()
+                      .eth(engine->mac(), host.value().mac)
+                      .ip(ip("10.9.0.2"), ip("10.9.0.1"))
+                      .udp(5000, 4000)
+                      .payload(payload(i))
+                      .build();
+    Packet packet = frame.packet();
+    Packet* const packets[] = {&packet};
+    REQUIRE(engine->transmit(now(), packets) == 1);
+  }
+  size_t intact = 0;
+  for (size_t i = 0; i < kFrames; ++i) {
+    Bytes datagram(2000);
+    const ssize_t size = recv(receiver.get(), datagram.data(), datagram.size(), 0);
+    REQUIRE(size > 0);
+    datagram.resize(static_cast<size_t>(size));
+    intact += datagram == payload(i);
+  }
+  CHECK(intact == kFrames);
+}
+
+TEST_CASE("ARCH-08 AF_PACKET port refuses frames while the link is down, and forgets them") {
+  if (skipped_without()) return;
+  OneHost link;
+  auto engine = open_packet(packet_options(link.engine, "e0"));
+  auto host = open_packet(packet_options(link.host, "h0"));
+  REQUIRE(transmit(*host, now(), {marker(1)}) == 1);
+  REQUIRE(link.host.ip("link set h0 down"));
+  CHECK(transmit(*host, now(), {marker(2), marker(3, 3000)}) == 0);
+  CHECK(host->counters().tx_refused == 2);
+  REQUIRE(link.host.ip("link set h0 up"));
+  // The socket tells once that its link was down.
+  while (transmit(*host, now(), {marker(4)}) == 0) {
+  }
+  CHECK(only_markers(receive_until(*engine, marker(4))) == std::vector<Bytes>{marker(1)});
+}
+
 TEST_CASE("DFS-23 AF_PACKET port does not receive what it sends") {
   if (skipped_without()) return;
   OneHost link;
