@@ -134,6 +134,7 @@ size_t XdpPort::receive(Instant now, Batch& batch) {
     Packet& packet = batch.packets[batch.count++];
     packet = Packet{};
     packet.data = socket_.umem.at(frame.addr);
+    __builtin_prefetch(packet.data);  // another core has just written it
     packet.length = frame.len;
     packet.offload.checksum_unknown = checksums_unknown_;
     counters_.rx_bytes += frame.len;

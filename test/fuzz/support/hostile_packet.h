@@ -28,6 +28,7 @@ class HostilePacket {
     Offload& offload = packet_.offload;
     offload.gso_type = static_cast<GsoType>(data[0] >> 1 & 3);
     offload.needs_checksum = (data[0] & 1) != 0 || offload.gso_type != GsoType::none;
+    offload.checksum_unknown = (data[0] & 16) != 0;
     offload.checksum_start = load_be16(data + 1);
     offload.checksum_offset = data[3];
     offload.gso_size = load_be16(data + 4);
