@@ -41,7 +41,7 @@ export {
   type LaboratoryOptions,
 } from './laboratory/index.js'
 export type { Logger } from './logger.js'
-export { addonFile } from './native.js'
+export { addonFile, type XdpSupport, xdpSupport } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
 export type {
   ActivityRanking,

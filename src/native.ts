@@ -79,8 +79,12 @@ export interface NativeSegment {
   stop(): void
 }
 
+/** What the driver of a device says of XDP; 'unknown' also where there is no such device. */
+export type XdpSupport = 'unknown' | 'generic' | 'driver' | 'zero copy'
+
 interface Addon {
   Segment: new () => NativeSegment
+  xdpSupport(netns: string, device: string): XdpSupport
 }
 
 const require = createRequire(import.meta.url)
@@ -104,6 +108,11 @@ function loadAddon(): Addon {
 /** Creates a data flow segment, not started. Loads the addon at the first call. */
 export function createNativeSegment(): NativeSegment {
   return new (loadAddon().Segment)()
+}
+
+/** Asks for a device, in a network namespace by name or path, '' for the present one. */
+export function xdpSupport(netns: string, device: string): XdpSupport {
+  return loadAddon().xdpSupport(netns, device)
 }
 
 /** Path of the addon, which is loaded. @throws {Error} where there is none, or it does not load. */

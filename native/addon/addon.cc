@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include "addon/options.h"
+#include "port/xdp_support.h"
 #include "segment/segment.h"
 
 namespace sluice {
@@ -113,8 +114,23 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
   Napi::ThreadSafeFunction wake_;
 };
 
+// interface Addon of src/native.ts.
+Napi::Value xdp_support_of(const Napi::CallbackInfo& info) {
+  Result<XdpSupport> found =
+      xdp_support(info[0].As<Napi::String>().Utf8Value(), info[1].As<Napi::String>().Utf8Value());
+  const char* name = "unknown";
+  switch (found.ok() ? found.value() : XdpSupport::unknown) {
+    case XdpSupport::unknown: break;
+    case XdpSupport::generic: name = "generic"; break;
+    case XdpSupport::driver: name = "driver"; break;
+    case XdpSupport::zero_copy: name = "zero copy"; break;
+  }
+  return Napi::String::New(info.Env(), name);
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Segment", SegmentObject::define(env));
+  exports.Set("xdpSupport", Napi::Function::New(env, xdp_support_of, "xdpSupport"));
   return exports;
 }
 

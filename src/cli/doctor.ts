@@ -3,9 +3,9 @@
  */
 import { loadConfigFile } from '../index.js'
 import type { Command } from './context.js'
-import { checkPort } from './doctor/device-checks.js'
+import { checkPort, checkXdpMode } from './doctor/device-checks.js'
 import { type Finding, healthy } from './doctor/finding.js'
-import { readMachine } from './doctor/machine.js'
+import { readMachine, readXdpSupport } from './doctor/machine.js'
 import { checkMachine } from './doctor/machine-checks.js'
 import { readNetwork } from './doctor/network.js'
 import { ExitCode } from './exit-code.js'
@@ -36,6 +36,9 @@ async function examineFor(file: string): Promise<Finding[]> {
     ),
     healthy('configuration', `${file} is valid`),
     ...ports.flatMap((port) => checkPort(port, readNetwork(port.netns), virtual)),
+    ...ports
+      .filter(({ kind }) => kind === 'xdp')
+      .map((port) => checkXdpMode(port, readXdpSupport(port.netns, port.device))),
   ]
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "port/xdp_support.h"
 #include "support/kernel_transfer.h"
 #include "support/packet_link.h"
 
@@ -234,6 +235,22 @@ TEST_CASE("ARCH-08 AF_XDP port takes a device without XDP in its driver in gener
   REQUIRE(transmit(*engine, now(), frames) == frames.size());
   REQUIRE(transmit(*engine, now(), {marker(kLast)}) == 1);
   CHECK(only_markers(receive_until(*host, marker(kLast))) == frames);
+}
+
+TEST_CASE("ARCH-08 what a driver says of XDP is what an AF_XDP port finds") {
+  if (skipped_without_xdp()) return;
+  OneHost link;
+  const auto support_of = [&](const std::string& device) {
+    return xdp_support(link.engine.path(), device);
+  };
+  REQUIRE(support_of("e0").ok());
+  if (support_of("e0").value() == XdpSupport::unknown) {
+    std::printf("SKIPPED: this kernel does not tell (Linux 6.3)\n");
+    return;
+  }
+  CHECK(support_of("e0").value() == XdpSupport::driver);
+  CHECK(support_of("lo").value() == XdpSupport::generic);
+  CHECK(support_of("none0").error().error_number == ENODEV);
 }
 
 TEST_CASE("ARCH-08 DFS-22 AF_XDP port: errors say what was tried and what helps") {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { checkPort, type PortPlan } from '../../src/cli/doctor/device-checks.js'
+import { checkPort, checkXdpMode, type PortPlan } from '../../src/cli/doctor/device-checks.js'
 import { type Machine, memoryAvailable, readPrivileges } from '../../src/cli/doctor/machine.js'
 import { checkMachine } from '../../src/cli/doctor/machine-checks.js'
 import { type Link, type Network, parseLinks } from '../../src/cli/doctor/network.js'
@@ -200,6 +200,17 @@ describe('the devices', () => {
       detail: expect.stringContaining('192.0.2.7'),
     })
     expect(check(network({ mtu: 9000 }), xdp)[1]).toMatchObject({ ok: false, needed: true })
+  })
+
+  test.each([
+    ['zero copy', true, 'zero copy'],
+    ['driver', true, 'driver mode'],
+    ['generic', false, 'generic mode'],
+    ['unknown', true, 'sluice status'],
+  ] as const)('a driver that says %j of XDP', (support, ok, told) => {
+    const finding = checkXdpMode({ ...port, kind: 'xdp' }, support)
+    expect(finding).toMatchObject({ ok, detail: expect.stringContaining(told) })
+    expect(finding.remedy === '').toBe(ok)
   })
 
   test('a memory port needs no device', () => {

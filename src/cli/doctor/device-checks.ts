@@ -1,6 +1,7 @@
 /**
  * What a configuration asks of the network devices that it names.
  */
+import type { XdpSupport } from '../../index.js'
 import { type Finding, healthy, missing, remark } from './finding.js'
 import type { Link, Network } from './network.js'
 
@@ -111,6 +112,25 @@ function checkSole(port: PortPlan, { name, addresses, mtu }: Link): Finding[] {
   if (mtu <= largestXdpMtu) return findings
   const remedy = `Run: ip link set ${name} mtu ${largestXdpMtu}; or make the port a packet port.`
   return [...findings, missing(title(port), `the MTU of ${name} is too large for AF_XDP`, remedy)]
+}
+
+/** Which mode an AF_XDP port will find, and why. */
+export function checkXdpMode(port: PortPlan, support: XdpSupport): Finding {
+  const { device } = port
+  switch (support) {
+    case 'zero copy':
+      return healthy(title(port), `the driver of ${device} has XDP and shares memory: zero copy`)
+    case 'driver':
+      return healthy(title(port), `the driver of ${device} has XDP: driver mode, copy`)
+    case 'generic':
+      return remark(
+        title(port),
+        `the driver of ${device} has no XDP: generic mode, copy`,
+        'A packet port may be as fast there: measure both.',
+      )
+    case 'unknown':
+      return healthy(title(port), `the mode of ${device} shows at the start, in \`sluice status\``)
+  }
 }
 
 /** A forwarding kernel sends on its own copy of what the engine forwards. */

@@ -4,7 +4,13 @@
  */
 import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
-import { addonFile, capabilities, type HostCapabilities } from '../../index.js'
+import {
+  addonFile,
+  capabilities,
+  type HostCapabilities,
+  type XdpSupport,
+  xdpSupport,
+} from '../../index.js'
 
 export interface Machine {
   nodeVersion: string
@@ -59,6 +65,15 @@ function readAddon(): Machine['addon'] {
   } catch (error) {
     // The sentence goes on with where it was looked for.
     return { error: (error as Error).message.split('\n', 1)[0] ?? '' }
+  }
+}
+
+/** What the driver of a device says of XDP; nothing is known without the addon. */
+export function readXdpSupport(netns: string, device: string): XdpSupport {
+  try {
+    return xdpSupport(netns, device)
+  } catch {
+    return 'unknown'
   }
 }
 
