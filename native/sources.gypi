@@ -41,6 +41,7 @@
       "native/port/xdp_support.cc",
       "native/rewrite/rewrite.cc",
       "native/rewrite/tcp_offsets.cc",
+      "native/rewrite/translation.cc",
       "native/segment/control_link.cc",
       "native/segment/decisions.cc",
       "native/segment/flow_end.cc",

@@ -137,7 +137,7 @@ void rewrite(benchmark::State& state) {
       if (legs[i] == kNoLeg) {
         ++lost;
       } else {
-        apply(leg_rewrite(*table, legs[i], {}), batch.packets[i]);
+        rewrite_for_leg(*table, legs[i], {}, batch.packets[i]);
       }
     }
   }

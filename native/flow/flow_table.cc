@@ -2,6 +2,8 @@
 
 #include <emmintrin.h>
 
+#include <cstddef>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -24,6 +26,14 @@ uint32_t v4_word(const IpAddress& address) {
 
 IpAddress from_v4_word(uint32_t word) { return IpAddress::v4(__builtin_bswap32(word)); }
 
+// Where the fields of a signature stand in an entry and in FlowTable::Words.
+constexpr unsigned kDscpShift = 40;
+constexpr uint64_t kDscpMask = uint64_t{0xff} << kDscpShift;
+constexpr uint64_t kIpv6Bit = uint64_t{LegFlags::kIpv6} << 56;
+constexpr uint64_t kPortsAndProtocol = 0xff'ffff'ffff;
+static_assert(offsetof(FlowEntry, src_port) == 8 && offsetof(FlowEntry, protocol) == 12 &&
+              offsetof(FlowEntry, dscp) == 13 && offsetof(FlowEntry, flags) == 15);
+
 // Slots at three quarters when every pair is in use: full buckets are then rare and one move mends
 // them.
 size_t buckets_for(uint32_t pairs) { return (size_t{pairs} * 2 * 4 / 3) / 8 + 2; }
@@ -41,15 +51,22 @@ FlowTable::FlowTable(uint32_t max_pairs, uint64_t seed)
   for (uint64_t& word : key_) word = random.next() | 1;
 }
 
-uint64_t FlowTable::hash_of(const FlowKey& key) const {
-  const uint64_t ports = uint64_t{key.src_port} << 32 | uint64_t{key.dst_port} << 16 | key.protocol;
-  if (key.dst.is_v4()) {
-    const uint64_t addresses = uint64_t{v4_word(key.src)} << 32 | v4_word(key.dst);
-    return mix64(mix64(addresses ^ key_[0], ports ^ key_[1]) ^ key_[2], key_[1]);
+FlowTable::Words FlowTable::words_of(const FlowKey& key) {
+  const uint64_t ports =
+      uint64_t{__builtin_bswap16(key.src_port)} | uint64_t{__builtin_bswap16(key.dst_port)} << 16;
+  return {uint64_t{v4_word(key.src)} | uint64_t{v4_word(key.dst)} << 32,
+          ports | uint64_t{key.protocol} << 32 | uint64_t{key.dscp} << kDscpShift |
+              (key.dst.is_v4() ? 0 : kIpv6Bit)};
+}
+
+uint64_t FlowTable::hash_of(const FlowKey& key, const Words& words) const {
+  const uint64_t rest = words.rest & ~kDscpMask;
+  if ((rest & kIpv6Bit) == 0) {
+    return mix64(mix64(words.addresses ^ key_[0], rest ^ key_[1]) ^ key_[2], key_[1]);
   }
   const uint64_t src = mix64(word_at(key.src, 0) ^ key_[0], word_at(key.src, 8) ^ key_[1]);
   const uint64_t dst = mix64(word_at(key.dst, 0) ^ key_[1], word_at(key.dst, 8) ^ key_[2]);
-  return mix64(mix64(src ^ key_[2], dst ^ ports) ^ key_[0], key_[1]);
+  return mix64(mix64(src ^ key_[2], dst ^ rest) ^ key_[0], key_[1]);
 }
 
 PairIndex FlowTable::allocate() {
@@ -84,62 +101,76 @@ void FlowTable::release(PairIndex pair) {
   --in_use_;
 }
 
-bool FlowTable::same_but_dscp(LegIndex index, const FlowKey& key) const {
-  const FlowEntry& entry = entries_[index];
-  if (entry.src_port != __builtin_bswap16(key.src_port) ||
-      entry.dst_port != __builtin_bswap16(key.dst_port) || entry.protocol != key.protocol) {
+bool FlowTable::matches(LegIndex index, const FlowKey& key, const Words& words,
+                        uint64_t dscp_mask) const {
+  Words entered;
+  std::memcpy(&entered, &entries_[index], sizeof entered);
+  const uint64_t mask = kPortsAndProtocol | kIpv6Bit | dscp_mask;
+  if (entered.addresses != words.addresses || ((entered.rest ^ words.rest) & mask) != 0) {
     return false;
   }
-  if (entry.flags & LegFlags::kIpv6) {
-    return addresses_[index].src == key.src && addresses_[index].dst == key.dst;
-  }
-  return entry.src_v4 == v4_word(key.src) && entry.dst_v4 == v4_word(key.dst) && key.dst.is_v4();
+  if ((words.rest & kIpv6Bit) == 0) return true;
+  return addresses_[index].src == key.src && addresses_[index].dst == key.dst;
 }
 
-LegIndex FlowTable::find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key) const {
+bool FlowTable::is_of(LegIndex index, const FlowKey& key, const Words& words) const {
+  return matches(index, key, words, entries_[index].flags & LegFlags::kAnyDscp ? 0 : kDscpMask);
+}
+
+uint32_t FlowTable::tag_matches(const Bucket& bucket, uint16_t tag) {
   const __m128i tags = _mm_load_si128(reinterpret_cast<const __m128i*>(bucket.tags));
   const __m128i wanted = _mm_set1_epi16(static_cast<int16_t>(tag));
-  auto matches = static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi16(tags, wanted)));
-  while (matches != 0) {
-    const int slot = __builtin_ctz(matches) / 2;
-    matches &= ~(3u << (slot * 2));
-    if (bucket.legs[slot] == 0) continue;
-    const LegIndex leg = bucket.legs[slot] - 1;
-    const FlowEntry& entry = entries_[leg];
-    const bool right_dscp = entry.dscp == key.dscp || (entry.flags & LegFlags::kAnyDscp);
-    if (right_dscp && same_but_dscp(leg, key)) return leg;
+  return static_cast<uint32_t>(_mm_movemask_epi8(_mm_cmpeq_epi16(tags, wanted))) & 0x5555;
+}
+
+LegIndex FlowTable::find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key,
+                            const Words& words) const {
+  for (uint32_t slots = tag_matches(bucket, tag); slots != 0; slots &= slots - 1) {
+    const uint32_t named = bucket.legs[__builtin_ctz(slots) / 2];
+    if (named != 0 && is_of(named - 1, key, words)) return named - 1;
   }
   return kNoLeg;
 }
 
-LegIndex FlowTable::find_hashed(uint64_t hash, const FlowKey& key) const {
-  const LegIndex leg = find_in(buckets_[first_bucket(hash)], tag_of(hash), key);
+LegIndex FlowTable::find_hashed(uint64_t hash, const FlowKey& key, const Words& words) const {
+  const LegIndex leg = find_in(buckets_[first_bucket(hash)], tag_of(hash), key, words);
   if (leg != kNoLeg) return leg;
-  return find_in(buckets_[second_bucket(hash)], tag_of(hash), key);
+  return find_in(buckets_[second_bucket(hash)], tag_of(hash), key, words);
 }
 
-LegIndex FlowTable::find(const FlowKey& key) const { return find_hashed(hash_of(key), key); }
+LegIndex FlowTable::find(const FlowKey& key) const {
+  const Words words = words_of(key);
+  return find_hashed(hash_of(key, words), key, words);
+}
 
-// Two passes, so that the memory of one packet is under way while others are looked at: fetch the
-// buckets, then compare. The entries are fetched by the tag match of the second.
+// Three passes, so that the memory of one packet is under way while others are looked at: fetch the
+// buckets; fetch the entry that the first bucket suggests, else the second bucket; compare.
 void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) const {
   uint64_t hashes[kBatchCapacity];
+  Words words[kBatchCapacity];
   const size_t count = packets.size();
   for (size_t i = 0; i < count; ++i) {
-    hashes[i] = hash_of(packets[i].key);
+    words[i] = words_of(packets[i].key);
+    hashes[i] = hash_of(packets[i].key, words[i]);
     __builtin_prefetch(&buckets_[first_bucket(hashes[i])]);
   }
   for (size_t i = 0; i < count; ++i) {
     const Bucket& bucket = buckets_[first_bucket(hashes[i])];
-    const uint16_t tag = tag_of(hashes[i]);
-    for (int slot = 0; slot < kSlots; ++slot) {
-      if (bucket.tags[slot] == tag && bucket.legs[slot] != 0) {
-        __builtin_prefetch(&entries_[bucket.legs[slot] - 1], 1);
-      }
+    const uint32_t slots = tag_matches(bucket, tag_of(hashes[i]));
+    const uint32_t named = slots == 0 ? 0 : bucket.legs[__builtin_ctz(slots) / 2];
+    legs[i] = named == 0 ? kNoLeg : named - 1;
+    if (named != 0) {
+      __builtin_prefetch(&entries_[named - 1], 1);
+    } else {
+      __builtin_prefetch(&buckets_[second_bucket(hashes[i])]);
     }
   }
   for (size_t i = 0; i < count; ++i) {
-    legs[i] = has_signature(packets[i]) ? find_hashed(hashes[i], packets[i].key) : kNoLeg;
+    if (!has_signature(packets[i])) {
+      legs[i] = kNoLeg;
+    } else if (legs[i] == kNoLeg || !is_of(legs[i], packets[i].key, words[i])) {
+      legs[i] = find_hashed(hashes[i], packets[i].key, words[i]);
+    }
   }
 }
 
@@ -189,8 +220,9 @@ bool FlowTable::place_anywhere(uint64_t hash, LegIndex leg) {
 }
 
 bool FlowTable::enter(LegIndex index, const FlowKey& key) {
-  const uint64_t hash = hash_of(key);
-  return find_hashed(hash, key) == kNoLeg && insert(index, hash, key);
+  const Words words = words_of(key);
+  const uint64_t hash = hash_of(key, words);
+  return find_hashed(hash, key, words) == kNoLeg && insert(index, hash, key);
 }
 
 bool FlowTable::enter_any_dscp(LegIndex index, const FlowKey& key) {

@@ -6,15 +6,12 @@
 #include "base/mapped_array.h"
 #include "flow/flow_entry.h"
 #include "packet/packet.h"
-#include "wire/ip_protocol.h"
 
 namespace sluice {
 
 // Whether a packet has a signature of six fields: TCP or UDP, whole, and not dropped.
 inline bool has_signature(const Packet& packet) {
-  return packet.verdict == Verdict::none && packet.headers.family != 0 &&
-         !packet.headers.fragment &&
-         (packet.key.protocol == kProtocolTcp || packet.key.protocol == kProtocolUdp);
+  return packet.verdict == Verdict::none && packet.headers.has_ports;
 }
 
 // The flows of one worker: pairs of legs, and an index from signature to leg.
@@ -96,16 +93,31 @@ class FlowTable {
   };
   static_assert(sizeof(Bucket) == 64);
 
-  uint64_t hash_of(const FlowKey& key) const;
+  // A signature as its entry begins with it, but for IPv6 addresses, of which it has the ends: two
+  // comparisons tell almost all signatures apart.
+  struct Words {
+    uint64_t addresses;
+    uint64_t rest;  // ports, protocol, DSCP, LegFlags::kIpv6
+  };
+  static Words words_of(const FlowKey& key);
+  uint64_t hash_of(const FlowKey& key, const Words& words) const;
+  uint64_t hash_of(const FlowKey& key) const { return hash_of(key, words_of(key)); }
   size_t first_bucket(uint64_t hash) const { return in_range(static_cast<uint32_t>(hash)); }
   size_t second_bucket(uint64_t hash) const { return in_range(static_cast<uint32_t>(hash >> 32)); }
   size_t in_range(uint32_t hash) const {
     return static_cast<size_t>((uint64_t{hash} * bucket_count_) >> 32);
   }
   static uint16_t tag_of(uint64_t hash) { return static_cast<uint16_t>(hash); }
-  bool same_but_dscp(LegIndex leg, const FlowKey& key) const;
-  LegIndex find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key) const;
-  LegIndex find_hashed(uint64_t hash, const FlowKey& key) const;
+  // Bit 2n is set where slot n has the tag.
+  static uint32_t tag_matches(const Bucket& bucket, uint16_t tag);
+  bool matches(LegIndex leg, const FlowKey& key, const Words& words, uint64_t dscp_mask) const;
+  bool same_but_dscp(LegIndex leg, const FlowKey& key) const {
+    return matches(leg, key, words_of(key), 0);
+  }
+  bool is_of(LegIndex leg, const FlowKey& key, const Words& words) const;
+  LegIndex find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key,
+                   const Words& words) const;
+  LegIndex find_hashed(uint64_t hash, const FlowKey& key, const Words& words) const;
   bool insert(LegIndex leg, uint64_t hash, const FlowKey& key);
   static int free_slot(const Bucket& bucket);
   bool place(Bucket& bucket, uint16_t tag, LegIndex leg);

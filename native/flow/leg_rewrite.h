@@ -2,6 +2,7 @@
 
 #include "flow/flow_table.h"
 #include "rewrite/rewrite.h"
+#include "rewrite/translation.h"
 
 namespace sluice {
 
@@ -28,6 +29,18 @@ inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index,
     rewrite.tcp = is_client_leg(index) ? client_offsets : mirrored(client_offsets);
   }
   return rewrite;
+}
+
+// Rewrites a packet that find() has given this leg for.
+inline void rewrite_for_leg(const FlowTable& table, LegIndex index,
+                            const TcpOffsets& client_offsets, Packet& packet) {
+  const FlowEntry& leg = table.leg(index);
+  if (leg.flags & (LegFlags::kIpv6 | LegFlags::kOffsets | LegFlags::kSetDscp)) {
+    return apply(leg_rewrite(table, index, client_offsets), packet);
+  }
+  const int8_t ttl_delta = leg.flags & LegFlags::kDecrementTtl ? -1 : 0;
+  translate({leg.new_src_v4, leg.new_dst_v4, leg.new_src_port, leg.new_dst_port, ttl_delta},
+            packet);
 }
 
 }  // namespace sluice

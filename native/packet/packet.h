@@ -68,7 +68,8 @@ struct Headers {
   uint8_t family = 0;    // 4, 6, or 0 for what is not IP
   uint8_t protocol = 0;  // of the L4 header
   uint8_t tcp_flags = 0;
-  bool fragment = false;  // any fragment but an atomic one; ports are then unknown
+  bool fragment = false;   // any fragment but an atomic one; ports are then unknown
+  bool has_ports = false;  // TCP or UDP, with the L4 header in this packet
 };
 
 struct Packet {

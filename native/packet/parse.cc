@@ -65,6 +65,7 @@ void parse_tcp(Packet& packet, bool to_multicast) {
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + tcp.header_length());
   headers.tcp_flags = tcp.flags();
+  headers.has_ports = true;
   packet.key.src_port = tcp.src_port();
   packet.key.dst_port = tcp.dst_port();
   if (to_multicast) return packet.drop(DropReason::multicast);
@@ -79,6 +80,7 @@ void parse_udp(Packet& packet) {
     return packet.drop(DropReason::l4_malformed);
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + UdpHeader::kSize);
+  headers.has_ports = true;
   packet.key.src_port = udp.src_port();
   packet.key.dst_port = udp.dst_port();
   // RFC 8200 8.1: no UDP over IPv6 without a checksum.

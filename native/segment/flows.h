@@ -62,9 +62,9 @@ class Flows {
   bool begins_anew(LegIndex leg, const Packet& packet) const;
   // A packet of a translated flow: counts it and follows its TCP.
   void follow(Instant now, LegIndex leg, const Packet& packet);
-  // What a packet of this leg becomes, without Ethernet addresses.
-  Rewrite rewrite_of(LegIndex leg) const {
-    return leg_rewrite(table_, leg, offsets_[pair_of(leg)]);
+  // Makes of a packet of this leg what it becomes, all but its Ethernet addresses.
+  void rewrite(LegIndex leg, Packet& packet) const {
+    rewrite_for_leg(table_, leg, offsets_[pair_of(leg)], packet);
   }
 
   // -- decisions

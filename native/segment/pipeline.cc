@@ -209,8 +209,12 @@ void Pipeline::rewrite(Batch& batch) {
     Packet& packet = batch.packets[i];
     if (packet.verdict != Verdict::forward) continue;
     const LegIndex leg = actions_[i].leg;
-    apply(leg == kNoLeg ? routed : flows_.rewrite_of(leg), packet);
-    if (leg != kNoLeg && (packet.headers.tcp_flags & kTcpSyn)) clamp(packet, actions_[i].hop);
+    if (leg == kNoLeg) {
+      apply(routed, packet);
+      continue;
+    }
+    flows_.rewrite(leg, packet);
+    if (packet.headers.tcp_flags & kTcpSyn) clamp(packet, actions_[i].hop);
   }
 }
 

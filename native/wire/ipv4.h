@@ -52,9 +52,10 @@ class Ipv4Header {
   uint32_t src() const { return load_be32(at_ + 12); }
   uint32_t dst() const { return load_be32(at_ + 16); }
   bool checksum_is_right() const {
+    // A sum of 0xffff is one in any byte order (RFC 1071 2.B).
     uint64_t sum = 0;
-    for (size_t i = 0; i < kSize; i += 4) sum += load_be32(at_ + i);
-    for (size_t i = kSize; i < header_length(); i += 4) sum += load_be32(at_ + i);
+    for (size_t i = 0; i < kSize; i += 4) sum += word(i);
+    for (size_t i = kSize; i < header_length(); i += 4) sum += word(i);
     return fold_sum(sum) == 0xffff;
   }
   Options inspect_options() const;
@@ -77,6 +78,12 @@ class Ipv4Header {
   }
 
  private:
+  uint32_t word(size_t offset) const {
+    uint32_t word;
+    std::memcpy(&word, at_ + offset, sizeof word);
+    return word;
+  }
+
   static constexpr uint8_t kEndOfOptions = 0;
   static constexpr uint8_t kNoOperation = 1;
   static constexpr uint8_t kLooseSourceRoute = 131;

@@ -1,4 +1,5 @@
 #include "flow/flow_table.h"
+#include "wire/ip_protocol.h"
 
 #include <doctest/doctest.h>
 
@@ -116,7 +117,7 @@ TEST_CASE("DFS-05 the batch lookup finds what the single one finds, and skips wh
   Random random(5);
   for (Packet& packet : batch->packets) {
     packet.key = key(random.chance(0.5), static_cast<uint32_t>(random.below(50)), 1);
-    packet.headers.family = packet.key.dst.is_v4() ? 4 : 6;
+    packet.headers.has_ports = true;
   }
   batch->count = batch->packets.size();
   for (size_t i = 0; i < batch->count; i += 2) {
@@ -124,8 +125,8 @@ TEST_CASE("DFS-05 the batch lookup finds what the single one finds, and skips wh
     if (!table.enter(client_leg(pair), batch->packets[i].key)) table.release(pair);
   }
   batch->packets[4].drop(DropReason::land);
-  batch->packets[6].headers.fragment = true;
-  batch->packets[8].headers.family = 0;
+  batch->packets[6].headers.has_ports = false;
+  batch->packets[8].headers.has_ports = false;
   LegIndex legs[kBatchCapacity];
   table.find_batch(batch->all(), legs);
   for (size_t i = 0; i < batch->count; ++i) {
