@@ -33,6 +33,10 @@ class MappedArray {
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     SLUICE_CHECK(at != MAP_FAILED);
     items_ = static_cast<T*>(at);
+    // Where the host allows it, large arrays come in huge pages: random accesses then miss the TLB
+    // far less often. Its refusal changes nothing else.
+    constexpr size_t kHugePage = size_t{2} << 20;
+    if (bytes() >= kHugePage) (void)madvise(at, bytes(), MADV_HUGEPAGE);
   }
   ~MappedArray() { munmap(items_, bytes()); }
   MappedArray(const MappedArray&) = delete;

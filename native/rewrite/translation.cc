@@ -42,9 +42,11 @@ void translate(const Translation& to, Packet& packet) {
   store(ip + kAddresses, uint64_t{to.src} | uint64_t{to.dst} << 32);
 
   ChecksumDelta header = addresses;
-  const auto ttl = load<uint16_t>(ip + kTtl);  // and the protocol, which stays
-  ip[kTtl] = static_cast<uint8_t>(ip[kTtl] + to.ttl_delta);
-  header.replace16(ttl, load<uint16_t>(ip + kTtl));
+  const auto ttl = load<uint16_t>(ip + kTtl);  // in the low half; the protocol stays
+  const auto new_ttl =
+      static_cast<uint16_t>((ttl & 0xff00) | static_cast<uint8_t>(ttl + to.ttl_delta));
+  store(ip + kTtl, new_ttl);
+  header.replace16(ttl, new_ttl);
   store(ip + kIpv4Checksum, header.applied_to_checksum(load<uint16_t>(ip + kIpv4Checksum)));
 
   ChecksumDelta segment = addresses;

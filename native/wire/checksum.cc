@@ -13,12 +13,6 @@ uint64_t load_native(const uint8_t* at) {
   return word;
 }
 
-// Ones' complement addition: the carry out of the top comes back in at the bottom.
-uint64_t add_with_carry(uint64_t sum, uint64_t word) {
-  sum += word;
-  return sum + (sum < word);
-}
-
 }  // namespace
 
 // Ones' complement sums do not mind byte order (RFC 1071 2.B): add in the host's, swap at the end.
@@ -27,11 +21,11 @@ uint16_t sum_bytes(const uint8_t* at, size_t size) {
   uint64_t even = 0;
   uint64_t odd = 0;
   for (; size >= 16; at += 16, size -= 16) {
-    even = add_with_carry(even, load_native<uint64_t>(at));
-    odd = add_with_carry(odd, load_native<uint64_t>(at + 8));
+    even = add_words(even, load_native<uint64_t>(at));
+    odd = add_words(odd, load_native<uint64_t>(at + 8));
   }
   if (size >= 8) {
-    even = add_with_carry(even, load_native<uint64_t>(at));
+    even = add_words(even, load_native<uint64_t>(at));
     at += 8;
     size -= 8;
   }
@@ -48,8 +42,8 @@ uint16_t sum_bytes(const uint8_t* at, size_t size) {
     size -= 2;
   }
   if (size == 1) rest += *at;  // the low half in the host's order, which is little-endian
-  odd = add_with_carry(odd, rest);
-  return __builtin_bswap16(fold_sum(add_with_carry(even, odd)));
+  odd = add_words(odd, rest);
+  return __builtin_bswap16(fold_sum(add_words(even, odd)));
 }
 
 uint64_t pseudo_header_sum_v4(const uint8_t* src, const uint8_t* dst, uint8_t protocol,

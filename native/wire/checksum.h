@@ -17,6 +17,13 @@ constexpr uint16_t fold_sum(uint64_t sum) {
   return static_cast<uint16_t>((sum & 0xffff) + (sum >> 16));
 }
 
+// Ones' complement addition of sums of any width: the carry out of the top comes back in at the
+// bottom.
+constexpr uint64_t add_words(uint64_t sum, uint64_t word) {
+  sum += word;
+  return sum + (sum < word);
+}
+
 constexpr uint16_t finish_checksum(uint64_t sum) { return static_cast<uint16_t>(~fold_sum(sum)); }
 
 // Sum over bytes, folded. An odd last byte counts as the high half of a word.

@@ -52,10 +52,9 @@ class Ipv4Header {
   uint32_t src() const { return load_be32(at_ + 12); }
   uint32_t dst() const { return load_be32(at_ + 16); }
   bool checksum_is_right() const {
-    // A sum of 0xffff is one in any byte order (RFC 1071 2.B).
-    uint64_t sum = 0;
-    for (size_t i = 0; i < kSize; i += 4) sum += word(i);
-    for (size_t i = kSize; i < header_length(); i += 4) sum += word(i);
+    // 0xffff is 0xffff in any byte order (RFC 1071 2.B).
+    uint64_t sum = add_words(word<uint64_t>(0), word<uint64_t>(8));
+    for (size_t i = 16; i < header_length(); i += 4) sum = add_words(sum, word<uint32_t>(i));
     return fold_sum(sum) == 0xffff;
   }
   Options inspect_options() const;
@@ -78,8 +77,10 @@ class Ipv4Header {
   }
 
  private:
-  uint32_t word(size_t offset) const {
-    uint32_t word;
+  // As it lies in memory.
+  template <class Word>
+  Word word(size_t offset) const {
+    Word word;
     std::memcpy(&word, at_ + offset, sizeof word);
     return word;
   }

@@ -21,12 +21,19 @@ inline constexpr uint8_t kTcpCwr = 0x80;
 // Whether some TCP could send this combination: a SYN comes without FIN and RST, a FIN without RST,
 // and everything but a SYN or RST carries ACK (RFC 9293 3.10.7). Leaves out null and Xmas packets.
 constexpr bool tcp_flags_are_sane(uint8_t flags) {
-  const bool fin = (flags & kTcpFin) != 0;
-  const bool syn = (flags & kTcpSyn) != 0;
-  const bool rst = (flags & kTcpRst) != 0;
-  const bool ack = (flags & kTcpAck) != 0;
-  if (fin + syn + rst > 1) return false;
-  return ack || syn || rst;
+  // Bit n tells of combination n of these; built once, as every segment asks.
+  constexpr uint8_t kAsked = kTcpFin | kTcpSyn | kTcpRst | kTcpAck;
+  constexpr uint32_t kSane = [] {
+    uint32_t sane = 0;
+    for (uint8_t flags = 0; flags <= kAsked; ++flags) {
+      const int ends =
+          ((flags & kTcpFin) != 0) + ((flags & kTcpSyn) != 0) + ((flags & kTcpRst) != 0);
+      const bool answers = (flags & (kTcpAck | kTcpSyn | kTcpRst)) != 0;
+      if (ends <= 1 && answers) sane |= 1u << flags;
+    }
+    return sane;
+  }();
+  return (kSane >> (flags & kAsked) & 1) != 0;
 }
 
 // A TCP header (RFC 9293 3.1) and its options.
