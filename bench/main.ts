@@ -3,19 +3,24 @@
  * contain a filter, all without one, prints a Markdown report and writes the JSON.
  */
 import { closeSync, openSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { ensurePrivileges, LaboratoryError } from '../src/laboratory/index.js'
+import { root } from '../test/helpers/repository.js'
 import { environment } from './environment.js'
 import { markdown, type Report } from './report.js'
 import { MEASURE, measureHere, runTrial } from './runner.js'
 import { ratios, summarize } from './statistics.js'
+import { drawing } from './svg.js'
 import type { Trial } from './trial.js'
 import { TRIALS } from './trials/index.js'
 
 const USAGE = `usage: npm run bench -- [FILTER ...] [options]
 
   FILTER         run the trials whose names contain one of these; all by default
-  --json FILE    write { environment, results, ratios, skipped, failed } there
+  --json FILE    write { environment, results, ratios, skipped, failed } there;
+                 default out/bench/report.json
+  --svg FILE     draw the results there; default out/bench/report.svg
   --runs N       runs of each subject, interleaved; default: the trial's own
   --seconds N    length of each load; default 2
   --subject TEXT only the subjects whose names contain it
@@ -24,7 +29,8 @@ const USAGE = `usage: npm run bench -- [FILTER ...] [options]
 
 interface Options {
   trials: Trial[]
-  json: string | undefined
+  json: string
+  svg: string
   runs: number | undefined
   seconds: number
   subject: string
@@ -39,7 +45,7 @@ export async function main(args: string[]): Promise<number> {
   try {
     const options = parse(args)
     await checkSubject(options)
-    if (!options.list && options.json !== undefined) checkWritable(options.json)
+    if (!options.list) for (const file of [options.json, options.svg]) checkWritable(file)
     return options.list ? say(await listing(options.trials)) : await session(options)
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
@@ -57,7 +63,7 @@ async function measureOne([trial, subject, seconds]: string[]): Promise<void> {
   )
 }
 
-async function session({ trials, json, runs, ...load }: Options): Promise<number> {
+async function session({ trials, json, svg, runs, ...load }: Options): Promise<number> {
   if (trials.some(({ laboratory }) => laboratory)) await privilegesWherePossible()
   const report: Report = {
     environment: environment(),
@@ -70,12 +76,13 @@ async function session({ trials, json, runs, ...load }: Options): Promise<number
     const outcome = await runTrial(trial, { ...load, runs: runs ?? trial.runs, onRun: progress })
     const results = summarize(trial, outcome.measured)
     report.results.push(...results)
-    report.ratios.push(...ratios(trial, results))
+    report.ratios.push(...ratios(trial, outcome.measured))
     report.skipped.push(...outcome.skipped)
     report.failed.push(...outcome.failed)
   }
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[K')
-  if (json) writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(json, `${JSON.stringify(report, null, 2)}\n`)
+  writeFileSync(svg, drawing(report.results))
   say(`${markdown(report, trials)}\n`)
   return report.failed.length > 0 ? 1 : 0
 }
@@ -105,7 +112,8 @@ function parse(args: string[]): Options {
   }
   return {
     trials,
-    json: values.json,
+    json: values.json ?? join(root, 'out/bench/report.json'),
+    svg: values.svg ?? join(root, 'out/bench/report.svg'),
     runs: positive('--runs', values.runs),
     seconds: positive('--seconds', values.seconds) ?? 2,
     subject: values.subject ?? '',
@@ -120,6 +128,7 @@ function split(args: string[]) {
       allowPositionals: true,
       options: {
         json: { type: 'string' },
+        svg: { type: 'string' },
         runs: { type: 'string' },
         seconds: { type: 'string' },
         subject: { type: 'string' },
@@ -145,7 +154,7 @@ function checkWritable(path: string): void {
   try {
     closeSync(openSync(path, 'a'))
   } catch (error) {
-    throw new UsageError(`--json: ${(error as Error).message}`)
+    throw new UsageError((error as Error).message)
   }
 }
 

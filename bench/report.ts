@@ -58,8 +58,14 @@ function resultTable(results: Result[]): string {
 
 function ratioTable(ratios: Ratio[]): string {
   return table(
-    ['subject', 'peer', 'metric', 'times better'],
-    ratios.map((row) => [row.subject, row.peer, row.metric, row.ratio.toFixed(2)]),
+    ['subject', 'peer', 'metric', 'times better', 'min', 'max', 'pairs'],
+    ratios.map((row) => [
+      row.subject,
+      row.peer,
+      row.metric,
+      ...[row.ratio, row.min, row.max].map((ratio) => ratio.toFixed(2)),
+      String(row.pairs),
+    ]),
   )
 }
 
@@ -81,9 +87,9 @@ function pad(cell: string, width: number, right: boolean): string {
 }
 
 /** Three figures that mean something; thousands apart. */
-function figure(value: number): string {
+export function figure(value: number): string {
   if (value >= 1000) return Math.round(value).toLocaleString('en-US').replaceAll(',', ' ')
-  return value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2)
+  return value >= 100 ? value.toFixed(0) : value.toPrecision(3)
 }
 
 function percent(share: number): string {

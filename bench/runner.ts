@@ -39,14 +39,17 @@ const RUN_LIMIT_MS = 120_000
 export async function runTrial(trial: Trial, options: RunOptions): Promise<TrialOutcome> {
   const outcome: TrialOutcome = { measured: [], skipped: [], failed: [] }
   const running = new Map<string, Sample[]>()
+  const runsOf = new Map<string, number>()
   const subjects = await trial.subjects()
   for (const subject of subjects.filter(({ name }) => name.includes(options.subject))) {
     const reason = await subject.unavailable()
+    runsOf.set(subject.name, Math.min(options.runs, subject.runs ?? options.runs))
     if (reason === undefined) running.set(subject.name, [])
     else outcome.skipped.push({ trial: trial.name, subject: subject.name, reason })
   }
   for (let run = 1; run <= options.runs; run++) {
     for (const [subject, samples] of running) {
+      if (run > (runsOf.get(subject) ?? 0)) continue
       options.onRun(trial.name, subject, run)
       try {
         samples.push(...(await measureInFreshProcess(trial.name, subject, options)))

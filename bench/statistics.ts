@@ -19,8 +19,12 @@ export interface Ratio {
   metric: string
   subject: string
   peer: string
-  /** How many times better the subject is, whichever way the metric counts. */
+  /** How many times better the subject is, whichever way the metric counts: the median of its pairs. */
   ratio: number
+  min: number
+  max: number
+  /** A pair is one run of each, next to each other in time. */
+  pairs: number
 }
 
 export interface SubjectSamples {
@@ -62,18 +66,21 @@ function resultOf(trial: string, subject: string, metric: Metric, samples: Sampl
   }
 }
 
-/** The ratios of medians that the trial asks for, as far as both sides were measured. */
-export function ratios(trial: Trial, results: readonly Result[]): Ratio[] {
-  const find = (subject: string, metric: string) =>
-    results.find((result) => result.subject === subject && result.metric === metric)
+/** The ratios that the trial asks for, as far as both sides were measured. */
+export function ratios(trial: Trial, measured: readonly SubjectSamples[]): Ratio[] {
+  const values = (name: string, metric: string) =>
+    measured
+      .find(({ subject }) => subject === name)
+      ?.samples.filter((sample) => sample.metric === metric)
+      .map(({ value }) => value) ?? []
   return trial.comparisons.flatMap(({ subject, peer }) =>
     trial.metrics.flatMap(({ name, better }) => {
-      const [own, other] = [find(subject, name), find(peer, name)]
-      if (!own || !other) return []
+      const [own, other] = [values(subject, name), values(peer, name)]
       const [above, below] = better === 'higher' ? [own, other] : [other, own]
-      return [
-        { trial: trial.name, metric: name, subject, peer, ratio: above.median / below.median },
-      ]
+      const pairs = above.slice(0, below.length).map((value, run) => value / (below[run] as number))
+      if (pairs.length === 0) return []
+      const spread = { min: Math.min(...pairs), max: Math.max(...pairs), pairs: pairs.length }
+      return [{ trial: trial.name, metric: name, subject, peer, ratio: median(pairs), ...spread }]
     }),
   )
 }

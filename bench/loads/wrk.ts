@@ -9,6 +9,8 @@ export interface WrkOptions {
 }
 
 export interface WrkResult {
+  /** Answered in all. */
+  requests: number
   requestsPerSecond: number
   /** Share of requests that failed: refused, broken off, too late, or with another status. */
   loss: number
@@ -31,7 +33,11 @@ export function parseWrk(text: string): WrkResult {
   const broken = (errors?.slice(1) ?? []).reduce((sum, count) => sum + Number(count), 0)
   const refused = number(/Non-2xx or 3xx responses: (\d+)/, text) ?? 0
   const asked = requests + broken
-  return { requestsPerSecond: perSecond, loss: asked === 0 ? 1 : (broken + refused) / asked }
+  return {
+    requests,
+    requestsPerSecond: perSecond,
+    loss: asked === 0 ? 1 : (broken + refused) / asked,
+  }
 }
 
 function number(pattern: RegExp, text: string): number | undefined {

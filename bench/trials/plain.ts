@@ -15,13 +15,16 @@ import { iperf } from '../../test/helpers/iperf.js'
 import { root } from '../../test/helpers/repository.js'
 import { NginxServer, startIperf } from '../../test/helpers/servers.js'
 import { SluiceProcess } from '../../test/helpers/sluice-process.js'
+import { withCpuSeconds } from '../cpu.js'
 import { wrk } from '../loads/wrk.js'
+import { enterHaproxy, enterNetPipe, enterNginxStream } from '../peers/proxies.js'
 import type { MeasureOptions, Sample, Subject, Trial } from '../trial.js'
 
 const CONNECTIONS = 64
 const OBJECT = 1024
 /** Payload of a full segment with timestamps, over Ethernet's 1500 bytes. */
 const SEGMENT = 1448
+const HTTP_PORT = 80
 const IPERF_PORT = 5201
 
 export const plain: Trial = {
@@ -29,17 +32,20 @@ export const plain: Trial = {
   about:
     `One virtual server, one server behind it. iperf3 with one stream; wrk with ${CONNECTIONS} ` +
     `connections and ${OBJECT} bytes from nginx, kept alive and closed. Loss: segments sent ` +
-    'again, requests that failed.',
+    'again, requests that failed. CPU: of the whole machine, clients and servers included.',
   metrics: [
     { name: 'throughput', unit: 'Gbit/s', better: 'higher' },
     { name: 'requests kept alive', unit: 'requests/s', better: 'higher' },
     { name: 'connections', unit: 'connections/s', better: 'higher' },
+    { name: 'CPU of throughput', unit: 's/GB', better: 'lower' },
+    { name: 'CPU of requests', unit: 's/100 000', better: 'lower' },
+    { name: 'CPU of connections', unit: 's/1 000', better: 'lower' },
   ],
-  runs: 5,
+  runs: 7,
   laboratory: true,
   subjects: async () => SUBJECTS,
   comparisons: ['sluice packet', 'sluice tap'].flatMap((subject) =>
-    ['nftables DNAT', 'kernel forwarding'].map((peer) => ({ subject, peer })),
+    ['nftables DNAT', 'kernel forwarding', 'HAProxy'].map((peer) => ({ subject, peer })),
   ),
 }
 
@@ -48,6 +54,8 @@ interface Variant {
   topology: TopologyName
   needs: (keyof HostCapabilities)[]
   tools: string[]
+  files?: string[]
+  runs?: number
   /** Puts itself between client and server; returns the address for clients. */
   enter(lab: Laboratory): Promise<string>
 }
@@ -87,17 +95,48 @@ const VARIANTS: Variant[] = [
     tools: [],
     enter: enterSluice,
   },
+  ...proxies(),
 ]
+
+/** What a user would program instead; far enough off that fewer runs tell. */
+function proxies(): Variant[] {
+  const common = { topology: 'two-arm' as const, needs: ['netns' as const], runs: 3 }
+  const ports = [HTTP_PORT, IPERF_PORT]
+  return [
+    {
+      ...common,
+      name: 'HAProxy',
+      tools: ['haproxy'],
+      enter: (lab) => enterHaproxy(lab, ports),
+    },
+    {
+      ...common,
+      name: 'nginx stream',
+      tools: ['nginx'],
+      files: ['/usr/lib/nginx/modules/ngx_stream_module.so'],
+      enter: (lab) => enterNginxStream(lab, ports),
+    },
+    { ...common, name: 'Node net pipe', tools: [], enter: (lab) => enterNetPipe(lab, ports) },
+  ]
+}
 
 const SUBJECTS: Subject[] = VARIANTS.map((variant) => ({
   name: variant.name,
+  ...(variant.runs === undefined ? {} : { runs: variant.runs }),
   unavailable: () => unavailable(variant),
   measure: (options) => measure(variant, options),
 }))
 
-async function unavailable({ needs, tools, enter }: Variant): Promise<string | undefined> {
+async function unavailable({
+  needs,
+  tools,
+  files = [],
+  enter,
+}: Variant): Promise<string | undefined> {
   const missing = missingTools('ip', 'nsenter', 'nginx', 'wrk', 'iperf3', ...tools)
   if (missing.length > 0) return `not installed: ${missing.join(', ')}`
+  const absent = files.find((file) => !existsSync(file))
+  if (absent) return `${absent} is not there`
   const host = await capabilities()
   const lacking = needs.find((need) => !host[need].available)
   if (lacking) return `${host[lacking].reason}. ${host[lacking].remedy}`
@@ -111,9 +150,12 @@ async function enterSluice(lab: Laboratory): Promise<string> {
   const [server] = lab.serverAddresses()
   await SluiceProcess.start(lab, {
     ports: lab.ports(),
-    pools: { web: { nodes: [`${server}:80`] }, iperf: { nodes: [`${server}:${IPERF_PORT}`] } },
+    pools: {
+      web: { nodes: [`${server}:${HTTP_PORT}`] },
+      iperf: { nodes: [`${server}:${IPERF_PORT}`] },
+    },
     virtualServers: {
-      web: { listen: `tcp://${lab.virtualAddress()}:80`, pool: 'web' },
+      web: { listen: `tcp://${lab.virtualAddress()}:${HTTP_PORT}`, pool: 'web' },
       iperf: { listen: `tcp://${lab.virtualAddress()}:${IPERF_PORT}`, pool: 'iperf' },
     },
   })
@@ -134,11 +176,14 @@ async function measure(variant: Variant, { seconds }: MeasureOptions): Promise<S
   const address = await variant.enter(lab)
 
   const client = lab.client.namespace
-  const stream = await iperf(client, address, { seconds, port: IPERF_PORT })
   const load = { seconds, connections: CONNECTIONS }
   const url = `http://${address}/bytes/${OBJECT}`
-  const kept = await wrk(client, url, load)
-  const closed = await wrk(client, url, { ...load, headers: { Connection: 'close' } })
+  const closing = { ...load, headers: { Connection: 'close' } }
+  const [stream, streamCpu] = await withCpuSeconds(() =>
+    iperf(client, address, { seconds, port: IPERF_PORT }),
+  )
+  const [kept, keptCpu] = await withCpuSeconds(() => wrk(client, url, load))
+  const [closed, closedCpu] = await withCpuSeconds(() => wrk(client, url, closing))
   const segments = stream.bytes / SEGMENT
   return [
     {
@@ -148,5 +193,8 @@ async function measure(variant: Variant, { seconds }: MeasureOptions): Promise<S
     },
     { metric: 'requests kept alive', value: kept.requestsPerSecond, loss: kept.loss },
     { metric: 'connections', value: closed.requestsPerSecond, loss: closed.loss },
+    { metric: 'CPU of throughput', value: streamCpu / (stream.bytes / 1e9), loss: null },
+    { metric: 'CPU of requests', value: keptCpu / (kept.requests / 100_000), loss: null },
+    { metric: 'CPU of connections', value: closedCpu / (closed.requests / 1000), loss: null },
   ]
 }

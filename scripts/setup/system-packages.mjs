@@ -27,6 +27,11 @@ const systemPackages = [
   { name: 'nginx-light', command: 'nginx' },
   { name: 'iperf3', command: 'iperf3' },
   { name: 'wrk', command: 'wrk' },
+  { name: 'haproxy', command: 'haproxy' },
+  {
+    name: 'libnginx-mod-stream',
+    file: '/usr/lib/nginx/modules/ngx_stream_module.so',
+  },
   { name: 'openssl', command: 'openssl' },
   { name: 'procps', command: 'sysctl' },
   { name: 'util-linux', command: 'unshare' },

@@ -135,19 +135,24 @@ export class Laboratory implements AsyncDisposable {
     await layKernelRouter(this.kernelPlace(), this.ports())
   }
 
-  /** As `kernelRouter()`, and nftables translates the virtual address to that of one server. */
-  async kernelNat(server = 1): Promise<void> {
+  /** As `kernelRouter()`, with the virtual addresses, too: for a proxy in the engine's place. */
+  async kernelHost(): Promise<void> {
     const place = this.kernelPlace()
     await layKernelRouter(place, this.ports())
     const virtual = this.families.map((family) => this.virtualAddress(family))
     await place.namespace.ip(addressLines(place.outside, virtual))
     await untilNeighboursAnswer(place.namespace)
+  }
+
+  /** As `kernelHost()`, and nftables translates the virtual address to that of one server. */
+  async kernelNat(server = 1): Promise<void> {
+    await this.kernelHost()
     const translations = this.families.map((family) => ({
       family,
       from: this.virtualAddress(family),
       to: serverAddress(family, server),
     }))
-    await layKernelNat(place.namespace, translations)
+    await layKernelNat(this.kernelPlace().namespace, translations)
   }
 
   /** Starts a process outside the namespaces, the engine for example, that ends with the laboratory. */

@@ -13,7 +13,9 @@ test('a measurement writes environment, results and ratios, and prints them', as
   // For its folder only: the bench lays its own.
   await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
   const file = join(lab.folder, 'bench.json')
-  const args = ['plain', '--subject', 'kernel', '--runs', '2', '--seconds', '1', '--json', file]
+  const svg = join(lab.folder, 'bench.svg')
+  const scope = ['plain', '--subject', 'kernel', '--runs', '2', '--seconds', '1']
+  const args = [...scope, '--json', file, '--svg', svg]
   const { code, stdout, stderr } = await tryRun([
     process.execPath,
     join(root, 'bench/run.mjs'),
@@ -24,7 +26,10 @@ test('a measurement writes environment, results and ratios, and prints them', as
   const report = JSON.parse(readFileSync(file, 'utf8'))
   expect(report.environment).toMatchObject({ node: process.version, cores: expect.any(Number) })
   expect(report.ratios).toEqual([])
+  expect(readFileSync(svg, 'utf8')).toContain('plain: throughput, Gbit/s')
+  const loads = ['throughput', 'requests', 'connections']
   const metrics = ['throughput', 'requests kept alive', 'connections']
+  metrics.push(...loads.map((load) => `CPU of ${load}`))
   expect(report.results.map(({ metric }: { metric: string }) => metric)).toEqual(metrics)
   for (const result of report.results) {
     expect(result).toMatchObject({ trial: 'plain', subject: 'kernel forwarding', runs: 2 })

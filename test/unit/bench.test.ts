@@ -1,8 +1,10 @@
 import { describe, expect, test, vi } from 'vitest'
+import { busyTicks } from '../../bench/cpu.js'
 import { parseWrk } from '../../bench/loads/wrk.js'
 import { main } from '../../bench/main.js'
 import { markdown } from '../../bench/report.js'
 import { median, ratios, summarize } from '../../bench/statistics.js'
+import { drawing } from '../../bench/svg.js'
 import type { Trial } from '../../bench/trial.js'
 import { TRIALS } from '../../bench/trials/index.js'
 import { sampleOf } from '../../bench/trials/pipeline.js'
@@ -62,11 +64,37 @@ describe('figures', () => {
   })
 
   test('a ratio above 1 is in favour of the subject, whichever way the metric counts', () => {
-    const [rate, time, ...others] = ratios(trial, summarize(trial, measured))
-    expect(rate).toMatchObject({ subject: 'ours', peer: 'theirs', metric: 'rate', ratio: 2 })
-    expect(time).toMatchObject({ metric: 'time', ratio: 4 })
+    const [rate, time, ...others] = ratios(trial, measured)
+    expect(rate).toMatchObject({ subject: 'ours', peer: 'theirs', metric: 'rate' })
+    expect(time).toMatchObject({ metric: 'time', ratio: 4, pairs: 1 })
     expect(others).toEqual([])
   })
+})
+
+test('a ratio is the median of the pairs, one run of each, not the ratio of the medians', () => {
+  const [rate] = ratios(trial, [
+    { subject: 'ours', samples: samples([10, 30, 80], []) },
+    { subject: 'theirs', samples: samples([10, 10, 40, 1], []) },
+  ])
+  expect(rate).toMatchObject({ ratio: 2, min: 1, max: 3, pairs: 3 })
+})
+
+test('busy CPU time leaves idle, iowait and steal out', () => {
+  const stat = 'cpu  10 20 30 1000 2000 40 50 3000 0 0\ncpu0 1 2 3 4 5 6 7 8 9 0\n'
+  expect(busyTicks(stat)).toBe(150)
+  expect(() => busyTicks('nothing')).toThrow('nothing')
+})
+
+test('the drawing has a bar for every result, and its text is escaped', () => {
+  const results = summarize(trial, [
+    ...measured,
+    { subject: 'a < b & c', samples: samples([4], []) },
+  ])
+  const svg = drawing(results)
+  expect(svg).toMatch(/^<svg xmlns=.*<\/svg>\n$/s)
+  expect(svg.match(/<path /g)).toHaveLength(results.length)
+  expect(svg).toContain('a &lt; b &amp; c')
+  expect(svg).toContain('sample: rate, 1/s')
 })
 
 test('the report shows every figure, and what was left out with its reason', () => {
@@ -87,12 +115,13 @@ test('the report shows every figure, and what was left out with its reason', () 
   }
   const skipped = [{ trial: 'sample', subject: 'absent', reason: 'not installed' }]
   const failed = [{ trial: 'sample', subject: 'broken', reason: 'it broke' }]
-  const text = markdown({ environment, results, ratios: ratios(trial, results), skipped, failed }, [
-    trial,
-  ])
+  const text = markdown(
+    { environment, results, ratios: ratios(trial, measured), skipped, failed },
+    [trial],
+  )
   expect(text).toContain('a processor, 2 cores, 8 GiB')
   expect(text).toMatch(/\| ours +\| rate +\| +20\.0 \| 10\.0 \| 30\.0 \| 1\/s +\| 50 % \| +3 \|/)
-  expect(text).toMatch(/\| ours +\| theirs \| rate +\| +2\.00 \|/)
+  expect(text).toMatch(/\| ours +\| theirs \| rate +\| +2\.29 \| +0\.83 \| +3\.75 \| +2 \|/)
   expect(text).toContain('- skipped absent: not installed')
   expect(text).toContain('- **failed** broken: it broke')
 })
@@ -110,7 +139,7 @@ Transfer/sec:      0.50MB
     ['  Socket errors: connect 4, read 3, write 2, timeout 1\n', 0.1],
     ['  Non-2xx or 3xx responses: 45\n', 0.5],
   ])('wrk: loss is told from its errors: %j', (errors, loss) => {
-    expect(parseWrk(said(errors))).toEqual({ requestsPerSecond: 45, loss })
+    expect(parseWrk(said(errors))).toEqual({ requests: 90, requestsPerSecond: 45, loss })
   })
 
   test('wrk: anything else is an error', () => {

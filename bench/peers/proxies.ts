@@ -1,0 +1,73 @@
+/** Proxies in user space that stand in the engine's place: each listens at the virtual address. */
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Laboratory } from '../../src/laboratory/index.js'
+import { root } from '../../test/helpers/repository.js'
+import { untilListening } from '../../test/helpers/servers.js'
+
+export async function enterHaproxy(lab: Laboratory, ports: number[]): Promise<string> {
+  const sections = ports.map((port) => {
+    const [from, to] = ends(lab, port)
+    return `listen port${port}\n  bind ${from}\n  server one ${to}`
+  })
+  const file = join(lab.folder, 'haproxy.cfg')
+  writeFileSync(
+    file,
+    `global
+  nbthread 1
+  maxconn 8000
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+${sections.join('\n')}
+`,
+  )
+  return enter(lab, ports, 'haproxy', ['-db', '-f', file])
+}
+
+export async function enterNginxStream(lab: Laboratory, ports: number[]): Promise<string> {
+  const servers = ports.map((port) => {
+    const [from, to] = ends(lab, port)
+    return `  server { listen ${from} backlog=4096; proxy_pass ${to}; }`
+  })
+  const file = join(lab.folder, 'stream.conf')
+  writeFileSync(
+    file,
+    `load_module modules/ngx_stream_module.so;
+user root;
+daemon off;
+worker_processes 1;
+pid ${lab.folder}/stream.pid;
+error_log ${lab.folder}/stream.log;
+events { worker_connections 16384; }
+stream {
+${servers.join('\n')}
+}
+`,
+  )
+  return enter(lab, ports, 'nginx', ['-p', '/usr/share/nginx', '-c', file])
+}
+
+export async function enterNetPipe(lab: Laboratory, ports: number[]): Promise<string> {
+  const pairs = ports.map((port) => ends(lab, port).join('='))
+  const script = join(root, 'bench/peers/net_pipe.mjs')
+  return enter(lab, ports, process.execPath, [script, ...pairs])
+}
+
+function ends(lab: Laboratory, port: number): [from: string, to: string] {
+  return [`${lab.virtualAddress()}:${port}`, `${lab.serverAddresses()[0]}:${port}`]
+}
+
+async function enter(lab: Laboratory, ports: number[], command: string, args: string[]) {
+  await lab.kernelHost()
+  const place = lab.namespace('ctl')
+  const proxy = await place.spawn(command, args)
+  await untilListening(
+    place,
+    proxy,
+    ports.map((port) => ends(lab, port)[0]),
+  )
+  return lab.virtualAddress()
+}
