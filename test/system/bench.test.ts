@@ -38,3 +38,19 @@ test('a measurement writes environment, results and ratios, and prints them', as
     expect(stdout).toContain(result.metric)
   }
 })
+
+test('frames: what the far end counts is told beside what was offered', async () => {
+  await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
+  const [json, svg] = [join(lab.folder, 'frames.json'), join(lab.folder, 'frames.svg')]
+  const scope = ['frames', '--subject', 'kernel forwarding', '--runs', '1', '--seconds', '1']
+  const bench = [process.execPath, join(root, 'bench/run.mjs')]
+  const { code, stderr } = await tryRun([...bench, ...scope, '--json', json, '--svg', svg])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const [forwarded, cpu] = JSON.parse(readFileSync(json, 'utf8')).results
+  expect(forwarded).toMatchObject({ metric: 'forwarded', unit: 'frames/s' })
+  expect(forwarded.median).toBeGreaterThan(0)
+  expect(forwarded.loss).toBeGreaterThanOrEqual(0)
+  expect(forwarded.loss).toBeLessThan(1)
+  expect(cpu.median).toBeGreaterThan(0)
+})
