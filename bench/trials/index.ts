@@ -1,7 +1,8 @@
 import type { Trial } from '../trial.js'
+import { decisions } from './decisions.js'
 import { frames } from './frames.js'
 import { pipeline } from './pipeline.js'
 import { plain } from './plain.js'
 
 /** All trials, in the order in which they run. */
-export const TRIALS: readonly Trial[] = [pipeline, plain, frames]
+export const TRIALS: readonly Trial[] = [pipeline, plain, frames, decisions]

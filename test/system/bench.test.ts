@@ -43,8 +43,13 @@ test('frames: what the far end counts is told beside what was offered', async ()
   await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
   const [json, svg] = [join(lab.folder, 'frames.json'), join(lab.folder, 'frames.svg')]
   const scope = ['frames', '--subject', 'kernel forwarding', '--runs', '1', '--seconds', '1']
-  const bench = [process.execPath, join(root, 'bench/run.mjs')]
-  const { code, stderr } = await tryRun([...bench, ...scope, '--json', json, '--svg', svg])
+  const bench = join(root, 'bench/run.mjs')
+  const { code, stderr } = await tryRun([
+    process.execPath,
+    bench,
+    ...scope,
+    ...['--json', json, '--svg', svg],
+  ])
   expect(stderr).toBe('')
   expect(code).toBe(0)
   const [forwarded, cpu] = JSON.parse(readFileSync(json, 'utf8')).results
