@@ -16,12 +16,12 @@ import {
 import { root } from '../../test/helpers/repository.js'
 import { SluiceProcess } from '../../test/helpers/sluice-process.js'
 import { withCpuSeconds } from '../cpu.js'
+import { DISCARD, discard } from '../loads/first-packets.js'
 import { enterTestpmd } from '../peers/testpmd.js'
 import type { MeasureOptions, Sample, Subject, Trial } from '../trial.js'
 
 const GENERATOR = join(root, 'out/cmake/build/frame_generator')
 const FLOWS = 1000
-const DISCARD = 9
 /** Long enough for every flow to be decided before the measuring. */
 const WARM_UP_SECONDS = 0.5
 
@@ -118,7 +118,7 @@ async function measure({ enter }: Forwarder, { seconds }: MeasureOptions): Promi
   await using lab = await Laboratory.create({ topology: 'two-arm', servers: 1, families: [4] })
   const client = lab.client.namespace
   const server = lab.namespace('srv1')
-  await discard(server)
+  await discard(server, 'eth0')
   const [address, gateway] = [await enter(lab), await macAddress(lab.namespace('ctl'), 'ext0')]
   const offer = (duration: number) => generate(lab, client, gateway, address, duration)
   await offer(WARM_UP_SECONDS)
@@ -129,12 +129,6 @@ async function measure({ enter }: Forwarder, { seconds }: MeasureOptions): Promi
     { metric: 'forwarded', value: forwarded / took, loss: Math.max(0, 1 - forwarded / offered) },
     { metric: 'CPU of frames', value: cpu / (forwarded / 1e6), loss: null },
   ]
-}
-
-/** The far end counts frames as they come in, and does nothing else with them. */
-async function discard(server: Namespace): Promise<void> {
-  const chain = `type filter hook ingress device eth0 priority 0; udp dport ${DISCARD} drop;`
-  await server.exec('nft', ['-f', '-'], { input: `table netdev sink { chain in { ${chain} }; }\n` })
 }
 
 async function generate(
