@@ -1,9 +1,17 @@
 import type { Trial } from '../trial.js'
 import { decisions } from './decisions.js'
 import { decisionsDelay } from './decisions-delay.js'
+import { decisionsOverload } from './decisions-overload.js'
 import { frames } from './frames.js'
 import { pipeline } from './pipeline.js'
 import { plain } from './plain.js'
 
 /** All trials, in the order in which they run. */
-export const TRIALS: readonly Trial[] = [pipeline, plain, frames, decisions, decisionsDelay]
+export const TRIALS: readonly Trial[] = [
+  pipeline,
+  plain,
+  frames,
+  decisions,
+  decisionsDelay,
+  decisionsOverload,
+]

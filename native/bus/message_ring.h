@@ -23,6 +23,13 @@ class MessageRing {
   bool push(ConstByteSpan message);
   // Room for a message of this size, now.
   bool has_room(size_t size) const;
+  // Of the producer: bytes that nobody has read yet, and how many there may be.
+  size_t unread() const { return written() - tail_.load(std::memory_order_acquire); }
+  size_t capacity() const { return mask_ + 1; }
+  // Of the producer: where the message that was pushed last ends, and whether one that ends there
+  // has been read.
+  uint64_t written() const { return head_.load(std::memory_order_relaxed); }
+  bool was_read(uint64_t end) const { return end <= tail_.load(std::memory_order_acquire); }
 
   // Copies as many whole messages into `into` as fit, back to back; returns the bytes.
   size_t drain(ByteSpan into);

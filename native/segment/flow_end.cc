@@ -158,12 +158,16 @@ void Flows::expire(Instant now, PairIndex index) {
   end_session(now, index, EndReason::idle);
 }
 
-// Asks for a decision, again and again, then gives up.
+// Asks for a decision, again and again, then gives up. While the last question still lies in the
+// ring, another one would only lengthen the queue.
 void Flows::expire_waiting(Instant now, PairIndex index) {
-  uint8_t& tries = waiting_.tries(table_.leg(client_leg(index)).detail);
+  const WaitingRoom::Place place = table_.leg(client_leg(index)).detail;
+  uint8_t& tries = waiting_.tries(place);
   if (tries == std::size(kQueryIntervals)) return remove(index);
-  if (tries > 0) counters_.raise(Counter::queries_repeated);
-  send_query(now, index);
+  if (outbox_.was_read(waiting_.asked(place)) && send_query(now, index)) {
+    if (waiting_.asked(place) != 0) counters_.raise(Counter::queries_repeated);
+    waiting_.asked(place) = outbox_.written();
+  }
   wheel(FlowClass::waiting).arm(index, time_.tick(now) + kQueryIntervals[tries]);
   ++tries;
 }

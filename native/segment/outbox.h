@@ -29,6 +29,16 @@ class Outbox {
   bool put(const View&) {
     return push(View::kSize);
   }
+  // A question may find no room where other messages still do: these tell what has happened, and
+  // without them nothing ends, while a flood of new flows has no end of questions.
+  bool put_question(const QueryView& message) {
+    if (ring_.unread() <= ring_.capacity() / 4 * 3) return put(message);
+    counters_.raise(Counter::messages_unsent);
+    return false;
+  }
+  // Where the message that was put last ends in the ring, to ask whether it was read.
+  uint64_t written() const { return ring_.written(); }
+  bool was_read(uint64_t end) const { return ring_.was_read(end); }
   // The answer to a CSMB message.
   bool acknowledge(const CsmbHeader& message, uint32_t vs_id, uint8_t error);
 

@@ -47,7 +47,7 @@ bool Flows::send_query(Instant now, PairIndex index) {
     message.set_tcp_flags(tcp.flags());
     message.set_reason(tcp.has(kTcpSyn) ? QueryReason::open : QueryReason::mid_session);
   }
-  return outbox_.put(message);
+  return outbox_.put_question(message);
 }
 
 void Flows::fill_counts(Instant now, PairIndex index, CntView cnt) const {

@@ -24,6 +24,8 @@ class WaitingRoom {
   void join(Place place, Packet& packet);
   // How often a decision was asked for; raised by the caller.
   uint8_t& tries(Place place) { return places_[place].tries; }
+  // Where the last QUERY about it ends in the outbox; 0 while none was sent. The caller's.
+  uint64_t& asked(Place place) { return places_[place].asked; }
   PooledPacket* first(Place place) const { return places_[place].queue.front(); }
 
   // Frees a place that nobody joined.
@@ -38,6 +40,7 @@ class WaitingRoom {
  private:
   struct Slot {
     PacketQueue queue;
+    uint64_t asked;
     Place next_free;
     uint8_t tries;
   };

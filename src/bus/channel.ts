@@ -2,13 +2,15 @@
  * Moves messages between a control segment and a data flow segment in this process, whole batches
  * at a time. Neither waits for the other: what the segment has no room for is kept, in order.
  */
+import { StateView } from '../generated/messages.js'
 import type { NativeSegment } from '../native.js'
 import { MessageReader, type MessageSink } from './reader.js'
 import { MessageWriter } from './writer.js'
 
-const drainBytes = 65_536
-/** Batches before other work of this process gets its turn: some 10 ms. */
-const batchesPerTurn = 4
+/** Some 40 questions: their answers leave before the next ones are read. */
+const drainBytes = 4096
+/** Then other work of this process gets its turn. */
+const turnMs = 10
 /** With more than this unsent, no more questions are taken: the memory stays bounded. */
 const maxUnsent = 4 * 1024 * 1024
 /** The segment says when it has messages, not when it has room: a full ring is tried again. */
@@ -24,6 +26,7 @@ export class BusChannel {
   #turn: NodeJS.Immediate | undefined
   #retry: NodeJS.Timeout | undefined
   #sendScheduled = false
+  #backlogged = false
   #draining = false
   #stopped = false
 
@@ -34,6 +37,11 @@ export class BusChannel {
 
   get invalid(): number {
     return this.#reader.invalid
+  }
+
+  /** More may wait behind what is read now: it was as much as fits. */
+  get backlogged(): boolean {
+    return this.#backlogged
   }
 
   /** The segment has messages. */
@@ -60,15 +68,17 @@ export class BusChannel {
 
   #drain(): void {
     this.#turn = undefined
-    for (let batch = 0; batch < batchesPerTurn; batch++) {
+    const end = performance.now() + turnMs
+    do {
       this.#send()
       if (this.#stopped || this.writer.length > maxUnsent) return
       const length = this.#segment.drain(this.received)
       if (length === 0) return
+      this.#backlogged = length > drainBytes - StateView.size
       this.#draining = true
       this.#reader.read(length, this.#sink)
       this.#draining = false
-    }
+    } while (performance.now() < end)
     this.#send()
     this.#turn = setImmediate(() => this.#drain())
   }

@@ -24,6 +24,7 @@ import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
 import { Pools } from './pools.js'
 import { protocolNumbers } from './protocol.js'
+import { QuestionAge } from './question-age.js'
 import { ReplyWriter } from './reply-writer.js'
 import { type Serial, type Session, type SessionFlow, serialOf } from './session.js'
 import { protocolOf, readSignature, type Signature } from './signature.js'
@@ -39,6 +40,8 @@ export interface ControlSegmentOptions {
 }
 
 const announceMs = 5000
+/** Half of the time that a flow waits for its decision (flow_end.cc). */
+const lateMs = 200
 const sweepMs = 10_000
 
 export class ControlSegment implements MessageSink {
@@ -49,10 +52,11 @@ export class ControlSegment implements MessageSink {
   readonly #decider: Decider
   readonly #replies: ReplyWriter
   readonly #dump: FlowDump
+  readonly #age = new QuestionAge()
   #config: ResolvedConfig
   #sweeper: NodeJS.Timeout | undefined
   #stale = 0
-  readonly #decisions = { assigned: 0, resumed: 0, routed: 0, rejected: 0, unknown: 0 }
+  readonly #decisions = { assigned: 0, resumed: 0, routed: 0, rejected: 0, unknown: 0, late: 0 }
 
   constructor({ config, segment, log, now = Date.now }: ControlSegmentOptions) {
     this.#config = config
@@ -184,7 +188,8 @@ export class ControlSegment implements MessageSink {
   #open(signature: Signature, message: QueryView): void {
     const server = this.servers.get(message.vsId)
     if (server && message.reason !== QueryReason.midSession) {
-      this.#decide(server, this.#enter(signature, message, server).session)
+      if (this.#comesLate(message)) this.#decisions.late++
+      else this.#decide(server, this.#enter(signature, message, server).session)
     } else if (server) {
       // The middle of a session that nobody here opened: its server would not know it either.
       this.#decisions.unknown++
@@ -198,6 +203,14 @@ export class ControlSegment implements MessageSink {
       this.#decisions.unknown++
       this.#replies.unknown(message)
     }
+  }
+
+  /**
+   * When more flows begin than can be decided, questions grow old before they are read. An answer to
+   * one that the data flow segment is about to give up would cost those behind it their time as well.
+   */
+  #comesLate(message: QueryView): boolean {
+    return this.#age.of(message) > lateMs && this.#channel.backlogged
   }
 
   #enter(signature: Signature, message: QueryView, server: VirtualServer | null): SessionFlow {

