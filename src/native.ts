@@ -32,7 +32,11 @@ export interface NativePortOptions {
 }
 
 export interface NativeSegmentOptions {
+  /** Number of the first worker on the bus; the others have the next. */
   node: number
+  workers: number
+  /** CPU of each worker; none: the scheduler chooses. */
+  cpus: number[]
   ports: NativePortOptions[]
   routes: { to: string; via: string }[]
   /** Forward packets that no virtual server takes, as a router. */
@@ -65,12 +69,12 @@ export interface NativeSegmentOptions {
 export interface NativeSegment {
   /** Opens the ports and starts the worker. `wake` is called when messages are there to drain. */
   start(options: NativeSegmentOptions, wake: () => void): void
-  /** Hands over whole messages. Returns the bytes taken: less than `length` when the ring is full.
+  /** Hands over whole messages; those of CSMB reach every worker, and each acknowledges. Returns the bytes taken: less than `length` when the ring is full.
    *  @throws {RangeError} where `length` is beyond their end. */
   submit(messages: Uint8Array, length: number): number
   /** Fills `into` with as many whole messages as fit; returns the bytes. */
   drain(into: Uint8Array): number
-  /** Fills with counters, gauges and drop counters, in the order of src/generated/counters.ts, then
+  /** Fills with counters, gauges and drop counters, each the sum over all workers, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */
   readCounters(into: BigUint64Array): number
   /** How each port works on this machine, in words; none unless started. */

@@ -98,6 +98,11 @@ FlowTimeouts read_timeouts(const Napi::Object& from) {
 Result<SegmentOptions> read_options(const Napi::Object& from) {
   SegmentOptions options;
   options.node = static_cast<uint8_t>(number(from, "node"));
+  options.workers = static_cast<uint32_t>(number(from, "workers"));
+  const auto cpus = from.Get("cpus").As<Napi::Array>();
+  for (uint32_t i = 0; i < cpus.Length(); ++i) {
+    options.cpus.push_back(cpus.Get(i).ToNumber().Uint32Value());
+  }
   options.forward = flag(from, "forward");
   options.limits = read_limits(from.Get("limits").As<Napi::Object>());
   options.timeouts = read_timeouts(from.Get("timeouts").As<Napi::Object>());

@@ -1,5 +1,6 @@
 #include "bus/message_ring.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -20,19 +21,28 @@ bool MessageRing::has_room(size_t size) const {
 }
 
 bool MessageRing::push(ConstByteSpan message) {
-  if (!has_room(message.size())) return false;
+  const ByteSpan room = reserve(message.size());
+  if (room.empty()) return false;
+  std::memcpy(room.data(), message.data(), message.size());
+  commit();
+  return true;
+}
+
+ByteSpan MessageRing::reserve(size_t size) {
+  if (!has_room(size)) return {};
   uint64_t head = head_.load(std::memory_order_relaxed);
-  const size_t record = record_size(message.size());
+  const size_t record = record_size(size);
   if (to_end(head) < record) {
     std::memcpy(at(head), &kWrap, sizeof kWrap);
     head += to_end(head);
   }
-  const auto length = static_cast<uint32_t>(message.size());
+  const auto length = static_cast<uint32_t>(size);
   std::memcpy(at(head), &length, sizeof length);
-  std::memcpy(at(head) + kLengthWord, message.data(), message.size());
-  head_.store(head + record, std::memory_order_release);
-  return true;
+  reserved_ = head + record;
+  return {at(head) + kLengthWord, size};
 }
+
+void MessageRing::commit() { head_.store(reserved_, std::memory_order_release); }
 
 bool MessageRing::empty() const {
   return tail_.load(std::memory_order_acquire) == head_.load(std::memory_order_acquire);
@@ -40,23 +50,36 @@ bool MessageRing::empty() const {
 
 ByteSpan MessageRing::front() {
   uint64_t tail = tail_.load(std::memory_order_relaxed);
-  if (tail == head_.load(std::memory_order_acquire)) return {};
-  uint32_t length;
-  std::memcpy(&length, at(tail), sizeof length);
-  if (length == kWrap) {
-    tail += to_end(tail);
-    tail_.store(tail, std::memory_order_release);
-    std::memcpy(&length, at(tail), sizeof length);
-  }
-  return {at(tail) + kLengthWord, length};
+  const ByteSpan message = at_or_after(tail);
+  tail_.store(tail, std::memory_order_release);
+  return message;
 }
 
 void MessageRing::pop() {
-  const uint64_t tail = tail_.load(std::memory_order_relaxed);
+  read_ = tail_.load(std::memory_order_relaxed);
+  SLUICE_CHECK(!next().empty());  // front() has gone past a wrap
+  release();
+}
+
+ByteSpan MessageRing::next() {
+  read_ = std::max(read_, tail_.load(std::memory_order_relaxed));
+  const ByteSpan message = at_or_after(read_);
+  if (!message.empty()) read_ += record_size(message.size());
+  return message;
+}
+
+void MessageRing::release() { tail_.store(read_, std::memory_order_release); }
+
+// The message at a position, or an empty span at the head; moves the position past a wrap.
+ByteSpan MessageRing::at_or_after(uint64_t& position) const {
+  if (position == head_.load(std::memory_order_acquire)) return {};
   uint32_t length;
-  std::memcpy(&length, at(tail), sizeof length);
-  SLUICE_CHECK(length != kWrap);  // front() has gone past it
-  tail_.store(tail + record_size(length), std::memory_order_release);
+  std::memcpy(&length, at(position), sizeof length);
+  if (length == kWrap) {
+    position += to_end(position);
+    std::memcpy(&length, at(position), sizeof length);
+  }
+  return {at(position) + kLengthWord, length};
 }
 
 size_t MessageRing::drain(ByteSpan into) {

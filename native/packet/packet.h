@@ -32,7 +32,15 @@ enum class DropReason : uint8_t {
 
 // What is decided for a packet. Set once (law 9); `none` until then. A packet that waits for a
 // decision or for a neighbour keeps `none` and gets its verdict when it goes on.
-enum class Verdict : uint8_t { none, forward, deliver, drop };
+// `elsewhere`: another worker has a copy, and gives that its verdict.
+enum class Verdict : uint8_t { none, forward, deliver, drop, elsewhere };
+
+// How a packet came to the worker that has it.
+enum class PacketOrigin : uint8_t {
+  port,
+  handed_over,  // by the worker whose port it came in by, since its flow is here
+  overheard,    // a neighbour message that the other worker answers and counts
+};
 
 enum class GsoType : uint8_t { none, tcp4, tcp6, udp };
 
@@ -76,6 +84,7 @@ struct Packet {
   uint8_t* data = nullptr;  // first byte of the Ethernet header
   uint32_t length = 0;      // bytes of the frame
   PortId in_port = kNoPort;
+  PacketOrigin origin = PacketOrigin::port;
   Verdict verdict = Verdict::none;
   DropReason drop_reason = DropReason::count;
   Offload offload;

@@ -79,10 +79,10 @@ Result<FileDescriptor> load_bpf_program(bpf_prog_type type, std::span<const bpf_
   return error;
 }
 
-Result<FileDescriptor> make_bpf_map(bpf_map_type type, uint32_t entries) {
+Result<FileDescriptor> make_bpf_map(bpf_map_type type, size_t key_size, uint32_t entries) {
   bpf_attr request{};
   request.map_type = type;
-  request.key_size = sizeof(uint32_t);
+  request.key_size = static_cast<uint32_t>(key_size);
   request.value_size = sizeof(uint32_t);
   request.max_entries = entries;
   FileDescriptor map(call_bpf(BPF_MAP_CREATE, request));
@@ -90,13 +90,20 @@ Result<FileDescriptor> make_bpf_map(bpf_map_type type, uint32_t entries) {
   return map;
 }
 
-Status set_bpf_map(int map, uint32_t key, uint32_t value) {
+Status set_bpf_map(int map, ConstByteSpan key, uint32_t value) {
   bpf_attr request{};
   request.map_fd = static_cast<uint32_t>(map);
-  request.key = address_of(&key);
+  request.key = address_of(key.data());
   request.value = address_of(&value);
   if (call_bpf(BPF_MAP_UPDATE_ELEM, request) != 0) return bpf_error("enter into a BPF map", errno);
   return Done{};
+}
+
+void remove_from_bpf_map(int map, ConstByteSpan key) {
+  bpf_attr request{};
+  request.map_fd = static_cast<uint32_t>(map);
+  request.key = address_of(key.data());
+  (void)call_bpf(BPF_MAP_DELETE_ELEM, request);
 }
 
 Result<FileDescriptor> attach_bpf_program(int program, int link_index, BpfHook hook) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 
+#include "base/bytes.h"
 #include "base/result.h"
 #include "port/bpf_instruction.h"
 #include "port/file_descriptor.h"
@@ -20,9 +21,11 @@ namespace sluice {
 Result<FileDescriptor> load_bpf_program(bpf_prog_type type, std::span<const bpf_insn> instructions,
                                         const char* name);
 
-// A map of `entries` 32-bit keys and values.
-Result<FileDescriptor> make_bpf_map(bpf_map_type type, uint32_t entries);
-Status set_bpf_map(int map, uint32_t key, uint32_t value);
+// A map of `entries` keys of `key_size` bytes, and 32-bit values.
+Result<FileDescriptor> make_bpf_map(bpf_map_type type, size_t key_size, uint32_t entries);
+Status set_bpf_map(int map, ConstByteSpan key, uint32_t value);
+// Whether there was such a key or not.
+void remove_from_bpf_map(int map, ConstByteSpan key);
 
 // Where a program is attached to a device.
 enum class BpfHook : uint8_t {

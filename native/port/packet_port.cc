@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "port/ethernet_device.h"
 #include "port/host_error.h"
+#include "port/packet_fanout.h"
 #include "port/packet_socket.h"
 #include "port/sysctl.h"
 #include "port/virtio_header.h"
@@ -53,18 +54,43 @@ void restore_vlan_tag(const tpacket2_hdr& slot, Packet& packet) {
 
 Result<std::unique_ptr<PacketPort>> PacketPort::open(const PortOptions& options,
                                                      const RingShape& shape) {
-  Result<Netns> netns = Netns::open(options.netns);
-  if (!netns.ok()) return netns.error();
-  return netns.value().run([&] { return open_here(netns.value(), options, shape); });
+  auto ports = open_several(options, 1, nullptr, shape);
+  if (!ports.ok()) return ports.error();
+  return std::move(ports.value().front());
 }
 
-Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
-                                                          const PortOptions& options,
-                                                          const RingShape& shape) {
+Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_several(
+    const PortOptions& options, size_t count, const SteeringProgram* program,
+    const RingShape& shape) {
+  Result<Netns> netns = Netns::open(options.netns);
+  if (!netns.ok()) return netns.error();
+  return netns.value().run(
+      [&] { return open_here(netns.value(), options, count, program, shape); });
+}
+
+Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_here(
+    const Netns& netns, const PortOptions& options, size_t count, const SteeringProgram* program,
+    const RingShape& shape) {
   Result<Netlink> netlink = Netlink::open();
   if (!netlink.ok()) return netlink.error();
   Result<LinkInfo> link = find_ethernet_device(netlink.value(), options.device);
   if (!link.ok()) return link.error();
+  std::vector<std::unique_ptr<PacketPort>> ports;
+  while (ports.size() < count) {
+    Result<std::unique_ptr<PacketPort>> port = open_unbound(options, link.value(), shape);
+    if (!port.ok()) return port.error();
+    ports.push_back(std::move(port.value()));
+  }
+  Status taken = ports.front()->take_device(netns, options, link.value(), netlink.value());
+  if (!taken.ok()) return taken.error();
+  Status bound = bind_all(ports, link.value(), program);
+  if (!bound.ok()) return bound.error();
+  return ports;
+}
+
+Result<std::unique_ptr<PacketPort>> PacketPort::open_unbound(const PortOptions& options,
+                                                             const LinkInfo& link,
+                                                             const RingShape& shape) {
   Result<FileDescriptor> socket = open_packet_socket(options.device);
   if (!socket.ok()) return socket.error();
   Status prepared = prepare_to_receive(socket.value().get(), options.device);
@@ -72,15 +98,35 @@ Result<std::unique_ptr<PacketPort>> PacketPort::open_here(const Netns& netns,
   Result<PacketRing> ring =
       PacketRing::make(socket.value().get(), PacketRing::Direction::receive, shape, options.device);
   if (!ring.ok()) return ring.error();
-  Result<PacketSender> sender = PacketSender::open(link.value().index, options.device);
+  Result<PacketSender> sender = PacketSender::open(link.index, options.device);
   if (!sender.ok()) return sender.error();
   std::unique_ptr<PacketPort> port(new PacketPort(
       options, std::move(socket.value()), std::move(ring.value()), std::move(sender.value())));
-  Status taken = port->take_device(netns, options, link.value(), netlink.value());
-  if (!taken.ok()) return taken.error();
-  Status bound = bind_packet_socket(port->socket_.get(), link.value().index, options.device);
-  if (!bound.ok()) return bound.error();
+  port->mac_ = options.mac.value_or(link.mac);
+  port->capabilities_.mtu = static_cast<uint16_t>(std::min<uint32_t>(link.mtu, UINT16_MAX));
   return port;
+}
+
+Status PacketPort::bind_all(const std::vector<std::unique_ptr<PacketPort>>& ports,
+                            const LinkInfo& link, const SteeringProgram* program) {
+  const std::string& device = ports.front()->device_;
+  if (ports.size() == 1) return bind_packet_socket(ports[0]->socket_.get(), link.index, device);
+  PacketFanout fanout(program);
+  for (const auto& port : ports) {
+    const int socket = port->socket_.get();
+    Status held = PacketFanout::hold_back(socket, device);
+    if (!held.ok()) return held;
+    Status bound = bind_packet_socket(socket, link.index, device);
+    if (!bound.ok()) return bound;
+    Status joined = fanout.join(socket, device);
+    if (!joined.ok()) return joined;
+    port->description_ += program != nullptr ? ", steered by program" : ", spread by hash";
+  }
+  for (const auto& port : ports) {
+    Status let_in = PacketFanout::let_in(port->socket_.get(), device);
+    if (!let_in.ok()) return let_in;
+  }
+  return Done{};
 }
 
 PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring,
@@ -100,8 +146,6 @@ PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, Packet
 
 Status PacketPort::take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
                                Netlink& netlink) {
-  mac_ = options.mac.value_or(link.mac);
-  capabilities_.mtu = static_cast<uint16_t>(std::min<uint32_t>(link.mtu, UINT16_MAX));
   Result<bool> shared = host_uses_device(netlink, link, options);
   if (!shared.ok()) return shared.error();
   if (shared.value()) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "port/file_descriptor.h"
 #include "port/frame_buffers.h"
@@ -14,6 +15,7 @@
 #include "port/packet_sender.h"
 #include "port/port.h"
 #include "port/port_options.h"
+#include "port/steering_program.h"
 
 namespace sluice {
 
@@ -37,6 +39,11 @@ class PacketPort : public Port {
  public:
   static Result<std::unique_ptr<PacketPort>> open(const PortOptions& options,
                                                   const RingShape& shape = {});
+  // Several ports that share the frames of the device, as PacketFanout says. The first one settles
+  // with the kernel for all and has to live as long as they.
+  static Result<std::vector<std::unique_ptr<PacketPort>>> open_several(
+      const PortOptions& options, size_t count, const SteeringProgram* program,
+      const RingShape& shape = {});
 
   size_t receive(Instant now, Batch& batch) override;
   void release() override;
@@ -52,9 +59,16 @@ class PacketPort : public Port {
   PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring,
              PacketSender sender);
 
-  static Result<std::unique_ptr<PacketPort>> open_here(const Netns& netns,
-                                                       const PortOptions& options,
-                                                       const RingShape& shape);
+  static Result<std::unique_ptr<PacketPort>> open_unbound(const PortOptions& options,
+                                                          const LinkInfo& link,
+                                                          const RingShape& shape);
+  static Result<std::vector<std::unique_ptr<PacketPort>>> open_here(const Netns& netns,
+                                                                    const PortOptions& options,
+                                                                    size_t count,
+                                                                    const SteeringProgram* program,
+                                                                    const RingShape& shape);
+  static Status bind_all(const std::vector<std::unique_ptr<PacketPort>>& ports,
+                         const LinkInfo& link, const SteeringProgram* program);
   Status take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
                      Netlink& netlink);
   enum class Slot { whole, truncated, missed };

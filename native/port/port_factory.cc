@@ -1,5 +1,6 @@
 #include "port/port_factory.h"
 
+#include <cerrno>
 #include <utility>
 
 #include "port/capture_port.h"
@@ -11,16 +12,31 @@
 namespace sluice {
 namespace {
 
-using OpenedPort = Result<std::unique_ptr<Port>>;
+using OpenedPorts = Result<std::vector<std::unique_ptr<Port>>>;
 
-// The same for every kind of port: Result<unique_ptr<TapPort>> does not turn into it by itself.
+// The same for every kind of port: a vector of TapPorts does not turn into it by itself.
 template <class Kind>
-OpenedPort as_port(Result<std::unique_ptr<Kind>> opened) {
+OpenedPorts as_ports(Result<std::vector<std::unique_ptr<Kind>>> opened) {
   if (!opened.ok()) return opened.error();
-  return std::unique_ptr<Port>(std::move(opened.value()));
+  std::vector<std::unique_ptr<Port>> ports;
+  for (auto& port : opened.value()) ports.push_back(std::move(port));
+  return ports;
 }
 
-OpenedPort open_memory(const PortOptions& options, std::unique_ptr<MemoryPort>* far) {
+OpenedPorts open_xdp(const PortOptions& options, size_t count) {
+  if (count > 1) {
+    return Error{"open " + options.device + " by AF_XDP for " + std::to_string(count) + " workers",
+                 EINVAL, "Use one worker, or a port of kind packet."};
+  }
+  Result<std::unique_ptr<XdpPort>> port = XdpPort::open(options);
+  if (!port.ok()) return port.error();
+  std::vector<std::unique_ptr<Port>> ports;
+  ports.push_back(std::move(port.value()));
+  return ports;
+}
+
+OpenedPorts open_memory(const PortOptions& options, size_t count,
+                        std::vector<std::unique_ptr<MemoryPort>>* far) {
   MemoryPortOptions near_side;
   near_side.name = options.name;
   near_side.mac = options.mac.value_or(MacAddress{{0x02, 0, 0, 0, 0, 0x01}});
@@ -29,30 +45,47 @@ OpenedPort open_memory(const PortOptions& options, std::unique_ptr<MemoryPort>* 
   MemoryPortOptions far_side = near_side;
   far_side.name += "-far";
   far_side.mac.bytes[5] ^= 1;
-  MemoryPort::Pair pair = MemoryPort::make_pair(near_side, far_side);
-  if (far != nullptr) *far = std::move(pair.second);
-  return std::unique_ptr<Port>(std::move(pair.first));
+  std::vector<std::unique_ptr<Port>> ports;
+  for (size_t i = 0; i < count; ++i) {
+    MemoryPort::Pair pair = MemoryPort::make_pair(near_side, far_side);
+    if (far != nullptr) far->push_back(std::move(pair.second));
+    ports.push_back(std::move(pair.first));
+  }
+  return ports;
 }
 
-OpenedPort open_kind(const PortOptions& options, std::unique_ptr<MemoryPort>* far) {
+Status add_capture(const PortOptions& options, size_t index, std::unique_ptr<Port>& port) {
+  std::string path = options.capture;
+  if (index > 0) path.append(1, '.').append(std::to_string(index));
+  Result<std::unique_ptr<PcapngWriter>> writer = PcapngWriter::create(path);
+  if (!writer.ok()) return writer.error();
+  port = std::make_unique<CapturePort>(std::move(port), std::move(writer.value()),
+                                       options.wall_clock_offset);
+  return Done{};
+}
+
+OpenedPorts open_kind(const PortOptions& options, size_t count, const SteeringProgram* program,
+                      std::vector<std::unique_ptr<MemoryPort>>* far) {
   switch (options.kind) {
-    case PortKind::tap: return as_port(TapPort::open(options));
-    case PortKind::packet: return as_port(PacketPort::open(options));
-    case PortKind::xdp: return as_port(XdpPort::open(options));
+    case PortKind::tap: return as_ports(TapPort::open_several(options, count, program));
+    case PortKind::packet: return as_ports(PacketPort::open_several(options, count, program));
+    case PortKind::xdp: return open_xdp(options, count);
     case PortKind::memory: break;
   }
-  return open_memory(options, far);
+  return open_memory(options, count, far);
 }
 
 }  // namespace
 
-OpenedPort open_port(const PortOptions& options, std::unique_ptr<MemoryPort>* far) {
-  OpenedPort opened = open_kind(options, far);
+OpenedPorts open_ports(const PortOptions& options, size_t count, const SteeringProgram* program,
+                       std::vector<std::unique_ptr<MemoryPort>>* far) {
+  OpenedPorts opened = open_kind(options, count, program, far);
   if (!opened.ok() || options.capture.empty()) return opened;
-  Result<std::unique_ptr<PcapngWriter>> writer = PcapngWriter::create(options.capture);
-  if (!writer.ok()) return writer.error();
-  return std::unique_ptr<Port>(std::make_unique<CapturePort>(
-      std::move(opened.value()), std::move(writer.value()), options.wall_clock_offset));
+  for (size_t i = 0; i < count; ++i) {
+    Status captured = add_capture(options, i, opened.value()[i]);
+    if (!captured.ok()) return captured.error();
+  }
+  return opened;
 }
 
 }  // namespace sluice

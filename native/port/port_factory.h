@@ -1,17 +1,23 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "base/result.h"
 #include "port/memory_port.h"
 #include "port/port.h"
 #include "port/port_options.h"
+#include "port/steering_program.h"
 
 namespace sluice {
 
-// Opens the port, with its capture around it if one is asked for. Of kind memory a pair is made,
-// whose far side goes to `far`; without `far`, what is sent is refused and nothing ever arrives.
-Result<std::unique_ptr<Port>> open_port(const PortOptions& options,
-                                        std::unique_ptr<MemoryPort>* far = nullptr);
+// Opens one port on the device for each of `count` workers, in their order, with its capture around
+// it if one is asked for; the files of further workers have their number behind the name. `program`
+// steers, where there is one. The first port has to live as long as the others. Of kind xdp there
+// is one only. Of kind memory pairs are made, whose far sides go to `far`; without `far`, what is
+// sent is refused and nothing ever arrives.
+Result<std::vector<std::unique_ptr<Port>>> open_ports(
+    const PortOptions& options, size_t count = 1, const SteeringProgram* program = nullptr,
+    std::vector<std::unique_ptr<MemoryPort>>* far = nullptr);
 
 }  // namespace sluice

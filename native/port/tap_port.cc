@@ -35,7 +35,8 @@ Error tap_error(const std::string& operation, int error_number, const std::strin
     return {tried, EINVAL,
             "\"" + device +
                 "\" is no name for a TAP device (1 to 15 characters), or a device of "
-                "another kind has it: choose another name."};
+                "another kind has it, or a persistent TAP with one queue where several are wanted: "
+                "choose another name."};
   }
   return host_error(tried, error_number, device);
 }
@@ -52,11 +53,12 @@ Result<FileDescriptor> open_tun() {
 }
 
 // Makes the device and lets each frame be preceded by a virtio-net header.
-Status make_device(int tap, const std::string& device) {
+Status make_device(int tap, const std::string& device, bool several_queues) {
   if (device.empty() || device.size() >= IFNAMSIZ) return tap_error("make TAP", EINVAL, device);
   ifreq request{};
   std::memcpy(request.ifr_name, device.data(), device.size());
   request.ifr_flags = IFF_TAP | IFF_NO_PI | IFF_VNET_HDR;
+  if (several_queues) request.ifr_flags |= IFF_MULTI_QUEUE;
   if (ioctl(tap, TUNSETIFF, &request) != 0) return tap_error("make TAP", errno, device);
   const int header_size = kVirtioHeaderSize;
   if (ioctl(tap, TUNSETVNETHDRSZ, &header_size) != 0) {
@@ -95,38 +97,72 @@ MacAddress derived_mac(MacAddress kernel) {
 }  // namespace
 
 Result<std::unique_ptr<TapPort>> TapPort::open(const PortOptions& options, size_t largest_frame) {
-  Result<Netns> netns = Netns::open(options.netns);
-  if (!netns.ok()) return netns.error();
-  return netns.value().run([&] { return open_here(options, largest_frame); });
+  auto ports = open_several(options, 1, nullptr, largest_frame);
+  if (!ports.ok()) return ports.error();
+  return std::move(ports.value().front());
 }
 
-Result<std::unique_ptr<TapPort>> TapPort::open_here(const PortOptions& options,
-                                                    size_t largest_frame) {
+Result<std::vector<std::unique_ptr<TapPort>>> TapPort::open_several(const PortOptions& options,
+                                                                    size_t count,
+                                                                    const SteeringProgram* program,
+                                                                    size_t largest_frame) {
+  Result<Netns> netns = Netns::open(options.netns);
+  if (!netns.ok()) return netns.error();
+  return netns.value().run([&] { return open_here(options, count, program, largest_frame); });
+}
+
+Result<std::vector<std::unique_ptr<TapPort>>> TapPort::open_here(const PortOptions& options,
+                                                                 size_t count,
+                                                                 const SteeringProgram* program,
+                                                                 size_t largest_frame) {
   Result<Netlink> netlink = Netlink::open();
   if (!netlink.ok()) return netlink.error();
   Result<DeviceDrops> drops = DeviceDrops::open();
   if (!drops.ok()) return drops.error();
+  std::vector<std::unique_ptr<TapPort>> ports;
+  while (ports.size() < count) {
+    Result<std::unique_ptr<TapPort>> port = open_queue(options, count, largest_frame);
+    if (!port.ok()) return port.error();
+    ports.push_back(std::move(port.value()));
+  }
+  TapPort& first = *ports.front();
+  first.drops_.emplace(std::move(drops.value()));
+  if (count > 1) {
+    Status steered = first.steer_by(program);
+    if (!steered.ok()) return steered.error();
+  }
+  Status up = first.set_up_host_side(options, netlink.value());
+  if (!up.ok()) return up.error();
+  for (const auto& port : ports) port->mac_ = first.mac_;
+  return ports;
+}
+
+Result<std::unique_ptr<TapPort>> TapPort::open_queue(const PortOptions& options, size_t count,
+                                                     size_t largest_frame) {
   Result<FileDescriptor> tap = open_tun();
   if (!tap.ok()) return tap.error();
-  Status made = make_device(tap.value().get(), options.device);
+  Status made = make_device(tap.value().get(), options.device, count > 1);
   if (!made.ok()) return made.error();
-  std::unique_ptr<TapPort> port(
-      new TapPort(options, std::move(tap.value()), std::move(drops.value()), largest_frame));
+  std::unique_ptr<TapPort> port(new TapPort(options, std::move(tap.value()), largest_frame));
   Status offloads = port->set_offloads(options.offloads);
   if (!offloads.ok()) return offloads.error();
-  Status up = port->set_up_host_side(options, netlink.value());
-  if (!up.ok()) return up.error();
   return port;
 }
 
-TapPort::TapPort(const PortOptions& options, FileDescriptor tap, DeviceDrops drops,
-                 size_t largest_frame)
+TapPort::TapPort(const PortOptions& options, FileDescriptor tap, size_t largest_frame)
     : name_(options.name),
       device_(options.device),
       tap_(std::move(tap)),
-      drops_(std::move(drops)),
       buffers_(kBatchCapacity, largest_frame) {
   capabilities_.mtu = options.mtu;
+}
+
+Status TapPort::steer_by(const SteeringProgram* program) {
+  description_ += program != nullptr ? ", queues steered by program" : ", queues by hash";
+  if (program == nullptr) return Done{};
+  int descriptor = program->descriptor();
+  if (ioctl(tap_.get(), TUNSETSTEERINGEBPF, &descriptor) == 0) return Done{};
+  return tap_error("steer the queues of TAP", errno, device_);
 }
 
 // TUNSETOFFLOAD says what the kernel may hand to us. What it takes from us it takes in any case;
@@ -152,7 +188,7 @@ Status TapPort::set_offloads(bool wanted) {
 Status TapPort::set_up_host_side(const PortOptions& options, Netlink& netlink) {
   Result<LinkInfo> link = netlink.link(device_);
   if (!link.ok()) return link.error();
-  dropped_before_ = drops_.sent(device_).value_or(0);
+  dropped_before_ = drops_->sent(device_).value_or(0);
   mac_ = options.mac.value_or(derived_mac(link.value().mac));
   if (mac_ == link.value().mac) {
     return Error{"take the MAC address of TAP " + device_, EADDRINUSE,
@@ -223,9 +259,9 @@ size_t TapPort::transmit(Instant, std::span<Packet* const> packets) {
 }
 
 void TapPort::count_missed(Instant now) {
-  if (now < next_count_ || device_gone_) return;
+  if (now < next_count_ || device_gone_ || !drops_) return;
   next_count_ = now + kCountInterval;
-  const std::optional<uint64_t> dropped = drops_.sent(device_);
+  const std::optional<uint64_t> dropped = drops_->sent(device_);
   if (dropped) counters_.rx_missed = *dropped - dropped_before_;
 }
 

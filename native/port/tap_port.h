@@ -2,13 +2,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "port/device_drops.h"
 #include "port/file_descriptor.h"
 #include "port/frame_buffers.h"
 #include "port/port.h"
 #include "port/port_options.h"
+#include "port/steering_program.h"
 
 namespace sluice {
 
@@ -26,6 +29,12 @@ class TapPort : public Port {
   // holds; longer frames are counted as truncated.
   static Result<std::unique_ptr<TapPort>> open(const PortOptions& options,
                                                size_t largest_frame = kMaxFrame);
+  // Several ports, each a queue of the device. The kernel sends by what the program says; without
+  // one, a flow's packets by the queue that its answers came by. The first one counts the kernel's
+  // drops for all.
+  static Result<std::vector<std::unique_ptr<TapPort>>> open_several(
+      const PortOptions& options, size_t count, const SteeringProgram* program,
+      size_t largest_frame = kMaxFrame);
 
   size_t receive(Instant now, Batch& batch) override;
   void release() override {}
@@ -38,10 +47,15 @@ class TapPort : public Port {
   const std::string& description() const override { return description_; }
 
  private:
-  TapPort(const PortOptions& options, FileDescriptor tap, DeviceDrops drops, size_t largest_frame);
+  TapPort(const PortOptions& options, FileDescriptor tap, size_t largest_frame);
 
-  static Result<std::unique_ptr<TapPort>> open_here(const PortOptions& options,
-                                                    size_t largest_frame);
+  static Result<std::vector<std::unique_ptr<TapPort>>> open_here(const PortOptions& options,
+                                                                 size_t count,
+                                                                 const SteeringProgram* program,
+                                                                 size_t largest_frame);
+  static Result<std::unique_ptr<TapPort>> open_queue(const PortOptions& options, size_t count,
+                                                     size_t largest_frame);
+  Status steer_by(const SteeringProgram* program);
   Status set_offloads(bool wanted);
   Status set_up_host_side(const PortOptions& options, Netlink& netlink);
   bool read_frame(uint8_t* frame, Packet& packet);
@@ -52,7 +66,7 @@ class TapPort : public Port {
   std::string description_ = "TAP";
   std::string device_;
   FileDescriptor tap_;
-  DeviceDrops drops_;
+  std::optional<DeviceDrops> drops_;  // of the first queue
   FrameBuffers buffers_;
   PortCapabilities capabilities_;
   PortCounters counters_;

@@ -31,7 +31,7 @@ bool is_final(int error_number) {
 }  // namespace
 
 Result<XdpRedirect> XdpRedirect::attach(int link_index, const std::string& device) {
-  Result<FileDescriptor> map = make_bpf_map(BPF_MAP_TYPE_XSKMAP, 1);
+  Result<FileDescriptor> map = make_bpf_map(BPF_MAP_TYPE_XSKMAP, sizeof(uint32_t), 1);
   if (!map.ok()) return map.error();
   Result<FileDescriptor> program = load_redirect(map.value().get());
   if (!program.ok()) return program.error();
@@ -51,7 +51,8 @@ Result<XdpRedirect> XdpRedirect::attach(int link_index, const std::string& devic
 }
 
 Status XdpRedirect::direct_to(int socket) {
-  return set_bpf_map(map_.get(), 0, static_cast<uint32_t>(socket));
+  constexpr std::array<uint8_t, sizeof(uint32_t)> kFirstQueue{};
+  return set_bpf_map(map_.get(), kFirstQueue, static_cast<uint32_t>(socket));
 }
 
 }  // namespace sluice

@@ -76,14 +76,25 @@ uint8_t ControlLink::add_virtual_server(const AddVsView& message) {
     if (replaces) flows_.virtual_servers().add(before);
     return CsmbError::vs_exists;
   }
-  stack_.add_virtual_address(server.address);
-  if (replaces) stack_.remove_virtual_address(before.address);
+  add_address(server.address);
+  if (replaces) remove_address(before.address);
   // One that comes back keeps the flows that it has.
   if (const auto drained = find_draining(server.id); drained != draining_.end()) {
-    stack_.remove_virtual_address(drained->address);
+    remove_address(drained->address);
     draining_.erase(drained);
   }
   return CsmbError::none;
+}
+
+// Every worker of a team says the same to the program; the last has the final word.
+void ControlLink::add_address(const IpAddress& address) {
+  stack_.add_virtual_address(address);
+  team_.set_own(address, true);
+}
+
+void ControlLink::remove_address(const IpAddress& address) {
+  stack_.remove_virtual_address(address);
+  team_.set_own(address, stack_.owns(address));
 }
 
 // VS-24: no new flows from now on; the old ones have drain_secs, which a second message may change.
@@ -111,7 +122,7 @@ void ControlLink::poll(Instant now) {
   const auto over = [&](const Draining& each) {
     if (now < each.until) return false;
     flows_.remove_virtual_server(now, each.id);
-    stack_.remove_virtual_address(each.address);
+    remove_address(each.address);
     return true;
   };
   draining_.erase(std::remove_if(draining_.begin(), draining_.end(), over), draining_.end());

@@ -5,6 +5,7 @@
 #include "bus/messages.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
+#include "segment/hand_over.h"
 #include "segment/outbox.h"
 #include "stack/stack.h"
 
@@ -14,8 +15,19 @@ namespace sluice {
 // wrong size or wrong sender is counted and harms nothing (CS-14, SSMB-17, 25).
 class ControlLink {
  public:
-  ControlLink(Flows& flows, Stack& stack, Outbox& outbox, Counters& counters)
-      : flows_(flows), stack_(stack), outbox_(outbox), counters_(counters) {}
+  struct Parts {
+    Flows& flows;
+    Stack& stack;
+    Outbox& outbox;
+    Counters& counters;
+    const WorkerTeam& team;
+  };
+  explicit ControlLink(const Parts& parts)
+      : flows_(parts.flows),
+        stack_(parts.stack),
+        outbox_(parts.outbox),
+        counters_(parts.counters),
+        team_(parts.team) {}
 
   // False, and nothing is done, while there is no room for the answer that the message gets.
   bool handle(Instant now, ByteSpan message);
@@ -35,6 +47,8 @@ class ControlLink {
   void handle_ssmb(Instant now, ByteSpan message);
   void handle_csmb(Instant now, ByteSpan message);
   uint8_t add_virtual_server(const AddVsView& message);
+  void add_address(const IpAddress& address);
+  void remove_address(const IpAddress& address);
   uint8_t delete_virtual_server(Instant now, const DeleteVsView& message);
   std::vector<Draining>::iterator find_draining(uint32_t id);
 
@@ -42,6 +56,7 @@ class ControlLink {
   Stack& stack_;
   Outbox& outbox_;
   Counters& counters_;
+  const WorkerTeam& team_;
   std::vector<Draining> draining_;
 };
 

@@ -29,6 +29,10 @@ class Flows {
     FlowTimeouts timeouts;
     uint8_t node = 1;  // 7 bits of every serial
     uint64_t seed = 0;
+    // The cursors of STATE: of our first record, and of the first one of the next worker's table, 0
+    // for none.
+    uint64_t first_cursor = 0;
+    uint64_t cursor_after = 0;
   };
   struct Parts {
     Stack& stack;

@@ -51,6 +51,7 @@ Pipeline::Pipeline(bool forward, const Parts& parts)
       stack_(parts.stack),
       transmitter_(parts.transmitter),
       counters_(parts.counters),
+      hand_over_(parts.hand_over),
       sink_(parts.sink) {}
 
 void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal) {
@@ -58,6 +59,12 @@ void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool i
 }
 
 void Pipeline::process(Instant now, Batch& batch) {
+  parse_batch(batch);
+  count_received(batch);
+  resume(now, batch);
+}
+
+void Pipeline::take_over(Instant now, Batch& batch) {
   parse_batch(batch);
   resume(now, batch);
 }
@@ -74,12 +81,8 @@ void Pipeline::resume(Instant now, Batch& batch) {
 // -- parse
 
 void Pipeline::parse_batch(Batch& batch) {
-  uint64_t segments = 0;
-  uint64_t bytes = 0;
   for (Packet& packet : batch.all()) {
     parse(packet);
-    bytes += packet.length;
-    segments += packet.verdict == Verdict::none ? packet.wire_segments() : 1;
     if (packet.verdict != Verdict::none) continue;
     // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
     if (packet.headers.l3 != EthernetHeader::kSize) {
@@ -93,6 +96,15 @@ void Pipeline::parse_batch(Batch& batch) {
     } else if (dst != ports_[packet.in_port].mac) {
       packet.drop(DropReason::ethernet_other_host);
     }
+  }
+}
+
+void Pipeline::count_received(Batch& batch) {
+  uint64_t segments = 0;
+  uint64_t bytes = 0;
+  for (const Packet& packet : batch.all()) {
+    bytes += packet.length;
+    segments += packet.verdict == Verdict::none ? packet.wire_segments() : 1;
   }
   counters_.raise(Counter::received, batch.count);
   counters_.raise(Counter::received_segments, segments);
@@ -149,6 +161,7 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
     action.leg = flows_.leg_of_any_dscp(packet.key);
     if (action.leg != kNoLeg) return act_on_flow(now, packet, action);
   }
+  if (!hand_over_.alone() && leaves_for_other_worker(packet)) return;
   if (has_signature(packet)) {
     const VirtualServer* server = flows_.virtual_servers().find(packet.key);
     if (server != nullptr) {
@@ -156,7 +169,7 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
       return open_flow(now, packet, server->id, false);
     }
   }
-  if (stack_.is_for_us(packet)) return stack_.deliver(now, packet);
+  if (stack_.is_for_us(packet)) return deliver(now, packet);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
   // Servers also answer what was routed to them, for which there is no flow.
@@ -170,6 +183,24 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   }
   if (!forward_) return packet.drop(DropReason::no_virtual_server);
   route(now, packet, action);
+}
+
+// A packet whose flow, if it has one, is another worker's; ours are looked up before.
+bool Pipeline::leaves_for_other_worker(Packet& packet) {
+  if (packet.origin != PacketOrigin::port || packet.headers.family == 0) return false;
+  if (packet.key.dst.is_multicast()) return false;
+  const uint32_t worker = hand_over_.worker_of(packet, stack_.owns(packet.key.dst));
+  if (worker == hand_over_.own()) return false;
+  hand_over_.give(worker, packet);
+  return true;
+}
+
+void Pipeline::deliver(Instant now, Packet& packet) {
+  if (packet.origin == PacketOrigin::overheard) return stack_.overhear(now, packet);
+  // Any worker may have asked, and each has neighbours of its own.
+  const bool concerns_all = !hand_over_.alone() && Stack::is_neighbor_message(packet);
+  if (concerns_all) hand_over_.share(packet);
+  stack_.deliver(now, packet);
 }
 
 void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
@@ -235,7 +266,7 @@ void Pipeline::dispatch(Instant now, Batch& batch) {
       case Verdict::deliver: counters_.raise(Counter::delivered); break;
       case Verdict::drop: counters_.raise(packet.drop_reason); break;
       case Verdict::none:  // waits for a decision
-        break;
+      case Verdict::elsewhere: break;
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "packet/packet.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
+#include "segment/hand_over.h"
 #include "segment/transmitter.h"
 #include "stack/stack.h"
 
@@ -20,6 +21,7 @@ class Pipeline {
     Stack& stack;
     Transmitter& transmitter;
     Counters& counters;
+    HandOver& hand_over;
     FrameSink& sink;
   };
 
@@ -31,6 +33,8 @@ class Pipeline {
 
   // Frames that a port has just handed out.
   void process(Instant now, Batch& batch);
+  // Frames that other workers have handed over, and counted as received.
+  void take_over(Instant now, Batch& batch);
   // Packets that were parsed before and waited for a decision that has come.
   void resume(Instant now, Batch& batch);
 
@@ -42,6 +46,7 @@ class Pipeline {
   };
 
   void parse_batch(Batch& batch);
+  void count_received(Batch& batch);
   void look_up(const Batch& batch);
   void act(Instant now, Batch& batch);
   void rewrite(Batch& batch);
@@ -49,6 +54,8 @@ class Pipeline {
 
   void act_on_flow(Instant now, Packet& packet, Action& action);
   void act_on_stranger(Instant now, Packet& packet, Action& action);
+  bool leaves_for_other_worker(Packet& packet);
+  void deliver(Instant now, Packet& packet);
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
   void route(Instant now, Packet& packet, Action& action);
   bool may_pass(Packet& packet, NextHop hop, bool routed) const;
@@ -66,6 +73,7 @@ class Pipeline {
   Stack& stack_;
   Transmitter& transmitter_;
   Counters& counters_;
+  HandOver& hand_over_;
   FrameSink& sink_;
   std::array<PortInfo, kMaxPorts> ports_;
   std::array<LegIndex, kBatchCapacity> legs_;  // of the last look-up

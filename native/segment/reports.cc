@@ -125,7 +125,8 @@ void Flows::report_statistics(Instant now) {
 
 void Flows::dump(Instant now, uint64_t cursor, uint16_t max_records) {
   dump_.active = true;
-  dump_.next = cursor < table_.high_water() ? static_cast<PairIndex>(cursor) : 0;
+  const uint64_t from = cursor - options_.first_cursor;
+  dump_.next = from < table_.high_water() ? static_cast<PairIndex>(from) : 0;
   dump_.remaining = max_records == 0 ? UINT32_MAX : max_records;
   continue_dump(now);
 }
@@ -138,18 +139,20 @@ PairIndex Flows::next_to_dump(PairIndex from) const {
   return kNoPair;
 }
 
-// The last record of the table carries next_cursor 0; if there is none at all, one record without
-// a signature does.
+// The last record of the last worker's table carries next_cursor 0; if there is none at all, one
+// record without a signature does.
 void Flows::continue_dump(Instant now) {
   dump_.next = next_to_dump(dump_.next);
   if (dump_.next == kNoPair) {
-    const StateView empty = outbox_.begin<StateView>(0);
+    StateView empty = outbox_.begin<StateView>(0);
+    empty.set_next_cursor(options_.cursor_after);
     dump_.active = !outbox_.put(empty);
     return;
   }
   for (int i = 0; i < kDumpSlice && dump_.active; ++i) {
     const PairIndex next = next_to_dump(dump_.next + 1);
-    if (!dump_one(now, dump_.next, next == kNoPair ? 0 : next)) return;
+    const uint64_t cursor = next == kNoPair ? options_.cursor_after : options_.first_cursor + next;
+    if (!dump_one(now, dump_.next, cursor)) return;
     dump_.next = next;
     --dump_.remaining;
     dump_.active = dump_.remaining > 0 && next != kNoPair;

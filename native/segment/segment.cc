@@ -1,9 +1,12 @@
 #include "segment/segment.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 
 #include "base/clock.h"
 #include "base/entropy.h"
+#include "bus/signature.h"
 #include "port/port_factory.h"
 #include "segment/segment_checks.h"
 
@@ -11,26 +14,74 @@ namespace sluice {
 
 namespace {
 
-Worker::Options worker_options(const SegmentOptions& options) {
+// STATE cursors: the worker in the upper bits, the place in its flow table in the lower.
+constexpr int kCursorBits = 56;
+
+uint64_t first_cursor(uint32_t worker) { return uint64_t{worker} << kCursorBits; }
+
+// Each worker's part of what they share, rounded up. Smaller tables than this serve nobody.
+SegmentLimits share_of(const SegmentLimits& all, uint32_t workers) {
+  constexpr uint32_t kFewest = 16;
+  const auto part = [&](uint32_t limit) {
+    return std::max((limit + workers - 1) / workers, std::min(limit, kFewest));
+  };
+  SegmentLimits own = all;
+  own.flows = part(all.flows);
+  own.waiting_flows = part(all.waiting_flows);
+  own.packet_buffers = part(all.packet_buffers);
+  return own;
+}
+
+Worker::Options worker_options(const SegmentOptions& options, uint32_t index, uint64_t seed) {
   Worker::Options worker;
-  worker.seed = draw_seed();
+  worker.index = index;
+  worker.seed = seed + index;
   worker.forward = options.forward;
-  worker.flows = {options.limits, options.timeouts, options.node, worker.seed};
+  worker.flows = {share_of(options.limits, options.workers), options.timeouts,
+                  static_cast<uint8_t>(options.node + index), worker.seed};
+  worker.flows.first_cursor = first_cursor(index);
+  worker.flows.cursor_after = index + 1 < options.workers ? first_cursor(index + 1) : 0;
   worker.stack.neighbors = options.limits.neighbors;
   // What waits for a decision has the larger part of the pool.
-  worker.stack.held_packets = std::max<size_t>(options.limits.packet_buffers / 4, 1);
+  worker.stack.held_packets = std::max<size_t>(worker.flows.limits.packet_buffers / 4, 1);
   return worker;
+}
+
+Status pin(std::thread& thread, uint32_t cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (cpu < CPU_SETSIZE) CPU_SET(cpu, &set);
+  const int error_number = pthread_setaffinity_np(thread.native_handle(), sizeof set, &set);
+  if (error_number == 0) return Done{};
+  return Error{
+      "run a worker on CPU " + std::to_string(cpu), error_number,
+      "Name CPUs that this process may use (`taskset -p` and /proc/cpuinfo tell), or leave "
+      "`cpus` out."};
 }
 
 }  // namespace
 
+Segment::Member::Member(const SegmentOptions& options, uint32_t index, uint64_t seed,
+                        WorkerTeam& team)
+    : from_control(options.limits.bus_bytes),
+      to_control(options.limits.bus_bytes),
+      worker(worker_options(options, index, seed),
+             {from_control, to_control, counters, port_figures, team}, monotonic_now(),
+             wall_clock_us()) {}
+
 Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
-    : from_control_(options.limits.bus_bytes),
-      to_control_(options.limits.bus_bytes),
+    : node_(options.node),
+      team_(Steering(draw_seed(), options.workers)),
       notify_(std::move(notify)) {
-  const Worker::Shared shared{from_control_, to_control_, counters_, port_figures_};
-  worker_ =
-      std::make_unique<Worker>(worker_options(options), shared, monotonic_now(), wall_clock_us());
+  const uint64_t seed = draw_seed();
+  // Where the kernel takes no program, what it steers to the wrong worker is handed over.
+  if (options.workers > 1) {
+    Result<SteeringProgram> program = SteeringProgram::load(team_.steering());
+    if (program.ok()) team_.steer_by(std::move(program.value()));
+  }
+  for (uint32_t index = 0; index < options.workers; ++index) {
+    members_.push_back(std::make_unique<Member>(options, index, seed, team_));
+  }
 }
 
 Result<std::unique_ptr<Segment>> Segment::start(const SegmentOptions& options,
@@ -40,73 +91,151 @@ Result<std::unique_ptr<Segment>> Segment::start(const SegmentOptions& options,
   std::unique_ptr<Segment> segment(new Segment(options, std::move(notify)));
   Status configured = segment->configure(options);
   if (!configured.ok()) return configured.error();
-  segment->thread_ = std::thread([raw = segment.get()] { raw->run(); });
+  Status running = segment->run(options);
+  if (!running.ok()) return running.error();
   return segment;
 }
 
 Status Segment::configure(const SegmentOptions& options) {
   for (const SegmentPort& wanted : options.ports) {
-    PortOptions port_options = wanted.options;
-    port_options.wall_clock_offset = Duration::microseconds(static_cast<int64_t>(wall_clock_us())) -
-                                     Duration::nanoseconds(monotonic_now().nanoseconds());
-    Result<std::unique_ptr<Port>> port = open_port(port_options);
-    if (!port.ok()) return port.error();
-    port_descriptions_.push_back(port.value()->description());
-    const PortId id = worker_->add_port(std::move(port.value()), wanted.internal);
-    for (const InterfaceAddress& own : wanted.options.addresses) {
-      worker_->stack().add_address(id, own.address, own.prefix_length);
-    }
+    Status added = add_port(wanted);
+    if (!added.ok()) return added;
   }
   port_count_ = options.ports.size();
   for (const SegmentRoute& route : options.routes) {
-    Status added = worker_->stack().add_route(route.to.address, route.to.prefix_length, route.via);
-    if (!added.ok()) return added;
+    for (const auto& member : members_) {
+      Status added =
+          member->worker.stack().add_route(route.to.address, route.to.prefix_length, route.via);
+      if (!added.ok()) return added;
+    }
+  }
+  return Done{};
+}
+
+// Each worker gets a port of its own on the device.
+Status Segment::add_port(const SegmentPort& wanted) {
+  PortOptions options = wanted.options;
+  options.wall_clock_offset = Duration::microseconds(static_cast<int64_t>(wall_clock_us())) -
+                              Duration::nanoseconds(monotonic_now().nanoseconds());
+  Result<std::vector<std::unique_ptr<Port>>> ports =
+      open_ports(options, team_.size(), team_.program());
+  if (!ports.ok()) return ports.error();
+  port_descriptions_.push_back(ports.value().front()->description());
+  for (size_t i = 0; i < members_.size(); ++i) {
+    Worker& worker = members_[i]->worker;
+    const PortId id = worker.add_port(std::move(ports.value()[i]), wanted.internal);
+    for (const InterfaceAddress& own : wanted.options.addresses) {
+      worker.stack().add_address(id, own.address, own.prefix_length);
+    }
+  }
+  for (const InterfaceAddress& own : wanted.options.addresses) team_.set_own(own.address, true);
+  return Done{};
+}
+
+Status Segment::run(const SegmentOptions& options) {
+  for (size_t i = 0; i < members_.size(); ++i) {
+    Member& member = *members_[i];
+    member.thread = std::thread([this, &member] {
+      member.worker.run(stop_, [this] {
+        if (!notified_.exchange(true)) notify_();
+      });
+    });
+    if (i >= options.cpus.size()) continue;
+    Status pinned = pin(member.thread, options.cpus[i]);
+    if (!pinned.ok()) return pinned;
   }
   return Done{};
 }
 
 Segment::~Segment() {
   stop_.store(true);
-  worker_->wake();
-  if (thread_.joinable()) thread_.join();
-}
-
-void Segment::run() {
-  worker_->run(stop_, [this] {
-    if (!notified_.exchange(true)) notify_();
-  });
+  for (const auto& member : members_) {
+    member->worker.wake();
+    if (member->thread.joinable()) member->thread.join();
+  }
 }
 
 size_t Segment::submit(ConstByteSpan messages) {
   size_t taken = 0;
+  uint64_t reached = 0;
   while (taken < messages.size()) {
     const ConstByteSpan rest = messages.subspan(taken);
     const size_t length = message_length(rest);
     const size_t record = length != 0 ? length : rest.size();
     // Too long for any message: the worker counts what it can see of it.
     const size_t shown = length != 0 ? length : std::min(rest.size(), size_t{64});
-    if (!from_control_.push(rest.first(shown))) break;
+    if (!deliver(rest.first(shown), reached)) break;
     taken += record;
   }
-  if (taken > 0) worker_->wake();
+  for (size_t i = 0; i < members_.size(); ++i) {
+    if (reached >> i & 1) members_[i]->worker.wake();
+  }
   return taken;
+}
+
+// A CSMB message to all workers or to none. Adds the workers reached, a bit for each.
+bool Segment::deliver(ConstByteSpan message, uint64_t& reached) {
+  if (message[0] != 0) {
+    const uint32_t worker = worker_for(message);
+    if (!members_[worker]->from_control.push(message)) return false;
+    reached |= uint64_t{1} << worker;
+    return true;
+  }
+  for (const auto& member : members_) {
+    if (!member->from_control.has_room(message.size())) return false;
+  }
+  for (const auto& member : members_) member->from_control.push(message);
+  reached = ~uint64_t{0};
+  return true;
+}
+
+// The worker that asked, by the node in the serial; for a flow that nobody here asked for, the one
+// to which its client's packets come. What cannot be read is counted by the first.
+uint32_t Segment::worker_for(ConstByteSpan message) const {
+  if (members_.size() == 1 || message_length(message) != message.size()) return 0;
+  uint8_t* bytes = const_cast<uint8_t*>(message.data());  // views have setters, too
+  if (message[0] == StateReqView::kCode) {
+    const uint64_t worker = StateReqView(bytes).cursor() >> kCursorBits;
+    return worker < members_.size() ? static_cast<uint32_t>(worker) : 0;
+  }
+  if (message[0] != ReplyView::kCode) return 0;
+  const ReplyView reply(bytes);
+  const uint32_t index = (reply.serial() >> 24 & 0x7f) - node_;
+  if (index < members_.size()) return index;
+  const FlowKey key = load_signature(reply.sig());
+  return team_.steering().worker_of(key.src, key.src_port);
 }
 
 size_t Segment::drain(ByteSpan into) {
   notified_.store(false);
-  return to_control_.drain(into);
+  size_t filled = 0;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    filled += members_[drained_]->to_control.drain(into.subspan(filled));
+    drained_ = (drained_ + 1) % members_.size();
+  }
+  // Another one begins next time: none waits for ever behind a full ring.
+  drained_ = (drained_ + 1) % members_.size();
+  return filled;
 }
 
 size_t Segment::read_counters(std::span<uint64_t> into) const {
   size_t filled = 0;
-  const auto add = [&](uint64_t value) {
-    if (filled < into.size()) into[filled] = value;
+  const auto add = [&](auto read) {
+    uint64_t sum = 0;
+    for (const auto& member : members_) sum += read(*member);
+    // A packet on its way may have been counted by its receiver and not yet by its sender.
+    if (static_cast<int64_t>(sum) < 0) sum = 0;
+    if (filled < into.size()) into[filled] = sum;
     ++filled;
   };
-  for (size_t i = 0; i < Counters::kSize; ++i) add(counters_.read(i));
+  for (size_t i = 0; i < Counters::kSize; ++i) {
+    add([i](const Member& member) { return member.counters.read(i); });
+  }
   for (size_t port = 0; port < port_count_; ++port) {
     for (size_t i = 0; i < PortFigures::kFigures; ++i) {
-      add(port_figures_.read(static_cast<PortId>(port), i));
+      add([&](const Member& member) {
+        return member.port_figures.read(static_cast<PortId>(port), i);
+      });
     }
   }
   return filled;

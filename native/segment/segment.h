@@ -15,6 +15,7 @@
 #include "base/result.h"
 #include "bus/message_ring.h"
 #include "segment/counters.h"
+#include "segment/hand_over.h"
 #include "segment/segment_options.h"
 #include "segment/worker.h"
 
@@ -31,33 +32,48 @@ class Segment {
   // Stops the worker and closes the ports.
   ~Segment();
 
-  // Hands over whole messages, back to back. Returns the bytes taken: fewer when the ring is full.
-  // What does not begin with a message is taken as one invalid message.
+  // Hands over whole messages, back to back. Returns the bytes taken: fewer when a ring is full.
+  // What does not begin with a message is taken as one invalid message. A message about a flow
+  // reaches the worker that has the flow; CSMB messages reach all, and each acknowledges.
   size_t submit(ConstByteSpan messages);
   // Fills `into` with as many whole messages as fit; returns the bytes.
   size_t drain(ByteSpan into);
 
-  // Counters, gauges, drop counters, then seven figures of each port; returns how many there are.
+  // Counters, gauges, drop counters, then seven figures of each port, summed over all workers;
+  // returns how many there are.
   size_t read_counters(std::span<uint64_t> into) const;
   // Port::description() of each port.
   const std::vector<std::string>& port_descriptions() const { return port_descriptions_; }
 
  private:
+  // A worker, and what it shares with the control side.
+  struct Member {
+    Member(const SegmentOptions& options, uint32_t index, uint64_t seed, WorkerTeam& team);
+
+    MessageRing from_control;
+    MessageRing to_control;
+    Counters counters;
+    PortFigures port_figures;
+    Worker worker;
+    std::thread thread;
+  };
+
   Segment(const SegmentOptions& options, std::function<void()> notify);
   Status configure(const SegmentOptions& options);
-  void run();
+  Status add_port(const SegmentPort& wanted);
+  Status run(const SegmentOptions& options);
+  bool deliver(ConstByteSpan message, uint64_t& reached);
+  uint32_t worker_for(ConstByteSpan message) const;
 
-  MessageRing from_control_;
-  MessageRing to_control_;
-  Counters counters_;
-  PortFigures port_figures_;
-  std::unique_ptr<Worker> worker_;
+  const uint8_t node_;
+  WorkerTeam team_;
+  std::vector<std::unique_ptr<Member>> members_;
+  uint32_t drained_ = 0;  // the worker whose messages come first with the next drain()
   size_t port_count_ = 0;
   std::vector<std::string> port_descriptions_;
   std::function<void()> notify_;
   std::atomic<bool> notified_{false};
   std::atomic<bool> stop_{false};
-  std::thread thread_;
 };
 
 }  // namespace sluice

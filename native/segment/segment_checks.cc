@@ -9,6 +9,7 @@
 #include "packet/packet_pool.h"
 #include "port/address_text.h"
 #include "rewrite/tcp_offsets.h"
+#include "segment/hand_over.h"
 #include "stack/ip_prefix.h"
 
 namespace sluice {
@@ -58,7 +59,7 @@ Status check_routes(const SegmentOptions& options) {
 }
 
 // An upper bound of what a segment reserves, all of which MappedArray and `new` take for granted.
-size_t memory_of(const SegmentLimits& limits, size_t ports) {
+size_t memory_of(const SegmentLimits& limits, size_t ports, size_t workers) {
   constexpr size_t kMebibyte = 1 << 20;
   constexpr size_t kFlow = 2 * (sizeof(FlowEntry) + sizeof(FlowAddresses)) + sizeof(FlowPair) +
                            sizeof(TcpOffsets) + 32;  // its share of index and timers
@@ -69,8 +70,9 @@ size_t memory_of(const SegmentLimits& limits, size_t ports) {
   constexpr size_t kRest = 24 * kMebibyte;  // the stack, the worker's thread
   const size_t buffers = limits.packet_buffers;
   return limits.flows * kFlow + buffers * kSmall + (buffers / 100 + 1) * kLarge +
-         limits.waiting_flows * kWaitingFlow + 2 * std::bit_ceil(limits.bus_bytes) + ports * kPort +
-         kRest;
+         limits.waiting_flows * kWaitingFlow +
+         workers * (2 * std::bit_ceil(limits.bus_bytes) + ports * kPort + kRest +
+                    (workers - 1) * WorkerTeam::kRingBytes);
 }
 
 }  // namespace
@@ -84,7 +86,7 @@ Status check_options(const SegmentOptions& options) {
   if (!addresses.ok()) return addresses;
   Status routes = check_routes(options);
   if (!routes.ok()) return routes;
-  const size_t bytes = memory_of(options.limits, options.ports.size());
+  const size_t bytes = memory_of(options.limits, options.ports.size(), options.workers);
   if (can_reserve(bytes)) return Done{};
   return Error{"reserve " + std::to_string(bytes >> 20) + " MiB of memory", ENOMEM,
                "Lower `limits`, or let the process have more memory (ulimit -v, "

@@ -12,7 +12,8 @@ namespace sluice {
 
 // Zero throughout here: the default values are in src/config/defaults.ts, and nowhere else.
 
-// All memory is stated here and reserved at start (law 4).
+// All memory is stated here and reserved at start (law 4). Workers share flows, packets and buffers
+// evenly; each has all the neighbours, and rings of its own.
 struct SegmentLimits {
   uint32_t flows = 0;
   uint32_t waiting_flows = 0;
@@ -43,7 +44,9 @@ struct SegmentRoute {
 };
 
 struct SegmentOptions {
-  uint8_t node = 0;
+  uint8_t node = 0;  // of the first worker; each further one has the next
+  uint32_t workers = 1;
+  std::vector<uint32_t> cpus;  // of each worker, in order; none: the scheduler chooses
   std::vector<SegmentPort> ports;
   std::vector<SegmentRoute> routes;
   bool forward = false;

@@ -1,7 +1,5 @@
 #include "segment/worker.h"
 
-#include <poll.h>
-
 #include <algorithm>
 
 #include "base/clock.h"
@@ -33,8 +31,13 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now, uint64
       transmitter_(shared.counters),
       stack_(options.stack, options.seed ^ 1, pool_, *this),
       flows_(options.flows, {stack_, pool_, outbox_, shared.counters, time_}, now),
-      pipeline_(options.forward, {flows_, stack_, transmitter_, shared.counters, *this}),
-      control_link_(flows_, stack_, outbox_, shared.counters) {}
+      hand_over_(shared.team, options.index, shared.counters),
+      pipeline_(options.forward,
+                {flows_, stack_, transmitter_, shared.counters, hand_over_, *this}),
+      control_link_({flows_, stack_, outbox_, shared.counters, shared.team}),
+      sleeper_(shared.team.sleeper(options.index)) {
+  if (options.index > 0) stack_.leave_announcements_to_others();
+}
 
 PortId Worker::add_port(std::unique_ptr<Port> port, bool internal) {
   SLUICE_CHECK(ports_.size() < kMaxPorts);
@@ -51,11 +54,22 @@ bool Worker::poll(Instant now) {
   now_ = now;
   bool worked = handle_messages(now);
   for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
+  if (!hand_over_.alone()) worked |= take_over(now);
   flows_.poll(now);
   stack_.poll(now);
   control_link_.poll(now);
   publish_figures();
+  hand_over_.wake();
   return worked;
+}
+
+bool Worker::take_over(Instant now) {
+  batch_.count = 0;
+  if (!hand_over_.take(batch_)) return false;
+  pipeline_.take_over(now, batch_);
+  transmitter_.flush(now);
+  hand_over_.release();
+  return true;
 }
 
 bool Worker::receive(Instant now, PortId id) {
@@ -142,37 +156,23 @@ void Worker::give_up(const Packet& packet) { counters_.raise(packet.drop_reason)
 
 void Worker::run(const std::atomic<bool>& stop, const std::function<void()>& notify) {
   while (!stop.load(std::memory_order_relaxed)) {
-    const uint32_t woken = woken_.load();
+    const uint32_t wakes = sleeper_.wakes();
     const Instant now = monotonic_now();
     const bool worked = poll(now);
     if (outbox_.take_news()) notify();
-    if (!worked) sleep(now, woken);
+    if (!worked) sleep(now, wakes);
   }
 }
 
-// In the one order of all sequentially consistent operations, either wake() sees `sleeping_`, or
-// its count of wake-ups is seen here.
-void Worker::sleep(Instant now, uint32_t woken) {
-  sleeping_.store(true);
+void Worker::sleep(Instant now, uint32_t wakes) {
   const Instant until = deadline(now);
-  if (woken_.load() == woken && now < until) {
-    pollfd fds[kMaxPorts + 1];
-    nfds_t count = 0;
-    fds[count++] = {wakeup_.fd(), POLLIN, 0};
-    for (const auto& port : ports_) {
-      if (port->wait_fd() >= 0) fds[count++] = {port->wait_fd(), POLLIN, 0};
-    }
-    const int64_t span = (until - now).nanoseconds();
-    const timespec timeout{span / 1'000'000'000, span % 1'000'000'000};
-    ppoll(fds, count, &timeout, nullptr);
-    if (fds[0].revents != 0) wakeup_.clear();
+  if (until <= now) return;
+  pollfd descriptors[1 + kMaxPorts];
+  size_t count = 1;
+  for (const auto& port : ports_) {
+    if (port->wait_fd() >= 0) descriptors[count++] = {port->wait_fd(), POLLIN, 0};
   }
-  sleeping_.store(false);
-}
-
-void Worker::wake() {
-  woken_.fetch_add(1);
-  if (sleeping_.load()) wakeup_.ring();
+  sleeper_.sleep(wakes, {descriptors, count}, until - now);
 }
 
 }  // namespace sluice

@@ -7,13 +7,13 @@
 #include <memory>
 #include <vector>
 
-#include "base/wakeup.h"
 #include "bus/message_ring.h"
 #include "packet/packet_pool.h"
 #include "port/port.h"
 #include "segment/control_link.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
+#include "segment/hand_over.h"
 #include "segment/outbox.h"
 #include "segment/pipeline.h"
 #include "segment/segment_options.h"
@@ -46,12 +46,14 @@ class Worker final : public FrameSink {
     StackLimits stack;
     bool forward = true;
     uint64_t seed = 0;
+    uint32_t index = 0;  // in its team
   };
   struct Shared {
     MessageRing& from_control;
     MessageRing& to_control;
     Counters& counters;
     PortFigures& ports;
+    WorkerTeam& team;
   };
 
   Worker(const Options& options, const Shared& shared, Instant now, uint64_t wall_us);
@@ -69,7 +71,7 @@ class Worker final : public FrameSink {
   // path, after messages were put into the ring to control.
   void run(const std::atomic<bool>& stop, const std::function<void()>& notify);
   // After a push into the ring from control, from that thread: ends the worker's sleep.
-  void wake();
+  void wake() { sleeper_.wake(); }
 
   // FrameSink
   void originate(PortId port, Packet& frame) override;
@@ -78,10 +80,11 @@ class Worker final : public FrameSink {
 
  private:
   bool receive(Instant now, PortId id);
+  bool take_over(Instant now);
   bool handle_messages(Instant now);
   void resume_released(Instant now);
   void publish_figures();
-  void sleep(Instant now, uint32_t woken);
+  void sleep(Instant now, uint32_t wakes);
 
   Shared shared_;
   Counters& counters_;
@@ -92,14 +95,13 @@ class Worker final : public FrameSink {
   Transmitter transmitter_;
   Stack stack_;
   Flows flows_;
+  HandOver hand_over_;
   Pipeline pipeline_;
   ControlLink control_link_;
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<uint64_t> truncated_;  // of each port, counted so far
   Batch batch_;
-  Wakeup wakeup_;
-  std::atomic<bool> sleeping_{false};
-  std::atomic<uint32_t> woken_{0};
+  Sleeper& sleeper_;
 };
 
 }  // namespace sluice

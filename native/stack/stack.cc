@@ -10,9 +10,9 @@ namespace sluice {
 Stack::Stack(const StackLimits& limits, uint64_t seed, PacketPool& pool, FrameSink& sink)
     : sink_(sink),
       addresses_(seed),
-      neighbors_(limits, seed, pool, *this, sink),
-      arp_(addresses_, neighbors_, sink),
-      discovery_(addresses_, neighbors_, sink) {}
+      neighbors_(limits, seed, pool, *this, sink_),
+      arp_(addresses_, neighbors_, sink_),
+      discovery_(addresses_, neighbors_, sink_) {}
 
 void Stack::add_port(PortId port, const MacAddress& mac, uint16_t mtu) {
   addresses_.add_port(port, mac, mtu);
@@ -37,16 +37,14 @@ Status Stack::add_route(const IpAddress& to, uint8_t prefix_length, const IpAddr
 }
 
 bool Stack::is_for_us(const Packet& packet) const {
-  return packet.headers.ether_type == kEtherTypeArp || NeighborDiscovery::takes(packet) ||
-         (packet.headers.family != 0 && owns(packet.key.dst));
+  return is_neighbor_message(packet) || (packet.headers.family != 0 && owns(packet.key.dst));
 }
 
 void Stack::deliver(Instant now, Packet& packet) {
   const Headers& headers = packet.headers;
   // A tagged frame belongs to another network than our addresses.
   if (headers.l3 != EthernetHeader::kSize) return packet.drop(DropReason::ether_type_unknown);
-  if (headers.ether_type == kEtherTypeArp) return arp_.input(now, packet);
-  if (NeighborDiscovery::takes(packet)) return discovery_.input(now, packet);
+  if (is_neighbor_message(packet)) return answer_neighbor(now, packet);
   if (!owns(packet.key.dst)) {
     return packet.drop(packet.key.dst.is_multicast() ? DropReason::multicast
                                                      : DropReason::no_virtual_server);
@@ -56,6 +54,22 @@ void Stack::deliver(Instant now, Packet& packet) {
   if (headers.fragment) return packet.drop(DropReason::ip_fragment);
   if (is_echo_request(packet)) return answer_echo(addresses_.link(packet.in_port), packet, sink_);
   packet.drop(DropReason::own_address);
+}
+
+bool Stack::is_neighbor_message(const Packet& packet) {
+  return packet.headers.ether_type == kEtherTypeArp || NeighborDiscovery::takes(packet);
+}
+
+void Stack::answer_neighbor(Instant now, Packet& packet) {
+  if (packet.headers.ether_type == kEtherTypeArp) return arp_.input(now, packet);
+  discovery_.input(now, packet);
+}
+
+void Stack::overhear(Instant now, Packet& packet) {
+  sink_.mute(true);
+  answer_neighbor(now, packet);
+  sink_.mute(false);
+  packet.verdict = Verdict::elsewhere;
 }
 
 NextHop Stack::acquire_next_hop(Instant now, const IpAddress& destination, DropReason& why) {
@@ -109,7 +123,7 @@ Instant Stack::deadline() const {
 }
 
 StackCounters Stack::counters() const {
-  return {addresses_.conflicts(), neighbors_.evicted(), neighbors_.held_packets()};
+  return {announces_ ? addresses_.conflicts() : 0, neighbors_.evicted(), neighbors_.held_packets()};
 }
 
 void Stack::solicit(PortId port, const IpAddress& target, const MacAddress* known) {
@@ -122,6 +136,7 @@ void Stack::solicit(PortId port, const IpAddress& target, const MacAddress* know
 
 void Stack::announce_due(Instant now) {
   addresses_.announce_due(now, [this](PortId port, const IpAddress& address) {
+    if (!announces_) return;
     if (address.is_v4()) {
       arp_.announce(port, address);
     } else {

@@ -39,6 +39,8 @@ class Stack : private Solicitor {
   // Configuration. Ports come first, then their addresses, then routes through their subnets.
   // Every address is announced to its link, twice, by the polls that follow its addition.
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
+  // Another worker of the engine announces our addresses, and tells of conflicts about them.
+  void leave_announcements_to_others() { announces_ = false; }
   // An address of the engine itself; its prefix is a connected route.
   void add_address(PortId port, const IpAddress& address, uint8_t prefix_length);
   // An address of virtual servers, counted: it is owned until removed as often as added. Answered
@@ -54,6 +56,11 @@ class Stack : private Solicitor {
   bool is_for_us(const Packet& packet) const;
   // Answers the packet or not, and sets its verdict: deliver or drop. May change its bytes.
   void deliver(Instant now, Packet& packet);
+  // ARP or neighbour discovery.
+  static bool is_neighbor_message(const Packet& packet);
+  // A neighbour message that another worker of the engine delivers: we learn what it says. Sets the
+  // verdict `elsewhere`.
+  void overhear(Instant now, Packet& packet);
 
   // Whether packets are forwarded to a destination at all: not to ourselves (own_address), nor to
   // more than one host (multicast).
@@ -86,7 +93,29 @@ class Stack : private Solicitor {
   void solicit(PortId port, const IpAddress& target, const MacAddress* known) override;
   void announce_due(Instant now);
 
-  FrameSink& sink_;
+  // Lets frames of our own pass, unless it is muted.
+  class Voice final : public FrameSink {
+   public:
+    explicit Voice(FrameSink& sink) : sink_(sink) {}
+    void mute(bool muted) { muted_ = muted; }
+
+    void originate(PortId port, Packet& frame) override {
+      if (!muted_) sink_.originate(port, frame);
+    }
+    void resume(PortId port, std::span<Packet* const> packets) override {
+      sink_.resume(port, packets);
+    }
+    void give_up(const Packet& packet) override { sink_.give_up(packet); }
+
+   private:
+    FrameSink& sink_;
+    bool muted_ = false;
+  };
+
+  void answer_neighbor(Instant now, Packet& packet);
+
+  Voice sink_;
+  bool announces_ = true;
   LocalAddresses addresses_;
   RouteTable routes_;
   NeighborTable neighbors_;

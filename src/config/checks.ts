@@ -217,10 +217,29 @@ function checkVirtualServers(config: ParsedConfig, report: Report): void {
   }
 }
 
+function checkWorkers({ workers, cpus, ports }: ParsedConfig, report: Report): void {
+  if (cpus.length > 0 && cpus.length !== workers) {
+    report(
+      'cpus',
+      `has ${cpus.length} entries for ${workers} workers`,
+      'name one CPU for each worker, or none',
+    )
+  }
+  if (workers === 1) return
+  for (const [name, port] of Object.entries(ports)) {
+    if (port.kind !== 'xdp') continue
+    report(
+      `ports.${name}.kind`,
+      'is xdp, which one worker serves',
+      "set workers to 1, or take the kind 'packet'",
+    )
+  }
+}
+
 export function checkConfig(config: ParsedConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const report: Report = (key, problem, remedy) => issues.push({ key, problem, remedy })
-  for (const check of [checkPorts, checkRoutes, checkPools, checkVirtualServers]) {
+  for (const check of [checkPorts, checkRoutes, checkPools, checkVirtualServers, checkWorkers]) {
     check(config, report)
   }
   return issues

@@ -72,7 +72,7 @@ export interface LimitsConfig {
   readonly packetBuffers?: number
   /** Neighbours at once, on all links: next hops, nodes, clients. Default 4096. */
   readonly neighbors?: number
-  /** Size of each of the two rings between the segments. Default 16 MiB. */
+  /** Size of each of the two rings between a worker and TypeScript. Default 16 MiB. */
   readonly busBytes?: number
 }
 
@@ -102,8 +102,10 @@ export interface SluiceConfig<Pool extends string = string> {
   readonly forward?: boolean
   readonly limits?: LimitsConfig
   readonly timeouts?: TimeoutsConfig
-  /** Only 1 in this version. */
-  readonly workers?: 1
+  /** Threads that move packets, each with its share of the flows; default 1. */
+  readonly workers?: number
+  /** The CPU of each worker, by number; default none: the scheduler chooses, and moves them. */
+  readonly cpus?: readonly number[]
 }
 
 /** Gives a configuration its type: pool names in policies and virtual servers are checked. */

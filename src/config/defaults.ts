@@ -33,6 +33,10 @@ export const timeoutBounds = {
 
 /** As many as a segment has room for (kMaxPorts in native/packet/packet.h). */
 export const mostPorts = 16
+/** A segment numbers its workers in what it has left of seven bits (SSMB-11). */
+export const workerBounds = { min: 1, max: 32, default: 1 } as const
+/** CPU_SETSIZE of glibc. */
+export const cpuBounds = { min: 0, max: 1023 } as const
 export const mtuBounds = { min: 576, max: 65_535, default: 1500 } as const
 /** IFNAMSIZ less the zero byte. */
 export const longestDevice = 15

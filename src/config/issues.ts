@@ -37,18 +37,14 @@ function kindOf(value: unknown): string {
   return article(Array.isArray(value) ? 'list' : typeof value)
 }
 
-/** @param values those that this version has in its place, as far as they can be named */
-function notYet(values: readonly unknown[] = []) {
-  const instead = values.length > 0 ? `take ${values.join(', ')}` : 'take it out'
-  return {
-    problem: 'is not supported by this version yet',
-    remedy: `${instead}; CHANGELOG.md says what each version brings`,
-  }
+const notYet = {
+  problem: 'is not supported by this version yet',
+  remedy: 'take it out; CHANGELOG.md says what each version brings',
 }
 
 function unknownKey(path: Path, key: string, valid: readonly string[]): ConfigIssue {
   const where = formatKey([...path, key])
-  if (isLaterKey(path, key)) return { key: where, ...notYet() }
+  if (isLaterKey(path, key)) return { key: where, ...notYet }
   const nearest = closest(key, valid)
   const remedy =
     nearest && distance(key, nearest) <= Math.max(2, key.length / 3)
@@ -64,7 +60,7 @@ function wrongValue(key: string, value: unknown, values: readonly unknown[]): Co
   return {
     key,
     problem: `is ${JSON.stringify(value)}`,
-    remedy: values.length === 1 ? `only ${values[0]} is possible` : `take ${values.join(', ')}`,
+    remedy: `take ${values.join(', ')}`,
   }
 }
 
@@ -84,9 +80,7 @@ function describe(issue: z.core.$ZodIssue, config: unknown, keysAt: KeysAt): Con
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => unknownKey(path, name, keysAt(issue.path)))
   }
-  if (isLaterValue(path, value)) {
-    return [{ key, ...notYet(issue.code === 'invalid_value' ? issue.values : []) }]
-  }
+  if (isLaterValue(path, value)) return [{ key, ...notYet }]
   switch (issue.code) {
     case 'invalid_type':
       return [wrongType(key, value, issue.expected)]

@@ -30,7 +30,6 @@ const among =
 const laterValues: Readonly<Record<string, (value: unknown) => boolean>> = {
   'pools.*.balance': among('weighted', 'least-bytes'),
   'pools.*.balance.hash': among('cookie', 'header', 'url', 'tls-session'),
-  workers: (value) => Number.isInteger(value) && (value as number) > 1,
 }
 
 /** Records that a user names: their keys are `*` in a pattern. */

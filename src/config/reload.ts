@@ -5,11 +5,11 @@ const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringif
 
 const listenOf = ({ protocol, listen }: ResolvedVirtualServer) => ({ protocol, listen })
 
+const restarting = ['ports', 'routes', 'forward', 'workers', 'cpus', 'limits', 'timeouts'] as const
+
 /** The keys that differ between two configurations and need a new engine. */
 export function restartKeys(before: ResolvedConfig, after: ResolvedConfig): string[] {
-  const parts = (['ports', 'routes', 'forward', 'limits', 'timeouts'] as const).filter(
-    (key) => !sameText(before[key], after[key]),
-  )
+  const parts = restarting.filter((key) => !sameText(before[key], after[key]))
   const old = new Map(before.virtualServers.map((server) => [server.name, server]))
   const next = new Map(after.virtualServers.map((server) => [server.name, server]))
   const names = new Set([...old.keys(), ...next.keys()])

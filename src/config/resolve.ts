@@ -68,6 +68,8 @@ function build(config: ParsedConfig): ResolvedConfig {
     pools,
     virtualServers: Object.entries(config.virtualServers).map(resolveVirtualServer),
     forward: config.forward,
+    workers: config.workers,
+    cpus: config.cpus,
     limits: config.limits,
     timeouts: config.timeouts,
   }

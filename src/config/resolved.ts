@@ -55,6 +55,9 @@ export interface ResolvedConfig {
   readonly pools: readonly ResolvedPool[]
   readonly virtualServers: readonly ResolvedVirtualServer[]
   readonly forward: boolean
+  readonly workers: number
+  /** As many as workers, or none. */
+  readonly cpus: readonly number[]
   readonly limits: Readonly<Record<keyof typeof limitBounds, number>>
   readonly timeouts: Readonly<Record<keyof typeof timeoutBounds, number>>
 }

@@ -16,11 +16,13 @@ import type { Endpoint } from '../endpoint.js'
 import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
 import type { Protocol } from '../policy/new-flow.js'
 import {
+  cpuBounds,
   idleTimeoutBounds,
   limitBounds,
   mtuBounds,
   policyTimeoutBounds,
   timeoutBounds,
+  workerBounds,
 } from './defaults.js'
 import { hostProblem, isBroadcastOf, routedHostProblem } from './host-address.js'
 
@@ -237,7 +239,8 @@ export const schema = z.strictObject({
   forward: z.boolean().default(true),
   limits: boundedObject(limitBounds),
   timeouts: boundedObject(timeoutBounds),
-  workers: z.literal(1).default(1),
+  workers: bounded(workerBounds).default(workerBounds.default),
+  cpus: z.array(bounded(cpuBounds)).default([]),
 })
 
 export type ParsedConfig = z.output<typeof schema>

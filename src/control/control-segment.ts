@@ -61,7 +61,7 @@ export class ControlSegment implements MessageSink {
   constructor({ config, segment, log, now = Date.now }: ControlSegmentOptions) {
     this.#config = config
     this.pools = new Pools(config.pools)
-    this.servers = new VirtualServers(config.virtualServers)
+    this.servers = new VirtualServers(config.virtualServers, config.workers)
     this.ledger = new FlowLedger(config.limits.flows, now)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)

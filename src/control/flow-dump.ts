@@ -8,6 +8,8 @@ import { StateReqView, type StateView } from '../generated/messages.js'
 import type { Session } from './session.js'
 
 const pageRecords = 512
+/** A cursor is the number of a worker, and below it the place in the worker's table. */
+const placeBits = 56
 const answerMs = 5000
 
 interface Dump {
@@ -48,10 +50,11 @@ export class FlowDump {
     if (!dump) return
     if (session) dump.sessions.add(session)
     dump.missing--
-    // The last record of a dump has cursor 0, any other that of the next one.
+    // The last record of a dump has cursor 0, any other that of the next one. A worker's table ends
+    // with the page.
     const cursor = message.nextCursor
     if (cursor === 0n) this.#finish((ended) => ended.resolve([...ended.sessions]))
-    else if (dump.missing === 0) this.#ask(dump, cursor)
+    else if (dump.missing === 0 || isFirst(cursor)) this.#ask(dump, cursor)
   }
 
   stop(error: SluiceError): void {
@@ -76,6 +79,8 @@ export class FlowDump {
     settle(dump)
   }
 }
+
+const isFirst = (cursor: bigint) => BigInt.asUintN(placeBits, cursor) === 0n
 
 function unanswered(): SluiceError {
   return new SluiceError(

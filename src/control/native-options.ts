@@ -7,6 +7,8 @@ export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
   const { timeouts } = config
   return {
     node: 0,
+    workers: config.workers,
+    cpus: [...config.cpus],
     ports: config.ports.map(({ addresses, hostAddresses, ...port }) => ({
       ...port,
       addresses: addresses.map(formatPrefix),

@@ -57,6 +57,8 @@ const errorNames = Object.fromEntries(Object.entries(CsmbError).map(([name, code
 
 interface Announcement {
   readonly server: VirtualServer
+  /** Workers that have not acknowledged it. */
+  missing: number
   resolve(): void
   reject(error: SluiceError): void
 }
@@ -68,7 +70,11 @@ export class VirtualServers {
   #serialGlobal = 0
   #serialAddVs = 0
 
-  constructor(servers: readonly ResolvedVirtualServer[]) {
+  /** @param workers that acknowledge each message */
+  constructor(
+    servers: readonly ResolvedVirtualServer[],
+    private readonly workers: number,
+  ) {
     servers.forEach((settings, i) => {
       this.#byId.set(i + 1, new VirtualServer(i + 1, settings))
     })
@@ -106,7 +112,8 @@ export class VirtualServers {
     message.protocol = protocolNumbers[server.settings.protocol]
     message.idleTimeout = server.idleSeconds
     return new Promise((resolve, reject) => {
-      this.#unacknowledged.set(this.#serialAddVs, { server, resolve, reject })
+      const missing = this.workers
+      this.#unacknowledged.set(this.#serialAddVs, { server, missing, resolve, reject })
     })
   }
 
@@ -114,9 +121,11 @@ export class VirtualServers {
   acknowledge(message: AckView): boolean {
     const announcement = this.#unacknowledged.get(message.refSerial)
     if (message.refType !== AddVsView.code || !announcement) return false
-    this.#unacknowledged.delete(message.refSerial)
-    if (message.errorCode === CsmbError.none) announcement.resolve()
-    else announcement.reject(refusal(announcement.server, message.errorCode))
+    announcement.missing--
+    if (announcement.missing === 0) this.#unacknowledged.delete(message.refSerial)
+    const { server, missing, resolve, reject } = announcement
+    if (message.errorCode !== CsmbError.none) reject(refusal(server, message.errorCode))
+    else if (missing === 0) resolve()
     return true
   }
 

@@ -11,6 +11,7 @@ export const counterNames = [
   'originatedLost',
   'addressConflicts',
   'softwareSegmented',
+  'handedOver',
   'queries',
   'queriesRepeated',
   'replies',
@@ -32,6 +33,7 @@ export const gaugeNames = [
   'waitingFlows',
   'waitingPackets',
   'neighborPackets',
+  'handedPackets',
   'flowEntries',
   'poolBuffers',
 ] as const
@@ -67,6 +69,8 @@ export const counterTexts = {
     'Times another host claimed an address of the engine by ARP or ND',
   softwareSegmented:
     'Super-packets cut in software for a port that cannot',
+  handedOver:
+    'Packets that came to one worker and were given to another, which has their flow',
   queries:
     'QUERY messages sent, without repetitions',
   queriesRepeated:
@@ -103,6 +107,8 @@ export const counterTexts = {
     'Packets that wait for a decision',
   neighborPackets:
     'Packets that wait for a next hop',
+  handedPackets:
+    'Packets on their way from one worker to another',
   flowEntries:
     'Flow entries in use: two of 64 bytes for each plain flow',
   poolBuffers:

@@ -36,6 +36,7 @@ export const dropReasonNames = [
   'waitingDuplicate',
   'waitingExpired',
   'poolExhausted',
+  'handOverFull',
   'transmitFailed',
 ] as const
 
@@ -110,6 +111,8 @@ export const dropReasonTexts = {
     'No decision came in time',
   poolExhausted:
     'No packet buffer left',
+  handOverFull:
+    'The worker that has the flow was too busy to take the packet',
   transmitFailed:
     'The port did not take the packet',
 } as const

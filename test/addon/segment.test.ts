@@ -26,6 +26,8 @@ const memoryPort: NativeSegmentOptions['ports'][number] = {
 
 const options: NativeSegmentOptions = {
   node: 1,
+  workers: 1,
+  cpus: [],
   ports: [memoryPort],
   routes: [{ to: '0.0.0.0/0', via: '10.1.0.254' }],
   forward: false,

@@ -57,6 +57,29 @@ TEST_CASE("SSMB-28 every field is aligned to the lesser of its size and four") {
 #include "bus/messages.def"
 }
 
+TEST_CASE("messages of a ring are read several at once, in place, across its end") {
+  MessageRing ring(4096);
+  for (uint8_t round = 0; round < 200; ++round) {
+    for (uint8_t i = 0; i < 4; ++i) {
+      const ByteSpan room = ring.reserve(300);
+      REQUIRE(room.size() == 300);
+      std::fill(room.begin(), room.end(), static_cast<uint8_t>(round + i));
+      ring.commit();
+    }
+    std::vector<ByteSpan> messages;
+    for (ByteSpan each = ring.next(); !each.empty(); each = ring.next()) messages.push_back(each);
+    REQUIRE(messages.size() == 4);
+    for (uint8_t i = 0; i < 4; ++i) {
+      CHECK(messages[i].front() == static_cast<uint8_t>(round + i));
+      CHECK(messages[i].back() == static_cast<uint8_t>(round + i));
+    }
+    CHECK_FALSE(ring.has_room(3000));
+    ring.release();
+    CHECK(ring.empty());
+  }
+  CHECK(ring.reserve(5000).empty());
+}
+
 TEST_CASE("SSMB-17 CS-14 the length of a message is known by its code, for those a CS may send") {
   uint8_t bytes[256] = {};
   bytes[0] = ReplyView::kCode;

@@ -235,13 +235,13 @@ TEST_CASE("ARCH-08 capture port: a file that is in use or cannot be made is an e
   PortOptions options;
   options.name = "near";
   options.capture = file.path();
-  auto first = open_port(options);
+  auto first = open_ports(options);
   REQUIRE(first.ok());
-  auto second = open_port(options);
+  auto second = open_ports(options);
   REQUIRE_FALSE(second.ok());
   CHECK(second.error().remedy.find("name another") != std::string::npos);
   options.capture = "/nowhere/at/all.pcapng";
-  auto third = open_port(options);
+  auto third = open_ports(options);
   REQUIRE_FALSE(third.ok());
   CHECK(third.error().operation == "write capture /nowhere/at/all.pcapng");
   CHECK_FALSE(third.error().remedy.empty());

@@ -40,7 +40,7 @@ std::string remedy_without_privilege(const TestNamespace& space, const PortOptio
     const pid_t child = fork();
     if (child == 0) {
       if (!drop_capabilities()) _exit(1);
-      const auto opened = open_port(options);
+      const auto opened = open_ports(options);
       if (opened.ok()) _exit(2);
       const std::string remedy = opened.error().remedy;
       _exit(write(ends[1], remedy.data(), remedy.size()) < 0 ? 3 : 0);
@@ -59,25 +59,25 @@ std::string remedy_without_privilege(const TestNamespace& space, const PortOptio
 
 }  // namespace
 
-TEST_CASE("ARCH-08 open_port of kind memory gives both sides") {
+TEST_CASE("ARCH-08 open_ports of kind memory gives both sides") {
   PortOptions options;
   options.name = "near";
   options.mtu = 9000;
   options.offloads = false;
-  std::unique_ptr<MemoryPort> far;
-  auto opened = open_port(options, &far);
+  std::vector<std::unique_ptr<MemoryPort>> far;
+  auto opened = open_ports(options, 1, nullptr, &far);
   REQUIRE(opened.ok());
-  REQUIRE(far != nullptr);
-  Port& near = *opened.value();
+  REQUIRE(far.size() == 1);
+  Port& near = *opened.value().front();
   CHECK(near.name() == "near");
   CHECK(near.capabilities().mtu == 9000);
   CHECK_FALSE(near.capabilities().checksum);
-  CHECK(near.mac() != far->mac());
+  CHECK(near.mac() != far[0]->mac());
   REQUIRE(transmit(near, Instant(), {Bytes(60, 5)}) == 1);
-  CHECK(far->take()->bytes == Bytes(60, 5));
+  CHECK(far[0]->take()->bytes == Bytes(60, 5));
 }
 
-TEST_CASE("ARCH-08 open_port without privilege names the capabilities that it needs") {
+TEST_CASE("ARCH-08 open_ports without privilege names the capabilities that it needs") {
   if (skipped_without("/dev/net/tun")) return;
   TestNamespace space;
   REQUIRE(space.ip("link add e0 up type veth peer name e1"));
@@ -88,17 +88,17 @@ TEST_CASE("ARCH-08 open_port without privilege names the capabilities that it ne
   }
 }
 
-TEST_CASE("ARCH-08 open_port opens the kind that is asked for") {
+TEST_CASE("ARCH-08 open_ports opens the kind that is asked for") {
   if (skipped_without("/dev/net/tun")) return;
   TestNamespace space;
   REQUIRE(space.ip("link add e0 up type veth peer name e1"));
   for (PortOptions options : both_kinds_of_device()) {
     CAPTURE(options.device);
     options.netns = space.path();
-    auto opened = open_port(options);
+    auto opened = open_ports(options);
     REQUIRE(opened.ok());
-    CHECK(opened.value()->name() == options.name);
-    CHECK(opened.value()->wait_fd() >= 0);
+    CHECK(opened.value().front()->name() == options.name);
+    CHECK(opened.value().front()->wait_fd() >= 0);
     CHECK(link_of(space, options.device).up);
   }
 }

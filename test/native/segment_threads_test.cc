@@ -21,7 +21,7 @@ using Bytes = std::vector<uint8_t>;
 // A segment with two memory ports whose far ends are closed, and what it has told.
 class Running {
  public:
-  explicit Running(size_t bus_bytes = 1 << 20) {
+  explicit Running(size_t bus_bytes = 1 << 20, uint32_t workers = 1) {
     SegmentOptions options;
     for (const char* own : {"192.0.2.1", "10.1.0.1"}) {
       SegmentPort port;
@@ -32,6 +32,7 @@ class Running {
     options.timeouts = kTimeouts;
     options.limits = kSmallLimits;
     options.limits.flows = 4096;
+    options.workers = workers;
     options.limits.bus_bytes = bus_bytes;
     auto started = Segment::start(options, [this] {
       const std::lock_guard lock(mutex_);
@@ -65,8 +66,11 @@ class Running {
     return figures[static_cast<size_t>(counter)];
   }
   Segment& segment() { return *segment_; }
+  uint64_t last_cursor() const { return cursors_.back(); }
 
  private:
+  std::vector<uint64_t> cursors_;  // of STATEs, in order
+
   // The first byte of CSMB messages is 0, their type in the second; that of SSMB messages is not.
   void drain() {
     uint8_t room[3000];
@@ -74,6 +78,7 @@ class Running {
       for (size_t at = 0; at < filled;) {
         const uint8_t code = room[at];
         ++told_[code != 0 ? code : 0x100 + room[at + 1]];
+        if (code == StateView::kCode) cursors_.push_back(StateView(room + at).next_cursor());
         at += code == 0                   ? load_be16(room + at + 2)
               : code == StateView::kCode  ? StateView::kSize
               : code == DeleteView::kCode ? DeleteView::kSize
@@ -114,11 +119,11 @@ Bytes delete_vs(uint16_t id) {
 }
 
 // Self-contained: opens a flow without a packet.
-Bytes reply(uint16_t vs, L4Port client_port) {
+Bytes reply(uint16_t vs, L4Port client_port, uint32_t segment = 0x81000000) {
   Bytes bytes(ReplyView::kSize);
   ReplyView message(bytes.data());
   message.set_msg_type(ReplyView::kCode);
-  message.set_serial(0x81000000u + client_port);
+  message.set_serial(segment + client_port);
   store_signature(message.sig(),
                   {ip("192.0.2.10"), ip("192.0.2.100"), client_port, vs, kProtocolTcp, 0});
   message.set_flags(SsmbFlags::route_by_dst);
@@ -162,6 +167,51 @@ TEST_CASE("SSMB-06 messages and answers cross each other for a while, none is lo
   CHECK(running.wait_for(kAck, 1000) == 1000);
   CHECK(running.wait_for(DeleteView::kCode, 500) == 500);
   CHECK(running.counter(Counter::messages_invalid) == 0);
+}
+
+TEST_CASE("SSMB-06 DFS-21 several workers take part in what the control segment says and asks") {
+  constexpr uint32_t kWorkers = 3;
+  Running running(1 << 20, kWorkers);
+  running.submit(add_vs(80));
+  CHECK(running.wait_for(kAck, kWorkers) == kWorkers);
+  Bytes replies;
+  // Of flows that another segment had: their clients' endpoints say whose they are now.
+  for (L4Port port = 1; port <= 1000; ++port) append(replies, reply(80, port, 0xa0000000));
+  running.submit(replies);
+  // Each worker's table in its turn; the cursor of its last record leads to the next one.
+  size_t records = 0;
+  for (uint64_t cursor = 0, worker = 0; worker < kWorkers; ++worker) {
+    Bytes request(StateReqView::kSize);
+    StateReqView view(request.data());
+    view.set_msg_type(StateReqView::kCode);
+    view.set_cursor(cursor);
+    running.submit(request);
+    do {
+      records = running.wait_for(StateView::kCode, records + 1);
+      cursor = running.last_cursor();
+    } while (cursor << 8 != 0);
+    const uint64_t next_worker = cursor >> 56;
+    CHECK(next_worker == (worker + 1) % kWorkers);
+  }
+  CHECK(records == 1000);
+  CHECK(running.counter(Counter::flows_opened) == 1000);
+  running.submit(delete_vs(80));
+  CHECK(running.wait_for(DeleteView::kCode, 1000) == 1000);
+  CHECK(running.wait_for(kAck, 2 * kWorkers) == 2 * kWorkers);
+  CHECK(running.counter(Counter::flows_removed) == 1000);
+}
+
+TEST_CASE("a worker on a CPU that there is not is an error that helps") {
+  SegmentOptions options;
+  options.limits = kSmallLimits;
+  options.timeouts = kTimeouts;
+  options.cpus = {1023};
+  const auto started = Segment::start(options, [] {});
+  REQUIRE_FALSE(started.ok());
+  CHECK(started.error().operation == "run a worker on CPU 1023");
+  CHECK(started.error().remedy.find("cpus") != std::string::npos);
+  options.cpus = {0};
+  CHECK(Segment::start(options, [] {}).ok());
 }
 
 TEST_CASE("CS-14 SSMB-25 what does not begin with a message is one invalid message") {

@@ -278,9 +278,17 @@ test('65 001 virtual servers are one too many', () => {
   })
 })
 
-test('a value that comes later names those that there are', () => {
-  const { remedy } = issuesOf(changed({ workers: 4 })).workers ?? {}
-  expect(remedy).toMatch(/^take 1; CHANGELOG/)
+test.each([
+  ['workers', { workers: 33 }, 'is not a whole number from 1 to 32'],
+  ['cpus[1]', { workers: 2, cpus: [0, -1] }, 'is not a whole number from 0 to 1023'],
+  ['cpus', { workers: 2, cpus: [0] }, 'has 1 entries for 2 workers'],
+  [
+    'ports.outside.kind',
+    { workers: 2, 'ports.outside.kind': 'xdp' },
+    'is xdp, which one worker serves',
+  ],
+])('%s of workers', (key, changes, problem) => {
+  expect(issuesOf(changed(changes))[key]?.problem).toBe(problem)
 })
 
 test('17 ports are one too many', () => {
@@ -336,7 +344,6 @@ const later: [string, Changes][] = [
   [`${ported}.queues`, { [`${ported}.queues`]: 4 }],
   ['limits.bufferMemory', { 'limits.bufferMemory': '256MiB' }],
   ['limits.connections', { 'limits.connections': 1 }],
-  ['workers', { workers: 4 }],
 ]
 
 describe('what later versions bring is refused by name', () => {

@@ -187,7 +187,7 @@ describe('status', () => {
       forwarded: index('forwarded'),
       delivered: index('delivered'),
       dropped,
-      waiting: index('waitingPackets') + index('neighborPackets'),
+      waiting: index('waitingPackets') + index('neighborPackets') + index('handedPackets'),
     })
     const first = names.indexOf(portCounterNames[0])
     expect(status.ports.map(({ counters }) => counters.rxFrames)).toEqual([
@@ -354,6 +354,8 @@ describe('reload', () => {
     ],
     ['forward', { forward: false }],
     ['limits', { limits: { flows: 99 } }],
+    ['workers', { workers: 2 }],
+    ['cpus', { cpus: [0] }],
     [
       'virtualServers.more',
       {

@@ -53,6 +53,7 @@ class TestEngine {
 
   explicit TestEngine(const TestEngineOptions& options = {})
       : options_(options),
+        team_(Steering(options.seed, 1)),
         from_control_(options.limits.bus_bytes),
         to_control_(options.limits.bus_bytes) {
     Worker::Options worker_options;
@@ -61,8 +62,8 @@ class TestEngine {
     worker_options.forward = options.forward;
     worker_options.seed = options.seed;
     worker_ = std::make_unique<Worker>(
-        worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_}, now_,
-        kWallStart);
+        worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_, team_},
+        now_, kWallStart);
     outside_ = join(kOutsideMac, options.outside, false);
     inside_ = join(kInsideMac, options.inside, options.internal_inside);
     worker_->stack().add_address(0, ip("192.0.2.1"), 24);
@@ -345,6 +346,7 @@ class TestEngine {
 
   TestEngineOptions options_;
   Instant now_ = Instant::from_nanoseconds(0);
+  WorkerTeam team_;
   MessageRing from_control_;
   MessageRing to_control_;
   Counters counters_;

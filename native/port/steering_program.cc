@@ -1,0 +1,171 @@
+#include "port/steering_program.h"
+
+#include <arpa/inet.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
+
+#include <cstddef>
+#include <vector>
+
+#include "base/check.h"
+#include "port/bpf_program.h"
+
+namespace sluice {
+namespace {
+
+constexpr uint32_t kOwnAddresses = 4096;
+
+// Where the program keeps things in its memory.
+constexpr int kDestination = -16, kSource = -32;  // as IpAddress
+constexpr int kHeader = -72;                      // of IP, 40 bytes at most
+constexpr int kPorts = -80;                       // source, destination; zero where there are none
+
+using Code = std::vector<bpf_insn>;
+
+void append(Code& code, const Code& more) { code.insert(code.end(), more.begin(), more.end()); }
+
+// r0 = bpf_skb_load_bytes_relative(r6, r2, stack + to, size, from the Ethernet header). Where the
+// network header is, only the kernel's own stack says of what it sends.
+Code load_bytes(int to, int32_t size) {
+  return {bpf::copy(bpf::kR1, bpf::kR6),
+          bpf::copy(bpf::kR3, bpf::kStack),
+          bpf::compute_with(BPF_ADD, bpf::kR3, to),
+          bpf::set(bpf::kR4, size),
+          bpf::set(bpf::kR5, BPF_HDR_START_MAC),
+          bpf::call(BPF_FUNC_skb_load_bytes_relative)};
+}
+
+// The address at kHeader + from goes to `to`, as ::ffff:a.b.c.d.
+Code copy_ipv4(int from, int to) {
+  return {bpf::set(bpf::kR1, 0),
+          bpf::store64(bpf::kStack, to, bpf::kR1),
+          bpf::set(bpf::kR1, static_cast<int32_t>(htonl(0x0000ffff))),
+          bpf::store32(bpf::kStack, to + 8, bpf::kR1),
+          bpf::load32(bpf::kR1, bpf::kStack, kHeader + from),
+          bpf::store32(bpf::kStack, to + 12, bpf::kR1)};
+}
+
+Code copy_ipv6(int from, int to) {
+  return {bpf::load64(bpf::kR1, bpf::kStack, kHeader + from),
+          bpf::store64(bpf::kStack, to, bpf::kR1),
+          bpf::load64(bpf::kR1, bpf::kStack, kHeader + from + 8),
+          bpf::store64(bpf::kStack, to + 8, bpf::kR1)};
+}
+
+// Each leaves the place of the L4 header in r7, its protocol in r8, and in r9 whether it is a
+// fragment. Where the header cannot be read, the first worker has the packet.
+Code read_ipv4() {
+  Code code{bpf::set(bpf::kR2, ETH_HLEN)};
+  append(code, load_bytes(kHeader, 20));
+  append(code, {bpf::skip_if_equal(bpf::kR0, 0, 2), bpf::set(bpf::kR0, 0), bpf::leave()});
+  append(code, copy_ipv4(12, kSource));
+  append(code, copy_ipv4(16, kDestination));
+  append(code,
+         {bpf::load8(bpf::kR7, bpf::kStack, kHeader), bpf::compute_with(BPF_AND, bpf::kR7, 0xf),
+          bpf::compute_with(BPF_LSH, bpf::kR7, 2), bpf::compute_with(BPF_ADD, bpf::kR7, ETH_HLEN),
+          bpf::load8(bpf::kR8, bpf::kStack, kHeader + 9),
+          bpf::load16(bpf::kR9, bpf::kStack, kHeader + 6),
+          bpf::compute_with(BPF_AND, bpf::kR9, htons(0x3fff))});
+  return code;
+}
+
+Code read_ipv6() {
+  Code code{bpf::set(bpf::kR2, ETH_HLEN)};
+  append(code, load_bytes(kHeader, 40));
+  append(code, {bpf::skip_if_equal(bpf::kR0, 0, 2), bpf::set(bpf::kR0, 0), bpf::leave()});
+  append(code, copy_ipv6(8, kSource));
+  append(code, copy_ipv6(24, kDestination));
+  append(code, {bpf::set(bpf::kR7, ETH_HLEN + 40), bpf::load8(bpf::kR8, bpf::kStack, kHeader + 6),
+                bpf::set(bpf::kR9, 0)});
+  return code;
+}
+
+Code read_ports() {
+  Code load{bpf::copy(bpf::kR2, bpf::kR7)};
+  append(load, load_bytes(kPorts, 4));
+  const auto length = static_cast<int16_t>(load.size());
+  Code code{bpf::set(bpf::kR1, 0), bpf::store32(bpf::kStack, kPorts, bpf::kR1),
+            bpf::skip_unless_equal(bpf::kR9, 0, static_cast<int16_t>(length + 2)),
+            bpf::skip_if_equal(bpf::kR8, IPPROTO_TCP, 1),
+            bpf::skip_unless_equal(bpf::kR8, IPPROTO_UDP, length)};
+  append(code, load);
+  return code;
+}
+
+// r1, r2, r3 = upper and lower half of the client's address, and its port
+Code choose_endpoint(int own_addresses) {
+  return {bpf::map_low(bpf::kR1, own_addresses),
+          bpf::map_high(),
+          bpf::copy(bpf::kR2, bpf::kStack),
+          bpf::compute_with(BPF_ADD, bpf::kR2, kDestination),
+          bpf::call(BPF_FUNC_map_lookup_elem),
+          bpf::load64(bpf::kR1, bpf::kStack, kSource),
+          bpf::load64(bpf::kR2, bpf::kStack, kSource + 8),
+          bpf::load16(bpf::kR3, bpf::kStack, kPorts),
+          bpf::skip_unless_equal(bpf::kR0, 0, 3),
+          bpf::load64(bpf::kR1, bpf::kStack, kDestination),
+          bpf::load64(bpf::kR2, bpf::kStack, kDestination + 8),
+          bpf::load16(bpf::kR3, bpf::kStack, kPorts + 2),
+          bpf::from_network16(bpf::kR3)};
+}
+
+// Steering::worker_of, but for the remainder, which the kernel takes.
+Code hash(uint64_t key) {
+  return {bpf::constant_low(bpf::kR4, Steering::kMultiplier),
+          bpf::constant_high(Steering::kMultiplier),
+          bpf::constant_low(bpf::kR5, key),
+          bpf::constant_high(key),
+          bpf::compute(BPF_MUL, bpf::kR1, bpf::kR4),
+          bpf::compute(BPF_XOR, bpf::kR1, bpf::kR2),
+          bpf::compute(BPF_ADD, bpf::kR1, bpf::kR3),
+          bpf::compute(BPF_MUL, bpf::kR1, bpf::kR5),
+          bpf::copy(bpf::kR2, bpf::kR1),
+          bpf::compute_with(BPF_RSH, bpf::kR2, 32),
+          bpf::compute(BPF_XOR, bpf::kR1, bpf::kR2),
+          bpf::compute(BPF_MUL, bpf::kR1, bpf::kR4),
+          bpf::compute_with(BPF_RSH, bpf::kR1, 48),
+          bpf::copy(bpf::kR0, bpf::kR1),
+          bpf::leave()};
+}
+
+Code program_of(const Steering& steering, int own_addresses) {
+  const Code ipv4 = read_ipv4();
+  const Code ipv6 = read_ipv6();
+  const auto beyond_ipv4 = static_cast<int16_t>(ipv4.size() + 1);
+  Code code{bpf::copy(bpf::kR6, bpf::kR1),
+            bpf::load32(bpf::kR7, bpf::kR6, offsetof(__sk_buff, protocol)),
+            bpf::skip_if_equal(bpf::kR7, htons(ETH_P_IP), 3),
+            bpf::skip_if_equal(bpf::kR7, htons(ETH_P_IPV6), static_cast<int16_t>(2 + beyond_ipv4)),
+            bpf::set(bpf::kR0, 0),
+            bpf::leave()};
+  append(code, ipv4);
+  code.push_back(bpf::skip(static_cast<int16_t>(ipv6.size())));
+  append(code, ipv6);
+  append(code, read_ports());
+  append(code, choose_endpoint(own_addresses));
+  append(code, hash(steering.key()));
+  return code;
+}
+
+}  // namespace
+
+Result<SteeringProgram> SteeringProgram::load(const Steering& steering) {
+  Result<FileDescriptor> own =
+      make_bpf_map(BPF_MAP_TYPE_HASH, sizeof(IpAddress::bytes), kOwnAddresses);
+  if (!own.ok()) return own.error();
+  Result<FileDescriptor> program = load_bpf_program(
+      BPF_PROG_TYPE_SOCKET_FILTER, program_of(steering, own.value().get()), "sluice_steer");
+  if (!program.ok()) return program.error();
+  return SteeringProgram(std::move(own.value()), std::move(program.value()));
+}
+
+void SteeringProgram::set_own(const IpAddress& address, bool own) const {
+  if (own) {
+    (void)set_bpf_map(own_addresses_.get(), address.bytes, 1);
+  } else {
+    remove_from_bpf_map(own_addresses_.get(), address.bytes);
+  }
+}
+
+}  // namespace sluice

@@ -1,0 +1,77 @@
+#include "segment/hand_over.h"
+
+#include <cstring>
+
+#include "base/check.h"
+
+namespace sluice {
+
+WorkerTeam::WorkerTeam(const Steering& steering, size_t ring_bytes)
+    : steering_(steering), sleepers_(new Sleeper[steering.workers()]) {
+  SLUICE_CHECK(size() >= 1 && size() <= 64);
+  rings_.resize(size_t{size()} * size());
+  for (uint32_t from = 0; from < size(); ++from) {
+    for (uint32_t to = 0; to < size(); ++to) {
+      if (from != to) rings_[from * size() + to] = std::make_unique<MessageRing>(ring_bytes);
+    }
+  }
+}
+
+void HandOver::give(uint32_t to, Packet& packet) {
+  SLUICE_CHECK(to != own_);
+  if (!copy(to, packet, PacketOrigin::handed_over)) return packet.drop(DropReason::hand_over_full);
+  packet.verdict = Verdict::elsewhere;
+  counters_.raise(Counter::handed_over);
+  counters_.raise(Counter::handed_packets);
+}
+
+void HandOver::share(const Packet& packet) {
+  for (uint32_t to = 0; to < team_.size(); ++to) {
+    if (to != own_) (void)copy(to, packet, PacketOrigin::overheard);
+  }
+}
+
+bool HandOver::copy(uint32_t to, const Packet& packet, PacketOrigin origin) {
+  const ByteSpan room = team_.ring(own_, to).reserve(kFrame + packet.length);
+  if (room.empty()) return false;
+  const Record record{packet.offload, packet.length, packet.in_port, origin};
+  std::memcpy(room.data(), &record, sizeof record);
+  std::memcpy(room.data() + kFrame, packet.data, packet.length);
+  team_.ring(own_, to).commit();
+  given_to_ |= uint64_t{1} << to;
+  return true;
+}
+
+void HandOver::wake() {
+  for (uint32_t to = 0; given_to_ != 0; ++to, given_to_ >>= 1) {
+    if (given_to_ & 1) team_.sleeper(to).wake();
+  }
+}
+
+// From one worker at a time, each in its turn.
+bool HandOver::take(Batch& batch) {
+  for (uint32_t tried = 0; tried < team_.size() && batch.count == 0; ++tried) {
+    taken_from_ = (taken_from_ + 1) % team_.size();
+    if (taken_from_ != own_) take_from(team_.ring(taken_from_, own_), batch);
+  }
+  return batch.count > 0;
+}
+
+void HandOver::take_from(MessageRing& ring, Batch& batch) {
+  while (batch.count < kBatchCapacity) {
+    const ByteSpan message = ring.next();
+    if (message.empty()) return;
+    Record record;
+    std::memcpy(&record, message.data(), sizeof record);
+    Packet& packet = batch.packets[batch.count++];
+    packet = Packet{};
+    packet.data = message.data() + kFrame;
+    packet.length = record.length;
+    packet.offload = record.offload;
+    packet.in_port = record.in_port;
+    packet.origin = record.origin;
+    if (record.origin == PacketOrigin::handed_over) counters_.lower(Counter::handed_packets);
+  }
+}
+
+}  // namespace sluice

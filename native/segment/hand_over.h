@@ -1,0 +1,91 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "bus/message_ring.h"
+#include "packet/packet.h"
+#include "packet/steering.h"
+#include "port/steering_program.h"
+#include "segment/counters.h"
+#include "segment/sleeper.h"
+
+namespace sluice {
+
+// What the workers of a segment share: who has which flows, and a ring from each to each other. The
+// memory of a ring is touched only where packets are handed over.
+class WorkerTeam {
+ public:
+  explicit WorkerTeam(const Steering& steering, size_t ring_bytes = kRingBytes);
+
+  const Steering& steering() const { return steering_; }
+  uint32_t size() const { return steering_.workers(); }
+  MessageRing& ring(uint32_t from, uint32_t to) { return *rings_[from * size() + to]; }
+  Sleeper& sleeper(uint32_t worker) { return sleepers_[worker]; }
+
+  // The kernel steers by this program, where there is one.
+  void steer_by(SteeringProgram program) { program_.emplace(std::move(program)); }
+  const SteeringProgram* program() const { return program_ ? &*program_ : nullptr; }
+  // Tells the program, if there is one, which addresses are the engine's.
+  void set_own(const IpAddress& address, bool own) const {
+    if (program_) program_->set_own(address, own);
+  }
+
+  static constexpr size_t kRingBytes = 2 << 20;  // some 30 super-packets
+
+ private:
+  Steering steering_;
+  std::optional<SteeringProgram> program_;
+  std::vector<std::unique_ptr<MessageRing>> rings_;
+  std::unique_ptr<Sleeper[]> sleepers_;
+};
+
+// Brings packets to the worker that has their flows, where the kernel steered them elsewhere, and
+// neighbour messages to all. One worker's view of its team; whatever is given is copied.
+class HandOver {
+ public:
+  HandOver(WorkerTeam& team, uint32_t own, Counters& counters)
+      : team_(team), own_(own), counters_(counters) {}
+
+  bool alone() const { return team_.size() == 1; }
+  uint32_t own() const { return own_; }
+  uint32_t worker_of(const Packet& packet, bool for_us) const {
+    return team_.steering().worker_of(packet, for_us);
+  }
+
+  // The packet is another's now, or dropped where that one has no room. Sets its verdict.
+  void give(uint32_t to, Packet& packet);
+  // Lets all others know of a neighbour message. Best effort: neighbours repeat themselves.
+  void share(const Packet& packet);
+  // Wakes those that were given something since the last call.
+  void wake();
+
+  // Fills the batch with what one of the others has given, as Port::receive() does, in_port and
+  // origin included. Their bytes are the caller's until release(). False if there is nothing.
+  bool take(Batch& batch);
+  void release() { team_.ring(taken_from_, own_).release(); }
+
+ private:
+  // In front of each frame in a ring.
+  struct Record {
+    Offload offload;
+    uint32_t length;
+    PortId in_port;
+    PacketOrigin origin;
+  };
+  static constexpr size_t kFrame = (sizeof(Record) + kHeadroom + 7) & ~size_t{7};
+
+  bool copy(uint32_t to, const Packet& packet, PacketOrigin origin);
+  void take_from(MessageRing& ring, Batch& batch);
+
+  WorkerTeam& team_;
+  uint32_t own_;
+  Counters& counters_;
+  uint64_t given_to_ = 0;    // a bit for each worker
+  uint32_t taken_from_ = 0;  // whose packets are in hand, or were last
+};
+
+}  // namespace sluice

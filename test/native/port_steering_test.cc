@@ -1,0 +1,160 @@
+// Several ports on one device: each packet comes to the queue that Steering names. The kernel runs
+// the program, on frames that a host puts on the wire.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/random.h"
+#include "packet/parse.h"
+#include "port/steering_program.h"
+#include "port/tap_port.h"
+#include "support/packet_link.h"
+
+using namespace sluice;
+using namespace sluice::test;
+
+namespace {
+
+constexpr uint32_t kQueues = 3;
+
+struct Arrival {
+  size_t queue;
+  Bytes frame;
+};
+
+// Receives from all queues until as many frames with our marks have come. Frames of the kernel's
+// own accord are left out.
+template <class Ports>
+std::vector<Arrival> receive_all_of(Ports& ports, size_t count) {
+  std::vector<Arrival> arrivals;
+  for (const Patience patience; arrivals.size() < count && patience.left();) {
+    for (size_t queue = 0; queue < ports.size(); ++queue) {
+      for (Bytes& frame : receive_all(*ports[queue])) {
+        if (MacAddress::load(&frame[6]) == kMacA) arrivals.push_back({queue, std::move(frame)});
+      }
+    }
+  }
+  return arrivals;
+}
+
+IpAddress random_address(Random& random, bool v4) {
+  if (v4) return IpAddress::v4(0x0a000000 | static_cast<uint32_t>(random.next() & 0xffffff));
+  IpAddress address = ip("2001:db8::");
+  for (size_t i = 8; i < 16; ++i) address.bytes[i] = static_cast<uint8_t>(random.next());
+  return address;
+}
+
+// Every shape of packet that the program reads, or has to let be.
+std::vector<Bytes> packets_between(const IpAddress& a, const IpAddress& b, L4Port port) {
+  const auto from = [&] { return PacketBuilder().eth(kMacA, kMacB).ip(a, b); };
+  return {from().tcp(port, 80).payload(20).build().bytes(),
+          from().udp(port, 53).payload(20).build().bytes(),
+          from().udp(port, 53).payload(64).fragment(0, true).build().bytes(),
+          from().protocol(kProtocolUdp).payload(64).fragment(64, false).build().bytes(),
+          from().icmp(a.is_v4() ? 8 : 128).payload(20).build().bytes(),
+          from().protocol(47).payload(20).build().bytes()};
+}
+
+struct Traffic {
+  std::vector<IpAddress> own = {ip("192.0.2.100"), ip("2001:db8::100")};
+  std::vector<Bytes> frames;
+
+  Traffic() {
+    Random random(7);
+    for (int i = 0; i < 40; ++i) {
+      const IpAddress& service = own[i % 2];
+      const IpAddress client = random_address(random, service.is_v4());
+      const IpAddress server = random_address(random, service.is_v4());
+      const auto port = static_cast<L4Port>(random.next());
+      for (Bytes& frame : packets_between(client, service, port)) frames.push_back(frame);
+      for (Bytes& frame : packets_between(server, client, port)) frames.push_back(frame);
+    }
+  }
+  bool owns(const IpAddress& address) const {
+    return std::find(own.begin(), own.end(), address) != own.end();
+  }
+};
+
+// Sends the traffic by `wire`; each frame has to arrive once, where Steering says.
+template <class Ports>
+void check_steering(const Steering& steering, const Traffic& traffic, Port& wire, Ports& ports) {
+  for (const Bytes& frame : traffic.frames) REQUIRE(transmit(wire, now(), {frame}) == 1);
+  std::vector<size_t> spread(kQueues);
+  const auto arrivals = receive_all_of(ports, traffic.frames.size());
+  CHECK(arrivals.size() == traffic.frames.size());
+  for (const Arrival& arrival : arrivals) {
+    Frame frame(arrival.frame, {});
+    Packet packet = frame.packet();
+    parse(packet);
+    REQUIRE(packet.verdict == Verdict::none);
+    CAPTURE(packet.headers.family);
+    CAPTURE(int{packet.headers.protocol});
+    CHECK(arrival.queue == steering.worker_of(packet, traffic.owns(packet.key.dst)));
+    ++spread[arrival.queue];
+  }
+  for (const size_t share : spread) CHECK(share > traffic.frames.size() / kQueues / 2);
+}
+
+}  // namespace
+
+TEST_CASE("AF_PACKET ports of several workers get what the program steers to each") {
+  if (skipped_without()) return;
+  OneHost link;
+  const Steering steering(0x1234567890abcdef, kQueues);
+  auto program = SteeringProgram::load(steering);
+  if (!program.ok()) {
+    std::printf("SKIPPED: %s: %s\n", program.error().operation.c_str(),
+                program.error().remedy.c_str());
+    return;
+  }
+  const Traffic traffic;
+  for (const IpAddress& own : traffic.own) program.value().set_own(own, true);
+  auto host = open_packet(packet_options(link.host, "h0"));
+  auto ports =
+      PacketPort::open_several(packet_options(link.engine, "e0"), kQueues, &program.value());
+  REQUIRE(ports.ok());
+  CHECK(ports.value()[2]->description().find("steered by program") != std::string::npos);
+  check_steering(steering, traffic, *host, ports.value());
+  // Nothing is learned: after the link was down the sockets stand in the same order.
+  REQUIRE(link.engine.ip("link set e0 down"));
+  REQUIRE(link.engine.ip("link set e0 up"));
+  check_steering(steering, traffic, *host, ports.value());
+}
+
+TEST_CASE("AF_PACKET ports of several workers share the frames without a program, too") {
+  if (skipped_without()) return;
+  OneHost link;
+  auto host = open_packet(packet_options(link.host, "h0"));
+  auto ports = PacketPort::open_several(packet_options(link.engine, "e0"), kQueues, nullptr);
+  REQUIRE(ports.ok());
+  CHECK(ports.value()[0]->description().find("by hash") != std::string::npos);
+  const Traffic traffic;
+  for (const Bytes& frame : traffic.frames) REQUIRE(transmit(*host, now(), {frame}) == 1);
+  CHECK(receive_all_of(ports.value(), traffic.frames.size()).size() == traffic.frames.size());
+}
+
+TEST_CASE("queues of a TAP device get what the program steers to each") {
+  if (skipped_without("/dev/net/tun")) return;
+  const TestNamespace space;
+  const Steering steering(0x1234567890abcdef, kQueues);
+  auto program = SteeringProgram::load(steering);
+  if (!program.ok()) {
+    std::printf("SKIPPED: %s: %s\n", program.error().operation.c_str(),
+                program.error().remedy.c_str());
+    return;
+  }
+  const Traffic traffic;
+  for (const IpAddress& own : traffic.own) program.value().set_own(own, true);
+  PortOptions options;
+  options.name = "taps";
+  options.kind = PortKind::tap;
+  options.device = "tap0";
+  options.netns = space.path();
+  auto ports = TapPort::open_several(options, kQueues, &program.value());
+  REQUIRE(ports.ok());
+  CHECK(ports.value()[1]->mac() == ports.value()[0]->mac());
+  // On the kernel's side of the device, as the host's own stack would send.
+  auto wire = open_packet(packet_options(space, "tap0"));
+  check_steering(steering, traffic, *wire, ports.value());
+}

@@ -1,0 +1,298 @@
+// Several workers of one segment, on virtual time, over memory ports: a packet is handed to the
+// worker that has its flow, and everybody learns of neighbours.
+#include <doctest/doctest.h>
+
+#include <array>
+#include <set>
+
+#include "bus/signature.h"
+#include "support/dialogue.h"
+#include "support/packet_check.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+constexpr uint32_t kWorkers = 3;
+
+// What one worker has: its own side of each device, and its rings.
+struct Member {
+  Member(WorkerTeam& team, uint32_t index)
+      : worker(options(index), {from_control, to_control, counters, figures, team}, Instant(), 0) {
+    for (PortId id = 0; id < 2; ++id) {
+      MemoryPortOptions side{.name = "port",
+                             .mac = id == 0 ? kOutsideMac : kInsideMac,
+                             .capabilities = {true, true, true, true, 1500}};
+      auto [engine_side, wire] = MemoryPort::make_pair(side, side);
+      near[id] = engine_side.get();
+      far[id] = std::move(wire);
+      worker.add_port(std::move(engine_side), id == 1);
+    }
+    for (const char* own : {"192.0.2.1", "10.1.0.1"}) {
+      worker.stack().add_address(own[0] == '1' && own[1] == '9' ? 0 : 1, ip(own), 24);
+    }
+  }
+
+  static Worker::Options options(uint32_t index) {
+    Worker::Options options;
+    options.index = index;
+    options.seed = 1 + index;
+    options.flows = {kSmallLimits, kTimeouts, static_cast<uint8_t>(1 + index), 1 + index};
+    options.stack = {.neighbors = 64, .packets_per_neighbor = 16, .held_packets = 32};
+    return options;
+  }
+
+  MessageRing from_control{1 << 16}, to_control{1 << 16};
+  Counters counters;
+  PortFigures figures;
+  Worker worker;
+  std::array<MemoryPort*, 2> near;
+  std::array<std::unique_ptr<MemoryPort>, 2> far;
+};
+
+class Team {
+ public:
+  explicit Team(size_t ring_bytes = WorkerTeam::kRingBytes)
+      : steering(7, kWorkers), team_(steering, ring_bytes) {
+    for (uint32_t i = 0; i < kWorkers; ++i) members.push_back(std::make_unique<Member>(team_, i));
+    run(Duration::seconds(3));  // announcements
+    for (auto& member : members) {
+      for (const auto& far : member->far) announced += far->discard();
+    }
+    uint8_t bytes[AddVsView::kSize] = {};
+    AddVsView add(bytes);
+    add.set_msg_type(AddVsView::kCode);
+    add.set_msg_length(AddVsView::kSize);
+    add.set_vs_id(kService);
+    add.set_virt_ipaddr(ip("192.0.2.100"));
+    add.set_virt_port(kServicePort);
+    add.set_protocol(kProtocolTcp);
+    for (auto& member : members) REQUIRE(member->from_control.push(bytes));
+    poll();
+    for (auto& member : members) {
+      for (const auto& far : member->far) far->discard();
+    }
+  }
+
+  void poll() {
+    for (bool worked = true; worked;) {
+      worked = false;
+      for (auto& member : members) worked |= member->worker.poll(now_);
+      for (auto& member : members) worked |= answer(*member);
+    }
+  }
+  void run(Duration span) {
+    for (const Instant end = now_ + span; now_ < end; now_ = now_ + Duration::milliseconds(100)) {
+      poll();
+    }
+  }
+  // A frame comes to the queue of one worker.
+  void arrive(uint32_t at, PortId port, PacketBuilder builder) {
+    feed(at, port, builder);
+    poll();
+  }
+  void feed(uint32_t at, PortId port, PacketBuilder builder) {
+    Frame frame = builder.build();
+    const Packet packet = frame.packet();
+    REQUIRE(members[at]->near[port]->inject({packet.data, packet.length}, packet.offload));
+  }
+  // All that left by a port, by whichever worker.
+  std::vector<std::pair<uint32_t, MemoryFrame>> sent(PortId port) {
+    std::vector<std::pair<uint32_t, MemoryFrame>> all;
+    for (uint32_t i = 0; i < kWorkers; ++i) {
+      while (auto frame = members[i]->far[port]->take()) all.emplace_back(i, std::move(*frame));
+    }
+    return all;
+  }
+  uint64_t sum(Counter counter) const {
+    uint64_t all = 0;
+    for (const auto& member : members) all += member->counters.read(counter);
+    return all;
+  }
+  uint64_t dropped() const {
+    uint64_t all = 0;
+    for (const auto& member : members) all += member->counters.dropped();
+    return all;
+  }
+  bool balanced() const {
+    return sum(Counter::received) == sum(Counter::forwarded) + sum(Counter::delivered) + dropped() +
+                                         sum(Counter::waiting_packets) +
+                                         sum(Counter::neighbor_packets) +
+                                         sum(Counter::handed_packets);
+  }
+
+  Steering steering;
+  size_t announced = 0;  // frames at the start
+
+ private:
+  WorkerTeam team_;
+
+ public:
+  std::vector<std::unique_ptr<Member>> members;
+
+ private:
+  // The control segment: every flow goes to one server.
+  bool answer(Member& member) {
+    bool answered = false;
+    while (!member.to_control.empty()) {
+      const ByteSpan message = member.to_control.front();
+      const TestEngine::Bytes bytes(message.begin(), message.end());
+      member.to_control.pop();
+      if (bytes[0] != QueryView::kCode) continue;
+      const auto reply =
+          TestEngine::reply_to(bytes, TestEngine::to_endpoint(ip("10.1.0.11"), kNodePort));
+      answered |= member.from_control.push(reply);
+    }
+    return answered;
+  }
+
+  Instant now_;
+};
+
+const IpAddress kClient = ip("192.0.2.10");
+const IpAddress kVirtual = ip("192.0.2.100");
+const IpAddress kNode = ip("10.1.0.11");
+
+PacketBuilder arp_request(const MacAddress& mac, const IpAddress& sender, const IpAddress& target) {
+  return PacketBuilder()
+      .eth(mac, MacAddress::broadcast())
+      .arp(1, mac, sender, MacAddress{}, target);
+}
+
+// The hosts make themselves known to whichever worker hears them.
+void introduce(Team& team, uint32_t at) {
+  team.arrive(at, 0, arp_request(kClientMac, kClient, ip("192.0.2.1")));
+  team.arrive(at, 1, arp_request(kServerMac, kNode, ip("10.1.0.1")));
+}
+
+PacketBuilder syn(L4Port port) {
+  return PacketBuilder()
+      .eth(kClientMac, kOutsideMac)
+      .ip(kClient, kVirtual)
+      .tcp(port, kServicePort, kTcpSyn);
+}
+PacketBuilder syn_ack(L4Port port) {
+  return PacketBuilder()
+      .eth(kServerMac, kInsideMac)
+      .ip(kNode, kClient)
+      .tcp(kNodePort, port, kTcpSyn | kTcpAck);
+}
+
+}  // namespace
+
+TEST_CASE("a flow has one worker, wherever its packets come in") {
+  Team team;
+  introduce(team, 2);
+  team.sent(0), team.sent(1);
+  std::set<uint32_t> homes;
+  for (L4Port port = 40000; port < 40032; ++port) {
+    const uint32_t home = team.steering.worker_of(kClient, port);
+    homes.insert(home);
+    CAPTURE(port);
+    team.arrive(port % kWorkers, 0, syn(port));
+    const auto to_server = team.sent(1);
+    REQUIRE(to_server.size() == 1);
+    CHECK(to_server[0].first == home);
+    CHECK(Sent(to_server[0].second).key() ==
+          FlowKey{kClient, kNode, port, kNodePort, kProtocolTcp, 0});
+    team.arrive((port + 1) % kWorkers, 1, syn_ack(port));
+    const auto to_client = team.sent(0);
+    REQUIRE(to_client.size() == 1);
+    CHECK(to_client[0].first == home);
+    CHECK(Sent(to_client[0].second).key() ==
+          FlowKey{kVirtual, kClient, kServicePort, port, kProtocolTcp, 0});
+    CHECK(checksum_fault(Sent(to_client[0].second).packet()) == "");
+  }
+  CHECK(homes.size() == kWorkers);
+  CHECK(team.sum(Counter::flows_opened) == 32);
+  CHECK(team.sum(Counter::queries) == 32);
+  CHECK(team.sum(Counter::handed_over) > 30);
+  CHECK(team.sum(Counter::handed_packets) == 0);
+  CHECK(team.balanced());
+}
+
+TEST_CASE("super-packets are handed over whole, in order, with their offload state") {
+  Team team;
+  introduce(team, 0);
+  const L4Port port = 40000;
+  const uint32_t home = team.steering.worker_of(kClient, port);
+  const uint32_t other = (home + 1) % kWorkers;
+  team.arrive(other, 0, syn(port));
+  team.arrive(other, 1, syn_ack(port));
+  team.sent(0), team.sent(1);
+  for (uint32_t i = 0; i < 20; ++i) {
+    team.feed(other, 0,
+              PacketBuilder()
+                  .eth(kClientMac, kOutsideMac)
+                  .ip(kClient, kVirtual)
+                  .tcp(port, kServicePort)
+                  .seq(1000 + i)
+                  .payload(60000)
+                  .gso(1400));
+  }
+  team.poll();
+  const auto sent = team.sent(1);
+  REQUIRE(sent.size() == 20);
+  for (uint32_t i = 0; i < 20; ++i) {
+    Sent each(sent[i].second);
+    CHECK(sent[i].first == home);
+    CHECK(each.packet().offload.gso_size == 1400);
+    CHECK(TcpHeader(each.packet().at(each.packet().headers.l4)).seq().raw() == 1000 + i);
+    CHECK(checksum_fault(each.packet()) == "");
+  }
+  CHECK(team.balanced());
+}
+
+TEST_CASE("what a busy worker has no room for is dropped and counted") {
+  Team team(64 << 10);
+  introduce(team, 0);
+  const L4Port port = 40000;
+  const uint32_t home = team.steering.worker_of(kClient, port);
+  Member& other = *team.members[(home + 1) % kWorkers];
+  for (int i = 0; i < 400; ++i) {
+    team.feed((home + 1) % kWorkers, 0, syn(port).payload(1000));
+    other.worker.poll(Instant() + Duration::seconds(4));
+  }
+  const uint64_t full = other.counters.read(DropReason::hand_over_full);
+  CHECK(full > 300);
+  CHECK(other.counters.read(Counter::handed_over) == 400 - full);
+  CHECK(team.sum(Counter::handed_packets) == 400 - full);
+  CHECK(team.balanced());
+  team.poll();
+  CHECK(team.sum(Counter::handed_packets) == 0);
+  CHECK(team.balanced());
+}
+
+TEST_CASE("DFS-24 what one worker hears of neighbours all know, and one alone answers") {
+  Team team;
+  CHECK(team.announced == 2 * 2);  // two addresses, twice, by the first worker
+  team.arrive(1, 0, arp_request(kClientMac, kClient, ip("192.0.2.1")));
+  const auto answers = team.sent(0);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].first == 1);
+  // Each worker asks for the server when it needs it; the answer comes to another one.
+  for (L4Port port = 40000; port < 40016; ++port) team.arrive(0, 0, syn(port));
+  std::set<uint32_t> askers;
+  for (const auto& [worker, frame] : team.sent(1)) askers.insert(worker);
+  CHECK(askers.size() == kWorkers);
+  CHECK(team.sum(Counter::neighbor_packets) == 16);
+  team.arrive(0, 1,
+              PacketBuilder()
+                  .eth(kServerMac, kInsideMac)
+                  .arp(2, kServerMac, kNode, kInsideMac, ip("10.1.0.1")));
+  CHECK(team.sent(1).size() == 16);
+  CHECK(team.sum(Counter::neighbor_packets) == 0);
+  CHECK(team.balanced());
+}
+
+TEST_CASE("DFS-24 a conflict about an address is told once") {
+  Team team;
+  team.arrive(2, 0, arp_request(kClientMac, ip("192.0.2.1"), ip("192.0.2.1")));
+  CHECK(team.sum(Counter::address_conflicts) == 1);
+  std::set<uint32_t> defenders;
+  for (const auto& [worker, frame] : team.sent(0)) defenders.insert(worker);
+  CHECK(defenders == std::set<uint32_t>{0});
+}
+
+}  // namespace sluice
