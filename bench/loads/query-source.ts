@@ -16,6 +16,7 @@ export class QuerySource extends FakeSegment {
   decided = 0
   readonly #queries = Buffer.alloc(FLOWS * QueryView.size)
   readonly #deletes = Buffer.alloc(FLOWS * DeleteView.size)
+  #asked: QueryView | undefined
   #begun = 0
   #ended = 0
   #until = 0
@@ -60,14 +61,25 @@ export class QuerySource extends FakeSegment {
       this.#over()
       return 0
     }
+    const asked = this.#viewOf(into)
+    const now = Math.floor((performance.timeOrigin + performance.now()) * 1000)
     let at = 0
     while (at + QueryView.size + DeleteView.size <= into.length) {
+      asked.at = at
       at += copy(this.#queries, this.#begun++ % FLOWS, QueryView.size, into, at)
+      asked.timestampNumber = now
       if (this.#begun - this.#ended > LIVE) {
         at += copy(this.#deletes, this.#ended++ % FLOWS, DeleteView.size, into, at)
       }
     }
     return at
+  }
+
+  #viewOf(into: Uint8Array): QueryView {
+    if (this.#asked?.view.buffer !== into.buffer) {
+      this.#asked = new QueryView(new DataView(into.buffer, into.byteOffset, into.byteLength))
+    }
+    return this.#asked
   }
 }
 

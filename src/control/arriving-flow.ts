@@ -1,42 +1,64 @@
-/** The new flow that a policy sees. Endpoints are decoded when they are asked for. */
+/**
+ * The new flow that a policy sees. Endpoints are decoded when they are asked for. One object shows one
+ * flow after the other, unless somebody keeps it (`NewFlow`).
+ */
 import type { Endpoint } from '../endpoint.js'
 import type { ActivityRanking, NewFlow, PoolFigures, Protocol } from '../policy/new-flow.js'
-import type { Session } from './session.js'
-import { destinationOf, sourceOf } from './signature.js'
+import { destinationOf, signatureWords, sourceOf, tosOf } from './signature.js'
 import type { VirtualServer } from './virtual-servers.js'
 
 export class ArrivingFlow implements NewFlow {
-  readonly #session: Session
-  readonly #server: VirtualServer
+  readonly #signature = new Int32Array(signatureWords)
+  #server: VirtualServer | undefined
   #client: Endpoint | undefined
   #destination: Endpoint | undefined
+  #openedAt = 0
+  pools: Readonly<Record<string, PoolFigures>> = {}
 
-  constructor(
-    session: Session,
+  constructor(readonly activity: ActivityRanking) {}
+
+  show(
+    signature: Int32Array,
     server: VirtualServer,
-    readonly dscp: number,
-    readonly pools: Readonly<Record<string, PoolFigures>>,
-    readonly activity: ActivityRanking,
-  ) {
-    this.#session = session
+    openedAt: number,
+    pools: Readonly<Record<string, PoolFigures>>,
+  ): this {
+    this.#signature.set(signature)
     this.#server = server
+    this.#client = undefined
+    this.#destination = undefined
+    this.#openedAt = openedAt
+    this.pools = pools
+    return this
   }
 
   get client(): Endpoint {
-    this.#client ??= sourceOf(this.#session.signature)
+    this.#client ??= sourceOf(this.#signature)
     return this.#client
   }
   get destination(): Endpoint {
-    this.#destination ??= destinationOf(this.#session.signature)
+    this.#destination ??= destinationOf(this.#signature)
     return this.#destination
   }
   get protocol(): Protocol {
-    return this.#server.settings.protocol
+    return this.#shown.settings.protocol
+  }
+  get dscp(): number {
+    return tosOf(this.#signature) >> 2
   }
   get virtualServer(): string {
-    return this.#server.name
+    return this.#shown.name
   }
   get openedAt(): number {
-    return this.#session.openedAt
+    return this.#openedAt
+  }
+
+  copy(): NewFlow {
+    const copy = new ArrivingFlow(this.activity)
+    return copy.show(this.#signature, this.#shown, this.#openedAt, this.pools)
+  }
+
+  get #shown(): VirtualServer {
+    return this.#server as VirtualServer
   }
 }

@@ -22,12 +22,14 @@ import { ArrivingFlow } from './arriving-flow.js'
 import { type Choice, Decider } from './decider.js'
 import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
+import { reportFlow } from './flow-report.js'
+import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import { Pools } from './pools.js'
 import { protocolNumbers } from './protocol.js'
+import { Question } from './question.js'
 import { QuestionAge } from './question-age.js'
 import { ReplyWriter } from './reply-writer.js'
-import { type Serial, type Session, type SessionFlow, serialOf } from './session.js'
-import { protocolOf, readSignature, type Signature } from './signature.js'
+import { protocolOf, sameSession } from './signature.js'
 import type { BusCounters, DecisionCounters, FlowRecord } from './status.js'
 import { type VirtualServer, VirtualServers } from './virtual-servers.js'
 
@@ -53,6 +55,11 @@ export class ControlSegment implements MessageSink {
   readonly #replies: ReplyWriter
   readonly #dump: FlowDump
   readonly #age = new QuestionAge()
+  readonly #question = new Question()
+  readonly #view: FlowView
+  #arriving: ArrivingFlow
+  /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
+  readonly #asking = new Map<FlowId, ArrivingFlow>()
   #config: ResolvedConfig
   #sweeper: NodeJS.Timeout | undefined
   #stale = 0
@@ -65,7 +72,9 @@ export class ControlSegment implements MessageSink {
     this.ledger = new FlowLedger(config.limits.flows, now)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
-    this.#replies = new ReplyWriter(this.#channel.writer)
+    this.#replies = new ReplyWriter(this.#channel.writer, this.ledger)
+    this.#view = this.ledger.view()
+    this.#arriving = new ArrivingFlow(this.ledger)
     this.#dump = new FlowDump(this.#channel)
   }
 
@@ -110,7 +119,12 @@ export class ControlSegment implements MessageSink {
 
   /** The live flows, their counts asked for now. */
   async flows(): Promise<FlowRecord[]> {
-    return (await this.#dump.run()).map((session) => session.report())
+    const records: FlowRecord[] = []
+    for (const session of await this.#dump.run()) {
+      // It may have ended meanwhile.
+      if (this.#view.at(session).state !== SessionState.free) records.push(reportFlow(this.#view))
+    }
+    return records
   }
 
   get decisions(): DecisionCounters {
@@ -122,37 +136,41 @@ export class ControlSegment implements MessageSink {
   }
 
   query(message: QueryView): void {
-    const signature = readSignature(this.#channel.received, message.sig.at)
-    const flow = this.ledger.flow(serialOf(message))
-    if (flow?.signature === signature) {
-      this.#answer(flow)
-      return
+    const { signature, serial } = this.#question.read(message)
+    const flow = this.ledger.flow(serial)
+    if (flow !== noFlow) {
+      const { words, signatureAt } = this.#view.at(flow)
+      if (sameSession(words, signatureAt, signature)) {
+        this.#answer(flow)
+        return
+      }
+      // Serials come round: the flow that had this one is gone in the data flow segment.
+      this.ledger.endFlow(flow)
     }
-    // Serials come round: the flow that had this one is gone in the data flow segment.
-    if (flow) this.ledger.endFlow(flow)
     const session = this.#known(message, signature)
-    if (session) this.#resume(session, signature, message)
-    else this.#open(signature, message)
+    if (session !== noFlow) this.#resume(session)
+    else this.#open(message)
   }
 
   delete(message: DeleteView): void {
-    const flow = this.#flowOf(serialOf(message))
-    if (!flow) return
+    const flow = this.#flowOf(message)
+    if (flow === noFlow) return
     this.ledger.update(flow, message.cnt)
     if (message.reason === EndReason.overflow) this.#evict(flow)
     else this.ledger.endFlow(flow)
   }
 
   stats(message: StatsView): void {
-    const flow = this.#flowOf(serialOf(message))
-    if (flow) this.ledger.update(flow, message.cnt)
+    const flow = this.#flowOf(message)
+    if (flow !== noFlow) this.ledger.update(flow, message.cnt)
   }
 
   state(message: StateView): void {
-    const flow = this.ledger.flow(serialOf(message))
-    if (flow) this.ledger.update(flow, message.cnt)
-    if (message.errorCode !== SsmbError.evicted) this.#dump.take(message, flow?.session)
-    else if (flow) this.#evict(flow)
+    const flow = this.ledger.flow(message.serial | 0)
+    if (flow !== noFlow) this.ledger.update(flow, message.cnt)
+    if (message.errorCode !== SsmbError.evicted) {
+      this.#dump.take(message, flow === noFlow ? noFlow : this.#view.at(flow).session)
+    } else if (flow !== noFlow) this.#evict(flow)
     else this.#stale++
   }
 
@@ -160,45 +178,46 @@ export class ControlSegment implements MessageSink {
     if (!this.servers.acknowledge(message)) this.#stale++
   }
 
-  /** The flow of a serial; a message that has none is stale (SSMB-13). */
-  #flowOf(serial: Serial): SessionFlow | undefined {
-    const flow = this.ledger.flow(serial)
-    if (!flow) this.#stale++
+  /** The flow of a message's serial; a message that has none is stale (SSMB-13). */
+  #flowOf(message: { readonly serial: number }): FlowId {
+    const flow = this.ledger.flow(message.serial | 0)
+    if (flow === noFlow) this.#stale++
     return flow
   }
 
   /** The session that a new flow belongs to (FLOWLIFE-17), from either side. */
-  #known(message: QueryView, signature: Signature): Session | undefined {
+  #known(message: QueryView, signature: Int32Array): FlowId {
     const session = this.ledger.session(signature)
     if (message.reason !== QueryReason.open) {
-      return session ?? this.ledger.sessionOfServer(signature, this.servers)
+      return session !== noFlow ? session : this.ledger.sessionOfServer(signature, this.servers)
     }
+    if (session === noFlow) return noFlow
     // A SYN with the same number is the same SYN again; another one opens another session (DFS-20).
-    if (session?.initialSequence === (message.tcpSeq | 0)) return session
-    if (session) this.ledger.supersede(session, message.sig.tos)
-    return undefined
+    if (this.#view.at(session).sequence === (message.tcpSeq | 0)) return session
+    this.ledger.supersede(session, signature)
+    return noFlow
   }
 
   /** A flow of a session that is known. While that waits for its decision there is none to resume. */
-  #resume(session: Session, signature: Signature, message: QueryView): void {
-    if (session.state !== 'deciding') this.#decisions.resumed++
-    this.#answer(this.ledger.join(session, signature, message))
+  #resume(session: FlowId): void {
+    if (this.#view.at(session).state !== SessionState.deciding) this.#decisions.resumed++
+    this.#answer(this.ledger.join(session, this.#question))
   }
 
-  #open(signature: Signature, message: QueryView): void {
+  #open(message: QueryView): void {
     const server = this.servers.get(message.vsId)
     if (server && message.reason !== QueryReason.midSession) {
       if (this.#comesLate(message)) this.#decisions.late++
-      else this.#decide(server, this.#enter(signature, message, server).session)
+      else this.#decide(server, message)
     } else if (server) {
       // The middle of a session that nobody here opened: its server would not know it either.
       this.#decisions.unknown++
       this.#replies.refuseStranger(message, 'reset')
     } else if (message.vsId === 0 && this.#config.forward) {
-      const flow = this.#enter(signature, message, null)
+      const session = this.#enter(message, null)
       this.#decisions.routed++
-      this.ledger.assign(flow.session, null)
-      this.#answer(flow)
+      this.ledger.assign(session, null)
+      this.#answer(session)
     } else {
       this.#decisions.unknown++
       this.#replies.unknown(message)
@@ -213,46 +232,64 @@ export class ControlSegment implements MessageSink {
     return this.#age.of(message) > lateMs && this.#channel.backlogged
   }
 
-  #enter(signature: Signature, message: QueryView, server: VirtualServer | null): SessionFlow {
+  #enter(message: QueryView, server: VirtualServer | null): FlowId {
     const openedAt = message.timestampNumber / 1000
-    const session = this.ledger.open(signature, server, message.tcpSeq | 0, openedAt)
-    return this.ledger.join(session, signature, message)
+    return this.ledger.open(this.#question, server, message.tcpSeq | 0, openedAt)
   }
 
-  #decide(server: VirtualServer, session: Session): void {
-    const dscp = session.flows[0].tos >> 2
-    const flow = new ArrivingFlow(session, server, dscp, this.pools.figures, this.ledger)
+  #decide(server: VirtualServer, message: QueryView): void {
+    const session = this.#enter(message, server)
+    const { signature } = this.#question
+    const { openedAt } = this.#view.at(session)
+    const flow = this.#arriving.show(signature, server, openedAt, this.pools.figures)
     const choice = this.#decider.decide(server, flow)
-    if (choice instanceof Promise) void choice.then((late) => this.#settle(session, late))
+    if (choice instanceof Promise) this.#settleLater(session, flow, choice)
     else this.#settle(session, choice)
   }
 
+  /** The policy goes on with the flow that it was given; the next ones need another object. */
+  #settleLater(session: FlowId, flow: ArrivingFlow, choice: Promise<Choice>): void {
+    this.#arriving = new ArrivingFlow(this.ledger)
+    this.#asking.set(session, flow)
+    void choice.then((late) => {
+      // Another session may have the number by now.
+      if (this.#asking.get(session) !== flow) return
+      this.#asking.delete(session)
+      if (this.#view.at(session).state === SessionState.deciding) this.#settle(session, late)
+    })
+  }
+
   /** The decision is there: every flow of the session that waits has its answer. */
-  #settle(session: Session, choice: Choice): void {
-    if (session.state !== 'deciding') return
-    if (typeof choice === 'string') {
+  #settle(session: FlowId, choice: Choice): void {
+    const { ledger } = this
+    const refused = typeof choice === 'string'
+    if (refused) {
       this.#decisions.rejected++
-      for (const flow of session.flows) this.#replies.refuse(flow, choice)
-      this.ledger.end(session)
     } else {
       this.#decisions.assigned++
-      this.ledger.assign(session, choice)
-      for (const flow of session.flows) this.#replies.forward(flow)
+      ledger.assign(session, choice)
     }
+    for (let id = ledger.firstFlow(session); id !== noFlow; id = ledger.nextFlow(id)) {
+      if (refused) this.#replies.refuse(id, choice)
+      else this.#replies.forward(id)
+    }
+    if (refused) ledger.end(session)
     // Replies to what is read now leave with its batch; this one may come later.
     this.#channel.sendSoon()
   }
 
   /** Answers a flow of a decided session; one that still waits is answered when it is settled. */
-  #answer(flow: SessionFlow): void {
-    if (flow.session.state !== 'deciding') this.#replies.forward(flow)
+  #answer(flow: FlowId): void {
+    const { session } = this.#view.at(flow)
+    if (this.#view.at(session).state !== SessionState.deciding) this.#replies.forward(flow)
   }
 
   /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */
-  #evict(flow: SessionFlow): void {
-    const { server, signature } = flow.session
+  #evict(flow: FlowId): void {
+    const { server, words, signatureAt } = this.#view.at(this.#view.at(flow).session)
     const { tcpEstablishedMs, udpMs } = this.#config.timeouts
-    const ofProtocol = protocolOf(signature) === protocolNumbers.tcp ? tcpEstablishedMs : udpMs
+    const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
+    const ofProtocol = isTcp ? tcpEstablishedMs : udpMs
     this.ledger.evictFlow(flow, server?.settings.idleTimeoutMs || ofProtocol)
   }
 }

@@ -5,7 +5,7 @@
 import type { BusChannel } from '../bus/channel.js'
 import { SluiceError } from '../errors.js'
 import { StateReqView, type StateView } from '../generated/messages.js'
-import type { Session } from './session.js'
+import { type FlowId, noFlow } from './flow-table.js'
 
 const pageRecords = 512
 /** A cursor is the number of a worker, and below it the place in the worker's table. */
@@ -13,9 +13,9 @@ const placeBits = 56
 const answerMs = 5000
 
 interface Dump {
-  readonly sessions: Set<Session>
-  readonly promise: Promise<Session[]>
-  resolve(sessions: Session[]): void
+  readonly sessions: Set<FlowId>
+  readonly promise: Promise<FlowId[]>
+  resolve(sessions: FlowId[]): void
   reject(error: SluiceError): void
   /** Records of the page that have not come yet. */
   missing: number
@@ -32,10 +32,10 @@ export class FlowDump {
   }
 
   /** @throws {SluiceError} `ERR_SLUICE_TIMEOUT` where the data flow segment does not answer */
-  run(): Promise<Session[]> {
+  run(): Promise<FlowId[]> {
     if (this.#dump) return this.#dump.promise
     let settle: Pick<Dump, 'resolve' | 'reject'> | undefined
-    const promise = new Promise<Session[]>((resolve, reject) => {
+    const promise = new Promise<FlowId[]>((resolve, reject) => {
       settle = { resolve, reject }
     })
     const dump = { ...(settle as Pick<Dump, 'resolve' | 'reject'>), promise }
@@ -44,11 +44,11 @@ export class FlowDump {
     return promise
   }
 
-  /** A record; `session` is undefined where the ledger does not know it, or for an empty table. */
-  take(message: StateView, session: Session | undefined): void {
+  /** A record; `session` is noFlow where the ledger does not know it, or for an empty table. */
+  take(message: StateView, session: FlowId): void {
     const dump = this.#dump
     if (!dump) return
-    if (session) dump.sessions.add(session)
+    if (session !== noFlow) dump.sessions.add(session)
     dump.missing--
     // The last record of a dump has cursor 0, any other that of the next one. A worker's table ends
     // with the page.

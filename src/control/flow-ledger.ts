@@ -1,21 +1,53 @@
 /**
- * The control segment's own table of sessions, by signature and by the serials of their flows
- * (CS-04). It counts connections and traffic for nodes and virtual servers, each once.
+ * The control segment's own table of flows and sessions, by signature and by serial (CS-04). It counts
+ * connections and traffic for nodes and virtual servers, each once.
+ *
+ * A session is one conversation of a client, with one decision. To the data flow segment it is one
+ * flow, or several: a packet with another DSCP, or one that comes after an eviction, makes a flow of
+ * its own and asks again (DFS-03, FLOWLIFE-16). The session has the record of the flow that began it
+ * and lasts until its last flow ends.
  */
-import type { CntView, QueryView } from '../generated/messages.js'
+import type { CntView } from '../generated/messages.js'
 import type { ActivityRanking, FlowActivity } from '../policy/new-flow.js'
+import {
+  FlowFlags,
+  type FlowId,
+  FlowTable,
+  type FlowView,
+  noFlow,
+  SessionState,
+} from './flow-table.js'
+import { HashIndex } from './hash-index.js'
 import type { Node } from './pools.js'
-import { type Serial, Session, SessionFlow } from './session.js'
-import { isFrom, reversed, type Signature, sourceOf, towards } from './signature.js'
+import type { Question } from './question.js'
+import {
+  isFrom,
+  redirect,
+  reverse,
+  sameSession,
+  signatureWords,
+  sourceOf,
+  tosOf,
+} from './signature.js'
+import { SignatureHash } from './signature-hash.js'
 import { TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-servers.js'
 
+/** Odd, so that it maps serials one to one; they count, and should not lie side by side. */
+const serialFactor = 0x9e3779b1
+
 export class FlowLedger implements ActivityRanking {
-  readonly #bySignature = new Map<Signature, Session>()
-  readonly #bySerial = new Map<Serial, SessionFlow>()
-  /** When each dormant session is given up, in milliseconds since 1970; oldest first. */
-  readonly #dormant = new Map<Session, number>()
-  readonly #scratch = new TrafficTotals()
+  readonly #table = new FlowTable()
+  readonly #bySignature = new HashIndex()
+  readonly #bySerial = new HashIndex()
+  readonly #hash = new SignatureHash()
+  /** Oldest first, with the time when each is given up, in milliseconds since 1970. */
+  readonly #dormant = new Map<FlowId, number>()
+  readonly #flow = this.#table.view()
+  readonly #session = this.#table.view()
+  readonly #other = new Int32Array(signatureWords)
+  readonly #totals = new TrafficTotals()
+  readonly #more = new TrafficTotals()
 
   /**
    * @param maxDormant sessions kept after their eviction
@@ -26,129 +58,180 @@ export class FlowLedger implements ActivityRanking {
     private readonly now: () => number,
   ) {}
 
+  /** Sessions that a signature finds. */
   get size(): number {
     return this.#bySignature.size
   }
 
-  flow(serial: Serial): SessionFlow | undefined {
-    return this.#bySerial.get(serial)
+  /** A view of the caller's own, to be moved to any flow. */
+  view(): FlowView {
+    return this.#table.view()
   }
 
-  /** The session whose client sends packets of this signature. */
-  session(signature: Signature): Session | undefined {
-    return this.#bySignature.get(signature)
+  /** The flow with a serial, as a signed number; noFlow where there is none. */
+  flow(serial: number): FlowId {
+    return this.#bySerial.number(this.#bySerial.first(Math.imul(serial, serialFactor)))
   }
 
-  /** The session whose server sends packets of this signature. */
-  sessionOfServer(signature: Signature, servers: Iterable<VirtualServer>): Session | undefined {
-    const answered = reversed(signature)
-    const routed = this.#bySignature.get(answered)
-    if (routed && !routed.node) return routed
-    for (const server of servers) {
-      const session = this.#bySignature.get(towards(answered, server.encoded))
-      if (session?.node && isFrom(signature, session.node.encoded)) return session
+  /** The session whose client sends packets of this signature; noFlow where there is none. */
+  session(signature: Int32Array): FlowId {
+    const index = this.#bySignature
+    let slot = index.first(this.#hash.of(signature))
+    for (let id = index.number(slot); id !== noFlow; id = index.number(slot)) {
+      const { words, signatureAt } = this.#session.at(id)
+      if (sameSession(words, signatureAt, signature)) return id
+      slot = index.after(slot)
     }
-    return undefined
+    return noFlow
   }
 
-  /** Enters a session that waits for its decision. */
-  open(
-    signature: Signature,
-    server: VirtualServer | null,
-    initialSequence: number,
-    openedAt: number,
-  ): Session {
-    const session = new Session(signature, server, initialSequence, openedAt)
-    this.#bySignature.set(signature, session)
-    return session
+  /** The session whose server sends packets of this signature; noFlow where there is none. */
+  sessionOfServer(signature: Int32Array, servers: Iterable<VirtualServer>): FlowId {
+    reverse(signature, this.#other)
+    const routed = this.session(this.#other)
+    if (routed !== noFlow && !this.#session.at(routed).node) return routed
+    for (const server of servers) {
+      redirect(this.#other, server.encoded)
+      const id = this.session(this.#other)
+      if (id === noFlow) continue
+      const { node } = this.#session.at(id)
+      if (node && isFrom(signature, node.encoded)) return id
+    }
+    return noFlow
+  }
+
+  /** Enters a flow as a session that waits for its decision. */
+  open(asked: Question, server: VirtualServer | null, sequence: number, openedAt: number): FlowId {
+    const id = this.#table.allocate()
+    const session = this.#session.at(id)
+    this.#enter(session, id, asked)
+    session.next = noFlow
+    session.state = SessionState.deciding
+    session.hash = this.#hash.of(asked.signature)
+    session.server = server
+    session.sequence = sequence
+    session.openedAt = openedAt
+    session.lastActiveAt = openedAt
+    session.recentSince = openedAt
+    this.#bySignature.insert(session.hash, id)
+    return id
+  }
+
+  /** Adds a flow to a session, in the place of one of the same signature and DSCP. */
+  join(sessionId: FlowId, asked: Question): FlowId {
+    this.#forgetLike(sessionId, asked.signature)
+    const session = this.#session.at(sessionId)
+    if (session.state === SessionState.dormant) {
+      this.#dormant.delete(sessionId)
+      session.state = SessionState.open
+    }
+    const fromServer = !sameSession(session.words, session.signatureAt, asked.signature)
+    if (!fromServer && !session.has(FlowFlags.live)) {
+      session.beginFlow()
+      this.#enter(session, sessionId, asked)
+      return sessionId
+    }
+    const id = this.#table.allocate()
+    const flow = this.#flow.at(id)
+    this.#enter(flow, sessionId, asked)
+    if (fromServer) flow.raise(FlowFlags.fromServer)
+    flow.next = session.next
+    session.next = id
+    return id
   }
 
   /** The decision: a node, or null for a session that is only routed. Counted here, and once. */
-  assign(session: Session, node: Node | null): void {
+  assign(sessionId: FlowId, node: Node | null): void {
+    const session = this.#session.at(sessionId)
+    const { server } = session
     session.node = node
-    session.state = 'open'
+    session.state = SessionState.open
     node?.opened()
-    if (session.server) {
-      session.server.connections++
-      session.server.totalConnections++
+    if (server) {
+      server.connections++
+      server.totalConnections++
     }
-  }
-
-  /** Adds the flow that asks to a session, in the place of one of the same signature and DSCP. */
-  join(session: Session, signature: Signature, query: QueryView): SessionFlow {
-    const flow = new SessionFlow(session, signature, query)
-    this.#forgetLike(session, signature, flow.tos)
-    session.flows = session.flows.length === 0 ? [flow] : [...session.flows, flow]
-    this.#bySerial.set(flow.serial, flow)
-    if (session.state === 'dormant') {
-      this.#dormant.delete(session)
-      session.state = 'open'
-    }
-    return flow
   }
 
   /** Takes the totals of a flow, which are since its start; what is new in them is counted. */
-  update(flow: SessionFlow, totals: CntView): void {
-    const { session } = flow
-    const more = this.#scratch
-    more.packetsIn = totals.pktsInNumber - flow.packetsIn
-    more.bytesIn = totals.bytesInNumber - flow.bytesIn
-    more.packetsOut = totals.pktsOutNumber - flow.packetsOut
-    more.bytesOut = totals.bytesOutNumber - flow.bytesOut
-    flow.add(more)
-    if (flow.fromServer) more.swap()
+  update(id: FlowId, totals: CntView): void {
+    const [flow, told, more] = [this.#flow.at(id), this.#totals, this.#more]
+    told.packetsIn = totals.pktsInNumber
+    told.bytesIn = totals.bytesInNumber
+    told.packetsOut = totals.pktsOutNumber
+    told.bytesOut = totals.bytesOutNumber
+    flow.count(told, more)
+    if (flow.has(FlowFlags.fromServer)) more.swap()
+    const session = this.#session.at(flow.session)
     session.add(more)
     session.server?.traffic.add(more)
     session.node?.count(more)
-    this.#noteActivity(session, more.bytesIn + more.bytesOut, totals.tLastNumber / 1000)
+    noteActivity(session, more.bytesIn + more.bytesOut, totals.tLastNumber / 1000)
   }
 
   /** A flow ended; its session does with the last one. */
-  endFlow(flow: SessionFlow): void {
-    this.#forget(flow)
-    if (flow.session.flows.length === 0) this.end(flow.session)
+  endFlow(id: FlowId): void {
+    const { session } = this.#flow.at(id)
+    this.#forget(id, session)
+    if (!this.#hasFlows(session)) this.end(session)
   }
 
   /** A flow was evicted; its session may ask again until `keepMs` have passed. */
-  evictFlow(flow: SessionFlow, keepMs: number): void {
-    const { session } = flow
-    const canResume = session.state === 'open' && !session.replaced
-    if (!canResume || session.flows.length > 1) {
-      this.endFlow(flow)
+  evictFlow(id: FlowId, keepMs: number): void {
+    const { session: sessionId } = this.#flow.at(id)
+    this.#forget(id, sessionId)
+    if (this.#hasFlows(sessionId)) return
+    const session = this.#session.at(sessionId)
+    if (session.state !== SessionState.open || session.has(FlowFlags.replaced)) {
+      this.end(sessionId)
       return
     }
-    this.#forget(flow)
-    session.state = 'dormant'
-    this.#dormant.set(session, this.now() + keepMs)
-    const [oldest] = this.#dormant.keys()
-    if (this.#dormant.size > this.maxDormant) this.end(oldest)
+    session.state = SessionState.dormant
+    this.#dormant.set(sessionId, this.now() + keepMs)
+    if (this.#dormant.size <= this.maxDormant) return
+    for (const oldest of this.#dormant.keys()) {
+      this.end(oldest)
+      return
+    }
   }
 
   /**
    * The client opened another session with the signature of this one. What the data flow segment
    * still has of it, flows of another DSCP than the new SYN, it will report.
    */
-  supersede(session: Session, tos: number): void {
-    this.#forgetLike(session, session.signature, tos)
-    if (session.flows.length === 0) {
-      this.end(session)
+  supersede(sessionId: FlowId, signature: Int32Array): void {
+    this.#forgetLike(sessionId, signature)
+    if (!this.#hasFlows(sessionId)) {
+      this.end(sessionId)
       return
     }
-    this.#bySignature.delete(session.signature)
-    session.replaced = true
+    const session = this.#session.at(sessionId)
+    this.#bySignature.remove(session.hash, sessionId)
+    session.raise(FlowFlags.replaced)
   }
 
-  /** Takes a session out of every table. */
-  end(session: Session): void {
-    if (session.state === 'open' || session.state === 'dormant') {
-      session.node?.closed()
-      if (session.server) session.server.connections--
+  /** Takes a session and its flows out of every table. */
+  end(sessionId: FlowId): void {
+    const session = this.#session.at(sessionId)
+    const { state, node, server } = session
+    if (state !== SessionState.deciding) {
+      node?.closed()
+      if (server) server.connections--
     }
-    if (session.state === 'dormant') this.#dormant.delete(session)
-    session.state = 'ended'
-    for (const flow of session.flows) this.#bySerial.delete(flow.serial)
-    session.flows = []
-    if (!session.replaced) this.#bySignature.delete(session.signature)
+    if (state === SessionState.dormant) this.#dormant.delete(sessionId)
+    if (!session.has(FlowFlags.replaced)) this.#bySignature.remove(session.hash, sessionId)
+    for (let id = session.next; id !== noFlow; id = session.next) this.#forget(id, sessionId)
+    if (session.has(FlowFlags.live)) this.#forget(sessionId, sessionId)
+    this.#table.release(sessionId)
+  }
+
+  /** The flows of a session, one after the other, until noFlow. */
+  firstFlow(sessionId: FlowId): FlowId {
+    const session = this.#session.at(sessionId)
+    return session.has(FlowFlags.live) ? sessionId : session.next
+  }
+  nextFlow(id: FlowId): FlowId {
+    return this.#flow.at(id).next
   }
 
   /** Gives up dormant sessions whose time is over. */
@@ -166,39 +249,72 @@ export class FlowLedger implements ActivityRanking {
   }
 
   #ranked(count: number, order: (a: FlowActivity, b: FlowActivity) => number): FlowActivity[] {
-    const now = this.now()
-    const open = [...this.#bySignature.values()].filter((session) => session.state === 'open')
-    return open
-      .map((session) => activityOf(session, now))
-      .sort(order)
-      .slice(0, count)
+    const [now, view, activities] = [this.now(), this.view(), [] as FlowActivity[]]
+    for (const id of this.#table.sessions()) {
+      const { state } = view.at(id)
+      if (state === SessionState.open && !view.has(FlowFlags.replaced)) {
+        activities.push(activityOf(view, now))
+      }
+    }
+    return activities.sort(order).slice(0, count)
   }
 
-  #noteActivity(session: Session, bytes: number, lastActiveAt: number): void {
-    if (lastActiveAt > session.lastActiveAt) {
-      session.recentSince = session.lastActiveAt
-      session.recentBytes = 0
-      session.lastActiveAt = lastActiveAt
-    }
-    session.recentBytes += bytes
+  #enter(flow: FlowView, session: FlowId, asked: Question): void {
+    flow.signature = asked.signature
+    flow.serial = asked.serial
+    flow.session = session
+    flow.raise(FlowFlags.live)
+    if (asked.outbound) flow.raise(FlowFlags.outbound)
+    if (asked.midSession) flow.raise(FlowFlags.midSession)
+    this.#bySerial.insert(Math.imul(asked.serial, serialFactor), flow.id)
+  }
+
+  #hasFlows(sessionId: FlowId): boolean {
+    const session = this.#session.at(sessionId)
+    return session.has(FlowFlags.live) || session.next !== noFlow
   }
 
   /** That a signature and DSCP asks again means that the data flow segment has lost its flow. */
-  #forgetLike(session: Session, signature: Signature, tos: number): void {
-    const old = session.flows.find((flow) => flow.tos === tos && flow.signature === signature)
-    if (old) this.#forget(old)
+  #forgetLike(sessionId: FlowId, signature: Int32Array): void {
+    for (let id = this.firstFlow(sessionId); id !== noFlow; id = this.nextFlow(id)) {
+      const { words, signatureAt } = this.#flow.at(id)
+      const sameTos = tosOf(words, signatureAt) === tosOf(signature)
+      if (sameTos && sameSession(words, signatureAt, signature)) {
+        this.#forget(id, sessionId)
+        return
+      }
+    }
   }
 
-  #forget(flow: SessionFlow): void {
-    this.#bySerial.delete(flow.serial)
-    flow.session.flows = flow.session.flows.filter((other) => other !== flow)
+  /** The record of the flow that began the session stays as long as the session. */
+  #forget(id: FlowId, sessionId: FlowId): void {
+    const flow = this.#flow.at(id)
+    this.#bySerial.remove(Math.imul(flow.serial, serialFactor), id)
+    if (id === sessionId) {
+      flow.lower(FlowFlags.live)
+      return
+    }
+    const before = this.#session.at(sessionId)
+    while (before.next !== id) before.at(before.next)
+    before.next = flow.next
+    this.#table.release(id)
+    this.#session.at(sessionId)
   }
 }
 
-function activityOf(session: Session, now: number): FlowActivity {
+function noteActivity(session: FlowView, bytes: number, lastActiveAt: number): void {
+  if (lastActiveAt > session.lastActiveAt) {
+    session.recentSince = session.lastActiveAt
+    session.recentBytes = 0
+    session.lastActiveAt = lastActiveAt
+  }
+  session.recentBytes += bytes
+}
+
+function activityOf(session: FlowView, now: number): FlowActivity {
   const seconds = Math.max(now - session.recentSince, 1) / 1000
   return {
-    client: sourceOf(session.signature),
+    client: sourceOf(session.words, session.signatureAt),
     virtualServer: session.server?.name ?? null,
     openedAt: session.openedAt,
     lastActiveAt: session.lastActiveAt,

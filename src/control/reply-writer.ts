@@ -2,8 +2,9 @@
 import type { MessageWriter } from '../bus/writer.js'
 import { type QueryView, ReplyView, SsmbError, SsmbFlags, XlatMask } from '../generated/messages.js'
 import type { Rejection } from '../policy/decision.js'
+import type { FlowLedger } from './flow-ledger.js'
+import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
 import type { Node } from './pools.js'
-import type { SessionFlow } from './session.js'
 import { writeSignature } from './signature.js'
 import type { VirtualServer } from './virtual-servers.js'
 
@@ -16,21 +17,25 @@ const refusalMasks: Readonly<Record<Rejection, number>> = {
 
 export class ReplyWriter {
   readonly #writer: MessageWriter
+  readonly #flow: FlowView
+  readonly #session: FlowView
   readonly #reply = new ReplyView(new DataView(new ArrayBuffer(ReplyView.size)))
 
-  constructor(writer: MessageWriter) {
+  constructor(writer: MessageWriter, ledger: FlowLedger) {
     this.#writer = writer
+    this.#flow = ledger.view()
+    this.#session = ledger.view()
   }
 
   /** The translation to the session's node, or from it where the server's packet asked; plain
    *  routing for a session without a node. */
-  forward(flow: SessionFlow): void {
-    const { node, server } = flow.session
+  forward(flow: FlowId): void {
     const reply = this.#begin(flow)
+    const { node, server } = this.#session
     reply.flags |= SsmbFlags.routeByDst
     reply.xlat.xlatMask = XlatMask.decTtl
     if (!node || !server) return
-    if (flow.fromServer) this.#translateSource(reply, server)
+    if (this.#flow.has(FlowFlags.fromServer)) this.#translateSource(reply, server)
     else this.#translateDestination(reply, node)
     reply.xlat.nodeId = node.id
     reply.xlat.vsId = server.id
@@ -38,10 +43,10 @@ export class ReplyWriter {
   }
 
   /** The refusal of a flow. */
-  refuse(flow: SessionFlow, rejection: Rejection): void {
+  refuse(flow: FlowId, rejection: Rejection): void {
     const reply = this.#begin(flow)
     reply.xlat.xlatMask = refusalMasks[rejection]
-    reply.xlat.vsId = flow.session.server?.id ?? 0
+    reply.xlat.vsId = this.#session.server?.id ?? 0
   }
 
   /** Nothing here handles the flow: the data flow segment has its own way with it (SSMB-32). */
@@ -65,14 +70,15 @@ export class ReplyWriter {
     return reply
   }
 
-  #begin(flow: SessionFlow): ReplyView {
+  #begin(id: FlowId): ReplyView {
+    const flow = this.#flow.at(id)
+    this.#session.at(flow.session)
     const reply = this.#writer.start(this.#reply, ReplyView.size)
-    writeSignature(flow.signature, this.#writer.bytes, reply.sig.at)
-    reply.sig.tos = flow.tos
-    reply.sig.vlanTci = flow.vlanTci
+    writeSignature(flow.words, flow.signatureAt, reply.view, reply.sig.at)
     reply.serial = flow.serial
     reply.flags =
-      (flow.outbound ? SsmbFlags.outbound : 0) | (flow.midSession ? SsmbFlags.resumed : 0)
+      (flow.has(FlowFlags.outbound) ? SsmbFlags.outbound : 0) |
+      (flow.has(FlowFlags.midSession) ? SsmbFlags.resumed : 0)
     return reply
   }
 

@@ -1,86 +1,90 @@
 /**
- * The five fields that make a session, as one immutable string: the first 37 bytes of a SIG block
- * (source, destination, L4 ports, protocol; not the DSCP), a character for each byte. It is key of
- * the ledger and, decoded only when somebody asks, the endpoints of the session.
+ * Signatures as the ledger keeps them: the ten words of a SIG block. Source and destination have four
+ * words each, the L4 ports share one, and the last has protocol, TOS and VLAN. What makes a session
+ * is all of it but TOS and VLAN. Text is made only when somebody asks.
  */
 import { familyAt, formatAddress, parseAddress } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 
-export type Signature = string
+export const signatureWords = 10
 
-const ports = 32
-const protocolAt = 36
-export const signatureSize = 37
+const destination = 4
+const ports = 8
+const rest = 9
 
-/** Reads the signature of a SIG block at `at`. */
-export function readSignature(bytes: Buffer, at: number): Signature {
-  return bytes.toString('latin1', at, at + signatureSize)
+/** Copies the SIG block at `at` of a message. */
+export function readSignature(view: DataView, at: number, into: Int32Array): void {
+  for (let i = 0; i < signatureWords; i++) into[i] = view.getInt32(at + 4 * i)
 }
 
-/** Writes it at the start of a SIG block. */
-export function writeSignature(signature: Signature, bytes: Uint8Array, at: number): void {
-  for (let i = 0; i < signatureSize; i++) bytes[at + i] = signature.charCodeAt(i)
+/** Writes the signature that begins at word `from`, as the SIG block at `at` of a message. */
+export function writeSignature(words: Int32Array, from: number, view: DataView, at: number): void {
+  for (let i = 0; i < signatureWords; i++) view.setInt32(at + 4 * i, words[from + i])
 }
 
-/** The signature of packets that go the other way. */
-export function reversed(signature: Signature): Signature {
-  return (
-    signature.slice(16, 32) +
-    signature.slice(0, 16) +
-    signature.slice(ports + 2, ports + 4) +
-    signature.slice(ports, ports + 2) +
-    signature.slice(protocolAt)
-  )
+/** Whether two signatures are those of one session; `from` says where the first one begins. */
+export function sameSession(words: Int32Array, from: number, other: Int32Array): boolean {
+  if (words[from + ports] !== other[ports]) return false
+  for (let i = 0; i < ports; i++) if (words[from + i] !== other[i]) return false
+  return words[from + rest] >>> 24 === other[rest] >>> 24
 }
 
-/** The same source and protocol, towards another destination, in the form of encodeEndpoint. */
-export function towards(signature: Signature, destination: EncodedEndpoint): Signature {
-  return (
-    signature.slice(0, 16) +
-    destination.address +
-    signature.slice(ports, ports + 2) +
-    destination.port +
-    signature.slice(protocolAt)
-  )
+/** Fills `into` with the signature of packets that go the other way. */
+export function reverse(signature: Int32Array, into: Int32Array): void {
+  for (let i = 0; i < 4; i++) {
+    into[i] = signature[destination + i]
+    into[destination + i] = signature[i]
+  }
+  into[ports] = (signature[ports] << 16) | (signature[ports] >>> 16)
+  into[rest] = signature[rest]
 }
 
-/** An endpoint in the characters of a signature. */
+/** An endpoint in the words of a signature. */
 export interface EncodedEndpoint {
-  readonly address: string
-  readonly port: string
+  readonly address: Int32Array
+  readonly port: number
 }
 
 /** @param endpoint of valid, canonical text */
-export function encodeEndpoint(endpoint: Endpoint): EncodedEndpoint {
-  const bytes = parseAddress(endpoint.address) as Uint8Array
-  return {
-    address: Buffer.from(bytes).toString('latin1'),
-    port: String.fromCharCode(endpoint.port >> 8, endpoint.port & 0xff),
-  }
+export function encodeEndpoint({ address, port }: Endpoint): EncodedEndpoint {
+  const bytes = parseAddress(address) as Uint8Array
+  const view = new DataView(bytes.buffer)
+  return { address: Int32Array.from([0, 4, 8, 12], (at) => view.getInt32(at)), port }
 }
 
-export function isFrom(signature: Signature, source: EncodedEndpoint): boolean {
-  return signature.startsWith(source.address) && signature.startsWith(source.port, ports)
+/** Puts another destination into a signature. */
+export function redirect(signature: Int32Array, to: EncodedEndpoint): void {
+  for (let i = 0; i < 4; i++) signature[destination + i] = to.address[i]
+  signature[ports] = (signature[ports] & ~0xffff) | to.port
 }
 
-function endpoint(signature: Signature, addressAt: number, portAt: number): Endpoint {
-  const bytes = Buffer.from(signature.slice(addressAt, addressAt + 16), 'latin1')
-  return {
-    address: formatAddress(bytes),
-    port: (signature.charCodeAt(portAt) << 8) | signature.charCodeAt(portAt + 1),
-    family: familyAt(bytes),
-  }
+export function isFrom(signature: Int32Array, source: EncodedEndpoint): boolean {
+  for (let i = 0; i < 4; i++) if (signature[i] !== source.address[i]) return false
+  return signature[ports] >>> 16 === source.port
 }
 
-export function sourceOf(signature: Signature): Endpoint {
-  return endpoint(signature, 0, ports)
+const scratch = new Uint8Array(16)
+const scratchView = new DataView(scratch.buffer)
+
+function endpoint(words: Int32Array, addressAt: number, port: number): Endpoint {
+  for (let i = 0; i < 4; i++) scratchView.setInt32(4 * i, words[addressAt + i])
+  return { address: formatAddress(scratch), port, family: familyAt(scratch) }
 }
 
-export function destinationOf(signature: Signature): Endpoint {
-  return endpoint(signature, 16, ports + 2)
+/** The source of the signature that begins at word `from`. */
+export function sourceOf(words: Int32Array, from = 0): Endpoint {
+  return endpoint(words, from, words[from + ports] >>> 16)
+}
+
+export function destinationOf(words: Int32Array, from = 0): Endpoint {
+  return endpoint(words, from + destination, words[from + ports] & 0xffff)
 }
 
 /** The number of the IP protocol. */
-export function protocolOf(signature: Signature): number {
-  return signature.charCodeAt(protocolAt)
+export function protocolOf(words: Int32Array, from = 0): number {
+  return words[from + rest] >>> 24
+}
+
+export function tosOf(words: Int32Array, from = 0): number {
+  return (words[from + rest] >>> 16) & 0xff
 }

@@ -47,7 +47,11 @@ export interface ActivityRanking {
   quietest(count: number): FlowActivity[]
 }
 
-/** A new flow that waits for its decision. It may be kept; `pools` and `activity` stay live. */
+/**
+ * A new flow that waits for its decision. It is valid until it has one: while the policy or balance
+ * function runs, and where a policy returns a promise for good. After any other answer the same
+ * object shows the next flow; `copy()` gives one to keep. `pools` and `activity` stay live.
+ */
 export interface NewFlow<Pool extends string = string> {
   readonly client: Endpoint
   /** What the client addressed: the virtual server. */
@@ -60,4 +64,6 @@ export interface NewFlow<Pool extends string = string> {
   readonly openedAt: number
   readonly pools: Readonly<Record<Pool, PoolFigures>>
   readonly activity: ActivityRanking
+  /** The same flow in an object of its own, which stays valid. */
+  copy(): NewFlow<Pool>
 }

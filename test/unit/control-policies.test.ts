@@ -4,6 +4,7 @@ import { EndReason, QueryReason, XlatMask } from '../../src/generated/messages.j
 import type { Decision } from '../../src/policy/decision.js'
 import type { NewFlow, NodeFigures } from '../../src/policy/new-flow.js'
 import { type Family, families, startFarm } from '../helpers/farm.js'
+import { testEpoch } from '../helpers/messages.js'
 
 /** A policy whose answers the test gives, one for each flow that asked. */
 function slowPolicy() {
@@ -216,6 +217,27 @@ describe.each(families)('IPv%i', (family) => {
     await segment.quiet()
     expect(segment.replies).toHaveLength(1)
     expect(engine.status().decisions).toMatchObject({ policyTimeouts: 1, pending: 0, assigned: 1 })
+  })
+
+  test('LB-12 a flow stays what it is while a promise waits with it, and so does a copy', async () => {
+    const { asked, policy } = slowPolicy()
+    const copies: NewFlow[] = []
+    const { segment, farm, fromClient } = await startWith(family, {
+      policy: (flow) => {
+        copies.push(flow.copy())
+        return flow.client.port % 2 === 0 ? policy(flow) : 'web'
+      },
+    })
+    const serials = [0, 1, 2, 3].map((n) => segment.query(fromClient(n)))
+    await segment.repliesTo(serials[1], serials[3])
+    const text = ({ client, destination, virtualServer, protocol, openedAt }: NewFlow) =>
+      [client.port, destination.port, virtualServer, protocol, openedAt].join(' ')
+    const shown = (n: number) => `${40_000 + n} 80 site tcp ${testEpoch}`
+    expect(copies.map(text)).toEqual([0, 1, 2, 3].map(shown))
+    expect(asked.map(({ flow }) => text(flow))).toEqual([0, 2].map(shown))
+    for (const { answer } of asked) answer('api')
+    const replies = await segment.repliesTo(serials[0], serials[2])
+    expect(replies.map(({ newDestination }) => newDestination)).toEqual(Array(2).fill(farm.node(3)))
   })
 
   test('policies at work are bounded: what is beyond takes the fallback', async () => {

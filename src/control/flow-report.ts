@@ -1,0 +1,23 @@
+/** A session as users see it. */
+import { formatEndpoint } from '../bus/address.js'
+import type { FlowView } from './flow-table.js'
+import { protocolName } from './protocol.js'
+import { destinationOf, protocolOf, sourceOf } from './signature.js'
+import type { FlowRecord } from './status.js'
+import { reportTraffic } from './traffic.js'
+
+export function reportFlow(session: FlowView): FlowRecord {
+  const { words, signatureAt, node, server } = session
+  const listen = formatEndpoint(destinationOf(words, signatureAt))
+  return {
+    client: formatEndpoint(sourceOf(words, signatureAt)),
+    virtualServer: server?.name ?? null,
+    listen,
+    server: node?.name ?? listen,
+    protocol: protocolName(protocolOf(words, signatureAt)),
+    mode: 'translate',
+    ...reportTraffic(session.sessionTotals()),
+    openedAt: new Date(session.openedAt).toISOString(),
+    lastActiveAt: new Date(session.lastActiveAt).toISOString(),
+  }
+}
