@@ -3,6 +3,7 @@ import { decisions } from './decisions.js'
 import { decisionsDelay } from './decisions-delay.js'
 import { decisionsOverload } from './decisions-overload.js'
 import { frames } from './frames.js'
+import { latency } from './latency.js'
 import { pipeline } from './pipeline.js'
 import { plain } from './plain.js'
 
@@ -10,6 +11,7 @@ import { plain } from './plain.js'
 export const TRIALS: readonly Trial[] = [
   pipeline,
   plain,
+  latency,
   frames,
   decisions,
   decisionsDelay,

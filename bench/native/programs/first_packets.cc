@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <sys/prctl.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -20,6 +19,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "loads/delay_histogram.h"
 #include "port/address_text.h"
 #include "port/netlink.h"
 #include "port/packet_port.h"
@@ -82,14 +82,12 @@ test::Frame datagram(const Load& load, uint64_t number, Instant planned) {
 class Run {
  public:
   Run(const Load& load, PacketSender& sender, Port& far)
-      : load_(load), sender_(sender), far_(far), start_(monotonic_now()) {
-    delays_.reserve(load.datagrams);
-  }
+      : load_(load), sender_(sender), far_(far), start_(monotonic_now()) {}
 
   void run() {
     Instant now = start_;
     const Instant end = planned(load_.datagrams) + kPatience;
-    while (delays_.size() < load_.datagrams && now < end) {
+    while (delays_.count() < load_.datagrams && now < end) {
       const bool sent = send_due(now);
       const bool received = receive();
       if (!sent && !received) sleep(next_ < load_.datagrams ? planned(next_) : end);
@@ -98,17 +96,15 @@ class Run {
   }
 
   void print() {
-    std::sort(delays_.begin(), delays_.end());
-    const auto percentile = [&](double share) {
-      if (delays_.empty()) return 0.0;
-      const auto at = static_cast<size_t>(share * static_cast<double>(delays_.size() - 1));
-      return static_cast<double>(delays_[at].nanoseconds()) / 1e3;
+    const auto microseconds = [](Duration delay) {
+      return static_cast<double>(delay.nanoseconds()) / 1e3;
     };
     std::printf("{\"planned\": %lu, \"offered\": %lu, \"arrived\": %lu, ",
                 static_cast<unsigned long>(load_.datagrams), static_cast<unsigned long>(offered_),
-                static_cast<unsigned long>(delays_.size()));
-    std::printf("\"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}\n", percentile(0.5), percentile(0.99),
-                percentile(1));
+                static_cast<unsigned long>(delays_.count()));
+    std::printf("\"p50\": %.1f, \"p99\": %.1f, \"max\": %.1f}\n",
+                microseconds(delays_.percentile(0.5)), microseconds(delays_.percentile(0.99)),
+                microseconds(delays_.max()));
   }
 
  private:
@@ -143,7 +139,7 @@ class Run {
         continue;
       int64_t stamp;
       std::memcpy(&stamp, packet.data + kUdpPayload, sizeof stamp);
-      delays_.push_back(now - Instant::from_nanoseconds(stamp));
+      delays_.record(now - Instant::from_nanoseconds(stamp));
     }
     const bool some = batch.count > 0;
     far_.release();
@@ -164,7 +160,7 @@ class Run {
   Instant start_;
   uint64_t next_ = 0;
   uint64_t offered_ = 0;
-  std::vector<Duration> delays_;
+  bench::DelayHistogram delays_;
 };
 
 }  // namespace

@@ -1,0 +1,49 @@
+/** Requests at planned instants, and how long each takes: no slow answer delays the next request. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Namespace } from '../../src/laboratory/index.js'
+import { root } from '../../test/helpers/repository.js'
+
+export const GENERATOR = join(root, 'out/cmake/build/request_generator')
+
+export interface RequestLoad {
+  /** Requests a second. */
+  rate: number
+  seconds: number
+  /** Open at the same time, at most. */
+  connections: number
+  /** Whether each request has a connection of its own; else they are kept alive. */
+  connect: boolean
+}
+
+/** What the program prints; rates a second, times in microseconds. */
+export interface Answers {
+  /** Those that were planned. */
+  requests: number
+  unanswered: number
+  /** Refused, broken off, or another answer than was asked for. */
+  errors: number
+  offered: number
+  achieved: number
+  p50: number
+  p90: number
+  p99: number
+  p99_9: number
+  max: number
+}
+
+export async function requests(
+  from: Namespace,
+  { address, port, path }: { address: string; port: number; path: string },
+  { rate, seconds, connections, connect }: RequestLoad,
+): Promise<Answers> {
+  const load = [connections, rate, seconds].map(String)
+  const options = connect ? ['--connect'] : []
+  const { stdout } = await from.exec(GENERATOR, [...options, address, String(port), path, ...load])
+  return JSON.parse(stdout) as Answers
+}
+
+/** Share of requests without their answer. */
+export function lossOf({ requests, unanswered, errors }: Answers): number {
+  return requests === 0 ? 1 : (unanswered + errors) / requests
+}

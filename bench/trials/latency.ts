@@ -1,0 +1,60 @@
+/**
+ * `latency`: how long requests take at a rate that everybody carries. A peak rate says nothing of
+ * it, and a client that waits for an answer before it asks again hides the worst.
+ */
+import { GENERATOR, lossOf, type RequestLoad, requests } from '../loads/request-generator.js'
+import type { MeasureOptions, Sample, Trial } from '../trial.js'
+import { OBJECT, type Site, subjectsOf, VARIANTS } from '../variants.js'
+
+/**
+ * Fixed, for each run is a process that knows no other. Somewhat less than half of what nftables
+ * DNAT carries at most on two cores, 72 000 requests and 17 000 connections a second.
+ */
+const REQUESTS = 30_000
+const CONNECTIONS = 6_000
+const KEPT_ALIVE = 64
+/** Far more than are open at once while nothing is wrong. */
+const MOST_OPEN = 1024
+
+const SUBJECTS = ['kernel forwarding', 'nftables DNAT', 'sluice packet', 'sluice tap', 'HAProxy']
+
+export const latency: Trial = {
+  name: 'latency',
+  about:
+    `Open load: ${OBJECT} bytes from nginx, ${REQUESTS} requests/s over ${KEPT_ALIVE} connections ` +
+    `kept alive, from the planned instant to the whole answer; ${CONNECTIONS} connections/s, to ` +
+    'the first byte of the answer. Loss: requests without an answer.',
+  metrics: [
+    { name: 'p50 of requests', unit: 'µs', better: 'lower' },
+    { name: 'p99 of requests', unit: 'µs', better: 'lower' },
+    { name: 'p50 of connections', unit: 'µs', better: 'lower' },
+    { name: 'p99 of connections', unit: 'µs', better: 'lower' },
+  ],
+  runs: 7,
+  laboratory: true,
+  subjects: async () =>
+    subjectsOf(
+      VARIANTS.filter(({ name }) => SUBJECTS.includes(name)),
+      { tools: [], programs: [GENERATOR], measure },
+    ),
+  comparisons: ['sluice packet', 'sluice tap'].map((subject) => ({
+    subject,
+    peer: 'nftables DNAT',
+  })),
+}
+
+async function measure(site: Site, { seconds }: MeasureOptions): Promise<Sample[]> {
+  const half = seconds / 2
+  const kept = { rate: REQUESTS, connections: KEPT_ALIVE, connect: false, seconds: half }
+  const opened = { rate: CONNECTIONS, connections: MOST_OPEN, connect: true, seconds: half }
+  return [...(await delays(site, kept, 'requests')), ...(await delays(site, opened, 'connections'))]
+}
+
+async function delays(site: Site, load: RequestLoad, what: string): Promise<Sample[]> {
+  const answers = await requests(site.lab.client.namespace, site, load)
+  const loss = lossOf(answers)
+  return [
+    { metric: `p50 of ${what}`, value: answers.p50, loss },
+    { metric: `p99 of ${what}`, value: answers.p99, loss },
+  ]
+}

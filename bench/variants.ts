@@ -1,0 +1,166 @@
+/** What stands between one client and one server: the engine, and its peers in the same place. */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  capabilities,
+  type Host,
+  type HostCapabilities,
+  Laboratory,
+  missingTools,
+  type TopologyName,
+} from '../src/laboratory/index.js'
+import { root } from '../test/helpers/repository.js'
+import { NginxServer } from '../test/helpers/servers.js'
+import { SluiceProcess } from '../test/helpers/sluice-process.js'
+import { enterHaproxy, enterNetPipe, enterNginxStream } from './peers/proxies.js'
+import type { MeasureOptions, Sample, Subject } from './trial.js'
+
+const SLUICE = join(root, 'dist/cli/main.js')
+const HTTP_PORT = 80
+export const IPERF_PORT = 5201
+/** What nginx serves: its size in bytes. */
+export const OBJECT = 1024
+
+export interface Variant {
+  name: string
+  topology: TopologyName
+  needs: (keyof HostCapabilities)[]
+  tools: string[]
+  files?: string[]
+  runs?: number
+  /** Puts itself between client and server; returns the address for clients. */
+  enter(lab: Laboratory): Promise<string>
+}
+
+/** What a load finds: a server with nginx, a client, and the way between them. */
+export interface Site {
+  lab: Laboratory
+  server: Host
+  /** Where the client reaches the server. */
+  address: string
+  port: number
+  /** The path of the object. */
+  path: string
+}
+
+export const VARIANTS: readonly Variant[] = [
+  {
+    name: 'kernel forwarding',
+    topology: 'two-arm',
+    needs: ['netns'],
+    tools: [],
+    async enter(lab) {
+      await lab.kernelRouter()
+      return lab.serverAddresses()[0] as string
+    },
+  },
+  {
+    name: 'nftables DNAT',
+    topology: 'two-arm',
+    needs: ['netns'],
+    tools: ['nft'],
+    async enter(lab) {
+      await lab.kernelNat()
+      return lab.virtualAddress()
+    },
+  },
+  {
+    name: 'sluice packet',
+    topology: 'two-arm',
+    needs: ['netns', 'afPacket'],
+    tools: [],
+    enter: enterSluice,
+  },
+  {
+    name: 'sluice tap',
+    topology: 'tap',
+    needs: ['netns', 'tun'],
+    tools: [],
+    enter: enterSluice,
+  },
+  ...proxies(),
+]
+
+/** What a user would program instead; far enough off that fewer runs tell. */
+function proxies(): Variant[] {
+  const common = { topology: 'two-arm' as const, needs: ['netns' as const], runs: 3 }
+  const ports = [HTTP_PORT, IPERF_PORT]
+  return [
+    {
+      ...common,
+      name: 'HAProxy',
+      tools: ['haproxy'],
+      enter: (lab) => enterHaproxy(lab, ports),
+    },
+    {
+      ...common,
+      name: 'nginx stream',
+      tools: ['nginx'],
+      files: ['/usr/lib/nginx/modules/ngx_stream_module.so'],
+      enter: (lab) => enterNginxStream(lab, ports),
+    },
+    { ...common, name: 'Node net pipe', tools: [], enter: (lab) => enterNetPipe(lab, ports) },
+  ]
+}
+
+export interface Load {
+  /** Commands that it needs, and programs of ours by their paths. */
+  tools: string[]
+  programs: string[]
+  measure(site: Site, options: MeasureOptions): Promise<Sample[]>
+}
+
+/** A subject for each variant: the load is laid upon a site of its own. */
+export function subjectsOf(variants: readonly Variant[], load: Load): Subject[] {
+  return variants.map((variant) => ({
+    name: variant.name,
+    ...(variant.runs === undefined ? {} : { runs: variant.runs }),
+    unavailable: () => unavailable(variant, load),
+    async measure(options) {
+      await using lab = await Laboratory.create({
+        topology: variant.topology,
+        servers: 1,
+        families: [4],
+      })
+      const [server] = lab.servers
+      if (!server) throw new Error('a laboratory without a server')
+      const nginx = await NginxServer.start(lab, server, { accessLog: false })
+      await nginx.addFile(OBJECT)
+      const address = await variant.enter(lab)
+      const site = { lab, server, address, port: HTTP_PORT, path: `/bytes/${OBJECT}` }
+      return load.measure(site, options)
+    },
+  }))
+}
+
+async function unavailable(
+  { needs, tools, files = [], enter }: Variant,
+  load: Load,
+): Promise<string | undefined> {
+  const missing = missingTools('ip', 'nsenter', 'nginx', ...load.tools, ...tools)
+  if (missing.length > 0) return `not installed: ${missing.join(', ')}`
+  const absent = files.find((file) => !existsSync(file))
+  if (absent) return `${absent} is not there`
+  const host = await capabilities()
+  const lacking = needs.find((need) => !host[need].available)
+  if (lacking) return `${host[lacking].reason}. ${host[lacking].remedy}`
+  const programs = enter === enterSluice ? [...load.programs, SLUICE] : load.programs
+  const unbuilt = programs.find((program) => !existsSync(program))
+  return unbuilt && `${unbuilt} is not built: npm run build`
+}
+
+async function enterSluice(lab: Laboratory): Promise<string> {
+  const [server] = lab.serverAddresses()
+  await SluiceProcess.start(lab, {
+    ports: lab.ports(),
+    pools: {
+      web: { nodes: [`${server}:${HTTP_PORT}`] },
+      iperf: { nodes: [`${server}:${IPERF_PORT}`] },
+    },
+    virtualServers: {
+      web: { listen: `tcp://${lab.virtualAddress()}:${HTTP_PORT}`, pool: 'web' },
+      iperf: { listen: `tcp://${lab.virtualAddress()}:${IPERF_PORT}`, pool: 'iperf' },
+    },
+  })
+  return lab.virtualAddress()
+}
