@@ -1,5 +1,4 @@
 /** Requests at planned instants, and how long each takes: no slow answer delays the next request. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Namespace } from '../../src/laboratory/index.js'
 import { root } from '../../test/helpers/repository.js'
