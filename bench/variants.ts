@@ -128,7 +128,8 @@ export function subjectsOf(variants: readonly Variant[], load: Load): Subject[] 
       await nginx.addFile(OBJECT)
       const address = await variant.enter(lab)
       const site = { lab, server, address, port: HTTP_PORT, path: `/bytes/${OBJECT}` }
-      return load.measure(site, options)
+      // Awaited here: the laboratory ends with this block.
+      return await load.measure(site, options)
     },
   }))
 }
