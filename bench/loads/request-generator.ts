@@ -44,5 +44,5 @@ export async function requests(
 
 /** Share of requests without their answer. */
 export function lossOf({ requests, unanswered, errors }: Answers): number {
-  return requests === 0 ? 1 : (unanswered + errors) / requests
+  return (unanswered + errors) / requests
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { Result } from '../../bench/statistics.js'
 import { Laboratory } from '../../src/laboratory/index.js'
 import { tryRun } from '../../src/laboratory/lab-process.js'
 import { root } from '../helpers/repository.js'
@@ -58,4 +59,22 @@ test('frames: what the far end counts is told beside what was offered', async ()
   expect(forwarded.loss).toBeGreaterThanOrEqual(0)
   expect(forwarded.loss).toBeLessThan(1)
   expect(cpu.median).toBeGreaterThan(0)
+})
+
+test('latency: kept alive and new connections are answered, and their delays are finite', async () => {
+  await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
+  const [json, svg] = [join(lab.folder, 'latency.json'), join(lab.folder, 'latency.svg')]
+  const scope = ['latency', '--subject', 'nftables DNAT', '--runs', '1', '--seconds', '1']
+  const args = [join(root, 'bench/run.mjs'), ...scope, '--json', json, '--svg', svg]
+  const { code, stderr } = await tryRun([process.execPath, ...args])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const results: Result[] = JSON.parse(readFileSync(json, 'utf8')).results
+  const [p50, p99, ...connections] = results.map(({ median }) => median)
+  for (const [half, most] of [[p50, p99], connections]) {
+    expect(half).toBeGreaterThan(0)
+    expect(most).toBeGreaterThanOrEqual(half as number)
+    expect(most).toBeLessThan(Number.POSITIVE_INFINITY)
+  }
+  for (const { loss } of results) expect(loss).toBeLessThan(1)
 })

@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { busyTicks } from '../../bench/cpu.js'
+import { lossOf } from '../../bench/loads/request-generator.js'
 import { parseWrk } from '../../bench/loads/wrk.js'
 import { main } from '../../bench/main.js'
 import { markdown } from '../../bench/report.js'
@@ -144,6 +145,12 @@ Transfer/sec:      0.50MB
 
   test('wrk: anything else is an error', () => {
     expect(() => parseWrk('unable to connect')).toThrow('unable to connect')
+  })
+
+  test('a request that is never answered is lost, as is one that fails', () => {
+    const delays = { offered: 10, achieved: 7, p50: 1, p90: 1, p99: 1, p99_9: 1, max: 1 }
+    expect(lossOf({ ...delays, requests: 10, unanswered: 2, errors: 1 })).toBeCloseTo(0.3)
+    expect(lossOf({ ...delays, requests: 10, unanswered: 0, errors: 0 })).toBe(0)
   })
 
   test('the native ladder: nanoseconds a packet, and loss where the row counts it', () => {
