@@ -4,30 +4,42 @@
  * bytes that were made before.
  */
 import { DeleteView, EndReason, QueryView, ReplyView } from '../../src/generated/messages.js'
+import type { NativeSegmentOptions } from '../../src/native.js'
 import { FakeSegment } from '../../test/helpers/fake-segment.js'
 import { deleteMessage, queryMessage } from '../../test/helpers/messages.js'
 
-/** Flows with serials and signatures of their own; then they come round. */
-const FLOWS = 1 << 16
-/** Those that live at the same time. */
-const LIVE = 20_000
+export interface QuerySourceOptions {
+  /** Flows with serials and signatures of their own; then they come round. */
+  flows?: number
+  /** Those that live at the same time. */
+  live?: number
+}
 
 export class QuerySource extends FakeSegment {
   decided = 0
-  readonly #queries = Buffer.alloc(FLOWS * QueryView.size)
-  readonly #deletes = Buffer.alloc(FLOWS * DeleteView.size)
+  readonly #flows: number
+  readonly #live: number
+  readonly #queries: Buffer
+  readonly #deletes: Buffer
   #asked: QueryView | undefined
   #begun = 0
   #ended = 0
+  #last = 0
   #until = 0
+  #wake = () => {}
   #over: (() => void) | undefined
 
-  constructor(destination: string) {
+  constructor(destination: string, { flows = 1 << 16, live = 20_000 }: QuerySourceOptions = {}) {
     super()
-    for (let flow = 0; flow < FLOWS; flow++) {
+    this.#flows = flows
+    this.#live = live
+    this.#queries = Buffer.alloc(flows * QueryView.size)
+    this.#deletes = Buffer.alloc(live < flows ? flows * DeleteView.size : 0)
+    for (let flow = 0; flow < flows; flow++) {
       const source = `198.51.${100 + (flow >> 15)}.${flow & 0xff}:${1024 + ((flow >> 8) & 0x7f)}`
       const fields = { serial: 0x80000000 + flow, source, destination }
       this.#queries.set(queryMessage({ ...fields, vsId: 1 }), flow * QueryView.size)
+      if (live >= flows) continue
       const end = deleteMessage({ ...fields, reason: EndReason.fin, packetsIn: 6, packetsOut: 5 })
       this.#deletes.set(end, flow * DeleteView.size)
     }
@@ -37,13 +49,28 @@ export class QuerySource extends FakeSegment {
     return this.#begun
   }
 
+  override start(options: NativeSegmentOptions, wake: () => void): void {
+    this.#wake = wake
+    super.start(options, wake)
+  }
+
   /** Asks for so many seconds; resolves when all that was asked has been read. */
-  async flood(seconds: number, wake: () => void): Promise<void> {
-    this.#until = performance.now() + seconds * 1000
+  async flood(seconds: number): Promise<void> {
+    await this.#ask(Number.POSITIVE_INFINITY, performance.now() + seconds * 1000)
+  }
+
+  /** Asks until so many flows have begun in all; resolves when all that was asked has been read. */
+  async fill(flows: number): Promise<void> {
+    await this.#ask(flows, Number.POSITIVE_INFINITY)
+  }
+
+  async #ask(last: number, until: number): Promise<void> {
+    this.#last = last
+    this.#until = until
     const over = new Promise<void>((resolve) => {
       this.#over = resolve
     })
-    wake()
+    this.#wake()
     await over
   }
 
@@ -57,19 +84,19 @@ export class QuerySource extends FakeSegment {
 
   override drain(into: Uint8Array): number {
     if (!this.#over) return super.drain(into)
-    if (performance.now() > this.#until) {
+    if (this.#begun >= this.#last || performance.now() > this.#until) {
       this.#over()
       return 0
     }
     const asked = this.#viewOf(into)
     const now = Math.floor((performance.timeOrigin + performance.now()) * 1000)
     let at = 0
-    while (at + QueryView.size + DeleteView.size <= into.length) {
+    while (this.#begun < this.#last && at + QueryView.size + DeleteView.size <= into.length) {
       asked.at = at
-      at += copy(this.#queries, this.#begun++ % FLOWS, QueryView.size, into, at)
+      at += copy(this.#queries, this.#begun++ % this.#flows, QueryView.size, into, at)
       asked.timestampNumber = now
-      if (this.#begun - this.#ended > LIVE) {
-        at += copy(this.#deletes, this.#ended++ % FLOWS, DeleteView.size, into, at)
+      if (this.#begun - this.#ended > this.#live) {
+        at += copy(this.#deletes, this.#ended++ % this.#flows, DeleteView.size, into, at)
       }
     }
     return at

@@ -49,12 +49,6 @@ async function measure(
   { seconds }: MeasureOptions,
 ): Promise<Sample[]> {
   const source = new QuerySource(VIRTUAL)
-  let wake = () => {}
-  const start = source.start.bind(source)
-  source.start = (options, whenThereIsNews) => {
-    wake = whenThereIsNews
-    start(options, whenThereIsNews)
-  }
   const nodes = ['10.1.0.11:80', '10.1.0.12:80', '10.1.0.13:80', '10.1.0.14:80']
   const config = {
     ports: {
@@ -66,14 +60,14 @@ async function measure(
   } as SluiceConfig
   await using _engine = await Engine.start(config, { segment: source })
   // The compiler has seen every path before the measuring.
-  await source.flood(seconds / 2, wake)
+  await source.flood(seconds / 2)
   const [decided, asked, cpu, began] = [
     source.decided,
     source.asked,
     process.cpuUsage(),
     performance.now(),
   ]
-  await source.flood(seconds, wake)
+  await source.flood(seconds)
   const took = (performance.now() - began) / 1000
   const { user, system } = process.cpuUsage(cpu)
   const count = source.decided - decided

@@ -4,6 +4,7 @@ import { decisionsDelay } from './decisions-delay.js'
 import { decisionsOverload } from './decisions-overload.js'
 import { frames } from './frames.js'
 import { latency } from './latency.js'
+import { memory } from './memory.js'
 import { pipeline } from './pipeline.js'
 import { plain } from './plain.js'
 
@@ -16,4 +17,5 @@ export const TRIALS: readonly Trial[] = [
   decisions,
   decisionsDelay,
   decisionsOverload,
+  memory,
 ]

@@ -78,3 +78,23 @@ test('latency: kept alive and new connections are answered, and their delays are
   }
   for (const { loss } of results) expect(loss).toBeLessThan(1)
 })
+
+test.each([
+  ['65536 waiting', ['a flow', 'a further flow']],
+  ['nf_conntrack', ['a flow']],
+])('memory: %s has its flows, and they take a finite number of bytes', async (subject, metrics) => {
+  await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
+  const [json, svg] = [join(lab.folder, 'memory.json'), join(lab.folder, 'memory.svg')]
+  const scope = ['memory', '--subject', subject, '--runs', '1']
+  const args = [join(root, 'bench/run.mjs'), ...scope, '--json', json, '--svg', svg]
+  const { code, stderr } = await tryRun([process.execPath, ...args])
+  expect(stderr).toBe('')
+  expect(code).toBe(0)
+  const results: Result[] = JSON.parse(readFileSync(json, 'utf8')).results
+  expect(results.map(({ metric }) => metric)).toEqual(metrics)
+  for (const { median } of results) {
+    expect(median).toBeGreaterThan(0)
+    expect(median).toBeLessThan(Number.POSITIVE_INFINITY)
+  }
+  expect(results[0]?.loss).toBeLessThan(1)
+})

@@ -1,14 +1,18 @@
 import { describe, expect, test, vi } from 'vitest'
 import { busyTicks } from '../../bench/cpu.js'
+import { QuerySource } from '../../bench/loads/query-source.js'
 import { lossOf } from '../../bench/loads/request-generator.js'
 import { parseWrk } from '../../bench/loads/wrk.js'
 import { main } from '../../bench/main.js'
+import { heapBytes, kilobytesOf, residentBytes } from '../../bench/memory.js'
 import { markdown } from '../../bench/report.js'
 import { median, ratios, summarize } from '../../bench/statistics.js'
 import { drawing } from '../../bench/svg.js'
 import type { Trial } from '../../bench/trial.js'
 import { TRIALS } from '../../bench/trials/index.js'
 import { sampleOf } from '../../bench/trials/pipeline.js'
+import { QueryView } from '../../src/generated/messages.js'
+import type { NativeSegmentOptions } from '../../src/native.js'
 
 const trial: Trial = {
   name: 'sample',
@@ -86,6 +90,25 @@ test('busy CPU time leaves idle, iowait and steal out', () => {
   expect(() => busyTicks('nothing')).toThrow('nothing')
 })
 
+describe('memory', () => {
+  test('a row of /proc is found by its whole name', () => {
+    const text = 'Slab:  300 kB\nSReclaimable:   100 kB\nSUnreclaim:     200 kB\n'
+    expect(kilobytesOf('SUnreclaim', text)).toBe(200)
+    expect(kilobytesOf('Slab', text)).toBe(300)
+    expect(() => kilobytesOf('Unreclaim', text)).toThrow('no Unreclaim in: Slab')
+  })
+
+  test('what is filled becomes resident, and what is let go leaves the heap', () => {
+    const size = 64 << 20
+    const [heap, resident] = [heapBytes(), residentBytes('self')]
+    const held: Uint8Array[] = [new Uint8Array(size).fill(1)]
+    expect(heapBytes() - heap).toBeGreaterThan(size / 2)
+    expect(residentBytes('self') - resident).toBeGreaterThan(size / 2)
+    held.length = 0
+    expect(heapBytes() - heap).toBeLessThan(size / 2)
+  })
+})
+
 test('the drawing has a bar for every result, and its text is escaped', () => {
   const results = summarize(trial, [
     ...measured,
@@ -151,6 +174,24 @@ Transfer/sec:      0.50MB
     const delays = { offered: 10, achieved: 7, p50: 1, p90: 1, p99: 1, p99_9: 1, max: 1 }
     expect(lossOf({ ...delays, requests: 10, unanswered: 2, errors: 1 })).toBeCloseTo(0.3)
     expect(lossOf({ ...delays, requests: 10, unanswered: 0, errors: 0 })).toBe(0)
+  })
+
+  test('the source of QUERYs fills up to a number of flows, each asked for once', async () => {
+    const flows = 100
+    const source = new QuerySource('192.0.2.100:80', { flows, live: flows })
+    const into = new Uint8Array(4096)
+    const serials = new Set<number>()
+    source.start({} as NativeSegmentOptions, () => {
+      for (let length = source.drain(into); length > 0; length = source.drain(into)) {
+        expect(length % QueryView.size).toBe(0)
+        for (let at = 0; at < length; at += QueryView.size) {
+          serials.add(new QueryView(new DataView(into.buffer, at)).serial)
+        }
+      }
+    })
+    await source.fill(flows)
+    expect(source.asked).toBe(flows)
+    expect(serials.size).toBe(flows)
   })
 
   test('the native ladder: nanoseconds a packet, and loss where the row counts it', () => {
