@@ -29,6 +29,8 @@ export interface Answers {
   p99: number
   p99_9: number
   max: number
+  /** The median over the tenths of a second of the p99 of each. */
+  median_p99: number
 }
 
 export async function requests(

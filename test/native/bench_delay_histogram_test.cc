@@ -41,5 +41,18 @@ TEST_CASE("bench: a histogram of nothing, of one, and of what is beyond its larg
   CHECK(histogram.percentile(1.0) > Duration::seconds(4'000));
 }
 
+TEST_CASE("bench: a sum of histograms is the histogram of all their delays") {
+  DelayHistogram low;
+  DelayHistogram high;
+  for (int64_t i = 1; i <= 98; ++i) low.record(Duration::nanoseconds(i));
+  high.record(Duration::nanoseconds(200));
+  high.record(Duration::nanoseconds(100));
+  low.add(high);
+  CHECK(low.count() == 100);
+  CHECK(low.percentile(0.5).nanoseconds() == 50);
+  CHECK(low.percentile(0.99).nanoseconds() == 100);
+  CHECK(low.max().nanoseconds() == 200);
+}
+
 }  // namespace
 }  // namespace sluice::bench

@@ -21,6 +21,13 @@ class DelayHistogram {
     max_ = std::max(max_, delay);
   }
 
+  // What `other` counts counts here, too.
+  void add(const DelayHistogram& other) {
+    for (size_t index = 0; index < kClasses; ++index) counts_[index] += other.counts_[index];
+    count_ += other.count_;
+    max_ = std::max(max_, other.max_);
+  }
+
   uint64_t count() const { return count_; }
   Duration max() const { return max_; }
 
@@ -58,7 +65,7 @@ class DelayHistogram {
     return Duration::nanoseconds(static_cast<int64_t>(lowest + (uint64_t{1} << shift) / 2));
   }
 
-  std::array<uint64_t, kClasses> counts_{};
+  std::array<uint32_t, kClasses> counts_{};
   uint64_t count_ = 0;
   Duration max_;
 };
