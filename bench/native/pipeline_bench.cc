@@ -13,6 +13,7 @@
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
 #include "support/test_engine.h"
+#include "wire/checksum.h"
 
 namespace sluice {
 namespace {
@@ -187,12 +188,20 @@ void forward(benchmark::State& state) {
                            static_cast<double>(engine.count(Counter::forwarded));
 }
 
+// What software pays a packet where a port cannot: the number is that of the bytes summed.
+void checksum(benchmark::State& state) {
+  const std::vector<uint8_t> bytes(static_cast<size_t>(state.range(0)), 0x5a);
+  for (auto _ : state) benchmark::DoNotOptimize(sum_bytes(bytes.data(), bytes.size()));
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()));
+}
+
 BENCHMARK(drop)->Arg(1024);
 BENCHMARK(parse_only)->Name("parse")->Arg(1024);
 BENCHMARK(lookup)->Arg(1024)->Arg(1 << 20);
 BENCHMARK_CAPTURE(rewrite, plain, false)->Name("rewrite")->Arg(1024)->Arg(1 << 20);
 BENCHMARK_CAPTURE(rewrite, offsets, true)->Name("rewrite offsets")->Arg(1024)->Arg(1 << 20);
 BENCHMARK(forward)->Arg(1024)->Arg(1 << 16);
+BENCHMARK(checksum)->Arg(20)->Arg(1460)->Arg(65495);
 // Share-nothing workers, each with an engine of its own; the time is that of all together.
 BENCHMARK(forward)->Name("workers")->Arg(1024)->UseRealTime()->Threads(1)->Threads(2);
 
