@@ -27,6 +27,8 @@ export interface Variant {
   needs: (keyof HostCapabilities)[]
   tools: string[]
   files?: string[]
+  /** Programs of ours that it runs, by their paths. */
+  programs?: string[]
   runs?: number
   /** Puts itself between client and server; returns the address for clients. */
   enter(lab: Laboratory): Promise<string>
@@ -64,22 +66,22 @@ export const VARIANTS: readonly Variant[] = [
       return lab.virtualAddress()
     },
   },
-  {
-    name: 'sluice packet',
-    topology: 'two-arm',
-    needs: ['netns', 'afPacket'],
-    tools: [],
-    enter: enterSluice,
-  },
-  {
-    name: 'sluice tap',
-    topology: 'tap',
-    needs: ['netns', 'tun'],
-    tools: [],
-    enter: enterSluice,
-  },
+  sluice('packet'),
+  sluice('tap'),
   ...proxies(),
 ]
+
+/** The engine; `more` keys of its configuration, and what they are called. */
+export function sluice(kind: 'packet' | 'tap', suffix = '', more: object = {}): Variant {
+  return {
+    name: `sluice ${kind}${suffix}`,
+    topology: kind === 'tap' ? 'tap' : 'two-arm',
+    needs: ['netns', kind === 'tap' ? 'tun' : 'afPacket'],
+    tools: [],
+    programs: [SLUICE],
+    enter: (lab) => enterSluice(lab, more),
+  }
+}
 
 /** What a user would program instead; far enough off that fewer runs tell. */
 function proxies(): Variant[] {
@@ -135,7 +137,7 @@ export function subjectsOf(variants: readonly Variant[], load: Load): Subject[] 
 }
 
 async function unavailable(
-  { needs, tools, files = [], enter }: Variant,
+  { needs, tools, files = [], programs = [] }: Variant,
   load: Load,
 ): Promise<string | undefined> {
   const missing = missingTools('ip', 'nsenter', 'nginx', ...load.tools, ...tools)
@@ -145,14 +147,14 @@ async function unavailable(
   const host = await capabilities()
   const lacking = needs.find((need) => !host[need].available)
   if (lacking) return `${host[lacking].reason}. ${host[lacking].remedy}`
-  const programs = enter === enterSluice ? [...load.programs, SLUICE] : load.programs
-  const unbuilt = programs.find((program) => !existsSync(program))
+  const unbuilt = [...load.programs, ...programs].find((program) => !existsSync(program))
   return unbuilt && `${unbuilt} is not built: npm run build`
 }
 
-async function enterSluice(lab: Laboratory): Promise<string> {
+async function enterSluice(lab: Laboratory, more: object): Promise<string> {
   const [server] = lab.serverAddresses()
   await SluiceProcess.start(lab, {
+    ...more,
     ports: lab.ports(),
     pools: {
       web: { nodes: [`${server}:${HTTP_PORT}`] },

@@ -7,11 +7,13 @@ import { latency } from './latency.js'
 import { memory } from './memory.js'
 import { pipeline } from './pipeline.js'
 import { plain } from './plain.js'
+import { workers } from './workers.js'
 
 /** All trials, in the order in which they run. */
 export const TRIALS: readonly Trial[] = [
   pipeline,
   plain,
+  workers,
   latency,
   frames,
   decisions,

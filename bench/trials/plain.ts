@@ -7,11 +7,20 @@ import { startIperf } from '../../test/helpers/servers.js'
 import { withCpuSeconds } from '../cpu.js'
 import { wrk } from '../loads/wrk.js'
 import type { MeasureOptions, Sample, Trial } from '../trial.js'
-import { IPERF_PORT, OBJECT, type Site, subjectsOf, VARIANTS } from '../variants.js'
+import { IPERF_PORT, type Load, OBJECT, type Site, subjectsOf, VARIANTS } from '../variants.js'
 
 const CONNECTIONS = 64
 /** Payload of a full segment with timestamps, over Ethernet's 1500 bytes. */
 const SEGMENT = 1448
+
+export const METRICS: Trial['metrics'] = [
+  { name: 'throughput', unit: 'Gbit/s', better: 'higher' },
+  { name: 'requests kept alive', unit: 'requests/s', better: 'higher' },
+  { name: 'connections', unit: 'connections/s', better: 'higher' },
+  { name: 'CPU of throughput', unit: 's/GB', better: 'lower' },
+  { name: 'CPU of requests', unit: 's/100 000', better: 'lower' },
+  { name: 'CPU of connections', unit: 's/1 000', better: 'lower' },
+]
 
 export const plain: Trial = {
   name: 'plain',
@@ -19,25 +28,28 @@ export const plain: Trial = {
     `One virtual server, one server behind it. iperf3 with one stream; wrk with ${CONNECTIONS} ` +
     `connections and ${OBJECT} bytes from nginx, kept alive and closed. Loss: segments sent ` +
     'again, requests that failed. CPU: of the whole machine, clients and servers included.',
-  metrics: [
-    { name: 'throughput', unit: 'Gbit/s', better: 'higher' },
-    { name: 'requests kept alive', unit: 'requests/s', better: 'higher' },
-    { name: 'connections', unit: 'connections/s', better: 'higher' },
-    { name: 'CPU of throughput', unit: 's/GB', better: 'lower' },
-    { name: 'CPU of requests', unit: 's/100 000', better: 'lower' },
-    { name: 'CPU of connections', unit: 's/1 000', better: 'lower' },
-  ],
+  metrics: METRICS,
   runs: 7,
   laboratory: true,
-  subjects: async () => subjectsOf(VARIANTS, { tools: ['wrk', 'iperf3'], programs: [], measure }),
+  subjects: async () => subjectsOf(VARIANTS, plainLoad(1)),
   comparisons: ['sluice packet', 'sluice tap'].flatMap((subject) =>
     ['nftables DNAT', 'kernel forwarding', 'HAProxy'].map((peer) => ({ subject, peer })),
   ),
 }
 
+/** @param streams of iperf3 at once */
+export function plainLoad(streams: number): Load {
+  return {
+    tools: ['wrk', 'iperf3'],
+    programs: [],
+    measure: (site, options) => measure(site, options, streams),
+  }
+}
+
 async function measure(
   { lab, server, address, path }: Site,
   { seconds }: MeasureOptions,
+  streams: number,
 ): Promise<Sample[]> {
   await startIperf(server, IPERF_PORT)
   const client = lab.client.namespace
@@ -45,7 +57,7 @@ async function measure(
   const url = `http://${address}${path}`
   const closing = { ...load, headers: { Connection: 'close' } }
   const [stream, streamCpu] = await withCpuSeconds(() =>
-    iperf(client, address, { seconds, port: IPERF_PORT }),
+    iperf(client, address, { seconds, streams, port: IPERF_PORT }),
   )
   const [kept, keptCpu] = await withCpuSeconds(() => wrk(client, url, load))
   const [closed, closedCpu] = await withCpuSeconds(() => wrk(client, url, closing))
