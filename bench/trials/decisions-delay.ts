@@ -10,7 +10,7 @@ import type { MeasureOptions, Sample, Subject, Trial } from '../trial.js'
 
 /** Each of them the first of a flow of its own. */
 const MODERATE = 5_000
-/** About half of what engine and generator sustain together on two cores. */
+/** About half of what engine and generator sustain on two cores: at 150 000 there is loss. */
 const HIGH = 50_000
 /** Known flows, where flows are known. */
 const KNOWN = 1_000
