@@ -39,9 +39,13 @@ std::unique_ptr<FlowTable> table_of(uint32_t keys, uint32_t flows) {
 // Reading the keys into the packets of a batch is part of the time, as copying them is for others.
 size_t find_bulk(const FlowTable& table, const Tuple* tuples, Batch& batch, LegIndex* legs) {
   for (size_t i = 0; i < kBulk; ++i) {
-    Packet& packet = batch.packets[i];
-    packet.key = key_of(tuples[i]);
-    packet.headers.has_ports = true;
+    FlowKey& key = batch.packets[i].key;
+    key.src = IpAddress::v4(tuples[i].src);
+    key.dst = IpAddress::v4(tuples[i].dst);
+    key.src_port = tuples[i].src_port;
+    key.dst_port = tuples[i].dst_port;
+    key.protocol = static_cast<uint8_t>(tuples[i].protocol);
+    batch.packets[i].headers.has_ports = true;
   }
   batch.count = kBulk;
   table.find_batch(batch.all(), legs);
