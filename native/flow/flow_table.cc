@@ -143,11 +143,23 @@ LegIndex FlowTable::find(const FlowKey& key) const {
   return find_hashed(hash_of(key, words), key, words);
 }
 
-// Three passes, so that the memory of one packet is under way while others are looked at: fetch the
-// buckets; fetch the entry that the first bucket suggests, else the second bucket; compare.
-void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) const {
+LegIndex FlowTable::candidate_in(const Bucket& bucket, uint16_t tag) {
+  for (uint32_t slots = tag_matches(bucket, tag); slots != 0; slots &= slots - 1) {
+    const uint32_t named = bucket.legs[__builtin_ctz(slots) / 2];
+    if (named != 0) return named - 1;
+  }
+  return kNoLeg;
+}
+
+// Four passes, so that the memory of one packet is under way while others are looked at: fetch the
+// first buckets; fetch the entries that they suggest, else the second buckets; fetch the entries
+// that those suggest; compare. What each pass calls is flattened into it: the work of one packet
+// is less than the calls would cost.
+[[gnu::flatten]] void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) const {
   uint64_t hashes[kBatchCapacity];
   Words words[kBatchCapacity];
+  uint8_t elsewhere[kBatchCapacity];
+  size_t elsewhere_count = 0;
   const size_t count = packets.size();
   for (size_t i = 0; i < count; ++i) {
     words[i] = words_of(packets[i].key);
@@ -155,20 +167,23 @@ void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) cons
     __builtin_prefetch(&buckets_[first_bucket(hashes[i])]);
   }
   for (size_t i = 0; i < count; ++i) {
-    const Bucket& bucket = buckets_[first_bucket(hashes[i])];
-    const uint32_t slots = tag_matches(bucket, tag_of(hashes[i]));
-    const uint32_t named = slots == 0 ? 0 : bucket.legs[__builtin_ctz(slots) / 2];
-    legs[i] = named == 0 ? kNoLeg : named - 1;
-    if (named != 0) {
-      __builtin_prefetch(&entries_[named - 1], 1);
+    legs[i] = candidate_in(buckets_[first_bucket(hashes[i])], tag_of(hashes[i]));
+    if (legs[i] != kNoLeg) {
+      __builtin_prefetch(&entries_[legs[i]], 1);
     } else {
+      elsewhere[elsewhere_count++] = static_cast<uint8_t>(i);
       __builtin_prefetch(&buckets_[second_bucket(hashes[i])]);
     }
   }
+  for (const uint8_t i : std::span(elsewhere, elsewhere_count)) {
+    legs[i] = candidate_in(buckets_[second_bucket(hashes[i])], tag_of(hashes[i]));
+    if (legs[i] != kNoLeg) __builtin_prefetch(&entries_[legs[i]], 1);
+  }
   for (size_t i = 0; i < count; ++i) {
+    if (legs[i] == kNoLeg) continue;
     if (!has_signature(packets[i])) {
       legs[i] = kNoLeg;
-    } else if (legs[i] == kNoLeg || !is_of(legs[i], packets[i].key, words[i])) {
+    } else if (!is_of(legs[i], packets[i].key, words[i])) {
       legs[i] = find_hashed(hashes[i], packets[i].key, words[i]);
     }
   }

@@ -117,6 +117,8 @@ class FlowTable {
   bool is_of(LegIndex leg, const FlowKey& key, const Words& words) const;
   LegIndex find_in(const Bucket& bucket, uint16_t tag, const FlowKey& key,
                    const Words& words) const;
+  // The first leg with this tag; whether it has the signature remains to be seen.
+  static LegIndex candidate_in(const Bucket& bucket, uint16_t tag);
   LegIndex find_hashed(uint64_t hash, const FlowKey& key, const Words& words) const;
   bool insert(LegIndex leg, uint64_t hash, const FlowKey& key);
   static int free_slot(const Bucket& bucket);
