@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
 import { busyTicks } from '../../bench/cpu.js'
+import { sampleOf } from '../../bench/google-benchmark.js'
 import { QuerySource } from '../../bench/loads/query-source.js'
 import { lossOf } from '../../bench/loads/request-generator.js'
 import { parseWrk } from '../../bench/loads/wrk.js'
@@ -10,7 +11,6 @@ import { median, ratios, summarize } from '../../bench/statistics.js'
 import { drawing } from '../../bench/svg.js'
 import type { Trial } from '../../bench/trial.js'
 import { TRIALS } from '../../bench/trials/index.js'
-import { sampleOf } from '../../bench/trials/pipeline.js'
 import { QueryView } from '../../src/generated/messages.js'
 import type { NativeSegmentOptions } from '../../src/native.js'
 
@@ -195,7 +195,7 @@ Transfer/sec:      0.50MB
     expect(serials.size).toBe(flows)
   })
 
-  test('the native ladder: nanoseconds a packet, and loss where the row counts it', () => {
+  test('a native row: nanoseconds an item, and loss where the row counts it', () => {
     const row = (fields: object) => JSON.stringify({ benchmarks: [{ name: 'drop', ...fields }] })
     expect(sampleOf(row({ items_per_second: 4e7 }))).toEqual({
       metric: 'time',

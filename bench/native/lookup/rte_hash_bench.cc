@@ -27,15 +27,14 @@ int huge_page_heap() {
   const auto start = reinterpret_cast<uintptr_t>(memory.data());
   auto* aligned = reinterpret_cast<void*>((start + kPage - 1) / kPage * kPage);
   SLUICE_CHECK(rte_malloc_heap_create("tables") == 0);
-  SLUICE_CHECK(rte_malloc_heap_memory_add("tables", aligned, kPages * kPage, nullptr, kPages,
-                                          kPage) == 0);
+  SLUICE_CHECK(
+      rte_malloc_heap_memory_add("tables", aligned, kPages * kPage, nullptr, kPages, kPage) == 0);
   return rte_malloc_heap_get_socket("tables");
 }
 
 int start_dpdk() {
-  std::array arguments = {"bench",  "--no-huge",      "--no-shconf", "--no-pci", "-m", "64",
-                          "-l",     "0",              "--no-telemetry",
-                          "--log-level=error"};
+  std::array arguments = {"bench", "--no-huge", "--no-shconf",    "--no-pci",         "-m", "64",
+                          "-l",    "0",         "--no-telemetry", "--log-level=error"};
   SLUICE_CHECK(rte_eal_init(arguments.size(), const_cast<char**>(arguments.data())) >= 0);
   return huge_page_heap();
 }
