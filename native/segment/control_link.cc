@@ -106,7 +106,7 @@ uint8_t ControlLink::delete_virtual_server(Instant now, const DeleteVsView& mess
     draining->until = until;
   } else if (message.vs_id() <= 0xffff &&
              flows_.virtual_servers().remove(static_cast<uint16_t>(message.vs_id()), &removed)) {
-    draining_.push_back({removed.id, removed.address, until});
+    draining_.push_back({removed.id, removed.address, until, 0});
   } else {
     return CsmbError::no_such_vs;
   }
@@ -119,9 +119,8 @@ std::vector<ControlLink::Draining>::iterator ControlLink::find_draining(uint32_t
 }
 
 void ControlLink::poll(Instant now) {
-  const auto over = [&](const Draining& each) {
-    if (now < each.until) return false;
-    flows_.remove_virtual_server(now, each.id);
+  const auto over = [&](Draining& each) {
+    if (now < each.until || !flows_.end_flows_of(now, each.id, each.next)) return false;
     remove_address(each.address);
     return true;
   };

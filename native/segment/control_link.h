@@ -42,6 +42,7 @@ class ControlLink {
     uint16_t id;
     IpAddress address;
     Instant until;
+    PairIndex next = 0;  // of its flows to be ended then
   };
 
   void handle_ssmb(Instant now, ByteSpan message);

@@ -1,5 +1,7 @@
 // The part of Flows that ends flows: by TCP, by time, with their virtual server, for want of room.
 
+#include <algorithm>
+
 #include "segment/flows.h"
 
 namespace sluice {
@@ -104,14 +106,17 @@ void Flows::end_batch() {
   over_count_ = 0;
 }
 
-void Flows::remove_virtual_server(Instant now, uint16_t vs) {
-  for (PairIndex index = 0; index < table_.high_water(); ++index) {
+bool Flows::end_flows_of(Instant now, uint16_t vs, PairIndex& next) {
+  const PairIndex end = std::min(next + kPairsPerPoll, table_.high_water());
+  for (; next < end; ++next) {
+    const PairIndex index = next;
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over || flow.vs != vs) continue;
     if (flow.flow_class == FlowClass::linger) continue;
     flow.mode == PairMode::translate ? end_session(now, index, EndReason::vs_removed)
                                      : remove(index);
   }
+  return next == table_.high_water();
 }
 
 // -- timers

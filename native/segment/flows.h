@@ -79,8 +79,9 @@ class Flows {
   PacketQueue& released() { return released_; }
   void done(PooledPacket* packet) { waiting_.done(packet); }
 
-  // Ends the flows of a virtual server, decided or not.
-  void remove_virtual_server(Instant now, uint16_t vs);
+  // Ends the flows of a virtual server, decided or not, from `next` on, which begins with 0, a part
+  // of the table at each call. True when that was the last.
+  bool end_flows_of(Instant now, uint16_t vs, PairIndex& next);
   // Begins to send the flow table as STATE messages, from `cursor` on, `max_records` of them or all
   // if 0; goes on in poll() where the ring is full.
   void dump(Instant now, uint64_t cursor, uint16_t max_records);
@@ -147,14 +148,19 @@ class Flows {
   void fill_counts(Instant now, PairIndex index, CntView cnt) const;
   void report_statistics(Instant now);
   void continue_dump(Instant now);
+  bool dump_found(Instant now, uint64_t next_cursor);
   bool dump_one(Instant now, PairIndex index, uint64_t next_cursor);
   void store_translation(PairIndex index, StateView message) const;
-  PairIndex next_to_dump(PairIndex from) const;
+  bool may_be_dumped(PairIndex index) const;
+
+  // Pairs looked at between two looks at the ports, where a whole table is gone through.
+  static constexpr PairIndex kPairsPerPoll = 2048;
 
   struct Dump {
     bool active = false;
-    PairIndex next = 0;
-    uint32_t remaining = 0;
+    PairIndex found = kNoPair;  // to be told when the one after it is known
+    PairIndex next = 0;         // to be looked at
+    uint32_t remaining = 0;     // records
   };
   struct Statistics {
     uint32_t slice = 0;

@@ -12,7 +12,6 @@ namespace sluice {
 namespace {
 
 constexpr Tick kStatisticsSlices = 64;
-constexpr int kDumpSlice = 512;  // STATE records between two looks at the ports
 
 uint8_t tcp_state_of(const FlowEntry& client, const FlowEntry& server) {
   if (client.protocol != kProtocolTcp) return TcpState::none;
@@ -124,39 +123,48 @@ void Flows::report_statistics(Instant now) {
 // -- STATE: the flow table, from a cursor on, as fast as the ring and the packets allow
 
 void Flows::dump(Instant now, uint64_t cursor, uint16_t max_records) {
-  dump_.active = true;
   const uint64_t from = cursor - options_.first_cursor;
+  dump_ = {.active = true};
   dump_.next = from < table_.high_water() ? static_cast<PairIndex>(from) : 0;
   dump_.remaining = max_records == 0 ? UINT32_MAX : max_records;
   continue_dump(now);
 }
 
-PairIndex Flows::next_to_dump(PairIndex from) const {
-  for (PairIndex index = from; index < table_.high_water(); ++index) {
-    const FlowPair& flow = table_.pair(index);
-    if (flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger) return index;
-  }
-  return kNoPair;
+bool Flows::may_be_dumped(PairIndex index) const {
+  const FlowPair& flow = table_.pair(index);
+  return flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
 }
 
-// The last record of the last worker's table carries next_cursor 0; if there is none at all, one
-// record without a signature does.
+// Each record names the one after it, so it is told when that is found; the last one of the last
+// worker's table has next_cursor 0. If there is none at all, one record without a signature says
+// so.
 void Flows::continue_dump(Instant now) {
-  dump_.next = next_to_dump(dump_.next);
-  if (dump_.next == kNoPair) {
-    StateView empty = outbox_.begin<StateView>(0);
-    empty.set_next_cursor(options_.cursor_after);
-    dump_.active = !outbox_.put(empty);
-    return;
+  // It may have ended since.
+  if (dump_.found != kNoPair && !may_be_dumped(dump_.found)) dump_.found = kNoPair;
+  for (PairIndex looked_at = 0; dump_.active && looked_at < kPairsPerPoll; ++looked_at) {
+    const bool at_end = dump_.next >= table_.high_water();
+    if (at_end || may_be_dumped(dump_.next)) {
+      const uint64_t cursor = at_end ? options_.cursor_after : options_.first_cursor + dump_.next;
+      if (!dump_found(now, cursor)) return;  // goes on here when there is room
+      dump_.found = dump_.next;
+      if (at_end) dump_.active = false;
+    }
+    ++dump_.next;
   }
-  for (int i = 0; i < kDumpSlice && dump_.active; ++i) {
-    const PairIndex next = next_to_dump(dump_.next + 1);
-    const uint64_t cursor = next == kNoPair ? options_.cursor_after : options_.first_cursor + next;
-    if (!dump_one(now, dump_.next, cursor)) return;
-    dump_.next = next;
+}
+
+// Tells of the one found last, if there is any. Of the end of the table also if there is none.
+bool Flows::dump_found(Instant now, uint64_t next_cursor) {
+  if (dump_.found != kNoPair) {
+    if (!dump_one(now, dump_.found, next_cursor)) return false;
     --dump_.remaining;
-    dump_.active = dump_.remaining > 0 && next != kNoPair;
+    if (dump_.remaining == 0) dump_.active = false;
+    return true;
   }
+  if (dump_.next < table_.high_water()) return true;
+  StateView empty = outbox_.begin<StateView>(0);
+  empty.set_next_cursor(options_.cursor_after);
+  return outbox_.put(empty);
 }
 
 bool Flows::dump_one(Instant now, PairIndex index, uint64_t next_cursor) {

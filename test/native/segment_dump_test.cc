@@ -23,7 +23,7 @@ Bytes request(uint64_t cursor = 0, uint16_t max_records = 0) {
 std::unique_ptr<TestEngine> engine_with_flows(const Hosts& hosts, uint32_t flows,
                                               size_t bus_bytes = 1 << 20) {
   TestEngineOptions options;
-  options.limits.flows = 2000;
+  options.limits.flows = std::max(flows, 2000u);
   options.limits.bus_bytes = bus_bytes;
   auto engine = engine_for(hosts, options);
   for (uint32_t i = 0; i < flows; ++i) {
@@ -201,6 +201,27 @@ TEST_CASE("DFS-21 a dump that finds the ring full goes on, while flows come and 
       CHECK(std::binary_search(ports.begin(), ports.end(), port));
     }
     CHECK(std::binary_search(ports.begin(), ports.end(), L4Port{150}));
+    CHECK(Told<StateView>(*engine).last().next_cursor() == 0);
+    CHECK(engine->settle() == "");
+  }
+}
+
+TEST_CASE("DFS-21 a dump of a sparse table finds the flows far behind, packets served between") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    constexpr L4Port kFlows = 10000;
+    auto engine = engine_with_flows(hosts, kFlows);
+    for (L4Port port = 2; port < kFlows; ++port) {
+      engine->from_client(Dialogue(*engine, hosts, port).client(kTcpRst).seq(1001));
+      engine->told.clear();
+    }
+    engine->tell(request());
+    CHECK(engine->told_of<StateView>().empty());  // not found within one look
+    engine->clear_sent();
+    engine->from_client(Dialogue(*engine, hosts, 1).client(kTcpAck).seq(1001).payload(10));
+    CHECK(engine->to_server.size() == 1);
+    engine->run(Duration::milliseconds(10));
+    CHECK(ports_of(*engine) == std::vector<L4Port>{1, kFlows});
     CHECK(Told<StateView>(*engine).last().next_cursor() == 0);
     CHECK(engine->settle() == "");
   }

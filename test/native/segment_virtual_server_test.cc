@@ -213,6 +213,31 @@ TEST_CASE("VS-24 without time to drain the flows of a removed virtual server end
   }
 }
 
+TEST_CASE("VS-24 many flows of a removed virtual server end in parts, packets served between") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    constexpr L4Port kFlows = 20000;
+    TestEngineOptions options;
+    options.limits.flows = 2 * kFlows;
+    options.limits.bus_bytes = 8 << 20;
+    auto engine = engine_for(hosts, options);
+    for (L4Port port = 1; port <= kFlows; ++port) {
+      Dialogue(*engine, hosts, port).client_sends(kTcpSyn);
+      engine->told.clear();
+    }
+    engine->delete_virtual_server(kService);
+    CHECK(engine->told_of<DeleteView>().size() > 0);
+    CHECK(engine->told_of<DeleteView>().size() < kFlows);
+    CHECK(owns(*engine, hosts, hosts.virtual_server));
+    engine->from_client(client_datagram(hosts));  // to the other one
+    CHECK(engine->to_server.size() == kFlows + 1);
+    engine->run(Duration::milliseconds(10));
+    CHECK(engine->told_of<DeleteView>().size() == kFlows);
+    CHECK(engine->count(Counter::flows) == 1);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE(
     "VS-24 with time to drain the flows live on, and the address with them, no new ones come") {
   for (const Hosts& hosts : both_families()) {
