@@ -22,7 +22,7 @@ const USAGE = `usage: npm run bench -- [FILTER ...] [options]
                  default out/bench/report.json
   --svg FILE     draw the results there; default out/bench/report.svg
   --runs N       runs of each subject, interleaved; default: the trial's own
-  --seconds N    length of each load; default 2
+  --seconds N    length of each load; default 1
   --subject TEXT only the subjects whose names contain it
   --list         name the trials and their subjects
 `
@@ -115,7 +115,7 @@ function parse(args: string[]): Options {
     json: values.json ?? join(root, 'out/bench/report.json'),
     svg: values.svg ?? join(root, 'out/bench/report.svg'),
     runs: positive('--runs', values.runs),
-    seconds: positive('--seconds', values.seconds) ?? 2,
+    seconds: positive('--seconds', values.seconds) ?? 1,
     subject: values.subject ?? '',
     list: values.list ?? false,
   }

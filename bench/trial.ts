@@ -19,8 +19,8 @@ export interface Subject {
   name: string
   /** Why it cannot run here; undefined where it can. Asked once, before the first run. */
   unavailable(): Promise<string | undefined>
-  /** No more runs than these: for peers that are slow to measure and far off. */
-  runs?: number
+  /** No more runs than these: where one takes long, or no goal asks for a ratio to it. */
+  runs?: number | undefined
   /** One run, in a process of its own. */
   measure(options: MeasureOptions): Promise<Sample[]>
 }

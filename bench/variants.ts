@@ -29,7 +29,7 @@ export interface Variant {
   files?: string[]
   /** Programs of ours that it runs, by their paths. */
   programs?: string[]
-  runs?: number
+  runs?: number | undefined
   /** Puts itself between client and server; returns the address for clients. */
   enter(lab: Laboratory): Promise<string>
 }
@@ -48,6 +48,7 @@ export interface Site {
 export const VARIANTS: readonly Variant[] = [
   {
     name: 'kernel forwarding',
+    runs: 3,
     topology: 'two-arm',
     needs: ['netns'],
     tools: [],
@@ -116,7 +117,7 @@ export interface Load {
 export function subjectsOf(variants: readonly Variant[], load: Load): Subject[] {
   return variants.map((variant) => ({
     name: variant.name,
-    ...(variant.runs === undefined ? {} : { runs: variant.runs }),
+    runs: variant.runs,
     unavailable: () => unavailable(variant, load),
     async measure(options) {
       await using lab = await Laboratory.create({

@@ -2,7 +2,7 @@
 /**
  * Makes a fresh machine ready, and an old one current: Debian packages (as root), npm packages,
  * generated files, native build, TypeScript. Does nothing twice; what is up to date costs a hash.
- * `npm start` and `npm test` call it first, so it uses nothing but Node itself.
+ * `npm start`, `npm test` and `npm run bench` call it first, so it uses nothing but Node itself.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'

@@ -27,7 +27,7 @@ export const decisionsDelay: Trial = {
     { name: 'median delay', unit: 'µs', better: 'lower' },
     { name: 'p99 delay', unit: 'µs', better: 'lower' },
   ],
-  runs: 5,
+  runs: 3,
   laboratory: true,
   subjects: async () => SUBJECTS,
   comparisons: [
@@ -54,12 +54,16 @@ const NFTABLES: Forwarder = {
   },
 }
 
-const SUBJECTS: Subject[] = [MODERATE, HIGH].flatMap((rate) =>
-  [PACKET, TAP, NFTABLES].flatMap((forwarder) => [
-    subject(forwarder, rate, 'new'),
-    ...(forwarder === NFTABLES ? [] : [subject(forwarder, rate, 'known')]),
+const SUBJECTS: Subject[] = [
+  ...[PACKET, TAP].flatMap((forwarder) => [
+    subject(forwarder, MODERATE, 'new'),
+    subject(forwarder, MODERATE, 'known'),
   ]),
-)
+  subject(NFTABLES, MODERATE, 'new'),
+  subject(PACKET, HIGH, 'new'),
+  subject(PACKET, HIGH, 'known'),
+  subject(NFTABLES, HIGH, 'new'),
+]
 
 function subject(forwarder: Forwarder, rate: number, flows: 'new' | 'known'): Subject {
   return {

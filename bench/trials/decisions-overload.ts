@@ -25,7 +25,7 @@ export const decisionsOverload: Trial = {
     { name: 'arrived', unit: '1/s', better: 'higher' },
     { name: 'median delay', unit: 'µs', better: 'lower' },
   ],
-  runs: 5,
+  runs: 3,
   laboratory: true,
   subjects: async () => [subject(SUSTAINABLE), subject(10 * SUSTAINABLE)],
   comparisons: [{ subject: atRate(10 * SUSTAINABLE), peer: atRate(SUSTAINABLE) }],

@@ -19,7 +19,7 @@ export const decisions: Trial = {
     { name: 'decisions', unit: '1/s', better: 'higher' },
     { name: 'CPU of decisions', unit: 'µs', better: 'lower' },
   ],
-  runs: 5,
+  runs: 3,
   laboratory: false,
   subjects: async () => SUBJECTS,
   comparisons: [],

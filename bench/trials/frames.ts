@@ -46,6 +46,7 @@ export const frames: Trial = {
 
 interface Forwarder {
   name: string
+  runs?: number | undefined
   needs: (keyof HostCapabilities)[]
   tools: string[]
   /** Puts itself between client and server; returns the address that the frames are for. */
@@ -69,6 +70,7 @@ const FORWARDERS: Forwarder[] = [
   },
   {
     name: 'nftables DNAT',
+    runs: 3,
     needs: [],
     tools: [],
     async enter(lab) {
@@ -78,6 +80,7 @@ const FORWARDERS: Forwarder[] = [
   },
   {
     name: 'kernel forwarding',
+    runs: 3,
     needs: [],
     tools: [],
     async enter(lab) {
@@ -89,6 +92,7 @@ const FORWARDERS: Forwarder[] = [
 
 const SUBJECTS: Subject[] = FORWARDERS.map((forwarder) => ({
   name: forwarder.name,
+  runs: forwarder.runs,
   unavailable: () => unavailable(forwarder),
   measure: (options) => measure(forwarder, options),
 }))

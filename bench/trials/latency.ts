@@ -45,9 +45,8 @@ export const latency: Trial = {
 }
 
 async function measure(site: Site, { seconds }: MeasureOptions): Promise<Sample[]> {
-  const half = seconds / 2
-  const kept = { rate: REQUESTS, connections: KEPT_ALIVE, connect: false, seconds: half }
-  const opened = { rate: CONNECTIONS, connections: MOST_OPEN, connect: true, seconds: half }
+  const kept = { rate: REQUESTS, connections: KEPT_ALIVE, connect: false, seconds }
+  const opened = { rate: CONNECTIONS, connections: MOST_OPEN, connect: true, seconds }
   return [...(await delays(site, kept, 'requests')), ...(await delays(site, opened, 'connections'))]
 }
 

@@ -124,6 +124,7 @@ const CONTROL: Subject = {
 /** Both halves as users run them, filled through a device. */
 const ENGINE: Subject = {
   name: `engine, ${FLOWS}`,
+  runs: 1, // takes 20 s
   unavailable: () => unavailable([]),
   async measure() {
     await using lab = await Laboratory.create({ topology: 'two-arm', servers: 1, families: [4] })

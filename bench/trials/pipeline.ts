@@ -13,7 +13,7 @@ export const pipeline: Trial = {
     'The native pipeline over ports in memory, no kernel and no wire: each rung does one stage ' +
     'more than the one before. Loss: packets that a rung should have passed on and did not.',
   metrics: [{ name: 'time', unit: 'ns/packet', better: 'lower' }],
-  runs: 5,
+  runs: 3,
   laboratory: false,
   subjects: async () => (PROGRAM.built ? (await PROGRAM.rows()).map(subjectOf) : [ABSENT]),
   comparisons: [],
