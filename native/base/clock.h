@@ -14,10 +14,22 @@ inline Instant monotonic_now() {
   return Instant::from_nanoseconds(int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec);
 }
 
-inline uint64_t wall_clock_us() {
-  timespec now;
-  clock_gettime(CLOCK_REALTIME, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+// How far the wall clock is ahead of the monotonic one. The closest of some readings counts: a
+// thread may be interrupted between two clocks.
+inline Duration wall_clock_offset() {
+  Duration closest = Duration::nanoseconds(INT64_MAX);
+  Duration offset;
+  for (int i = 0; i < 5; ++i) {
+    const Instant before = monotonic_now();
+    timespec wall;
+    clock_gettime(CLOCK_REALTIME, &wall);
+    const Duration took = monotonic_now() - before;
+    if (took > closest) continue;
+    closest = took;
+    offset = Duration::seconds(wall.tv_sec) + Duration::nanoseconds(wall.tv_nsec) -
+             Duration::nanoseconds(before.nanoseconds());
+  }
+  return offset;
 }
 
 }  // namespace sluice

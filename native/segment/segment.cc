@@ -67,7 +67,7 @@ Segment::Member::Member(const SegmentOptions& options, uint32_t index, uint64_t 
       to_control(options.limits.bus_bytes),
       worker(worker_options(options, index, seed),
              {from_control, to_control, counters, port_figures, team}, monotonic_now(),
-             wall_clock_us()) {}
+             wall_clock_offset()) {}
 
 Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
     : node_(options.node),
@@ -115,8 +115,7 @@ Status Segment::configure(const SegmentOptions& options) {
 // Each worker gets a port of its own on the device.
 Status Segment::add_port(const SegmentPort& wanted) {
   PortOptions options = wanted.options;
-  options.wall_clock_offset = Duration::microseconds(static_cast<int64_t>(wall_clock_us())) -
-                              Duration::nanoseconds(monotonic_now().nanoseconds());
+  options.wall_clock_offset = wall_clock_offset();
   Result<std::vector<std::unique_ptr<Port>>> ports =
       open_ports(options, team_.size(), team_.program());
   if (!ports.ok()) return ports.error();

@@ -7,24 +7,25 @@
 
 namespace sluice {
 
-// Ties the clocks of one run together: ticks for timers, microseconds since 1970 for messages. The
-// wall clock is read once, at the start; its later steps move nothing (TCPX-80).
+// Ties the clocks of one run together: ticks for timers, microseconds since 1970 for messages. How
+// far the wall clock is ahead is read once, at the start; its later steps move nothing (TCPX-80).
 class TimeBase {
  public:
-  TimeBase(Instant start, uint64_t wall_start_us) : start_(start), wall_start_us_(wall_start_us) {}
+  TimeBase(Instant start, Duration wall_clock_offset) : start_(start), offset_(wall_clock_offset) {}
 
   Tick tick(Instant now) const { return static_cast<Tick>((now - start_).milliseconds()); }
   uint64_t wall_us(Instant now) const {
-    return wall_start_us_ + static_cast<uint64_t>((now - start_).microseconds());
+    return static_cast<uint64_t>((now + offset_).nanoseconds() / 1000);
   }
-  // Of a tick in the past 24 days.
+  // The beginning of a tick in the past 24 days, the same whenever it is asked.
   uint64_t wall_us(Instant now, Tick past) const {
-    return wall_us(now) - uint64_t{tick(now) - past} * 1000;
+    const Duration until_now = Duration::milliseconds((now - start_).milliseconds());
+    return wall_us(start_ + (until_now - Duration::milliseconds(tick(now) - past)));
   }
 
  private:
   Instant start_;
-  uint64_t wall_start_us_;
+  Duration offset_;
 };
 
 }  // namespace sluice

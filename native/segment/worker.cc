@@ -21,10 +21,11 @@ void PortFigures::publish(PortId port, const PortCounters& c) {
   }
 }
 
-Worker::Worker(const Options& options, const Shared& shared, Instant now, uint64_t wall_us)
+Worker::Worker(const Options& options, const Shared& shared, Instant now,
+               Duration wall_clock_offset)
     : shared_(shared),
       counters_(shared.counters),
-      time_(now, wall_us),
+      time_(now, wall_clock_offset),
       now_(now),
       pool_(options.flows.limits.packet_buffers, options.flows.limits.packet_buffers / 100 + 1),
       outbox_(shared.to_control, shared.counters),

@@ -56,7 +56,7 @@ class Worker final : public FrameSink {
     WorkerTeam& team;
   };
 
-  Worker(const Options& options, const Shared& shared, Instant now, uint64_t wall_us);
+  Worker(const Options& options, const Shared& shared, Instant now, Duration wall_clock_offset);
 
   // Configuration, before the first poll(). `internal` as in Pipeline::add_port.
   PortId add_port(std::unique_ptr<Port> port, bool internal);

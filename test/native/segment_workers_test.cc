@@ -19,7 +19,8 @@ constexpr uint32_t kWorkers = 3;
 // What one worker has: its own side of each device, and its rings.
 struct Member {
   Member(WorkerTeam& team, uint32_t index)
-      : worker(options(index), {from_control, to_control, counters, figures, team}, Instant(), 0) {
+      : worker(options(index), {from_control, to_control, counters, figures, team}, Instant(),
+               Duration()) {
     for (PortId id = 0; id < 2; ++id) {
       MemoryPortOptions side{.name = "port",
                              .mac = id == 0 ? kOutsideMac : kInsideMac,

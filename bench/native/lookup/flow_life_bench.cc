@@ -34,7 +34,7 @@ class Life {
         outbox_(told_, counters_),
         pool_(64, 1),
         stack_(kStackLimits, 1, pool_, nowhere_),
-        time_(Instant(), 0),
+        time_(Instant(), Duration()),
         flows_({limits(flows), test::kTimeouts, 1, 1}, {stack_, pool_, outbox_, counters_, time_},
                Instant()) {
     stack_.add_port(0, {}, 1500);

@@ -63,7 +63,7 @@ class TestEngine {
     worker_options.seed = options.seed;
     worker_ = std::make_unique<Worker>(
         worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_, team_},
-        now_, kWallStart);
+        now_, kWallClockOffset);
     outside_ = join(kOutsideMac, options.outside, false);
     inside_ = join(kInsideMac, options.inside, options.internal_inside);
     worker_->stack().add_address(0, ip("192.0.2.1"), 24);
@@ -78,7 +78,7 @@ class TestEngine {
 
   Instant now() const { return now_; }
   uint64_t wall_us() const {
-    return kWallStart + static_cast<uint64_t>((now_ - Instant()).microseconds());
+    return static_cast<uint64_t>((now_ + kWallClockOffset).nanoseconds() / 1000);
   }
   // One poll now, and more while there is something to do; collects what was sent and told.
   void poll() {
@@ -284,7 +284,7 @@ class TestEngine {
   }
 
  private:
-  static constexpr uint64_t kWallStart = 1'700'000'000'000'000;
+  static constexpr Duration kWallClockOffset = Duration::seconds(1'700'000'000);
 
   std::unique_ptr<MemoryPort> join(const MacAddress& mac, const PortCapabilities& capabilities,
                                    bool internal) {
