@@ -35,12 +35,15 @@ inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index,
 inline void rewrite_for_leg(const FlowTable& table, LegIndex index,
                             const TcpOffsets& client_offsets, Packet& packet) {
   const FlowEntry& leg = table.leg(index);
-  if (leg.flags & (LegFlags::kIpv6 | LegFlags::kOffsets | LegFlags::kSetDscp)) {
+  if (leg.flags & (LegFlags::kIpv6 | LegFlags::kSetDscp)) {
     return apply(leg_rewrite(table, index, client_offsets), packet);
   }
   const int8_t ttl_delta = leg.flags & LegFlags::kDecrementTtl ? -1 : 0;
-  translate({leg.new_src_v4, leg.new_dst_v4, leg.new_src_port, leg.new_dst_port, ttl_delta},
-            packet);
+  Translation to{leg.new_src_v4, leg.new_dst_v4, leg.new_src_port, leg.new_dst_port, ttl_delta};
+  if (!(leg.flags & LegFlags::kOffsets)) return translate(to, packet);
+  const TcpOffsets offsets = is_client_leg(index) ? client_offsets : mirrored(client_offsets);
+  to.tcp = &offsets;
+  translate(to, packet);
 }
 
 }  // namespace sluice

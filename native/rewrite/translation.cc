@@ -54,6 +54,11 @@ void translate(const Translation& to, Packet& packet) {
   segment.replace32(load<uint32_t>(l4), ports);
   store(l4, ports);
   const bool tcp = packet.headers.protocol == kProtocolTcp;
+  if (tcp && to.tcp != nullptr) {
+    ChecksumDelta numbers;
+    apply_tcp_offsets(*to.tcp, TcpHeader(l4), numbers);
+    segment.add_swapped(numbers);
+  }
   uint8_t* field = l4 + (tcp ? TcpHeader::kChecksumOffset : UdpHeader::kChecksumOffset);
   const auto before = load<uint16_t>(field);
   // A partial checksum is a sum over the pseudo-header, which has the addresses alone (TCPX-32).

@@ -63,6 +63,9 @@ class ChecksumDelta {
   }
 
   void add(const ChecksumDelta& other) { sum_ += other.sum_; }
+  // One whose words are in the other byte order: sums do not mind it as long as all are in one
+  // (RFC 1071 2.B).
+  void add_swapped(const ChecksumDelta& other) { sum_ += __builtin_bswap16(fold_sum(other.sum_)); }
 
   // The checksum after the changes. A delta of nothing leaves any value alone.
   uint16_t applied_to_checksum(uint16_t checksum) const {

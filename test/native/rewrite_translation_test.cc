@@ -23,7 +23,8 @@ void spoil(Random& random, Packet& packet) {
 }
 
 TEST_CASE(
-    "TCPX-30 TCPX-31 TCPX-32 a translation gives the bytes of the rewrite that it stands for") {
+    "TCPX-13 TCPX-30 TCPX-31 TCPX-32 a translation gives the bytes of the rewrite that it stands "
+    "for") {
   Random random(42);
   uint64_t compared = 0;
   for (uint64_t round = 0; round < rounds(50'000); ++round) {
@@ -42,12 +43,17 @@ TEST_CASE(
     if (random.chance(0.3)) rewrite.src_port = packet.key.src_port;
     if (random.chance(0.3)) rewrite.dst_port = packet.key.dst_port;
     if (random.chance(0.3)) rewrite.ttl_delta = 0;
+    if (random.chance(0.5)) rewrite.fields |= kRewriteTcp;
+    if (random.chance(0.3)) rewrite.tcp = TcpOffsets{.seq = 1};
+    rewrite.tcp.window_shift = static_cast<int8_t>(random.below(29)) - 14;
+    rewrite.tcp.strip_sack = random.chance(0.3);
+    rewrite.tcp.strip_timestamps = random.chance(0.3);
     apply(rewrite, packet);
     const std::vector<uint8_t> expected = frame.bytes();
     std::copy(before.begin(), before.end(), packet.data);
     translate({__builtin_bswap32(rewrite.src.v4()), __builtin_bswap32(rewrite.dst.v4()),
                __builtin_bswap16(rewrite.src_port), __builtin_bswap16(rewrite.dst_port),
-               rewrite.ttl_delta},
+               rewrite.ttl_delta, rewrite.has(kRewriteTcp) ? &rewrite.tcp : nullptr},
               packet);
     REQUIRE(frame.bytes() == expected);
     ++compared;
