@@ -8,9 +8,20 @@
 
 namespace sluice {
 
+// The end of a packet's way whose endpoint both directions of a flow have in common.
+enum class SteerBy : uint8_t { source, destination };
+
+// By what packets to others than the engine are steered that come in by a port. What comes from
+// outside comes from the flow's far end, what servers send goes there; a port that both may be
+// behind gets the latter.
+constexpr SteerBy steering_of_port(bool internal, bool another_is_internal) {
+  return another_is_internal && !internal ? SteerBy::source : SteerBy::destination;
+}
+
 // Which of several workers a packet belongs to: a hash of the endpoint that a flow has in common on
-// both sides of a translation, the client's. Keyed, so that clients cannot all pick one worker. The
-// kernel computes the same where a program may steer (port/steering_program.h).
+// both sides of a translation: the client's, or the server's outside for flows that begin inside.
+// Keyed, so that nobody can pick one worker for many. The kernel computes the same where a program
+// may steer (port/steering_program.h).
 class Steering {
  public:
   Steering(uint64_t seed, uint32_t workers) : key_(seed | 1), workers_(workers) {}
@@ -21,17 +32,19 @@ class Steering {
     uint64_t high, low;
     std::memcpy(&high, address.bytes.data(), 8);
     std::memcpy(&low, address.bytes.data() + 8, 8);
-    uint64_t mixed = ((high * kMultiplier ^ low) + port) * key_;
+    uint64_t mixed = (high ^ key_) * kMultiplier;
+    mixed = ((mixed ^ low) * key_ + port) * key_;
     mixed = (mixed ^ mixed >> 32) * kMultiplier;
     // Of what a program says, TAP looks at 16 bits.
     return static_cast<uint32_t>(mixed >> 48) % workers_;
   }
-  // Of a parsed IP packet: by its source where it is `for_us`, that is, for an address that we own,
-  // and else by its destination.
-  uint32_t worker_of(const Packet& packet, bool for_us) const {
+  // Of a parsed IP packet. One to an address of ours is steered by its source, wherever it comes
+  // from.
+  uint32_t worker_of(const Packet& packet, SteerBy by) const {
     const FlowKey& key = packet.key;
-    if (for_us) return worker_of(key.src, packet.headers.has_ports ? key.src_port : L4Port{0});
-    return worker_of(key.dst, packet.headers.has_ports ? key.dst_port : L4Port{0});
+    const bool ports = packet.headers.has_ports;
+    return by == SteerBy::source ? worker_of(key.src, ports ? key.src_port : L4Port{0})
+                                 : worker_of(key.dst, ports ? key.dst_port : L4Port{0});
   }
 
   uint64_t key() const { return key_; }

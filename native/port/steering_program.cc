@@ -93,8 +93,15 @@ Code read_ports() {
   return code;
 }
 
-// r1, r2, r3 = upper and lower half of the client's address, and its port
-Code choose_endpoint(int own_addresses) {
+// r1, r2, r3 = upper and lower half of the address of an endpoint, and its port
+Code take_source() {
+  return {bpf::load64(bpf::kR1, bpf::kStack, kSource),
+          bpf::load64(bpf::kR2, bpf::kStack, kSource + 8),
+          bpf::load16(bpf::kR3, bpf::kStack, kPorts), bpf::from_network16(bpf::kR3)};
+}
+
+// The source of a packet to an address of ours, the destination of any other.
+Code take_far_end(int own_addresses) {
   return {bpf::map_low(bpf::kR1, own_addresses),
           bpf::map_high(),
           bpf::copy(bpf::kR2, bpf::kStack),
@@ -116,8 +123,10 @@ Code hash(uint64_t key) {
           bpf::constant_high(Steering::kMultiplier),
           bpf::constant_low(bpf::kR5, key),
           bpf::constant_high(key),
+          bpf::compute(BPF_XOR, bpf::kR1, bpf::kR5),
           bpf::compute(BPF_MUL, bpf::kR1, bpf::kR4),
           bpf::compute(BPF_XOR, bpf::kR1, bpf::kR2),
+          bpf::compute(BPF_MUL, bpf::kR1, bpf::kR5),
           bpf::compute(BPF_ADD, bpf::kR1, bpf::kR3),
           bpf::compute(BPF_MUL, bpf::kR1, bpf::kR5),
           bpf::copy(bpf::kR2, bpf::kR1),
@@ -129,7 +138,7 @@ Code hash(uint64_t key) {
           bpf::leave()};
 }
 
-Code program_of(const Steering& steering, int own_addresses) {
+Code program_of(const Steering& steering, const Code& take_endpoint) {
   const Code ipv4 = read_ipv4();
   const Code ipv6 = read_ipv6();
   const auto beyond_ipv4 = static_cast<int16_t>(ipv4.size() + 1);
@@ -143,24 +152,31 @@ Code program_of(const Steering& steering, int own_addresses) {
   code.push_back(bpf::skip(static_cast<int16_t>(ipv6.size())));
   append(code, ipv6);
   append(code, read_ports());
-  append(code, choose_endpoint(own_addresses));
+  append(code, take_endpoint);
   append(code, hash(steering.key()));
   return code;
 }
 
+Result<FileDescriptor> load_program(const Steering& steering, const Code& take_endpoint) {
+  return load_bpf_program(BPF_PROG_TYPE_SOCKET_FILTER, program_of(steering, take_endpoint),
+                          "sluice_steer");
+}
+
 }  // namespace
 
-Result<SteeringProgram> SteeringProgram::load(const Steering& steering) {
+Result<SteeringPrograms> SteeringPrograms::load(const Steering& steering) {
   Result<FileDescriptor> own =
       make_bpf_map(BPF_MAP_TYPE_HASH, sizeof(IpAddress::bytes), kOwnAddresses);
   if (!own.ok()) return own.error();
-  Result<FileDescriptor> program = load_bpf_program(
-      BPF_PROG_TYPE_SOCKET_FILTER, program_of(steering, own.value().get()), "sluice_steer");
-  if (!program.ok()) return program.error();
-  return SteeringProgram(std::move(own.value()), std::move(program.value()));
+  Result<FileDescriptor> by_source = load_program(steering, take_source());
+  if (!by_source.ok()) return by_source.error();
+  Result<FileDescriptor> by_destination = load_program(steering, take_far_end(own.value().get()));
+  if (!by_destination.ok()) return by_destination.error();
+  return SteeringPrograms(std::move(own.value()), SteeringProgram(std::move(by_source.value())),
+                          SteeringProgram(std::move(by_destination.value())));
 }
 
-void SteeringProgram::set_own(const IpAddress& address, bool own) const {
+void SteeringPrograms::set_own(const IpAddress& address, bool own) const {
   if (own) {
     (void)set_bpf_map(own_addresses_.get(), address.bytes, 1);
   } else {

@@ -12,23 +12,38 @@ namespace sluice {
 // queues of a TAP device and for groups of packet sockets. It reads no further than where Steering
 // looks, so that it and the engine differ nowhere but for IPv6 extension headers, whose packets are
 // handed over.
-//
-// Needs CAP_BPF outside of user namespaces.
 class SteeringProgram {
  public:
-  static Result<SteeringProgram> load(const Steering& steering);
+  explicit SteeringProgram(FileDescriptor program) : program_(std::move(program)) {}
 
   int descriptor() const { return program_.get(); }
-  // Packets to this address are steered by their source from now on, others by their destination.
-  // Where the table is full they are handed over.
+
+ private:
+  FileDescriptor program_;
+};
+
+// One program for each way to steer packets to others, and the engine's addresses that both look
+// at. Needs CAP_BPF outside of user namespaces.
+class SteeringPrograms {
+ public:
+  static Result<SteeringPrograms> load(const Steering& steering);
+
+  const SteeringProgram& of(SteerBy others) const {
+    return others == SteerBy::source ? by_source_ : by_destination_;
+  }
+  // Packets to this address are steered by their source from now on. Where the table is full they
+  // are handed over.
   void set_own(const IpAddress& address, bool own) const;
 
  private:
-  SteeringProgram(FileDescriptor own_addresses, FileDescriptor program)
-      : own_addresses_(std::move(own_addresses)), program_(std::move(program)) {}
+  SteeringPrograms(FileDescriptor own_addresses, SteeringProgram by_source,
+                   SteeringProgram by_destination)
+      : own_addresses_(std::move(own_addresses)),
+        by_source_(std::move(by_source)),
+        by_destination_(std::move(by_destination)) {}
 
   FileDescriptor own_addresses_;
-  FileDescriptor program_;
+  SteeringProgram by_source_, by_destination_;
 };
 
 }  // namespace sluice

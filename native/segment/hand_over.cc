@@ -27,7 +27,9 @@ void HandOver::give(uint32_t to, Packet& packet) {
 
 void HandOver::share(const Packet& packet) {
   for (uint32_t to = 0; to < team_.size(); ++to) {
-    if (to != own_) (void)copy(to, packet, PacketOrigin::overheard);
+    if (to == own_) continue;
+    const MessageRing& ring = team_.ring(own_, to);
+    if (ring.unread() < ring.capacity() / 2) (void)copy(to, packet, PacketOrigin::overheard);
   }
 }
 
@@ -48,19 +50,12 @@ void HandOver::wake() {
   }
 }
 
-// From one worker at a time, each in its turn.
-bool HandOver::take(Batch& batch) {
-  for (uint32_t tried = 0; tried < team_.size() && batch.count == 0; ++tried) {
-    taken_from_ = (taken_from_ + 1) % team_.size();
-    if (taken_from_ != own_) take_from(team_.ring(taken_from_, own_), batch);
-  }
-  return batch.count > 0;
-}
-
-void HandOver::take_from(MessageRing& ring, Batch& batch) {
+bool HandOver::take(uint32_t from, Batch& batch) {
+  MessageRing& ring = team_.ring(from, own_);
+  batch.count = 0;
   while (batch.count < kBatchCapacity) {
     const ByteSpan message = ring.next();
-    if (message.empty()) return;
+    if (message.empty()) break;
     Record record;
     std::memcpy(&record, message.data(), sizeof record);
     Packet& packet = batch.packets[batch.count++];
@@ -72,6 +67,7 @@ void HandOver::take_from(MessageRing& ring, Batch& batch) {
     packet.origin = record.origin;
     if (record.origin == PacketOrigin::handed_over) counters_.lower(Counter::handed_packets);
   }
+  return batch.count > 0;
 }
 
 }  // namespace sluice

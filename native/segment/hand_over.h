@@ -26,19 +26,21 @@ class WorkerTeam {
   MessageRing& ring(uint32_t from, uint32_t to) { return *rings_[from * size() + to]; }
   Sleeper& sleeper(uint32_t worker) { return sleepers_[worker]; }
 
-  // The kernel steers by this program, where there is one.
-  void steer_by(SteeringProgram program) { program_.emplace(std::move(program)); }
-  const SteeringProgram* program() const { return program_ ? &*program_ : nullptr; }
-  // Tells the program, if there is one, which addresses are the engine's.
+  // The kernel steers by these programs, where there are any.
+  void steer_by(SteeringPrograms programs) { programs_.emplace(std::move(programs)); }
+  const SteeringProgram* program(SteerBy others) const {
+    return programs_ ? &programs_->of(others) : nullptr;
+  }
+  // Tells the programs, if there are any, which addresses are the engine's.
   void set_own(const IpAddress& address, bool own) const {
-    if (program_) program_->set_own(address, own);
+    if (programs_) programs_->set_own(address, own);
   }
 
   static constexpr size_t kRingBytes = 2 << 20;  // some 30 super-packets
 
  private:
   Steering steering_;
-  std::optional<SteeringProgram> program_;
+  std::optional<SteeringPrograms> programs_;
   std::vector<std::unique_ptr<MessageRing>> rings_;
   std::unique_ptr<Sleeper[]> sleepers_;
 };
@@ -52,21 +54,23 @@ class HandOver {
 
   bool alone() const { return team_.size() == 1; }
   uint32_t own() const { return own_; }
-  uint32_t worker_of(const Packet& packet, bool for_us) const {
-    return team_.steering().worker_of(packet, for_us);
+  uint32_t worker_of(const Packet& packet, SteerBy by) const {
+    return team_.steering().worker_of(packet, by);
   }
 
   // The packet is another's now, or dropped where that one has no room. Sets its verdict.
   void give(uint32_t to, Packet& packet);
-  // Lets all others know of a neighbour message. Best effort: neighbours repeat themselves.
+  // Lets all others know of a neighbour message. Best effort: neighbours repeat themselves, and
+  // half of a ring is for packets of flows.
   void share(const Packet& packet);
   // Wakes those that were given something since the last call.
   void wake();
 
-  // Fills the batch with what one of the others has given, as Port::receive() does, in_port and
-  // origin included. Their bytes are the caller's until release(). False if there is nothing.
-  bool take(Batch& batch);
-  void release() { team_.ring(taken_from_, own_).release(); }
+  // Fills the batch with what another worker has given, as Port::receive() does, in_port and origin
+  // included. Their bytes are the caller's until release(). False if there is nothing.
+  bool take(uint32_t from, Batch& batch);
+  void release(uint32_t from) { team_.ring(from, own_).release(); }
+  uint32_t team_size() const { return team_.size(); }
 
  private:
   // In front of each frame in a ring.
@@ -79,13 +83,10 @@ class HandOver {
   static constexpr size_t kFrame = (sizeof(Record) + kHeadroom + 7) & ~size_t{7};
 
   bool copy(uint32_t to, const Packet& packet, PacketOrigin origin);
-  void take_from(MessageRing& ring, Batch& batch);
-
   WorkerTeam& team_;
   uint32_t own_;
   Counters& counters_;
-  uint64_t given_to_ = 0;    // a bit for each worker
-  uint32_t taken_from_ = 0;  // whose packets are in hand, or were last
+  uint64_t given_to_ = 0;  // a bit for each worker
 };
 
 }  // namespace sluice

@@ -56,6 +56,7 @@ Pipeline::Pipeline(bool forward, const Parts& parts)
 
 void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal) {
   ports_[port] = {mac, mtu, internal};
+  any_internal_ |= internal;
 }
 
 void Pipeline::process(Instant now, Batch& batch) {
@@ -181,15 +182,33 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (packet.headers.fragment && ports_[packet.in_port].internal && carries_ports(packet)) {
     return packet.drop(DropReason::ip_fragment);
   }
+  if (!hand_over_.alone() && leaves_as_answer(packet)) return;
   if (!forward_) return packet.drop(DropReason::no_virtual_server);
   route(now, packet, action);
+}
+
+SteerBy Pipeline::steering_of_others(const Packet& packet) const {
+  return steering_of_port(ports_[packet.in_port].internal, any_internal_);
 }
 
 // A packet whose flow, if it has one, is another worker's; ours are looked up before.
 bool Pipeline::leaves_for_other_worker(Packet& packet) {
   if (packet.origin != PacketOrigin::port || packet.headers.family == 0) return false;
   if (packet.key.dst.is_multicast()) return false;
-  const uint32_t worker = hand_over_.worker_of(packet, stack_.owns(packet.key.dst));
+  const bool ours = stack_.owns(packet.key.dst);
+  return leaves_for(
+      hand_over_.worker_of(packet, ours ? SteerBy::source : steering_of_others(packet)), packet);
+}
+
+// Policies may send clients to servers anywhere. What comes from outside and begins nothing may be
+// the answer of one, whose flow is at home where the answer goes.
+bool Pipeline::leaves_as_answer(Packet& packet) {
+  if (!has_signature(packet) || steering_of_others(packet) == SteerBy::destination) return false;
+  if ((packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn) return false;
+  return leaves_for(hand_over_.worker_of(packet, SteerBy::destination), packet);
+}
+
+bool Pipeline::leaves_for(uint32_t worker, Packet& packet) {
   if (worker == hand_over_.own()) return false;
   hand_over_.give(worker, packet);
   return true;

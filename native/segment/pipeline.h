@@ -54,7 +54,10 @@ class Pipeline {
 
   void act_on_flow(Instant now, Packet& packet, Action& action);
   void act_on_stranger(Instant now, Packet& packet, Action& action);
+  SteerBy steering_of_others(const Packet& packet) const;
   bool leaves_for_other_worker(Packet& packet);
+  bool leaves_as_answer(Packet& packet);
+  bool leaves_for(uint32_t worker, Packet& packet);
   void deliver(Instant now, Packet& packet);
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
   void route(Instant now, Packet& packet, Action& action);
@@ -76,6 +79,7 @@ class Pipeline {
   HandOver& hand_over_;
   FrameSink& sink_;
   std::array<PortInfo, kMaxPorts> ports_;
+  bool any_internal_ = false;
   std::array<LegIndex, kBatchCapacity> legs_;  // of the last look-up
   uint64_t looked_up_at_ = 0;                  // FlowTable::changes() then
   std::array<Action, kBatchCapacity> actions_;

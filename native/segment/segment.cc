@@ -76,8 +76,8 @@ Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
   const uint64_t seed = draw_seed();
   // Where the kernel takes no program, what it steers to the wrong worker is handed over.
   if (options.workers > 1) {
-    Result<SteeringProgram> program = SteeringProgram::load(team_.steering());
-    if (program.ok()) team_.steer_by(std::move(program.value()));
+    Result<SteeringPrograms> programs = SteeringPrograms::load(team_.steering());
+    if (programs.ok()) team_.steer_by(std::move(programs.value()));
   }
   for (uint32_t index = 0; index < options.workers; ++index) {
     members_.push_back(std::make_unique<Member>(options, index, seed, team_));
@@ -97,8 +97,10 @@ Result<std::unique_ptr<Segment>> Segment::start(const SegmentOptions& options,
 }
 
 Status Segment::configure(const SegmentOptions& options) {
+  const bool any_internal = std::any_of(options.ports.begin(), options.ports.end(),
+                                        [](const SegmentPort& port) { return port.internal; });
   for (const SegmentPort& wanted : options.ports) {
-    Status added = add_port(wanted);
+    Status added = add_port(wanted, steering_of_port(wanted.internal, any_internal));
     if (!added.ok()) return added;
   }
   port_count_ = options.ports.size();
@@ -113,11 +115,11 @@ Status Segment::configure(const SegmentOptions& options) {
 }
 
 // Each worker gets a port of its own on the device.
-Status Segment::add_port(const SegmentPort& wanted) {
+Status Segment::add_port(const SegmentPort& wanted, SteerBy others) {
   PortOptions options = wanted.options;
   options.wall_clock_offset = wall_clock_offset();
   Result<std::vector<std::unique_ptr<Port>>> ports =
-      open_ports(options, team_.size(), team_.program());
+      open_ports(options, team_.size(), team_.program(others));
   if (!ports.ok()) return ports.error();
   port_descriptions_.push_back(ports.value().front()->description());
   for (size_t i = 0; i < members_.size(); ++i) {
@@ -202,6 +204,7 @@ uint32_t Segment::worker_for(ConstByteSpan message) const {
   const uint32_t index = (reply.serial() >> 24 & 0x7f) - node_;
   if (index < members_.size()) return index;
   const FlowKey key = load_signature(reply.sig());
+  if (reply.flags() & SsmbFlags::outbound) return team_.steering().worker_of(key.dst, key.dst_port);
   return team_.steering().worker_of(key.src, key.src_port);
 }
 

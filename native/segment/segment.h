@@ -60,7 +60,7 @@ class Segment {
 
   Segment(const SegmentOptions& options, std::function<void()> notify);
   Status configure(const SegmentOptions& options);
-  Status add_port(const SegmentPort& wanted);
+  Status add_port(const SegmentPort& wanted, SteerBy others);
   Status run(const SegmentOptions& options);
   bool deliver(ConstByteSpan message, uint64_t& reached);
   uint32_t worker_for(ConstByteSpan message) const;

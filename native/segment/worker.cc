@@ -55,7 +55,7 @@ bool Worker::poll(Instant now) {
   now_ = now;
   bool worked = handle_messages(now);
   for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
-  if (!hand_over_.alone()) worked |= take_over(now);
+  for (uint32_t from = 0; from < hand_over_.team_size(); ++from) worked |= take_over(now, from);
   flows_.poll(now);
   stack_.poll(now);
   control_link_.poll(now);
@@ -64,12 +64,12 @@ bool Worker::poll(Instant now) {
   return worked;
 }
 
-bool Worker::take_over(Instant now) {
-  batch_.count = 0;
-  if (!hand_over_.take(batch_)) return false;
+// A batch from each of the others, as from each port: what a poll of theirs may give.
+bool Worker::take_over(Instant now, uint32_t from) {
+  if (from == hand_over_.own() || !hand_over_.take(from, batch_)) return false;
   pipeline_.take_over(now, batch_);
   transmitter_.flush(now);
-  hand_over_.release();
+  hand_over_.release(from);
   return true;
 }
 

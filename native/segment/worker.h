@@ -80,7 +80,7 @@ class Worker final : public FrameSink {
 
  private:
   bool receive(Instant now, PortId id);
-  bool take_over(Instant now);
+  bool take_over(Instant now, uint32_t from);
   bool handle_messages(Instant now);
   void resume_released(Instant now);
   void publish_figures();

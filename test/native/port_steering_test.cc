@@ -2,6 +2,7 @@
 // the program, on frames that a host puts on the wire.
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -78,7 +79,8 @@ struct Traffic {
 
 // Sends the traffic by `wire`; each frame has to arrive once, where Steering says.
 template <class Ports>
-void check_steering(const Steering& steering, const Traffic& traffic, Port& wire, Ports& ports) {
+void check_steering(const Steering& steering, SteerBy others, const Traffic& traffic, Port& wire,
+                    Ports& ports) {
   for (const Bytes& frame : traffic.frames) REQUIRE(transmit(wire, now(), {frame}) == 1);
   std::vector<size_t> spread(kQueues);
   const auto arrivals = receive_all_of(ports, traffic.frames.size());
@@ -90,36 +92,44 @@ void check_steering(const Steering& steering, const Traffic& traffic, Port& wire
     REQUIRE(packet.verdict == Verdict::none);
     CAPTURE(packet.headers.family);
     CAPTURE(int{packet.headers.protocol});
-    CHECK(arrival.queue == steering.worker_of(packet, traffic.owns(packet.key.dst)));
+    const SteerBy by = traffic.owns(packet.key.dst) ? SteerBy::source : others;
+    CHECK(arrival.queue == steering.worker_of(packet, by));
     ++spread[arrival.queue];
   }
   for (const size_t share : spread) CHECK(share > traffic.frames.size() / kQueues / 2);
+}
+
+std::optional<SteeringPrograms> load_programs(const Steering& steering) {
+  auto programs = SteeringPrograms::load(steering);
+  if (programs.ok()) return std::move(programs.value());
+  std::printf("SKIPPED: %s: %s\n", programs.error().operation.c_str(),
+              programs.error().remedy.c_str());
+  return std::nullopt;
 }
 
 }  // namespace
 
 TEST_CASE("AF_PACKET ports of several workers get what the program steers to each") {
   if (skipped_without()) return;
-  OneHost link;
   const Steering steering(0x1234567890abcdef, kQueues);
-  auto program = SteeringProgram::load(steering);
-  if (!program.ok()) {
-    std::printf("SKIPPED: %s: %s\n", program.error().operation.c_str(),
-                program.error().remedy.c_str());
-    return;
-  }
+  const auto programs = load_programs(steering);
+  if (!programs) return;
   const Traffic traffic;
-  for (const IpAddress& own : traffic.own) program.value().set_own(own, true);
-  auto host = open_packet(packet_options(link.host, "h0"));
-  auto ports =
-      PacketPort::open_several(packet_options(link.engine, "e0"), kQueues, &program.value());
-  REQUIRE(ports.ok());
-  CHECK(ports.value()[2]->description().find("steered by program") != std::string::npos);
-  check_steering(steering, traffic, *host, ports.value());
-  // Nothing is learned: after the link was down the sockets stand in the same order.
-  REQUIRE(link.engine.ip("link set e0 down"));
-  REQUIRE(link.engine.ip("link set e0 up"));
-  check_steering(steering, traffic, *host, ports.value());
+  for (const IpAddress& own : traffic.own) programs->set_own(own, true);
+  for (const SteerBy others : {SteerBy::source, SteerBy::destination}) {
+    CAPTURE(others);
+    OneHost link;
+    auto host = open_packet(packet_options(link.host, "h0"));
+    auto ports =
+        PacketPort::open_several(packet_options(link.engine, "e0"), kQueues, &programs->of(others));
+    REQUIRE(ports.ok());
+    CHECK(ports.value()[2]->description().find("steered by program") != std::string::npos);
+    check_steering(steering, others, traffic, *host, ports.value());
+    // Nothing is learned: after the link was down the sockets stand in the same order.
+    REQUIRE(link.engine.ip("link set e0 down"));
+    REQUIRE(link.engine.ip("link set e0 up"));
+    check_steering(steering, others, traffic, *host, ports.value());
+  }
 }
 
 TEST_CASE("AF_PACKET ports of several workers share the frames without a program, too") {
@@ -136,25 +146,24 @@ TEST_CASE("AF_PACKET ports of several workers share the frames without a program
 
 TEST_CASE("queues of a TAP device get what the program steers to each") {
   if (skipped_without("/dev/net/tun")) return;
-  const TestNamespace space;
   const Steering steering(0x1234567890abcdef, kQueues);
-  auto program = SteeringProgram::load(steering);
-  if (!program.ok()) {
-    std::printf("SKIPPED: %s: %s\n", program.error().operation.c_str(),
-                program.error().remedy.c_str());
-    return;
-  }
+  const auto programs = load_programs(steering);
+  if (!programs) return;
   const Traffic traffic;
-  for (const IpAddress& own : traffic.own) program.value().set_own(own, true);
-  PortOptions options;
-  options.name = "taps";
-  options.kind = PortKind::tap;
-  options.device = "tap0";
-  options.netns = space.path();
-  auto ports = TapPort::open_several(options, kQueues, &program.value());
-  REQUIRE(ports.ok());
-  CHECK(ports.value()[1]->mac() == ports.value()[0]->mac());
-  // On the kernel's side of the device, as the host's own stack would send.
-  auto wire = open_packet(packet_options(space, "tap0"));
-  check_steering(steering, traffic, *wire, ports.value());
+  for (const IpAddress& own : traffic.own) programs->set_own(own, true);
+  for (const SteerBy others : {SteerBy::source, SteerBy::destination}) {
+    CAPTURE(others);
+    const TestNamespace space;
+    PortOptions options;
+    options.name = "taps";
+    options.kind = PortKind::tap;
+    options.device = "tap0";
+    options.netns = space.path();
+    auto ports = TapPort::open_several(options, kQueues, &programs->of(others));
+    REQUIRE(ports.ok());
+    CHECK(ports.value()[1]->mac() == ports.value()[0]->mac());
+    // On the kernel's side of the device, as the host's own stack would send.
+    auto wire = open_packet(packet_options(space, "tap0"));
+    check_steering(steering, others, traffic, *wire, ports.value());
+  }
 }

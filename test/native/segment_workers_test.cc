@@ -16,6 +16,10 @@ using namespace test;
 
 constexpr uint32_t kWorkers = 3;
 
+const IpAddress kClient = ip("192.0.2.10");
+const IpAddress kVirtual = ip("192.0.2.100");
+const IpAddress kNode = ip("10.1.0.11");
+
 // What one worker has: its own side of each device, and its rings.
 struct Member {
   Member(WorkerTeam& team, uint32_t index)
@@ -124,7 +128,8 @@ class Team {
   }
 
   Steering steering;
-  size_t announced = 0;  // frames at the start
+  size_t announced = 0;      // frames at the start
+  IpAddress server = kNode;  // where clients' flows go; others pass as they are
 
  private:
   WorkerTeam team_;
@@ -133,7 +138,7 @@ class Team {
   std::vector<std::unique_ptr<Member>> members;
 
  private:
-  // The control segment: every flow goes to one server.
+  // The control segment.
   bool answer(Member& member) {
     bool answered = false;
     while (!member.to_control.empty()) {
@@ -141,19 +146,17 @@ class Team {
       const TestEngine::Bytes bytes(message.begin(), message.end());
       member.to_control.pop();
       if (bytes[0] != QueryView::kCode) continue;
-      const auto reply =
-          TestEngine::reply_to(bytes, TestEngine::to_endpoint(ip("10.1.0.11"), kNodePort));
-      answered |= member.from_control.push(reply);
+      const FlowKey key = load_signature(QueryView(const_cast<uint8_t*>(bytes.data())).sig());
+      const bool outbound = key.dst != kVirtual;
+      answered |= member.from_control.push(TestEngine::reply_to(
+          bytes, TestEngine::to_endpoint(outbound ? key.dst : server,
+                                         outbound ? key.dst_port : kNodePort)));
     }
     return answered;
   }
 
   Instant now_;
 };
-
-const IpAddress kClient = ip("192.0.2.10");
-const IpAddress kVirtual = ip("192.0.2.100");
-const IpAddress kNode = ip("10.1.0.11");
 
 PacketBuilder arp_request(const MacAddress& mac, const IpAddress& sender, const IpAddress& target) {
   return PacketBuilder()
@@ -213,6 +216,61 @@ TEST_CASE("a flow has one worker, wherever its packets come in") {
   CHECK(team.balanced());
 }
 
+TEST_CASE("a flow that begins inside has one worker, wherever its packets come in") {
+  Team team;
+  introduce(team, 2);
+  team.sent(0), team.sent(1);
+  std::set<uint32_t> homes;
+  for (L4Port port = 40000; port < 40032; ++port) {
+    const uint32_t home = team.steering.worker_of(kClient, port);
+    homes.insert(home);
+    CAPTURE(port);
+    const auto out = [&](uint8_t flags) {
+      return PacketBuilder().eth(kServerMac, kInsideMac).ip(kNode, kClient).tcp(7000, port, flags);
+    };
+    const auto back = [&](uint8_t flags) {
+      return PacketBuilder().eth(kClientMac, kOutsideMac).ip(kClient, kNode).tcp(port, 7000, flags);
+    };
+    team.arrive(port % kWorkers, 1, out(kTcpSyn).seq(100));
+    team.arrive((port + 1) % kWorkers, 0, back(kTcpSyn | kTcpAck).seq(500).ack(101));
+    team.arrive((port + 2) % kWorkers, 1, out(kTcpAck).seq(101).ack(501));
+    for (const PortId side : {0, 1}) {
+      for (const auto& [worker, frame] : team.sent(side)) CHECK(worker == home);
+    }
+  }
+  CHECK(homes.size() == kWorkers);
+  CHECK(team.sum(Counter::flows_opened) == 32);
+  CHECK(team.sum(Counter::queries) == 32);
+  team.run(kTimeouts.opening + Duration::seconds(1));
+  CHECK(team.sum(Counter::flows) == 32);  // both halves of each handshake were seen
+  CHECK(team.balanced());
+}
+
+TEST_CASE("a server that a policy names outside has its answers translated") {
+  Team team;
+  team.server = ip("192.0.2.20");
+  introduce(team, 0);
+  team.arrive(0, 0, arp_request(kServerMac, team.server, ip("192.0.2.1")));
+  team.sent(0), team.sent(1);
+  for (L4Port port = 40000; port < 40032; ++port) {
+    CAPTURE(port);
+    team.arrive(0, 0, syn(port));
+    REQUIRE(team.sent(0).size() == 1);
+    // Comes from outside as a client's packets do, and so to the worker of its own endpoint.
+    team.arrive(port % kWorkers, 0,
+                PacketBuilder()
+                    .eth(kServerMac, kOutsideMac)
+                    .ip(team.server, kClient)
+                    .tcp(kNodePort, port, kTcpSyn | kTcpAck));
+    const auto to_client = team.sent(0);
+    REQUIRE(to_client.size() == 1);
+    CHECK(to_client[0].first == team.steering.worker_of(kClient, port));
+    CHECK(Sent(to_client[0].second).key() ==
+          FlowKey{kVirtual, kClient, kServicePort, port, kProtocolTcp, 0});
+  }
+  CHECK(team.balanced());
+}
+
 TEST_CASE("super-packets are handed over whole, in order, with their offload state") {
   Team team;
   introduce(team, 0);
@@ -262,6 +320,41 @@ TEST_CASE("what a busy worker has no room for is dropped and counted") {
   CHECK(team.balanced());
   team.poll();
   CHECK(team.sum(Counter::handed_packets) == 0);
+  CHECK(team.balanced());
+}
+
+TEST_CASE("a poll takes over what a poll of each of the others gives") {
+  Team team;
+  introduce(team, 0);
+  const L4Port port = 40000;
+  const uint32_t home = team.steering.worker_of(kClient, port);
+  team.arrive(home, 0, syn(port));
+  const Instant now = Instant() + Duration::seconds(4);
+  for (const uint32_t other : {(home + 1) % kWorkers, (home + 2) % kWorkers}) {
+    for (size_t i = 0; i < kBatchCapacity; ++i) team.feed(other, 0, syn(port));
+    team.members[other]->worker.poll(now);
+  }
+  CHECK(team.sum(Counter::handed_packets) == 2 * kBatchCapacity);
+  team.members[home]->worker.poll(now);
+  CHECK(team.sum(Counter::handed_packets) == 0);
+  CHECK(team.balanced());
+}
+
+TEST_CASE("neighbour messages without end leave room for packets that are handed over") {
+  Team team(64 << 10);
+  introduce(team, 0);
+  const L4Port port = 40000;
+  const uint32_t home = team.steering.worker_of(kClient, port);
+  const uint32_t other = (home + 1) % kWorkers;
+  for (int i = 0; i < 2000; ++i) {
+    team.feed(other, 0, arp_request(kClientMac, kClient, ip("192.0.2.1")));
+    team.members[other]->worker.poll(Instant() + Duration::seconds(4));
+  }
+  for (int i = 0; i < 20; ++i) team.feed(other, 0, syn(port).payload(1000));
+  team.members[other]->worker.poll(Instant() + Duration::seconds(4));
+  CHECK(team.members[other]->counters.read(Counter::handed_over) == 20);
+  CHECK(team.balanced());
+  team.poll();
   CHECK(team.balanced());
 }
 

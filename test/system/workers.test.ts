@@ -1,6 +1,8 @@
 /** Several workers: each has its share of the flows, and together they are one engine. */
 import { describe, expect, test } from 'vitest'
 import { type TopologyName, until } from '../../src/laboratory/index.js'
+import { url } from '../helpers/http-clients.js'
+import { NginxServer } from '../helpers/servers.js'
 import { Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
@@ -54,3 +56,21 @@ describe.each<[TopologyName]>([['tap'], ['two-arm'], ['one-arm']])(
     })
   },
 )
+
+test('a connection that a server opens is one flow of one worker, too', async () => {
+  await using site = await startSite('two-arm')
+  const { client, servers } = site.lab
+  await NginxServer.start(site.lab, client)
+  for (const family of site.lab.families) {
+    for (const server of servers) {
+      const { stdout } = await server.namespace.exec('curl', ['-sS', url(client.address(family))])
+      expect(stdout).not.toBe('')
+    }
+  }
+  await until('each flow has ended', async () => (await site.flows()).length === 0)
+  const status = await site.end()
+  expect(status.counters.queries).toBe(site.lab.families.length * servers.length)
+  const steered = status.ports.every(({ mode }) => mode.includes('steered by program'))
+  if (steered) expect(status.counters.handedOver).toBe(0)
+  else expect(status.counters.handedOver).toBeGreaterThan(0)
+})
