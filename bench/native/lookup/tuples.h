@@ -2,10 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 #include <vector>
 
-#include "base/random.h"
+#include "loads/shuffled.h"
 #include "wire/ip_protocol.h"
 
 namespace sluice::bench {
@@ -33,15 +32,6 @@ inline Tuple tuple_of_client(uint32_t flow) {
 inline Tuple tuple_of_server(uint32_t flow) {
   const Tuple client = tuple_of_client(flow);
   return {0x0a01000b, client.src, client.dst_port, client.src_port, client.protocol};
-}
-
-// The numbers below `count`, in random order.
-inline std::vector<uint32_t> shuffled(uint32_t count) {
-  std::vector<uint32_t> numbers(count);
-  for (uint32_t i = 0; i < count; ++i) numbers[i] = i;
-  Random random(1);
-  for (uint32_t i = count; i > 1; --i) std::swap(numbers[i - 1], numbers[random.below(i)]);
-  return numbers;
 }
 
 // Both tuples of flows `first` to `first + count / 2`: `count` keys, in random order.
