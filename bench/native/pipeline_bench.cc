@@ -9,7 +9,6 @@
 #include <span>
 #include <vector>
 
-#include "base/mapped_array.h"
 #include "flow/flow_table.h"
 #include "flow/leg_rewrite.h"
 #include "loads/shuffled.h"
@@ -26,16 +25,13 @@ namespace {
 
 using namespace test;
 
-constexpr uint32_t kPortBits = 15;
-constexpr uint32_t kFirstPort = 1 << kPortBits;
+// Each client has the upper half of all ports.
+constexpr uint32_t kPorts = 0x8000;
+constexpr uint32_t client_of(uint32_t flow) { return 0xc0000200 + 16 + flow / kPorts; }
+constexpr L4Port port_of(uint32_t flow) { return static_cast<L4Port>(kPorts + flow % kPorts); }
 
 FlowKey key_of_flow(uint32_t flow) {
-  return {IpAddress::v4(0xc0000200 + 16 + (flow >> kPortBits)),
-          ip("192.0.2.100"),
-          static_cast<L4Port>(kFirstPort | (flow & (kFirstPort - 1))),
-          80,
-          kProtocolTcp,
-          0};
+  return {IpAddress::v4(client_of(flow)), ip("192.0.2.100"), port_of(flow), 80, kProtocolTcp, 0};
 }
 
 // 64-byte frames of established flows, as the client's side sends them, by the batch. Source and
@@ -67,16 +63,14 @@ class Traffic {
   }
 
   static void send_from(uint32_t flow, Frame& frame) {
-    const uint32_t address = 0xc0000200 + 16 + (flow >> kPortBits);
-    const auto port = static_cast<L4Port>(kFirstPort | (flow & (kFirstPort - 1)));
     Ipv4Header ip(frame.data() + EthernetHeader::kSize);
     TcpHeader tcp(frame.data() + EthernetHeader::kSize + Ipv4Header::kSize);
     ChecksumDelta change;
-    change.replace32(ip.src(), address);
-    ip.set_src(address);
+    change.replace32(ip.src(), client_of(flow));
+    ip.set_src(client_of(flow));
     ip.set_checksum(change.applied_to_checksum(ip.checksum()));
-    change.replace16(tcp.src_port(), port);
-    tcp.set_src_port(port);
+    change.replace16(tcp.src_port(), port_of(flow));
+    tcp.set_src_port(port_of(flow));
     tcp.set_checksum(change.applied_to_checksum(tcp.checksum()));
   }
 
@@ -160,10 +154,8 @@ void rewrite(benchmark::State& state, bool offsets) {
   const auto flows = static_cast<uint32_t>(state.range(0));
   Feed feed(flows);
   const auto table = table_of(flows);
-  MappedArray<TcpOffsets> offsets_of(flows);
   for (PairIndex pair = 0; offsets && pair < flows; ++pair) {
-    offsets_of[pair].seq = 1000 + pair;
-    offsets_of[pair].ack = 2000 + pair;
+    table->offsets(pair) = {.seq = 1000 + pair, .ack = 2000 + pair};
     table->leg(client_leg(pair)).flags |= LegFlags::kOffsets;
   }
   LegIndex legs[kBatchCapacity];
@@ -176,7 +168,7 @@ void rewrite(benchmark::State& state, bool offsets) {
       if (legs[i] == kNoLeg) {
         ++lost;
       } else {
-        rewrite_for_leg(*table, legs[i], offsets_of[pair_of(legs[i])], batch.packets[i]);
+        rewrite_for_leg(*table, legs[i], batch.packets[i]);
       }
     }
   }

@@ -34,6 +34,12 @@ constexpr uint64_t kPortsAndProtocol = 0xff'ffff'ffff;
 static_assert(offsetof(FlowEntry, src_port) == 8 && offsetof(FlowEntry, protocol) == 12 &&
               offsetof(FlowEntry, dscp) == 13 && offsetof(FlowEntry, flags) == 15);
 
+// They may begin in one cache line and end in the next.
+void prefetch(const TcpOffsets& offsets) {
+  __builtin_prefetch(&offsets);
+  __builtin_prefetch(&offsets.strip_timestamps);
+}
+
 // Slots at three quarters when every pair is in use: full buckets are then rare and one move mends
 // them.
 size_t buckets_for(uint32_t pairs) { return (size_t{pairs} * 2 * 4 / 3) / 8 + 2; }
@@ -46,6 +52,7 @@ FlowTable::FlowTable(uint32_t max_pairs, uint64_t seed)
       entries_(size_t{max_pairs} * 2),
       addresses_(size_t{max_pairs} * 2),
       pairs_(max_pairs),
+      offsets_(max_pairs),
       buckets_(bucket_count_) {
   Random random(seed);
   for (uint64_t& word : key_) word = random.next() | 1;
@@ -153,8 +160,8 @@ LegIndex FlowTable::candidate_in(const Bucket& bucket, uint16_t tag) {
 
 // Four passes, so that the memory of one packet is under way while others are looked at: fetch the
 // first buckets; fetch the entries that they suggest, else the second buckets; fetch the entries
-// that those suggest; compare. What each pass calls is flattened into it: the work of one packet
-// is less than the calls would cost.
+// that those suggest; compare, and fetch the offsets of those that have any. What each pass
+// calls is flattened into it: the work of one packet is less than the calls would cost.
 [[gnu::flatten]] void FlowTable::find_batch(std::span<const Packet> packets, LegIndex* legs) const {
   uint64_t hashes[kBatchCapacity];
   Words words[kBatchCapacity];
@@ -186,6 +193,17 @@ LegIndex FlowTable::candidate_in(const Bucket& bucket, uint16_t tag) {
     } else if (!is_of(legs[i], packets[i].key, words[i])) {
       legs[i] = find_hashed(hashes[i], packets[i].key, words[i]);
     }
+    if (legs[i] != kNoLeg && (entries_[legs[i]].flags & LegFlags::kOffsets)) {
+      prefetch(offsets_[pair_of(legs[i])]);
+    }
+  }
+}
+
+void FlowTable::prefetch_pairs(std::span<const LegIndex> legs) const {
+  for (const LegIndex leg : legs) {
+    if (leg == kNoLeg) continue;
+    __builtin_prefetch(&pairs_[pair_of(leg)].mode);
+    __builtin_prefetch(&entries_[other_leg(leg)]);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "base/mapped_array.h"
 #include "flow/flow_entry.h"
 #include "packet/packet.h"
+#include "rewrite/tcp_offsets.h"
 
 namespace sluice {
 
@@ -50,8 +51,11 @@ class FlowTable {
 
   LegIndex find(const FlowKey& key) const;
   // legs[i] = find(packets[i].key) where that is a signature, else kNoLeg; memory is fetched for
-  // the whole batch before it is used. Good until changes() changes.
+  // the whole batch before it is used, and for its rewriting. Good until changes() changes.
   void find_batch(std::span<const Packet> packets, LegIndex* legs) const;
+  // Begins to fetch what following the packets of these legs uses beside them: their pairs and
+  // other legs. kNoLeg is passed over.
+  void prefetch_pairs(std::span<const LegIndex> legs) const;
 
   // Calls visit(leg) for each entered leg whose key equals `key` in all but the DSCP. `visit` may
   // not enter or leave.
@@ -73,6 +77,9 @@ class FlowTable {
   const FlowEntry& leg(LegIndex index) const { return entries_[index]; }
   FlowPair& pair(PairIndex index) { return pairs_[index]; }
   const FlowPair& pair(PairIndex index) const { return pairs_[index]; }
+  // Those of the client's leg; whatever it was before where no leg has kOffsets.
+  TcpOffsets& offsets(PairIndex index) { return offsets_[index]; }
+  const TcpOffsets& offsets(PairIndex index) const { return offsets_[index]; }
 
   // How often a leg was entered or left.
   uint64_t changes() const { return changes_; }
@@ -136,6 +143,7 @@ class FlowTable {
   MappedArray<FlowEntry> entries_;
   MappedArray<FlowAddresses> addresses_;
   MappedArray<FlowPair> pairs_;
+  MappedArray<TcpOffsets> offsets_;
   MappedArray<Bucket> buckets_;
 };
 

@@ -6,10 +6,14 @@
 
 namespace sluice {
 
-// What a packet of this leg becomes, without Ethernet addresses. `client_offsets` are those of the
-// client's leg, read where the leg has any.
-inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index,
-                           const TcpOffsets& client_offsets) {
+// The leg has offsets.
+inline TcpOffsets leg_offsets(const FlowTable& table, LegIndex index) {
+  const TcpOffsets& offsets = table.offsets(pair_of(index));
+  return is_client_leg(index) ? offsets : mirrored(offsets);
+}
+
+// What a packet of this leg becomes, without Ethernet addresses.
+inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index) {
   const FlowEntry& leg = table.leg(index);
   const FlowKey target = table.target_of(index);
   Rewrite rewrite;
@@ -26,22 +30,21 @@ inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index,
   }
   if (leg.flags & LegFlags::kOffsets) {
     rewrite.fields |= kRewriteTcp;
-    rewrite.tcp = is_client_leg(index) ? client_offsets : mirrored(client_offsets);
+    rewrite.tcp = leg_offsets(table, index);
   }
   return rewrite;
 }
 
 // Rewrites a packet that find() has given this leg for.
-inline void rewrite_for_leg(const FlowTable& table, LegIndex index,
-                            const TcpOffsets& client_offsets, Packet& packet) {
+inline void rewrite_for_leg(const FlowTable& table, LegIndex index, Packet& packet) {
   const FlowEntry& leg = table.leg(index);
   if (leg.flags & (LegFlags::kIpv6 | LegFlags::kSetDscp)) {
-    return apply(leg_rewrite(table, index, client_offsets), packet);
+    return apply(leg_rewrite(table, index), packet);
   }
   const int8_t ttl_delta = leg.flags & LegFlags::kDecrementTtl ? -1 : 0;
   Translation to{leg.new_src_v4, leg.new_dst_v4, leg.new_src_port, leg.new_dst_port, ttl_delta};
   if (!(leg.flags & LegFlags::kOffsets)) return translate(to, packet);
-  const TcpOffsets offsets = is_client_leg(index) ? client_offsets : mirrored(client_offsets);
+  const TcpOffsets offsets = leg_offsets(table, index);
   to.tcp = &offsets;
   translate(to, packet);
 }

@@ -217,7 +217,7 @@ void Flows::store_offsets(PairIndex index, const ReplyView& reply) {
   }
   offsets.strip_sack = (flags & SsmbFlags::strip_sack) != 0;
   offsets.strip_timestamps = (flags & SsmbFlags::strip_ts) != 0;
-  offsets_[index] = offsets;
+  table_.offsets(index) = offsets;
   table_.leg(client_leg(index)).flags |= LegFlags::kOffsets;
   table_.leg(server_leg(index)).flags |= LegFlags::kOffsets;
 }

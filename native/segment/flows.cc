@@ -48,7 +48,6 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
       table_(options.limits.flows + kMostOver, options.seed),
       waiting_(options.limits.waiting_flows, options.limits.waiting_packets, parts.pool,
                parts.counters),
-      offsets_(options.limits.flows + kMostOver),
       links_(options.limits.flows + kMostOver, kFlowClasses),
       wheels_(make_wheels(links_, parts.time.tick(now), std::make_index_sequence<kFlowClasses>{})),
       serials_(options.node),
@@ -229,8 +228,8 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   TrackedSegment segment = tracked(packet);
   if ((leg.flags & LegFlags::kOffsets) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.
-    segment.seq -= offsets_[session].ack;
-    segment.ack -= offsets_[session].seq;
+    segment.seq -= table_.offsets(session).ack;
+    segment.ack -= table_.offsets(session).seq;
   }
   FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
   apply_event(now, session, track_tcp(from, to, segment));

@@ -67,9 +67,7 @@ class Flows {
   // A packet of a translated flow: counts it and follows its TCP.
   void follow(Instant now, LegIndex leg, const Packet& packet);
   // Makes of a packet of this leg what it becomes, all but its Ethernet addresses.
-  void rewrite(LegIndex leg, Packet& packet) const {
-    rewrite_for_leg(table_, leg, offsets_[pair_of(leg)], packet);
-  }
+  void rewrite(LegIndex leg, Packet& packet) const { rewrite_for_leg(table_, leg, packet); }
 
   // -- decisions
 
@@ -177,7 +175,6 @@ class Flows {
   FlowTable table_;
   VirtualServerTable virtual_servers_;
   WaitingRoom waiting_;
-  MappedArray<TcpOffsets> offsets_;  // of the client's leg, by pair; read where kOffsets is set
   TimerLinks links_;
   std::array<TimerWheel, kFlowClasses> wheels_;
   PacketQueue released_;

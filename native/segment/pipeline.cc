@@ -115,8 +115,10 @@ void Pipeline::count_received(Batch& batch) {
 // -- look up
 
 void Pipeline::look_up(const Batch& batch) {
-  flows_.table().find_batch({batch.packets.data(), batch.count}, legs_.data());
-  looked_up_at_ = flows_.table().changes();
+  const FlowTable& table = flows_.table();
+  table.find_batch({batch.packets.data(), batch.count}, legs_.data());
+  table.prefetch_pairs({legs_.data(), batch.count});
+  looked_up_at_ = table.changes();
 }
 
 // -- act: each packet gets its verdict here, or waits

@@ -206,8 +206,8 @@ void Flows::store_translation(PairIndex index, StateView message) const {
   xlat.set_vs_id(flow.vs);
   if (!(leg_flags & LegFlags::kOffsets)) return;
   message.set_flags(message.flags() | SsmbFlags::add_tcp_offsets);
-  xlat.set_seq_offset(offsets_[index].seq);
-  xlat.set_ack_offset(offsets_[index].ack);
+  xlat.set_seq_offset(table_.offsets(index).seq);
+  xlat.set_ack_offset(table_.offsets(index).ack);
 }
 
 }  // namespace sluice
