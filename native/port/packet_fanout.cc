@@ -5,8 +5,15 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstdint>
+#include <span>
 
 #include "port/host_error.h"
+
+// Younger than the headers of some systems that we build on (Linux 6.2).
+#ifndef PACKET_FANOUT_FLAG_IGNORE_OUTGOING
+#define PACKET_FANOUT_FLAG_IGNORE_OUTGOING 0x4000
+#endif
 
 namespace sluice {
 namespace {
@@ -15,21 +22,28 @@ Status share_error(const std::string& device) {
   return host_error("share " + device + " among workers", errno, device);
 }
 
-}  // namespace
-
-Status PacketFanout::hold_back(int socket, const std::string& device) {
-  sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
-  const sock_fprog filter{1, &nothing};
+// In the place of the one before, if there is one.
+Status set_filter(int socket, std::span<sock_filter> code, const std::string& device) {
+  const sock_fprog filter{static_cast<unsigned short>(code.size()), code.data()};
   if (setsockopt(socket, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) != 0) {
     return share_error(device);
   }
   return Done{};
 }
 
+}  // namespace
+
+Status PacketFanout::hold_back(int socket, const std::string& device) {
+  sock_filter nothing[] = {BPF_STMT(BPF_RET | BPF_K, 0)};
+  return set_filter(socket, nothing, device);
+}
+
 Status PacketFanout::join(int socket, const std::string& device) {
   const int type = program_ != nullptr ? PACKET_FANOUT_EBPF : PACKET_FANOUT_HASH;
   const bool first = group_ < 0;
-  const int flags = type | (first ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
+  // PACKET_IGNORE_OUTGOING of a socket does not hold for its group.
+  const int flags =
+      type | PACKET_FANOUT_FLAG_IGNORE_OUTGOING | (first ? PACKET_FANOUT_FLAG_UNIQUEID : 0);
   const int request = (first ? 0 : group_) | flags << 16;
   if (setsockopt(socket, SOL_PACKET, PACKET_FANOUT, &request, sizeof request) != 0) {
     return share_error(device);
@@ -47,12 +61,14 @@ Status PacketFanout::join(int socket, const std::string& device) {
   return Done{};
 }
 
+// Before Linux 6.2 the kernel takes the flag for what is sent and does not heed it.
 Status PacketFanout::let_in(int socket, const std::string& device) {
-  const int unused = 0;
-  if (setsockopt(socket, SOL_SOCKET, SO_DETACH_FILTER, &unused, sizeof unused) != 0) {
-    return share_error(device);
-  }
-  return Done{};
+  constexpr auto kPacketType = static_cast<uint32_t>(SKF_AD_OFF + SKF_AD_PKTTYPE);
+  sock_filter not_outgoing[] = {BPF_STMT(BPF_LD | BPF_B | BPF_ABS, kPacketType),
+                                BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, PACKET_OUTGOING, 0, 1),
+                                BPF_STMT(BPF_RET | BPF_K, 0),
+                                BPF_STMT(BPF_RET | BPF_K, UINT32_MAX)};
+  return set_filter(socket, not_outgoing, device);
 }
 
 }  // namespace sluice

@@ -20,6 +20,7 @@ class PacketFanout {
   static Status hold_back(int socket, const std::string& device);
   // After it is bound.
   Status join(int socket, const std::string& device);
+  // From now on it sees its share of what comes in, and nothing of what is sent (DFS-23).
   static Status let_in(int socket, const std::string& device);
 
  private:
