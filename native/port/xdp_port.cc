@@ -111,7 +111,10 @@ XdpPort::XdpPort(const PortOptions& options, const LinkInfo& link, XdpSocket soc
       socket_(std::move(socket)),
       redirect_(std::move(redirect)),
       mac_(options.mac.value_or(link.mac)),
-      // Hardware completes checksums before the frame is on the wire.
+      // Hardware completes checksums before the frame is on the wire. But in generic mode any
+      // driver may hand up what was never on one (virtio_net, from a neighbour on the same host):
+      // the kernel runs the program without completing the checksum, and AF_XDP does not tell.
+      // Where a driver runs the program itself, that offload is off.
       checksums_unknown_(link.software || !redirect_.in_driver()) {
   capabilities_.mtu = static_cast<uint16_t>(link.mtu);
   for (uint32_t i = 0; i < shape.receive; ++i) {

@@ -49,17 +49,10 @@ class XdpRing {
     __atomic_store_n(consumer_, position_, __ATOMIC_RELEASE);
   }
 
-  // Of a producer: how many entries the kernel has not taken yet, and how many more there is room
-  // for.
+  // Of a producer: how many entries the kernel has not taken yet.
   uint32_t pending() const { return position_ - __atomic_load_n(consumer_, __ATOMIC_ACQUIRE); }
-  uint32_t room() const { return mask_ + 1 - pending(); }
   void produce(uint32_t count) {
     position_ += count;
-    __atomic_store_n(producer_, position_, __ATOMIC_RELEASE);
-  }
-  // Takes back the last `count` entries of those pending. Only while the kernel does not look.
-  void take_back(uint32_t count) {
-    position_ -= count;
     __atomic_store_n(producer_, position_, __ATOMIC_RELEASE);
   }
 
