@@ -55,8 +55,8 @@ class Port {
   // Descriptor that polls readable when receive() may have frames; -1 where there is none.
   virtual int wait_fd() const { return -1; }
 
-  // When receive() has frames without anything becoming readable (a delayed frame of the fault
-  // wrapper); Instant::never() otherwise.
+  // When receive() has something to do without anything becoming readable (a delayed frame of the
+  // fault wrapper, frames that a device had no room for); Instant::never() otherwise.
   virtual Instant deadline() const { return Instant::never(); }
 
   virtual const PortCapabilities& capabilities() const = 0;

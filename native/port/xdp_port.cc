@@ -14,6 +14,9 @@ namespace sluice {
 namespace {
 
 constexpr Duration kStatisticsInterval = Duration::milliseconds(100);
+// After which the kernel is asked again to send what it left: a busy device, a link that was down.
+constexpr Duration kBusyInterval = Duration::milliseconds(1);
+constexpr Duration kDownInterval = Duration::milliseconds(100);
 // Addresses, two VLAN tags and the EtherType.
 constexpr uint32_t kLinkHeader = 22;
 constexpr uint32_t kLargestMtu = Umem::kLargestFrame - kLinkHeader;
@@ -129,6 +132,7 @@ XdpPort::XdpPort(const PortOptions& options, const LinkInfo& link, XdpSocket soc
 
 size_t XdpPort::receive(Instant now, Batch& batch) {
   collect_statistics(now);
+  if (now >= next_sending_) send_pending(now);
   const uint32_t room = static_cast<uint32_t>(kBatchCapacity - batch.count);
   const uint32_t count = std::min(socket_.received.filled(), room);
   for (uint32_t i = 0; i < count; ++i) {
@@ -159,10 +163,11 @@ void XdpPort::release() {
   }
 }
 
-size_t XdpPort::transmit(Instant, std::span<Packet* const> packets) {
+size_t XdpPort::transmit(Instant now, std::span<Packet* const> packets) {
   collect_completed();
   // Frames that were accepted while the link was down still wait in the ring; more shall not.
-  if (down_ && !send_pending()) {
+  if (down_) send_pending(now);
+  if (down_) {
     counters_.tx_refused += packets.size();
     return 0;
   }
@@ -176,7 +181,7 @@ size_t XdpPort::transmit(Instant, std::span<Packet* const> packets) {
     counters_.tx_bytes += packet->length;
   }
   socket_.to_send.produce(queued);
-  (void)send_pending();
+  send_pending(now);
   counters_.tx_frames += queued;
   counters_.tx_refused += packets.size() - queued;
   return queued;
@@ -188,17 +193,19 @@ void XdpPort::collect_completed() {
   socket_.completed.consume(count);
 }
 
-// Lets the kernel send what is in the ring, as far as it goes: of its own it sends some tens of
-// frames at a call, and asks to be called again. Returns whether the link is up.
-bool XdpPort::send_pending() {
-  for (uint32_t left = socket_.to_send.pending() + 1; socket_.to_send.needs_wakeup();) {
+// Lets the kernel send what is in the ring. Of its own it sends some tens of frames at a call, and
+// up to one that the device drops, and wants to be called again. What it still leaves then is for a
+// later receive() or transmit().
+void XdpPort::send_pending(Instant now) {
+  down_ = false;
+  for (uint32_t left = socket_.to_send.pending() + 1;
+       socket_.to_send.needs_wakeup() && socket_.to_send.pending() < left;) {
+    left = socket_.to_send.pending();
     if (sendto(socket_.fd.get(), nullptr, 0, MSG_DONTWAIT, nullptr, 0) >= 0) break;
     down_ = errno == ENETDOWN || errno == ENXIO;
-    if (errno != EAGAIN || socket_.to_send.pending() >= left) return !down_;
-    left = socket_.to_send.pending();
   }
-  down_ = false;
-  return true;
+  next_sending_ = Instant::never();
+  if (socket_.to_send.pending() > 0) next_sending_ = now + (down_ ? kDownInterval : kBusyInterval);
 }
 
 // The counts of the kernel are totals. A frame that found no chunk to go into counts as dropped,

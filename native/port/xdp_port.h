@@ -35,6 +35,7 @@ class XdpPort : public Port {
   void release() override;
   size_t transmit(Instant now, std::span<Packet* const> packets) override;
   int wait_fd() const override { return socket_.fd.get(); }
+  Instant deadline() const override { return next_sending_; }
   const PortCapabilities& capabilities() const override { return capabilities_; }
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return mac_; }
@@ -48,7 +49,7 @@ class XdpPort : public Port {
   static Result<std::unique_ptr<XdpPort>> open_here(const Netns& netns, const PortOptions& options,
                                                     const XdpShape& shape);
   void collect_completed();
-  bool send_pending();
+  void send_pending(Instant now);
   void collect_statistics(Instant now);
 
   std::string name_;
@@ -66,6 +67,7 @@ class XdpPort : public Port {
   std::vector<uint64_t> free_;  // chunks for transmission
   bool down_ = false;           // the link was, when the kernel was last asked to send
   Instant next_statistics_;
+  Instant next_sending_ = Instant::never();  // while frames wait in the ring for the kernel
 };
 
 }  // namespace sluice

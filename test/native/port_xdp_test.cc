@@ -180,6 +180,36 @@ TEST_CASE("ARCH-08 AF_XDP port outlives a link that goes down, and a device that
   CHECK(receive_all(*engine).empty());
 }
 
+TEST_CASE("ARCH-08 AF_XDP port: what was accepted leaves without another transmission") {
+  if (skipped_without_xdp()) return;
+  OneHost link;
+  auto engine = open_xdp(options_on(link.engine, "e0"));
+  CHECK(engine->deadline() == Instant::never());
+  REQUIRE(link.engine.ip("link set e0 down"));
+  REQUIRE(transmit(*engine, now(), {marker(1)}) == 1);
+  CHECK(engine->deadline() < Instant::never());
+  REQUIRE(link.engine.ip("link set e0 up"));
+  auto host = open_packet(packet_options(link.host, "h0"));
+  Batch batch;
+  engine->receive(engine->deadline(), batch);
+  engine->release();
+  CHECK(engine->deadline() == Instant::never());
+  receive_until(*host, marker(1));
+}
+
+TEST_CASE("ARCH-08 AF_XDP port: nothing waits behind a frame that the device drops") {
+  if (skipped_without_xdp()) return;
+  OneHost link;
+  auto engine = open_xdp(options_on(link.engine, "e0"));
+  REQUIRE(link.host.ip("link set h0 down"));  // no carrier: each frame fails by itself
+  REQUIRE(transmit(*engine, now(), std::vector<Bytes>(64, marker(1))) == 64);
+  CHECK(engine->deadline() == Instant::never());
+  REQUIRE(link.host.ip("link set h0 up"));
+  auto host = open_packet(packet_options(link.host, "h0"));
+  REQUIRE(transmit(*engine, now(), {marker(2)}) == 1);
+  CHECK(only_markers(receive_until(*host, marker(2))).empty());
+}
+
 TEST_CASE("ARCH-08 AF_XDP port leaves no program behind, not even when it is killed") {
   if (skipped_without_xdp()) return;
   OneHost link;
