@@ -27,12 +27,16 @@ export interface Load {
 /** What the program prints; times in microseconds. */
 export interface Arrivals {
   planned: number
-  /** Those that the device took. */
-  offered: number
   arrived: number
+  /** Of all that were planned: one that did not arrive is as slow as the run was long. */
   p50: number
   p99: number
-  max: number
+  p50_of_arrived: number
+}
+
+/** Share of the planned datagrams that did not arrive, those that the device refused included. */
+export function lossOf({ planned, arrived }: Pick<Arrivals, 'planned' | 'arrived'>): number {
+  return 1 - arrived / planned
 }
 
 /** Why it cannot run here; undefined where it can. */

@@ -83,6 +83,17 @@ test('latency: kept alive and new connections are answered, and their delays are
   }
 })
 
+test('decisions-delay: every datagram that was planned has a delay or is lost', async () => {
+  const results = await resultsOf(['decisions-delay', '--subject', 'nftables DNAT, new, 5000/s'])
+  expect(results.map(({ metric }) => metric)).toEqual(['median delay', 'p99 delay'])
+  for (const { median, loss } of results) {
+    expect(median).toBeGreaterThan(0)
+    expect(median).toBeLessThan(Number.POSITIVE_INFINITY)
+    expect(loss).toBeGreaterThanOrEqual(0)
+    expect(loss).toBeLessThan(1)
+  }
+})
+
 test.each([
   ['65536 waiting', ['a flow', 'a further flow']],
   ['nf_conntrack', ['a flow']],

@@ -1,6 +1,7 @@
 import { describe, expect, test, vi } from 'vitest'
 import { busyTicks } from '../../bench/cpu.js'
 import { sampleOf } from '../../bench/google-benchmark.js'
+import { lossOf as lossOfDatagrams } from '../../bench/loads/first-packets.js'
 import { QuerySource } from '../../bench/loads/query-source.js'
 import { lossOf } from '../../bench/loads/request-generator.js'
 import { parseWrk } from '../../bench/loads/wrk.js'
@@ -175,6 +176,11 @@ Transfer/sec:      0.50MB
     const delays = { ...rates, p50: 1, p90: 1, p99: 1, p99_9: 1, max: 1, median_p99: 1 }
     expect(lossOf({ ...delays, requests: 10, unanswered: 2, errors: 1 })).toBeCloseTo(0.3)
     expect(lossOf({ ...delays, requests: 10, unanswered: 0, errors: 0 })).toBe(0)
+  })
+
+  test('a datagram that was planned and did not arrive is lost, whoever refused it', () => {
+    expect(lossOfDatagrams({ planned: 10, arrived: 7 })).toBeCloseTo(0.3)
+    expect(lossOfDatagrams({ planned: 10, arrived: 10 })).toBe(0)
   })
 
   test('the source of QUERYs fills up to a number of flows, each asked for once', async () => {

@@ -9,42 +9,21 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "port/address_text.h"
 #include "port/netlink.h"
 #include "port/packet_sender.h"
+#include "programs/program.h"
 #include "support/packet_builder.h"
 
 namespace {
 
 using namespace sluice;
+using bench::mac_of;
+using bench::taken;
 
 constexpr L4Port kFirstPort = 10'000;
 // The smallest Ethernet frame has 64 bytes on the wire: 60, and a check sequence that no program
 // sees.
 constexpr size_t kPayload = 60 - 14 - 20 - 8;
-
-[[noreturn]] void fail(const Error& error) {
-  std::fprintf(stderr, "frame_generator: %s: errno %d. %s\n", error.operation.c_str(),
-               error.error_number, error.remedy.c_str());
-  std::exit(1);
-}
-
-template <class T>
-T taken(Result<T> result) {
-  if (!result.ok()) fail(result.error());
-  return std::move(result.value());
-}
-
-MacAddress mac_of(const char* text) {
-  MacAddress mac;
-  unsigned bytes[6];
-  if (std::sscanf(text, "%x:%x:%x:%x:%x:%x", bytes, bytes + 1, bytes + 2, bytes + 3, bytes + 4,
-                  bytes + 5) != 6) {
-    fail({std::string("read ") + text, 0, "A MAC address is six bytes with colons."});
-  }
-  for (size_t i = 0; i < 6; ++i) mac.bytes[i] = static_cast<uint8_t>(bytes[i]);
-  return mac;
-}
 
 }  // namespace
 
