@@ -13,7 +13,8 @@ export const decisions: Trial = {
   name: 'decisions',
   about:
     'New flows decided in TypeScript, from QUERY to DELETE, 20 000 live at a time. The messages are ' +
-    'those of the bus; the data flow segment is replaced by a source that only copies them. ' +
+    'those of the bus; the data flow segment and its rings are replaced by a source in JavaScript ' +
+    'that only copies them: crossing between the threads is not in it. ' +
     'Loss: asked and not answered.',
   metrics: [
     { name: 'decisions', unit: '1/s', better: 'higher' },
