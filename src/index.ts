@@ -5,6 +5,7 @@ export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms
 export type { Balance, BalanceState } from './balance/balance.js'
 export type {
   LimitsConfig,
+  NodeConfig,
   PoolConfig,
   PortConfig,
   RouteConfig,
@@ -48,6 +49,7 @@ export type {
   FlowActivity,
   NewFlow,
   NodeFigures,
+  NodeState,
   PoolFigures,
   Protocol,
 } from './policy/new-flow.js'

@@ -1,59 +1,58 @@
-import type { NewFlow, NodeFigures } from '../policy/new-flow.js'
-import type { Balance } from './balance.js'
+import type { NodeFigures } from '../policy/new-flow.js'
+import type { AddressHashes, Balancer } from './balancer.js'
+import { mixed } from './hash.js'
+import { maglevTable, tableSize } from './maglev-table.js'
 
-/** The finalizer of MurmurHash3: every bit of the input changes each of the output with even odds. */
-function mixed(hash: number): number {
-  let h = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
-  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
-  return (h ^ (h >>> 16)) >>> 0
-}
+/**
+ * The same addresses give the same node (LB-03), by a Maglev table over the nodes as configured. What
+ * would go to a node that takes no flows now, or not all of its own yet because it has just come back,
+ * looks at other places of the table in an order that depends on its key: so the flows of that node
+ * are shared out over the others, nobody else's move, and they come back to it.
+ */
+export class AddressHash<Node extends NodeFigures> implements Balancer<Node> {
+  readonly #nodes: readonly Node[]
+  readonly #key: (flow: AddressHashes) => number
+  readonly #table: Uint16Array
+  readonly #mostPlaces: number
 
-/** FNV-1a over UTF-16 units, mixed: short texts differ in few bits. */
-function hash(text: string): number {
-  let h = 0x811c9dc5
-  for (let i = 0; i < text.length; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
-  return mixed(h)
-}
-
-/** The hashes of the nodes' names, by the list, which never changes: a pool has one for its life. */
-const hashesOf = new WeakMap<readonly NodeFigures[], Uint32Array>()
-
-function nodeHashes(nodes: readonly NodeFigures[]): Uint32Array {
-  let hashes = hashesOf.get(nodes)
-  if (!hashes) {
-    hashes = Uint32Array.from(nodes, ({ name }) => hash(name))
-    hashesOf.set(nodes, hashes)
+  constructor(nodes: readonly Node[], key: (flow: AddressHashes) => number) {
+    this.#nodes = nodes
+    this.#key = key
+    this.#table = maglevTable(
+      nodes.map(({ name, configuredWeight }) => ({ name, weight: configuredWeight })),
+    )
+    this.#mostPlaces = 4 * nodes.length
   }
-  return hashes
-}
 
-/** Rendezvous hashing: a node that comes or goes moves only the keys that it wins or held. */
-function highestScore(key: number, nodes: readonly NodeFigures[]): NodeFigures {
-  const hashes = nodeHashes(nodes)
-  let best = 0
-  let bestScore = -1
-  for (let i = 0; i < hashes.length; i++) {
-    const score = mixed(key ^ hashes[i])
-    if (score > bestScore) {
-      best = i
-      bestScore = score
+  choose(flow: AddressHashes): Node | undefined {
+    const key = this.#key(flow)
+    const home = this.#nodes[this.#table[key % tableSize]]
+    return takes(home, key) ? home : this.#next(key)
+  }
+
+  #next(key: number): Node | undefined {
+    const step = 1 + (mixed(~key) % (tableSize - 1))
+    let place = key % tableSize
+    for (let tried = 0; tried < this.#mostPlaces; tried++) {
+      place = (place + step) % tableSize
+      const node = this.#nodes[this.#table[place]]
+      if (takes(node, key)) return node
     }
+    // Nearly all are down.
+    return this.#nodes.find(({ available }) => available)
   }
-  return nodes[best]
 }
 
-const hashOf =
-  (key: (flow: NewFlow) => number): Balance =>
-  (flow, nodes) =>
-    highestScore(key(flow), nodes)
+/** A node whose weight still grows takes that part of its keys, and the more the heavier it is. */
+function takes(node: NodeFigures, key: number): boolean {
+  if (!node.available) return false
+  const { weight, configuredWeight } = node
+  return weight === configuredWeight || mixed(key) < 2 ** 32 * (weight / configuredWeight)
+}
 
-/** The same client address gives the same node (LB-03). L4 ports do not count. */
-export const sourceHash = hashOf((flow) => hash(flow.client.address))
-
-/** The same destination address gives the same node. */
-export const destinationHash = hashOf((flow) => hash(flow.destination.address))
-
-/** The same pair of addresses gives the same node. */
-export const sourceDestinationHash = hashOf((flow) =>
-  mixed(hash(flow.client.address) + hash(flow.destination.address) * 2),
-)
+/** What of a flow is hashed. L4 ports do not count. */
+export const hashKeys = {
+  source: (flow: AddressHashes) => flow.sourceHash,
+  destination: (flow: AddressHashes) => flow.destinationHash,
+  'source-destination': (flow: AddressHashes) => mixed(flow.sourceHash + flow.destinationHash * 2),
+} as const

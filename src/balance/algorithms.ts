@@ -1,22 +1,32 @@
 /** The algorithms by the names that a configuration uses. */
-import { destinationHash, sourceDestinationHash, sourceHash } from './address-hash.js'
+import { AddressHash, hashKeys } from './address-hash.js'
 import type { Balance } from './balance.js'
-import { leastConnections } from './least-connections.js'
-import { roundRobin } from './round-robin.js'
+import type { BalancerFactory } from './balancer.js'
+import { Fastest } from './fastest.js'
+import { LeastBytes } from './least-bytes.js'
+import { LeastConnections } from './least-connections.js'
+import { RoundRobin } from './round-robin.js'
+import { UserFunction } from './user-function.js'
 
 export const algorithms = {
-  'round-robin': roundRobin,
-  'least-connections': leastConnections,
-} as const satisfies Record<string, Balance>
-
-export const hashes = {
-  source: sourceHash,
-  destination: destinationHash,
-  'source-destination': sourceDestinationHash,
-} as const satisfies Record<string, Balance>
+  'round-robin': (nodes) => new RoundRobin(nodes),
+  'least-connections': (nodes) => new LeastConnections(nodes),
+  'least-bytes': (nodes) => new LeastBytes(nodes),
+  fastest: (nodes) => new Fastest(nodes),
+} as const satisfies Record<string, BalancerFactory>
 
 export type AlgorithmName = keyof typeof algorithms
-export type HashKey = keyof typeof hashes
+export type HashKey = keyof typeof hashKeys
+
+export const hashes: Readonly<Record<HashKey, BalancerFactory>> = {
+  source: (nodes) => new AddressHash(nodes, hashKeys.source),
+  destination: (nodes) => new AddressHash(nodes, hashKeys.destination),
+  'source-destination': (nodes) => new AddressHash(nodes, hashKeys['source-destination']),
+}
+
+export function userFunction(balance: Balance): BalancerFactory {
+  return (nodes) => new UserFunction(nodes, balance)
+}
 
 /** What stands in a pool's `balance`. */
 export type BalanceChoice = AlgorithmName | { readonly hash: HashKey } | Balance

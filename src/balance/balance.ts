@@ -1,13 +1,13 @@
-/** The contract of a balance algorithm. The list of algorithms is open: a user's function is one. */
+/** What a user's balance function gets and answers. The list of algorithms is open. */
 import type { NewFlow, NodeFigures } from '../policy/new-flow.js'
 
-/** What an algorithm may know of the past of its pool. */
+/** What a function may know of the past of its pool. */
 export interface BalanceState {
   /** Index of the node chosen last, -1 at first. */
   readonly last: number
 }
 
-/** Chooses one of `nodes`, which is never empty. Pure: what it remembers is in `state`. */
+/** Chooses one of `nodes`: those that take new flows now, at least one of them. */
 export type Balance = (
   flow: NewFlow,
   nodes: readonly NodeFigures[],

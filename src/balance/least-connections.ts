@@ -1,14 +1,9 @@
-import type { Balance } from './balance.js'
+import type { NodeFigures } from '../policy/new-flow.js'
+import { LowestCost } from './lowest-cost.js'
 
-/**
- * The node with the fewest flows (LB-02). Among equals the next one after the last choice, so that
- * an idle farm is used evenly.
- */
-export const leastConnections: Balance = (_flow, nodes, state) => {
-  let best = nodes[(state.last + 1) % nodes.length]
-  for (let step = 2; step <= nodes.length; step++) {
-    const node = nodes[(state.last + step) % nodes.length]
-    if (node.connections < best.connections) best = node
+/** The node that would have the fewest flows for its weight with this one (LB-02, LB-09). */
+export class LeastConnections<Node extends NodeFigures> extends LowestCost<Node> {
+  protected cost(node: Node): number {
+    return (node.connections + 1) / node.weight
   }
-  return best
 }

@@ -1,7 +1,7 @@
 /**
  * `sluice status`: what a running engine does.
  */
-import { defaultSocketPath, type EngineStatus, type NodeStatus } from '../index.js'
+import { defaultSocketPath, type EngineStatus, type Traffic } from '../index.js'
 import { askEngine } from './admin-client.js'
 import type { Command } from './context.js'
 import { ExitCode } from './exit-code.js'
@@ -47,7 +47,7 @@ const trafficOf = ({
   connections,
   totalConnections,
   bytes: octets,
-}: Omit<NodeStatus, 'address'>) => [
+}: Traffic & { connections: number; totalConnections: number }) => [
   count(connections),
   count(totalConnections),
   bytes(octets.in),
@@ -73,10 +73,11 @@ function printPools(terminal: Terminal, { pools }: EngineStatus): void {
       index === 0 ? pool.name : '',
       index === 0 ? pool.balance : '',
       node.address,
+      node.state,
       ...trafficOf(node),
     ]),
   )
-  const columns = [left('pool'), left('balance'), left('node'), ...traffic]
+  const columns = [left('pool'), left('balance'), left('node'), left('state'), ...traffic]
   terminal.print(`\n${table(terminal, columns, rows)}`)
 }
 

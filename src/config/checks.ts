@@ -10,6 +10,9 @@ import type { ParsedConfig } from './schema.js'
 type Report = (key: string, problem: string, remedy: string) => void
 type ParsedServer = ParsedConfig['virtualServers'][string]
 
+/** Who sends flows to the pool of a virtual server. */
+const listener = 'the server listens on'
+
 const isIpv6 = (address: { family: Family }) => address.family === 6
 
 function checkPort(name: string, port: ParsedConfig['ports'][string], report: Report): void {
@@ -90,10 +93,28 @@ function checkRoutes(config: ParsedConfig, report: Report): void {
   })
 }
 
+/** Where flows go while a pool has no node for them: pools of its family, and none twice. */
+function checkStandIns(config: ParsedConfig, name: string, report: Report): void {
+  const key = `pools.${name}.fallback`
+  const { nodes, fallback } = config.pools[name]
+  if (fallback === undefined) return
+  checkPoolName(config, key, fallback, nodes[0].address.family, 'it has those of', report)
+  const seen = new Set([name])
+  for (let next: string | undefined = fallback; next !== undefined; ) {
+    if (seen.has(next)) {
+      report(key, `leads back to '${next}'`, 'let the last of them have no fallback')
+      return
+    }
+    seen.add(next)
+    next = poolNamed(config, next)?.fallback
+  }
+}
+
 function checkPools(config: ParsedConfig, report: Report): void {
   const links = linksOf(config)
   const own = new Set(links.ports.flatMap((port) => port.addresses.map((at) => at.address)))
   for (const [name, pool] of Object.entries(config.pools)) {
+    checkStandIns(config, name, report)
     const seen = new Set<string>()
     pool.nodes.forEach(({ address: node }, i) => {
       const key = `pools.${name}.nodes[${i}]`
@@ -122,22 +143,23 @@ function poolNamed(config: ParsedConfig, name: string) {
   return Object.hasOwn(config.pools, name) ? config.pools[name] : undefined
 }
 
-/** Reports a pool that does not exist or that is of another family than its virtual server. */
+/** Reports a pool that does not exist or that is of another family than who sends flows there. */
 function checkPoolName(
   config: ParsedConfig,
   key: string,
   name: string,
-  listen: Endpoint,
+  family: Family,
+  sender: string,
   report: Report,
 ): void {
   const pool = poolNamed(config, name)
   if (!pool) {
     const names = Object.keys(config.pools).join(', ') || 'none yet'
     report(key, `names no pool: '${name}'`, `add pools.${name}, or take one of: ${names}`)
-  } else if (pool.nodes[0].address.family !== listen.family) {
+  } else if (pool.nodes[0].address.family !== family) {
     report(
       key,
-      `'${name}' has IPv${pool.nodes[0].address.family} nodes and the server listens on IPv${listen.family}`,
+      `'${name}' has IPv${pool.nodes[0].address.family} nodes and ${sender} IPv${family}`,
       'translation keeps the family: use a pool of the same one',
     )
   }
@@ -150,7 +172,7 @@ function checkFallback(
   listen: Endpoint,
   report: Report,
 ): void {
-  if ('pool' in fallback) checkPoolName(config, key, fallback.pool, listen, report)
+  if ('pool' in fallback) checkPoolName(config, key, fallback.pool, listen.family, listener, report)
   if (!('node' in fallback)) return
   const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
   const node = nodes.find(({ address }) => formatEndpoint(address) === fallback.node)
@@ -209,7 +231,7 @@ function checkVirtualServers(config: ParsedConfig, report: Report): void {
     checkListen(config, `${key}.listen`, endpoint, report)
     checkWayToDecide(key, server, report)
     if (server.pool !== undefined) {
-      checkPoolName(config, `${key}.pool`, server.pool, endpoint, report)
+      checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
     }
     if (server.fallback !== undefined) {
       checkFallback(config, `${key}.fallback`, server.fallback, endpoint, report)

@@ -34,11 +34,24 @@ export interface RouteConfig {
   readonly via: string
 }
 
-export interface PoolConfig {
-  /** 'address:port' or '[address]:port'; all of one family. */
-  readonly nodes: readonly (string | { readonly address: string })[]
+export interface NodeConfig {
+  /** 'address:port' or '[address]:port'. */
+  readonly address: string
+  /** Its share of the flows beside those of others; default 1. */
+  readonly weight?: number
+  /** Flows that it has at most; default as many as come. */
+  readonly connectionLimit?: number
+}
+
+export interface PoolConfig<Pool extends string = string> {
+  /** All of one family; a text is a node's address. */
+  readonly nodes: readonly (string | NodeConfig)[]
   /** Default 'round-robin'. */
   readonly balance?: BalanceChoice
+  /** The pool that takes its flows while none of its nodes does. */
+  readonly fallback?: Pool
+  /** A node that comes back has its full weight after so long, growing evenly; default 0. */
+  readonly slowStartMs?: number
 }
 
 export interface VirtualServerConfig<Pool extends string = string> {
@@ -54,6 +67,8 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly fallback?: Decision<Pool>
   /** A flow without packets for so long ends; default that of its protocol in `timeouts`. */
   readonly idleTimeoutMs?: number
+  /** Flows that it has at most; default as many as come. */
+  readonly connectionLimit?: number
 }
 
 /**
@@ -96,7 +111,7 @@ export interface TimeoutsConfig {
 export interface SluiceConfig<Pool extends string = string> {
   readonly ports: Readonly<Record<string, PortConfig>>
   readonly routes?: readonly RouteConfig[]
-  readonly pools?: Readonly<Record<Pool, PoolConfig>>
+  readonly pools?: Readonly<Record<Pool, PoolConfig<NoInfer<Pool>>>>
   readonly virtualServers?: Readonly<Record<string, VirtualServerConfig<NoInfer<Pool>>>>
   /** Forward what no virtual server takes, as a router; default true. */
   readonly forward?: boolean

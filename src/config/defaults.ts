@@ -46,3 +46,7 @@ export const minimumIpv6Mtu = 1280
 export const policyTimeoutBounds = { min: 1, max: minute, default: 250 } as const
 /** A flow keeps its own time-out in 16 bits of seconds. */
 export const idleTimeoutBounds = { min: 1000, max: 65_535_000 } as const
+
+export const weightBounds = { min: 1, max: 1000, default: 1 } as const
+export const connectionLimitBounds = { min: 1, max: limitBounds.flows.max } as const
+export const slowStartBounds = { min: 0, max: 60 * minute, default: 0 } as const

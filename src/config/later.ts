@@ -4,13 +4,11 @@
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   'ports.*': ['queues'],
   'pools.*': ['check'],
-  'pools.*.nodes.*': ['weight'],
   'virtualServers.*': [
     'service',
     'inspect',
     'preserveClient',
     'snat',
-    'connectionLimit',
     'maintenance',
     'wildcardAddress',
     'wildcardPort',
@@ -28,7 +26,6 @@ const among =
 
 /** Values by the pattern of the key that has them. */
 const laterValues: Readonly<Record<string, (value: unknown) => boolean>> = {
-  'pools.*.balance': among('weighted', 'least-bytes'),
   'pools.*.balance.hash': among('cookie', 'header', 'url', 'tls-session'),
 }
 

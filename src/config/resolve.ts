@@ -51,15 +51,22 @@ function resolveVirtualServer([name, server]: [
     policyTimeoutMs: server.policyTimeoutMs ?? policyTimeoutBounds.default,
     fallback: server.fallback ?? { reject: 'reset' },
     idleTimeoutMs: server.idleTimeoutMs,
+    connectionLimit: server.connectionLimit,
   }
 }
 
 function build(config: ParsedConfig): ResolvedConfig {
   const pools = Object.entries(config.pools).map(([name, pool]) => ({
     name,
-    nodes: pool.nodes.map(({ address }) => address),
-    balance: pool.balance.choose,
+    nodes: pool.nodes.map(({ address: endpoint, weight, connectionLimit }) => ({
+      endpoint,
+      weight,
+      connectionLimit,
+    })),
+    balance: pool.balance.make,
     balanceName: pool.balance.name,
+    fallback: pool.fallback,
+    slowStartMs: pool.slowStartMs,
   }))
   return {
     [resolved]: true,

@@ -1,5 +1,5 @@
 /** A configuration that was checked: everything parsed, defaults in place, names known to exist. */
-import type { Balance } from '../balance/balance.js'
+import type { BalancerFactory } from '../balance/balancer.js'
 import type { Prefix } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Policy, Verdict } from '../policy/decision.js'
@@ -25,12 +25,22 @@ export interface ResolvedRoute {
   readonly via: string
 }
 
+export interface ResolvedNode {
+  readonly endpoint: Endpoint
+  readonly weight: number
+  /** Infinity where there is none. */
+  readonly connectionLimit: number
+}
+
 export interface ResolvedPool {
   readonly name: string
-  readonly nodes: readonly Endpoint[]
-  readonly balance: Balance
+  readonly nodes: readonly ResolvedNode[]
+  readonly balance: BalancerFactory
   /** The algorithm in words, for status: 'round-robin', 'hash source', 'function'. */
   readonly balanceName: string
+  /** The pool that takes its flows while none of its nodes does. */
+  readonly fallback: string | undefined
+  readonly slowStartMs: number
 }
 
 export interface ResolvedVirtualServer {
@@ -43,6 +53,8 @@ export interface ResolvedVirtualServer {
   readonly fallback: Verdict
   /** 0: that of the protocol. */
   readonly idleTimeoutMs: number
+  /** Infinity where there is none. */
+  readonly connectionLimit: number
 }
 
 /** Marks what resolveConfig made, so that it is taken as it is the next time. */

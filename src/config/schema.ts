@@ -1,8 +1,9 @@
 /** The schema of a configuration: structure and single values. What concerns several values at
  *  once is in checks.ts. */
 import { z } from 'zod'
-import { algorithms, hashes } from '../balance/algorithms.js'
+import { algorithms, hashes, userFunction } from '../balance/algorithms.js'
 import type { Balance } from '../balance/balance.js'
+import type { BalancerFactory } from '../balance/balancer.js'
 import {
   familyAt,
   formatAddress,
@@ -16,12 +17,15 @@ import type { Endpoint } from '../endpoint.js'
 import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
 import type { Protocol } from '../policy/new-flow.js'
 import {
+  connectionLimitBounds,
   cpuBounds,
   idleTimeoutBounds,
   limitBounds,
   mtuBounds,
   policyTimeoutBounds,
+  slowStartBounds,
   timeoutBounds,
+  weightBounds,
   workerBounds,
 } from './defaults.js'
 import { hostProblem, isBroadcastOf, routedHostProblem } from './host-address.js'
@@ -107,7 +111,7 @@ const listen = reading<Listen>((input) => {
 
 export interface NamedBalance {
   name: string
-  choose: Balance
+  make: BalancerFactory
 }
 
 const quoted = (names: object) =>
@@ -116,9 +120,11 @@ const quoted = (names: object) =>
     .join(', ')
 
 function readBalance(input: unknown): NamedBalance | Trouble {
-  if (typeof input === 'function') return { name: 'function', choose: input as Balance }
+  if (typeof input === 'function') {
+    return { name: 'function', make: userFunction(input as Balance) }
+  }
   if (typeof input === 'string' && Object.hasOwn(algorithms, input)) {
-    return { name: input, choose: algorithms[input as keyof typeof algorithms] }
+    return { name: input, make: algorithms[input as keyof typeof algorithms] }
   }
   return {
     problem: 'is no balance algorithm',
@@ -130,7 +136,7 @@ function readHash(input: object): NamedBalance | Trouble {
   const { hash, ...others } = input as { hash?: unknown }
   const known = typeof hash === 'string' && Object.hasOwn(hashes, hash)
   if (known && Object.keys(others).length === 0) {
-    return { name: `hash ${hash}`, choose: hashes[hash as keyof typeof hashes] }
+    return { name: `hash ${hash}`, make: hashes[hash as keyof typeof hashes] }
   }
   const inside = known ? undefined : 'hash'
   return { problem: 'is no hash that balances', remedy: `take one of ${quoted(hashes)}`, inside }
@@ -212,14 +218,22 @@ const port = z.strictObject({
   capture: z.string().default(''),
 })
 
+const connectionLimit = bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY)
+
 const node = z.preprocess(
   (input) => (typeof input === 'string' ? { address: input } : input),
-  z.strictObject({ address: nodeAddress }),
+  z.strictObject({
+    address: nodeAddress,
+    weight: bounded(weightBounds).default(weightBounds.default),
+    connectionLimit,
+  }),
 )
 
 const pool = z.strictObject({
   nodes: z.array(node).min(1),
   balance: balance.prefault('round-robin'),
+  fallback: z.string().optional(),
+  slowStartMs: bounded(slowStartBounds).default(slowStartBounds.default),
 })
 
 const virtualServer = z.strictObject({
@@ -229,6 +243,7 @@ const virtualServer = z.strictObject({
   policyTimeoutMs: bounded(policyTimeoutBounds).optional(),
   fallback: decision.optional(),
   idleTimeoutMs: bounded(idleTimeoutBounds).default(0),
+  connectionLimit,
 })
 
 export const schema = z.strictObject({
@@ -252,7 +267,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] {
     case 'ports':
       return keys(port)
     case 'pools':
-      return path.length > 2 ? ['address'] : keys(pool)
+      return path.length > 2 ? keys(node.out) : keys(pool)
     case 'virtualServers':
       return keys(virtualServer)
     case 'routes':

@@ -2,12 +2,21 @@
  * The new flow that a policy sees. Endpoints are decoded when they are asked for. One object shows one
  * flow after the other, unless somebody keeps it (`NewFlow`).
  */
+import type { AddressHashes } from '../balance/balancer.js'
+import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
 import type { ActivityRanking, NewFlow, PoolFigures, Protocol } from '../policy/new-flow.js'
-import { destinationOf, signatureWords, sourceOf, tosOf } from './signature.js'
+import {
+  destinationOf,
+  destinationWord,
+  signatureWords,
+  sourceOf,
+  sourceWord,
+  tosOf,
+} from './signature.js'
 import type { VirtualServer } from './virtual-servers.js'
 
-export class ArrivingFlow implements NewFlow {
+export class ArrivingFlow implements NewFlow, AddressHashes {
   readonly #signature = new Int32Array(signatureWords)
   #server: VirtualServer | undefined
   #client: Endpoint | undefined
@@ -51,6 +60,13 @@ export class ArrivingFlow implements NewFlow {
   }
   get openedAt(): number {
     return this.#openedAt
+  }
+
+  get sourceHash(): number {
+    return hashAddress(this.#signature, sourceWord)
+  }
+  get destinationHash(): number {
+    return hashAddress(this.#signature, destinationWord)
   }
 
   copy(): NewFlow {

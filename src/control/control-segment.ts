@@ -4,6 +4,7 @@
  */
 import { BusChannel } from '../bus/channel.js'
 import type { MessageSink } from '../bus/reader.js'
+import { type Clock, systemClock } from '../clock.js'
 import type { ResolvedConfig } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
 import {
@@ -19,7 +20,7 @@ import {
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
 import { ArrivingFlow } from './arriving-flow.js'
-import { type Choice, Decider } from './decider.js'
+import { type Choice, Decider, type Refusal } from './decider.js'
 import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
 import { reportFlow } from './flow-report.js'
@@ -37,9 +38,16 @@ export interface ControlSegmentOptions {
   readonly config: ResolvedConfig
   readonly segment: NativeSegment
   readonly log: Logger
-  /** Milliseconds since 1970. */
-  readonly now?: () => number
+  readonly clock?: Clock
 }
+
+/** What counts a refused flow. */
+const counterOf = {
+  reset: 'rejected',
+  drop: 'rejected',
+  unavailable: 'unavailable',
+  limited: 'limited',
+} as const satisfies Record<Refusal, keyof DecisionCounters>
 
 const announceMs = 5000
 /** Half of the time that a flow waits for its decision (flow_end.cc). */
@@ -63,13 +71,22 @@ export class ControlSegment implements MessageSink {
   #config: ResolvedConfig
   #sweeper: NodeJS.Timeout | undefined
   #stale = 0
-  readonly #decisions = { assigned: 0, resumed: 0, routed: 0, rejected: 0, unknown: 0, late: 0 }
+  readonly #decisions = {
+    assigned: 0,
+    resumed: 0,
+    routed: 0,
+    rejected: 0,
+    unavailable: 0,
+    limited: 0,
+    unknown: 0,
+    late: 0,
+  }
 
-  constructor({ config, segment, log, now = Date.now }: ControlSegmentOptions) {
+  constructor({ config, segment, log, clock = systemClock }: ControlSegmentOptions) {
     this.#config = config
-    this.pools = new Pools(config.pools)
+    this.pools = new Pools(config.pools, clock, log)
     this.servers = new VirtualServers(config.virtualServers, config.workers)
-    this.ledger = new FlowLedger(config.limits.flows, now)
+    this.ledger = new FlowLedger(config.limits.flows, clock.now)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
     this.#replies = new ReplyWriter(this.#channel.writer, this.ledger)
@@ -85,7 +102,7 @@ export class ControlSegment implements MessageSink {
 
   /** Tells the running data flow segment of the virtual servers; resolves when it has them all. */
   async start(): Promise<void> {
-    this.#sweeper = setInterval(() => this.ledger.sweep(), sweepMs).unref()
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref()
     const announced = this.servers.announce(this.#channel.writer)
     const timer = setTimeout(() => this.servers.giveUp(unacknowledged()), announceMs)
     this.#channel.sendSoon()
@@ -242,20 +259,23 @@ export class ControlSegment implements MessageSink {
     const { signature } = this.#question
     const { openedAt } = this.#view.at(session)
     const flow = this.#arriving.show(signature, server, openedAt, this.pools.figures)
-    const choice = this.#decider.decide(server, flow)
+    const choice = server.isFull ? 'limited' : this.#decider.decide(server, flow)
     if (choice instanceof Promise) this.#settleLater(session, flow, choice)
     else this.#settle(session, choice)
   }
 
   /** The policy goes on with the flow that it was given; the next ones need another object. */
-  #settleLater(session: FlowId, flow: ArrivingFlow, choice: Promise<Choice>): void {
+  #settleLater(session: FlowId, flow: ArrivingFlow, choice: Promise<() => Choice>): void {
     this.#arriving = new ArrivingFlow(this.ledger)
     this.#asking.set(session, flow)
     void choice.then((late) => {
       // Another session may have the number by now.
       if (this.#asking.get(session) !== flow) return
       this.#asking.delete(session)
-      if (this.#view.at(session).state === SessionState.deciding) this.#settle(session, late)
+      const { state, server } = this.#view.at(session)
+      if (state === SessionState.deciding) {
+        this.#settle(session, server?.isFull ? 'limited' : late())
+      }
     })
   }
 
@@ -264,7 +284,7 @@ export class ControlSegment implements MessageSink {
     const { ledger } = this
     const refused = typeof choice === 'string'
     if (refused) {
-      this.#decisions.rejected++
+      this.#decisions[counterOf[choice]]++
     } else {
       this.#decisions.assigned++
       ledger.assign(session, choice)
@@ -276,6 +296,11 @@ export class ControlSegment implements MessageSink {
     if (refused) ledger.end(session)
     // Replies to what is read now leave with its batch; this one may come later.
     this.#channel.sendSoon()
+  }
+
+  #sweep(): void {
+    this.ledger.sweep()
+    this.pools.age()
   }
 
   /** Answers a flow of a decided session; one that still waits is answered when it is settled. */

@@ -2,14 +2,22 @@
  * Runs what decides a new flow: a pool's algorithm, or a user's policy. Whatever a user's function
  * does, its own flow gets a decision, the configured fallback at worst, and no other flow waits.
  */
+
+import { type BalancedFlow, ForeignNode } from '../balance/balancer.js'
 import type { Logger } from '../logger.js'
 import { type Rejection, readDecision, type Verdict } from '../policy/decision.js'
-import type { NewFlow } from '../policy/new-flow.js'
-import type { Node, Pools } from './pools.js'
+import type { Node } from './node.js'
+import type { Pools } from './pools.js'
 import type { VirtualServer } from './virtual-servers.js'
 
+/**
+ * Why a flow is refused: a policy says so, no node of the pool takes any, or its virtual server has
+ * as many as it may.
+ */
+export type Refusal = Rejection | 'unavailable' | 'limited'
+
 /** A node, or a refusal. */
-export type Choice = Node | Rejection
+export type Choice = Node | Refusal
 
 type Failure = 'policyErrors' | 'policyTimeouts' | 'policyNonsense' | 'policyOverload'
 
@@ -49,8 +57,11 @@ export class Decider {
     return this.#timers.size
   }
 
-  /** The choice; a promise of it, which never rejects, where the policy is asynchronous. */
-  decide(server: VirtualServer, flow: NewFlow): Choice | Promise<Choice> {
+  /**
+   * The choice. Where the policy is asynchronous, a promise of what makes it, to be called where it is
+   * carried out: meanwhile other flows may take the places of a node. Neither throws or rejects.
+   */
+  decide(server: VirtualServer, flow: BalancedFlow): Choice | Promise<() => Choice> {
     const { decide } = server.settings
     try {
       if (typeof decide === 'string') return this.#fromPool(decide, server, flow)
@@ -75,11 +86,15 @@ export class Decider {
     this.#logged.clear()
   }
 
-  #wait(answer: PromiseLike<unknown>, server: VirtualServer, flow: NewFlow): Promise<Choice> {
+  #wait(
+    answer: PromiseLike<unknown>,
+    server: VirtualServer,
+    flow: BalancedFlow,
+  ): Promise<() => Choice> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.#timers.delete(timer)
-        resolve(this.#fail('policyTimeouts', server, flow))
+        resolve(() => this.#fail('policyTimeouts', server, flow))
       }, server.settings.policyTimeoutMs)
       this.#timers.add(timer)
       const inTime = () => {
@@ -88,16 +103,16 @@ export class Decider {
       }
       answer.then(
         (value) => {
-          if (inTime()) resolve(this.#readOrFallBack(value, server, flow))
+          if (inTime()) resolve(() => this.#readOrFallBack(value, server, flow))
         },
         (error) => {
-          if (inTime()) resolve(this.#fallBack(server, flow, error))
+          if (inTime()) resolve(() => this.#fallBack(server, flow, error))
         },
       )
     })
   }
 
-  #readOrFallBack(answer: unknown, server: VirtualServer, flow: NewFlow): Choice {
+  #readOrFallBack(answer: unknown, server: VirtualServer, flow: BalancedFlow): Choice {
     try {
       return this.#read(answer, server, flow)
     } catch (error) {
@@ -105,34 +120,49 @@ export class Decider {
     }
   }
 
-  #read(answer: unknown, server: VirtualServer, flow: NewFlow): Choice {
+  #read(answer: unknown, server: VirtualServer, flow: BalancedFlow): Choice {
     const verdict = readDecision(answer)
     if (!verdict) throw new Nonsense(answer)
     return this.#carryOut(verdict, server, flow)
   }
 
-  /** @throws {Nonsense} where a name does not exist, and what a user's balance function throws */
-  #carryOut(verdict: Verdict, server: VirtualServer, flow: NewFlow): Choice {
+  /** @throws {Nonsense} where a name does not exist, and what `Pool.choose` throws */
+  #carryOut(verdict: Verdict, server: VirtualServer, flow: BalancedFlow): Choice {
     if ('reject' in verdict) return verdict.reject
     if ('pool' in verdict) return this.#fromPool(verdict.pool, server, flow)
-    return usable(this.pools.node(verdict.node), server, verdict)
+    const node = usable(this.pools.node(verdict.node), server, verdict)
+    // Another of its pool may take its place (LB-11).
+    return node.available ? node : this.#fromPool(node.pool, server, flow)
   }
 
-  #fromPool(pool: string, server: VirtualServer, flow: NewFlow): Node {
-    return usable(this.pools.pool(pool)?.choose(flow), server, { pool })
+  /** A node of the pool, or of those that stand in for it. */
+  #fromPool(name: string, server: VirtualServer, flow: BalancedFlow): Choice {
+    const pool = this.pools.get(name)
+    if (!pool) throw new Nonsense({ pool: name })
+    let next = pool.choose(flow)
+    for (let other = pool.settings.fallback; !next && other !== undefined; ) {
+      const standIn = this.pools.get(other)
+      next = standIn?.choose(flow)
+      other = standIn?.settings.fallback
+    }
+    if (next) return usable(next, server, { pool: name })
+    pool.refuse()
+    return 'unavailable'
   }
 
-  #fallBack(server: VirtualServer, flow: NewFlow, error: unknown): Choice {
-    const kind = error instanceof Nonsense ? 'policyNonsense' : 'policyErrors'
+  #fallBack(server: VirtualServer, flow: BalancedFlow, error: unknown): Choice {
+    const nonsense = error instanceof Nonsense || error instanceof ForeignNode
+    const kind = nonsense ? 'policyNonsense' : 'policyErrors'
     return this.#fail(kind, server, flow, error)
   }
 
-  #fail(kind: Failure, server: VirtualServer, flow: NewFlow, error?: unknown): Choice {
+  #fail(kind: Failure, server: VirtualServer, flow: BalancedFlow, error?: unknown): Choice {
     this.failures[kind]++
     const occasion = `${kind} ${server.name}`
     if (!this.#logged.has(occasion)) {
       this.#logged.add(occasion)
-      const details = error instanceof Nonsense ? { answer: error.answer } : { err: error }
+      const details =
+        kind === 'policyNonsense' ? { answer: (error as Nonsense).answer } : { err: error }
       this.log.warn({ virtualServer: server.name, ...details }, failureTexts[kind])
     }
     try {

@@ -8,7 +8,7 @@
  * and lasts until its last flow ends.
  */
 import type { CntView } from '../generated/messages.js'
-import type { ActivityRanking, FlowActivity } from '../policy/new-flow.js'
+import type { ActivityRanking, FlowActivity, NodeFigures } from '../policy/new-flow.js'
 import {
   FlowFlags,
   type FlowId,
@@ -18,7 +18,7 @@ import {
   SessionState,
 } from './flow-table.js'
 import { HashIndex } from './hash-index.js'
-import type { Node } from './pools.js'
+import type { Node } from './node.js'
 import type { Question } from './question.js'
 import {
   isFrom,
@@ -146,7 +146,7 @@ export class FlowLedger implements ActivityRanking {
     const { server } = session
     session.node = node
     session.state = SessionState.open
-    node?.opened()
+    node?.opened(session.openedAt)
     if (server) {
       server.connections++
       server.totalConnections++
@@ -165,8 +165,9 @@ export class FlowLedger implements ActivityRanking {
     const session = this.#session.at(flow.session)
     session.add(more)
     session.server?.traffic.add(more)
-    session.node?.count(more)
-    noteActivity(session, more.bytesIn + more.bytesOut, totals.tLastNumber / 1000)
+    const lastActiveAt = totals.tLastNumber / 1000
+    session.node?.count(more, lastActiveAt)
+    noteActivity(session, more.bytesIn + more.bytesOut, lastActiveAt)
   }
 
   /** A flow ended; its session does with the last one. */
@@ -240,23 +241,28 @@ export class FlowLedger implements ActivityRanking {
     for (const [session, until] of this.#dormant) if (until <= now) this.end(session)
   }
 
-  busiest(count: number): FlowActivity[] {
-    return this.#ranked(count, (a, b) => b.bytesPerSecond - a.bytesPerSecond)
+  busiest(count: number, of?: NodeFigures): FlowActivity[] {
+    return this.#activities(of)
+      .sort((a, b) => b.bytesPerSecond - a.bytesPerSecond)
+      .slice(0, count)
   }
 
-  quietest(count: number): FlowActivity[] {
-    return this.#ranked(count, (a, b) => a.lastActiveAt - b.lastActiveAt)
+  quietest(count: number, of?: NodeFigures): FlowActivity[] {
+    return this.#activities(of)
+      .sort((a, b) => a.lastActiveAt - b.lastActiveAt)
+      .slice(0, count)
   }
 
-  #ranked(count: number, order: (a: FlowActivity, b: FlowActivity) => number): FlowActivity[] {
+  #activities(of: NodeFigures | undefined): FlowActivity[] {
     const [now, view, activities] = [this.now(), this.view(), [] as FlowActivity[]]
     for (const id of this.#table.sessions()) {
-      const { state } = view.at(id)
+      const { state, node } = view.at(id)
+      if (of !== undefined && of !== node) continue
       if (state === SessionState.open && !view.has(FlowFlags.replaced)) {
         activities.push(activityOf(view, now))
       }
     }
-    return activities.sort(order).slice(0, count)
+    return activities
   }
 
   #enter(flow: FlowView, session: FlowId, asked: Question): void {
@@ -316,6 +322,7 @@ function activityOf(session: FlowView, now: number): FlowActivity {
   return {
     client: sourceOf(session.words, session.signatureAt),
     virtualServer: session.server?.name ?? null,
+    node: session.node?.name ?? null,
     openedAt: session.openedAt,
     lastActiveAt: session.lastActiveAt,
     bytesPerSecond: session.recentBytes / seconds,

@@ -3,7 +3,7 @@
  * flow that comes, nothing is left for the garbage collector when it goes, and a million of them are
  * a few hundred objects to it.
  */
-import type { Node } from './pools.js'
+import type { Node } from './node.js'
 import { signatureWords } from './signature.js'
 import { TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-servers.js'

@@ -2,17 +2,21 @@
 import type { MessageWriter } from '../bus/writer.js'
 import { type QueryView, ReplyView, SsmbError, SsmbFlags, XlatMask } from '../generated/messages.js'
 import type { Rejection } from '../policy/decision.js'
+import type { Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
-import type { Node } from './pools.js'
+import type { Node } from './node.js'
 import { writeSignature } from './signature.js'
 import type { VirtualServer } from './virtual-servers.js'
 
 const sigSize = 40
 
-const refusalMasks: Readonly<Record<Rejection, number>> = {
-  reset: XlatMask.reset,
-  drop: XlatMask.drop,
+/** What a refused client meets, and what the data flow segment is told of the reason. */
+const refusals: Readonly<Record<Refusal, { mask: number; error: number }>> = {
+  reset: { mask: XlatMask.reset, error: SsmbError.none },
+  drop: { mask: XlatMask.drop, error: SsmbError.none },
+  unavailable: { mask: XlatMask.reset, error: SsmbError.notavail },
+  limited: { mask: XlatMask.reset, error: SsmbError.connlimit },
 }
 
 export class ReplyWriter {
@@ -43,9 +47,10 @@ export class ReplyWriter {
   }
 
   /** The refusal of a flow. */
-  refuse(flow: FlowId, rejection: Rejection): void {
+  refuse(flow: FlowId, refusal: Refusal): void {
     const reply = this.#begin(flow)
-    reply.xlat.xlatMask = refusalMasks[rejection]
+    reply.errorCode = refusals[refusal].error
+    reply.xlat.xlatMask = refusals[refusal].mask
     reply.xlat.vsId = this.#session.server?.id ?? 0
   }
 
@@ -56,7 +61,7 @@ export class ReplyWriter {
 
   /** The refusal of a flow that is in no ledger. */
   refuseStranger(query: QueryView, rejection: Rejection): void {
-    this.#answer(query).xlat.xlatMask = refusalMasks[rejection]
+    this.#answer(query).xlat.xlatMask = refusals[rejection].mask
   }
 
   #answer(query: QueryView): ReplyView {

@@ -8,7 +8,10 @@ import type { Endpoint } from '../endpoint.js'
 
 export const signatureWords = 10
 
-const destination = 4
+/** Where the addresses stand. */
+export const sourceWord = 0
+export const destinationWord = 4
+
 const ports = 8
 const rest = 9
 
@@ -32,8 +35,8 @@ export function sameSession(words: Int32Array, from: number, other: Int32Array):
 /** Fills `into` with the signature of packets that go the other way. */
 export function reverse(signature: Int32Array, into: Int32Array): void {
   for (let i = 0; i < 4; i++) {
-    into[i] = signature[destination + i]
-    into[destination + i] = signature[i]
+    into[i] = signature[destinationWord + i]
+    into[destinationWord + i] = signature[i]
   }
   into[ports] = (signature[ports] << 16) | (signature[ports] >>> 16)
   into[rest] = signature[rest]
@@ -54,7 +57,7 @@ export function encodeEndpoint({ address, port }: Endpoint): EncodedEndpoint {
 
 /** Puts another destination into a signature. */
 export function redirect(signature: Int32Array, to: EncodedEndpoint): void {
-  for (let i = 0; i < 4; i++) signature[destination + i] = to.address[i]
+  for (let i = 0; i < 4; i++) signature[destinationWord + i] = to.address[i]
   signature[ports] = (signature[ports] & ~0xffff) | to.port
 }
 
@@ -77,7 +80,7 @@ export function sourceOf(words: Int32Array, from = 0): Endpoint {
 }
 
 export function destinationOf(words: Int32Array, from = 0): Endpoint {
-  return endpoint(words, from + destination, words[from + ports] & 0xffff)
+  return endpoint(words, from + destinationWord, words[from + ports] & 0xffff)
 }
 
 /** The number of the IP protocol. */

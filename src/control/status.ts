@@ -1,7 +1,7 @@
 /** What an engine tells about itself: the shapes of status() and flows(). */
 import type { counterNames, gaugeNames, portCounterNames } from '../generated/counters.js'
 import type { DropReason } from '../generated/drop-reasons.js'
-import type { Protocol } from '../policy/new-flow.js'
+import type { NodeState, Protocol } from '../policy/new-flow.js'
 
 /** Packets and bytes; `in` is client to server. Bytes are IP bytes as on the wire (STAT-07). */
 export interface Traffic {
@@ -13,6 +13,17 @@ export interface Traffic {
 export interface NodeStatus extends Traffic {
   /** 'address:port'. */
   readonly address: string
+  readonly state: NodeState
+  /** When it came to that state, ISO 8601. */
+  readonly since: string
+  /** Why, in words. */
+  readonly reason: string
+  /** What it has of its weight now. */
+  readonly weight: number
+  /** Null where it has none. */
+  readonly connectionLimit: number | null
+  /** Smoothed response time to its checks; null while none has passed. */
+  readonly responseMs: number | null
   readonly connections: number
   readonly totalConnections: number
 }
@@ -20,6 +31,10 @@ export interface NodeStatus extends Traffic {
 export interface PoolStatus extends Traffic {
   readonly name: string
   readonly balance: string
+  /** Nodes that take new flows. */
+  readonly available: number
+  /** Flows that came while neither it nor its fallback had a node for them. */
+  readonly refused: number
   readonly connections: number
   readonly totalConnections: number
   readonly nodes: readonly NodeStatus[]
@@ -56,6 +71,10 @@ export interface DecisionCounters {
   readonly routed: number
   /** Flows refused by a policy. */
   readonly rejected: number
+  /** Flows refused because no node of their pool takes any. */
+  readonly unavailable: number
+  /** Flows refused because their virtual server has as many as it may. */
+  readonly limited: number
   /** Flows that nothing here handles: no virtual server, or an unknown session in its middle. */
   readonly unknown: number
   /** Flows not decided because they had waited too long already, and others waited behind them. */

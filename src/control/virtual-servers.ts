@@ -37,6 +37,11 @@ export class VirtualServer {
     return Math.ceil(this.settings.idleTimeoutMs / 1000)
   }
 
+  /** It has as many flows as it may (LB-20). */
+  get isFull(): boolean {
+    return this.connections >= this.settings.connectionLimit
+  }
+
   report(): VirtualServerStatus {
     const { decide } = this.settings
     return {

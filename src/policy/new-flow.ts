@@ -19,7 +19,29 @@ export interface NodeFigures {
   readonly bytesIn: number
   /** Bytes from it to clients, as of the last statistics. */
   readonly bytesOut: number
+  /** Bytes of late, both directions: those that the statistics told, halved every ten seconds. */
+  readonly recentBytes: number
+  /** When its latest flow was opened, milliseconds since 1970; 0 before the first. */
+  readonly lastOpenedAt: number
+  /** When one of its flows had traffic last, milliseconds since 1970, as of the last statistics. */
+  readonly lastActiveAt: number
+  /** Smoothed response time to its checks in milliseconds; undefined while none has passed. */
+  readonly responseMs: number | undefined
+  /** Its share of the flows beside that of others; less than configured while it starts slowly. */
+  readonly weight: number
+  readonly configuredWeight: number
+  readonly state: NodeState
+  /** It takes new flows: it is up and below its connection limit. */
+  readonly available: boolean
 }
+
+/**
+ * - `up`: it takes new flows.
+ * - `down`: its checks fail, or it has refused flows; live ones go on as well as they can.
+ * - `draining`: an operator lets its live flows come to their end; it is still checked.
+ * - `maintenance`: the same, and it is not checked.
+ */
+export type NodeState = 'up' | 'down' | 'draining' | 'maintenance'
 
 export interface PoolFigures {
   readonly name: string
@@ -33,6 +55,8 @@ export interface FlowActivity {
   readonly client: Endpoint
   /** Name of the virtual server; null for a flow that is only routed. */
   readonly virtualServer: string | null
+  /** 'address:port' of its node; null for a flow that is only routed. */
+  readonly node: string | null
   /** Milliseconds since 1970. */
   readonly openedAt: number
   /** Milliseconds since 1970, as of the last statistics. */
@@ -41,10 +65,13 @@ export interface FlowActivity {
   readonly bytesPerSecond: number
 }
 
-/** Live flows by activity. Each call walks all flows: for policies that need it, not for each flow. */
+/**
+ * Live flows by activity, of all nodes or of one. Each call walks all flows: for policies that need
+ * it, not for each flow.
+ */
 export interface ActivityRanking {
-  busiest(count: number): FlowActivity[]
-  quietest(count: number): FlowActivity[]
+  busiest(count: number, of?: NodeFigures): FlowActivity[]
+  quietest(count: number, of?: NodeFigures): FlowActivity[]
 }
 
 /**

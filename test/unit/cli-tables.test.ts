@@ -17,11 +17,20 @@ function printed(print: (terminal: Terminal) => void): string {
 }
 
 const traffic = { packets: { in: 12, out: 34 }, bytes: { in: 1536, out: 268_435_456 } }
+const condition = {
+  since: '2026-01-01T00:00:00.000Z',
+  reason: 'configured',
+  weight: 1,
+  connectionLimit: null,
+  responseMs: null,
+}
 const decisions = {
   assigned: 5,
   resumed: 0,
   routed: 0,
   rejected: 0,
+  unavailable: 0,
+  limited: 0,
   unknown: 0,
   late: 0,
   policyErrors: 2,
@@ -79,10 +88,12 @@ test('status: what serves whom, the ports, the books, and troubles only where th
       {
         name: 'web',
         balance: 'round-robin',
+        available: 1,
+        refused: 0,
         ...counts,
         nodes: [
-          { address: '10.1.0.11:80', ...counts },
-          { address: '10.1.0.12:80', ...counts },
+          { address: '10.1.0.11:80', state: 'up', ...condition, ...counts },
+          { address: '10.1.0.12:80', state: 'draining', ...condition, ...counts },
         ],
       },
     ],
@@ -119,9 +130,9 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     plain           tcp://192.0.2.100:80    web            3  1 200  1.50 KiB  256 MiB
     site            tcp://192.0.2.100:8080  policy         3  1 200  1.50 KiB  256 MiB
 
-    pool  balance      node          flows   ever  bytes in      out
-    web   round-robin  10.1.0.11:80      3  1 200  1.50 KiB  256 MiB
-                       10.1.0.12:80      3  1 200  1.50 KiB  256 MiB
+    pool  balance      node          state     flows   ever  bytes in      out
+    web   round-robin  10.1.0.11:80  up            3  1 200  1.50 KiB  256 MiB
+                       10.1.0.12:80  draining      3  1 200  1.50 KiB  256 MiB
 
     port     device       mode                 role      addresses                      frames in  out  lost
     outside  packet eth0  AF_PACKET, tcx drop  external  192.0.2.1/24 2001:db8:1::1/64      1 000  900     6

@@ -91,7 +91,7 @@ describe('loadConfigFile', () => {
     await write('pool.ts', `export const nodes = ['192.0.2.12:80']`)
     const next = await loadConfigFile(path)
     expect(next.revision).not.toBe(first.revision)
-    expect(next.config.pools[0].nodes[0].address).toBe('192.0.2.12')
+    expect(next.config.pools[0].nodes[0].endpoint.address).toBe('192.0.2.12')
   })
 
   test('a file URL will do', async () => {

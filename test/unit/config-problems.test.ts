@@ -136,7 +136,7 @@ const wrong: [string, Changes, string, RegExp][] = [
   ['the engine as node', { 'pools.web.nodes.0': '10.1.0.1:80' }, 'pools.web.nodes[0]', /engine/],
   [
     'an unknown algorithm',
-    { 'pools.web.balance': 'fastest' },
+    { 'pools.web.balance': 'weighted' },
     'pools.web.balance',
     /'least-connections'/,
   ],
@@ -338,8 +338,6 @@ const later: [string, Changes][] = [
   [`${site}.snat`, { [`${site}.snat`]: true }],
   [`${site}.preserveClient`, { [`${site}.preserveClient`]: false }],
   ['pools.web.check', { 'pools.web.check': { kind: 'tcp' } }],
-  ['pools.web.nodes[1].weight', { 'pools.web.nodes.1.weight': 2 }],
-  ['pools.web.balance', { 'pools.web.balance': 'weighted' }],
   ['pools.web.balance.hash', { 'pools.web.balance': { hash: 'cookie', name: 'sid' } }],
   [`${ported}.queues`, { [`${ported}.queues`]: 4 }],
   ['limits.bufferMemory', { 'limits.bufferMemory': '256MiB' }],

@@ -30,8 +30,8 @@ describe('a valid configuration', () => {
     ])
     expect(config.pools[0]).toMatchObject({
       nodes: [
-        { address: '10.1.0.11', port: 80, family: 4 },
-        { address: '10.1.0.12', port: 80, family: 4 },
+        { endpoint: { address: '10.1.0.11', port: 80, family: 4 }, weight: 1 },
+        { endpoint: { address: '10.1.0.12', port: 80, family: 4 }, weight: 1 },
       ],
       balanceName: 'round-robin',
     })

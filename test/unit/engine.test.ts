@@ -321,24 +321,25 @@ describe('reload', () => {
     expect(segment.running).toBe(true)
   })
 
-  test('LB-12 nodes that stay keep their figures; one that went ends with its sessions', async () => {
+  test('LB-12 nodes that stay keep their figures; one that went drains and ends with its sessions', async () => {
     const { engine, segment, farm, fromClient } = await startFarm(4)
     const serials = [0, 1].map((n) => segment.query(fromClient(n)))
     await segment.repliesTo(...serials)
     engine.reload(farmConfig(4, ({ node }) => ({ pools: { web: { nodes: [node(4), node(2)] } } })))
     const nodes = () =>
-      engine.status().pools[0].nodes.map((node) => [node.address, node.connections])
+      engine.status().pools[0].nodes.map((node) => [node.address, node.state, node.connections])
     expect(nodes()).toEqual([
-      [farm.node(4), 0],
-      [farm.node(2), 1],
+      [farm.node(4), 'up', 0],
+      [farm.node(2), 'up', 1],
+      [farm.node(1), 'draining', 1],
     ])
     serials.forEach((serial, n) => {
       segment.end({ ...fromClient(n), serial, reason: EndReason.fin })
     })
     await segment.quiet()
     expect(nodes()).toEqual([
-      [farm.node(4), 0],
-      [farm.node(2), 0],
+      [farm.node(4), 'up', 0],
+      [farm.node(2), 'up', 0],
     ])
   })
 

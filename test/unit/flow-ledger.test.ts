@@ -25,7 +25,7 @@ beforeEach(() => {
 function ledgerOf(family: Family) {
   const farm = farmEndpoints(family)
   const ledger = new FlowLedger(2, () => now)
-  const node = new Pools(resolveConfig(farmConfig(family)).pools).pool('web')?.nodes[0]
+  const node = new Pools(resolveConfig(farmConfig(family)).pools).get('web')?.nodes[0]
   const ask = (n: number, tos = 0): Question => {
     const fields = { serial: n, source: farm.client(n % 1000), destination: farm.vip, tos }
     return new Question().read(new QueryView(new DataView(queryMessage(fields).buffer)))

@@ -1,0 +1,116 @@
+/** Nodes with an algorithm that chooses among them. */
+import type { BalancedFlow, Balancer } from '../balance/balancer.js'
+import type { ResolvedPool } from '../config/resolved.js'
+import { SluiceError } from '../errors.js'
+import type { PoolFigures } from '../policy/new-flow.js'
+import type { Node } from './node.js'
+import type { NodeMode } from './node-condition.js'
+import type { PoolStatus } from './status.js'
+import { reportTraffic, TrafficTotals } from './traffic.js'
+
+/**
+ * Users' functions get it and its list as they are: both are frozen, and one that sorts the list
+ * throws instead of changing whose turn it is.
+ */
+export class Pool implements PoolFigures {
+  readonly nodes: readonly Node[]
+  readonly #settings: ResolvedPool
+  readonly #balancer: Balancer<Node>
+  #refused: number
+
+  /** @param refused flows that it had no node for until now */
+  constructor(settings: ResolvedPool, nodes: readonly Node[], refused = 0) {
+    this.nodes = Object.freeze([...nodes])
+    this.#settings = settings
+    this.#balancer = settings.balance(this.nodes)
+    this.#refused = refused
+    Object.freeze(this)
+  }
+
+  get name(): string {
+    return this.#settings.name
+  }
+  get settings(): ResolvedPool {
+    return this.#settings
+  }
+  get connections(): number {
+    return this.nodes.reduce((sum, node) => sum + node.connections, 0)
+  }
+  get totalConnections(): number {
+    return this.nodes.reduce((sum, node) => sum + node.totalConnections, 0)
+  }
+  /** Flows that came while neither it nor its fallback had a node for them. */
+  get refused(): number {
+    return this.#refused
+  }
+
+  /**
+   * The node for a new flow; undefined where none takes any.
+   * @throws {ForeignNode} and what a user's function throws
+   */
+  choose(flow: BalancedFlow): Node | undefined {
+    return this.#balancer.choose(flow)
+  }
+
+  /** A flow was refused for want of a node. */
+  refuse(): void {
+    this.#refused++
+  }
+
+  /**
+   * No new flows for a node; its live ones go on to their end, for which `idle()` of what it returns
+   * waits. It is still checked.
+   * @param node its 'address:port'
+   * @throws {SluiceError} `ERR_SLUICE_NODE` where the pool has no such node; so do the next two
+   */
+  drain(node: string): Node {
+    return this.#setMode(node, 'draining', 'drained by the operator')
+  }
+
+  /** No new flows for a node and no checks: whatever happens to the server is expected. */
+  maintain(node: string): Node {
+    return this.#setMode(node, 'maintenance', 'in maintenance by the operator')
+  }
+
+  /** Ends `drain` or `maintain`. After maintenance a node that is checked has to pass first. */
+  activate(node: string): Node {
+    return this.#setMode(node, 'active', 'activated by the operator')
+  }
+
+  /** @param leaving nodes that it had and whose flows go on */
+  report(leaving: readonly Node[] = []): PoolStatus {
+    return {
+      name: this.name,
+      balance: this.#settings.balanceName,
+      available: this.nodes.filter(({ available }) => available).length,
+      refused: this.#refused,
+      ...reportNodes([...this.nodes, ...leaving]),
+    }
+  }
+
+  #setMode(name: string, mode: NodeMode, reason: string): Node {
+    const node = this.nodes.find((candidate) => candidate.name === name)
+    if (!node) {
+      const names = this.nodes.map((candidate) => candidate.name).join(', ')
+      throw new SluiceError(
+        'ERR_SLUICE_NODE',
+        `Pool ${this.name} has no node ${name}.`,
+        `Name one of ${names}.`,
+      )
+    }
+    node.condition.setMode(mode, reason)
+    return node
+  }
+}
+
+/** Nodes, and what they have together. */
+export function reportNodes(nodes: readonly Node[]) {
+  const totals = new TrafficTotals()
+  for (const node of nodes) totals.add(node.traffic)
+  return {
+    connections: nodes.reduce((sum, node) => sum + node.connections, 0),
+    totalConnections: nodes.reduce((sum, node) => sum + node.totalConnections, 0),
+    ...reportTraffic(totals),
+    nodes: nodes.map((node) => node.report()),
+  }
+}
