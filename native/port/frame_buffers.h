@@ -15,12 +15,17 @@ class FrameBuffers {
   FrameBuffers(size_t count, size_t largest)
       : largest_(largest), stride_(rounded(kHeadroom + largest + 1)), bytes_(count * stride_) {}
 
+  // What so many take up.
+  static constexpr size_t memory(size_t count, size_t largest) {
+    return count * rounded(kHeadroom + largest + 1);
+  }
+
   uint8_t* frame(size_t index) { return bytes_.data() + index * stride_ + kHeadroom; }
   size_t largest() const { return largest_; }
 
  private:
   // Whole cache lines, so that no two frames share one.
-  static size_t rounded(size_t size) { return (size + 63) / 64 * 64; }
+  static constexpr size_t rounded(size_t size) { return (size + 63) / 64 * 64; }
 
   size_t largest_;
   size_t stride_;

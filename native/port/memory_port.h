@@ -32,6 +32,10 @@ struct MemoryFrame {
 // belong to one thread. Either may go first; what is sent to one that is gone is refused.
 class MemoryPort : public Port {
  public:
+  // What a pair of the default options maps.
+  static constexpr size_t kPairMemory =
+      2 * FrameBuffers::memory(MemoryPortOptions{}.queue_frames, MemoryPortOptions{}.largest_frame);
+
   using Pair = std::pair<std::unique_ptr<MemoryPort>, std::unique_ptr<MemoryPort>>;
   static Pair make_pair(const MemoryPortOptions& a, const MemoryPortOptions& b);
   ~MemoryPort() override;

@@ -18,8 +18,6 @@ namespace sluice {
 namespace {
 
 constexpr Duration kStatisticsInterval = Duration::milliseconds(100);
-// As many super-packets as stay in a core's second-level cache on their way through.
-constexpr size_t kLongFrames = 32;
 constexpr size_t kMacAddresses = 12;  // destination and source, before a VLAN tag
 constexpr size_t kVlanTag = 4;
 
@@ -83,6 +81,7 @@ Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_here(
   }
   Status taken = ports.front()->take_device(netns, options, link.value(), netlink.value());
   if (!taken.ok()) return taken.error();
+  for (const auto& port : ports) port->silence_ = ports.front()->silence_;
   Status bound = bind_all(ports, link.value(), program);
   if (!bound.ok()) return bound.error();
   return ports;
@@ -155,7 +154,7 @@ Status PacketPort::take_device(const Netns& netns, const PortOptions& options, c
   Result<KernelSilence> silence = KernelSilence::impose(netns, netlink, options.device, link.index);
   if (!silence.ok()) return silence.error();
   description_ += silence.value().by_programs() ? ", tcx drop" : ", sysctl silence";
-  silence_.emplace(std::move(silence.value()));
+  silence_ = std::make_shared<KernelSilence>(std::move(silence.value()));
   return Done{};
 }
 

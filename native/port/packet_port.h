@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,10 +36,16 @@ namespace sluice {
 // the link.
 class PacketPort : public Port {
  public:
+  // As many super-packets as stay in a core's second-level cache on their way through.
+  static constexpr size_t kLongFrames = 32;
+  // What a port of the default shape maps.
+  static constexpr size_t kMemory = RingShape{}.memory() + PacketSender::kRing.memory() +
+                                    FrameBuffers::memory(kLongFrames, kMaxFrame);
+
   static Result<std::unique_ptr<PacketPort>> open(const PortOptions& options,
                                                   const RingShape& shape = {});
-  // Several ports that share the frames of the device, as PacketFanout says. The first one settles
-  // with the kernel for all and has to live as long as they.
+  // Several ports that share the frames of the device, as PacketFanout says. The kernel is silent
+  // until the last of them goes.
   static Result<std::vector<std::unique_ptr<PacketPort>>> open_several(
       const PortOptions& options, size_t count, const SteeringProgram* program,
       const RingShape& shape = {});
@@ -83,8 +88,8 @@ class PacketPort : public Port {
   PacketRing ring_;
   PacketSender sender_;
   FrameBuffers long_frames_;
-  size_t long_frames_used_ = 0;  // by the batch in hand
-  std::optional<KernelSilence> silence_;
+  size_t long_frames_used_ = 0;             // by the batch in hand
+  std::shared_ptr<KernelSilence> silence_;  // of all on the device
   PortCapabilities capabilities_;
   PortCounters counters_;
   MacAddress mac_;

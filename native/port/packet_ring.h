@@ -21,6 +21,7 @@ struct RingShape {
 
   size_t slots_per_block() const { return block_size / slot_size; }
   size_t slots() const { return slots_per_block() * blocks; }
+  constexpr size_t memory() const { return block_size * blocks; }
 };
 
 // The ring of an AF_PACKET socket (TPACKET_V2), mapped. Each slot belongs either to the kernel or

@@ -11,11 +11,9 @@
 namespace sluice {
 namespace {
 
-// 512 slots: a few batches on their way to a device that completes them late.
-constexpr RingShape kTransmitRing{2048, size_t{256} << 10, 4};
 // Where the kernel looks for the frame in a slot.
 constexpr size_t kFrameOffset = TPACKET2_HDRLEN - sizeof(sockaddr_ll);
-constexpr size_t kLongestInRing = kTransmitRing.slot_size - kFrameOffset - kVirtioHeaderSize;
+constexpr size_t kLongestInRing = PacketSender::kRing.slot_size - kFrameOffset - kVirtioHeaderSize;
 constexpr size_t kVirtioHeaderLength = 2;  // offset of hdr_len (VIRTIO 1.2, 5.1.6)
 
 bool is_short(const Packet& packet) {
@@ -27,8 +25,8 @@ bool is_short(const Packet& packet) {
 Result<PacketSender> PacketSender::open(int link_index, const std::string& device) {
   Result<FileDescriptor> with_ring = open_packet_socket(device);
   if (!with_ring.ok()) return with_ring.error();
-  Result<PacketRing> ring = PacketRing::make(
-      with_ring.value().get(), PacketRing::Direction::transmit, kTransmitRing, device);
+  Result<PacketRing> ring =
+      PacketRing::make(with_ring.value().get(), PacketRing::Direction::transmit, kRing, device);
   if (!ring.ok()) return ring.error();
   Status bound = bind_to_send(with_ring.value().get(), link_index, device);
   if (!bound.ok()) return bound.error();

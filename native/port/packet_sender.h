@@ -21,6 +21,9 @@ namespace sluice {
 // the same machine has it replace by a copy of them in any case.
 class PacketSender {
  public:
+  // 512 slots: a few batches on their way to a device that completes them late.
+  static constexpr RingShape kRing{2048, size_t{256} << 10, 4};
+
   static Result<PacketSender> open(int link_index, const std::string& device);
 
   // Sends frames in order; returns how many the kernel took, always a prefix. The bytes before each

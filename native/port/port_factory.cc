@@ -75,7 +75,23 @@ OpenedPorts open_kind(const PortOptions& options, size_t count, const SteeringPr
   return open_memory(options, count, far);
 }
 
+// What the kind of port maps.
+constexpr size_t mapped_by(PortKind kind) {
+  switch (kind) {
+    case PortKind::tap: return TapPort::kMemory;
+    case PortKind::packet: return PacketPort::kMemory;
+    case PortKind::xdp: return XdpPort::kMemory;
+    case PortKind::memory: break;
+  }
+  return MemoryPort::kPairMemory;
+}
+
 }  // namespace
+
+size_t memory_of_port(PortKind kind) {
+  constexpr size_t kRest = size_t{1} << 20;  // objects, heads of rings, the buffer of a capture
+  return mapped_by(kind) + kRest;
+}
 
 OpenedPorts open_ports(const PortOptions& options, size_t count, const SteeringProgram* program,
                        std::vector<std::unique_ptr<MemoryPort>>* far) {

@@ -25,6 +25,9 @@ class Netlink;
 // the reading of how many the kernel had to drop.
 class TapPort : public Port {
  public:
+  // What a port for frames of the default size maps.
+  static constexpr size_t kMemory = FrameBuffers::memory(kBatchCapacity, kMaxFrame);
+
   // The device is up and has its addresses when this returns. `largest_frame` is what a buffer
   // holds; longer frames are counted as truncated.
   static Result<std::unique_ptr<TapPort>> open(const PortOptions& options,

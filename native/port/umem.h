@@ -18,6 +18,10 @@ class Umem {
   static constexpr size_t kLargestFrame = kChunk - kKernelHeadroom;
 
   static Result<Umem> make(size_t chunks);
+  // What so many chunks take up: huge pages.
+  static constexpr size_t memory(size_t chunks) {
+    return (chunks * kChunk + kHugePage - 1) / kHugePage * kHugePage;
+  }
   Umem(Umem&& other) noexcept
       : memory_(std::exchange(other.memory_, nullptr)), size_(other.size_) {}
   Umem& operator=(Umem&&) = delete;
@@ -29,6 +33,8 @@ class Umem {
   size_t size() const { return size_; }
 
  private:
+  static constexpr size_t kHugePage = size_t{2} << 20;
+
   Umem(uint8_t* memory, size_t size) : memory_(memory), size_(size) {}
 
   uint8_t* memory_;

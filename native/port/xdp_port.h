@@ -28,6 +28,9 @@ namespace sluice {
 // calls: one sendto() a batch sent, and two every 100 ms for the kernel's count of lost frames.
 class XdpPort : public Port {
  public:
+  // What a port of the default shape maps.
+  static constexpr size_t kMemory = XdpSocket::memory({});
+
   static Result<std::unique_ptr<XdpPort>> open(const PortOptions& options,
                                                const XdpShape& shape = {});
 

@@ -83,7 +83,7 @@ Result<XdpSocket> XdpSocket::open(int link_index, const std::string& device,
   FileDescriptor fd(::socket(AF_XDP, SOCK_RAW | SOCK_CLOEXEC, 0));
   if (!fd.is_open()) return socket_error("open an AF_XDP socket for " + device, errno, device);
   const int socket = fd.get();
-  Result<Umem> umem = Umem::make(size_t{shape.receive} + shape.transmit);
+  Result<Umem> umem = Umem::make(shape.chunks());
   if (!umem.ok()) return umem.error();
   Status set = set_options(socket, umem.value(), shape, device);
   if (!set.ok()) return set.error();

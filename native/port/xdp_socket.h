@@ -17,6 +17,8 @@ namespace sluice {
 struct XdpShape {
   uint32_t receive = 2048;
   uint32_t transmit = 1024;
+
+  constexpr size_t chunks() const { return size_t{receive} + transmit; }
 };
 
 // An AF_XDP socket, bound to queue 0 of a device, with its memory and rings.
@@ -24,6 +26,11 @@ struct XdpSocket {
   // Opens and binds it in the calling thread's network namespace. Frames come once the program of
   // the device sends them here.
   static Result<XdpSocket> open(int link_index, const std::string& device, const XdpShape& shape);
+
+  // What a socket of this shape maps, but for the heads of the four rings, a page each at most.
+  static constexpr size_t memory(const XdpShape& shape) {
+    return Umem::memory(shape.chunks()) + shape.chunks() * (sizeof(uint64_t) + sizeof(xdp_desc));
+  }
 
   FileDescriptor fd;
   Umem umem;

@@ -8,6 +8,7 @@
 #include "flow/flow_entry.h"
 #include "packet/packet_pool.h"
 #include "port/address_text.h"
+#include "port/port_factory.h"
 #include "rewrite/tcp_offsets.h"
 #include "segment/hand_over.h"
 #include "stack/ip_prefix.h"
@@ -59,20 +60,22 @@ Status check_routes(const SegmentOptions& options) {
 }
 
 // An upper bound of what a segment reserves, all of which MappedArray and `new` take for granted.
-size_t memory_of(const SegmentLimits& limits, size_t ports, size_t workers) {
+size_t memory_of(const SegmentOptions& options) {
   constexpr size_t kMebibyte = 1 << 20;
   constexpr size_t kFlow = 2 * (sizeof(FlowEntry) + sizeof(FlowAddresses)) + sizeof(FlowPair) +
                            sizeof(TcpOffsets) + 32;  // its share of index and timers
   constexpr size_t kSmall = PacketPool::kSmallBuffer + sizeof(PooledPacket);
   constexpr size_t kLarge = PacketPool::kLargeBuffer + sizeof(PooledPacket);
   constexpr size_t kWaitingFlow = 64;
-  constexpr size_t kPort = 8 * kMebibyte;
   constexpr size_t kRest = 24 * kMebibyte;  // the stack, the worker's thread
+  const SegmentLimits& limits = options.limits;
   const size_t buffers = limits.packet_buffers;
+  size_t ports = 0;
+  for (const SegmentPort& port : options.ports) ports += memory_of_port(port.options.kind);
   return limits.flows * kFlow + buffers * kSmall + (buffers / 100 + 1) * kLarge +
          limits.waiting_flows * kWaitingFlow +
-         workers * (2 * std::bit_ceil(limits.bus_bytes) + ports * kPort + kRest +
-                    (workers - 1) * WorkerTeam::kRingBytes);
+         options.workers * (2 * std::bit_ceil(limits.bus_bytes) + ports + kRest +
+                            (options.workers - 1) * WorkerTeam::kRingBytes);
 }
 
 }  // namespace
@@ -86,7 +89,7 @@ Status check_options(const SegmentOptions& options) {
   if (!addresses.ok()) return addresses;
   Status routes = check_routes(options);
   if (!routes.ok()) return routes;
-  const size_t bytes = memory_of(options.limits, options.ports.size(), options.workers);
+  const size_t bytes = memory_of(options);
   if (can_reserve(bytes)) return Done{};
   return Error{"reserve " + std::to_string(bytes >> 20) + " MiB of memory", ENOMEM,
                "Lower `limits`, or let the process have more memory (ulimit -v, "

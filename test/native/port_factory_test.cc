@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/address_space.h"
 #include "support/test_namespace.h"
 #include "support/transmit.h"
 
@@ -100,5 +101,34 @@ TEST_CASE("ARCH-08 open_ports opens the kind that is asked for") {
     CHECK(opened.value().front()->name() == options.name);
     CHECK(opened.value().front()->wait_fd() >= 0);
     CHECK(link_of(space, options.device).up);
+  }
+}
+
+TEST_CASE("ARCH-08 no port reserves more memory than its kind's bound, nor much less") {
+  if (skipped_without("/dev/net/tun")) return;
+  TestNamespace space;
+  REQUIRE(space.ip("link add e0 up type veth peer name e1"));
+  for (PortOptions options : {options_of(PortKind::tap, "tap0"), options_of(PortKind::packet, "e0"),
+                              options_of(PortKind::xdp, "e0"), options_of(PortKind::memory, "")}) {
+    CAPTURE(options.kind);
+    options.netns = space.path();
+    options.capture = "/dev/null";
+    std::vector<std::unique_ptr<MemoryPort>> far;
+    const auto open = [&] { return open_ports(options, 1, nullptr, &far); };
+    // The first time also takes what the process keeps: an arena, a thread's stack.
+    auto opened = open();
+    if (!opened.ok() && options.kind == PortKind::xdp) {
+      std::printf("SKIPPED: no AF_XDP here: %s\n", opened.error().operation.c_str());
+      continue;
+    }
+    REQUIRE(opened.ok());
+    opened.value().clear();
+    far.clear();
+    const size_t before = address_space();
+    opened = open();
+    REQUIRE(opened.ok());
+    const size_t reserved = address_space() - before;
+    CHECK(reserved <= memory_of_port(options.kind));
+    CHECK(reserved + (size_t{2} << 20) > memory_of_port(options.kind));
   }
 }

@@ -194,6 +194,17 @@ TEST_CASE("DFS-22 programs silence the kernel on the device of an AF_PACKET port
   CHECK(temptation.kernel_answers());
 }
 
+TEST_CASE("DFS-22 the kernel is silent on a device as long as one of several AF_PACKET ports is") {
+  if (skipped_without()) return;
+  Temptation temptation;
+  auto opened = PacketPort::open_several(packet_options(temptation.link.engine, "e0"), 2, nullptr);
+  REQUIRE(opened.ok());
+  opened.value().erase(opened.value().begin());
+  CHECK(without_mld(temptation.answers(*opened.value().front())).empty());
+  opened.value().clear();
+  CHECK(temptation.kernel_answers());
+}
+
 TEST_CASE("DFS-22 settings silence the kernel where others work through the device") {
   if (skipped_without()) return;
   Temptation temptation;

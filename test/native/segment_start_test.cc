@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "segment/segment.h"
+#include "support/address_space.h"
 #include "support/frame.h"
 #include "support/limits.h"
 
@@ -36,15 +37,6 @@ Error refusal_of(const SegmentOptions& options) {
   CHECK_FALSE(started.error().operation.empty());
   CHECK_FALSE(started.error().remedy.empty());
   return started.error();
-}
-
-size_t address_space() {
-  size_t pages = 0;
-  FILE* file = std::fopen("/proc/self/statm", "r");
-  REQUIRE(file != nullptr);
-  CHECK(std::fscanf(file, "%zu", &pages) == 1);
-  std::fclose(file);
-  return pages * 4096;
 }
 
 // Lets the process have so much more address space, and no limit at the end.
