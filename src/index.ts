@@ -42,7 +42,7 @@ export {
   type LaboratoryOptions,
 } from './laboratory/index.js'
 export type { Logger } from './logger.js'
-export { addonFile, type XdpSupport, xdpSupport } from './native.js'
+export { addonFile, trySteering, type XdpSupport, xdpSupport } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
 export type {
   ActivityRanking,

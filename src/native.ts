@@ -89,6 +89,7 @@ export type XdpSupport = 'unknown' | 'generic' | 'driver' | 'zero copy'
 interface Addon {
   Segment: new () => NativeSegment
   xdpSupport(netns: string, device: string): XdpSupport
+  trySteering(): void
 }
 
 const require = createRequire(import.meta.url)
@@ -117,6 +118,14 @@ export function createNativeSegment(): NativeSegment {
 /** Asks for a device, in a network namespace by name or path, '' for the present one. */
 export function xdpSupport(netns: string, device: string): XdpSupport {
   return loadAddon().xdpSupport(netns, device)
+}
+
+/**
+ * Tries whether the kernel steers packets to the workers that have their flows, by a program of the
+ * engine's. Changes nothing. @throws {Error} why it does not.
+ */
+export function trySteering(): void {
+  loadAddon().trySteering()
 }
 
 /** Path of the addon, which is loaded. @throws {Error} where there is none, or it does not load. */

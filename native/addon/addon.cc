@@ -4,6 +4,7 @@
 #include <napi.h>
 
 #include "addon/options.h"
+#include "port/steering_program.h"
 #include "port/xdp_support.h"
 #include "segment/segment.h"
 
@@ -128,9 +129,17 @@ Napi::Value xdp_support_of(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), name);
 }
 
+// Throws why the kernel does not steer; what it loaded goes at once.
+Napi::Value try_steering(const Napi::CallbackInfo& info) {
+  const Result<SteeringPrograms> loaded = SteeringPrograms::load(Steering(1, 2));
+  if (!loaded.ok()) to_js(info.Env(), loaded.error()).ThrowAsJavaScriptException();
+  return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Segment", SegmentObject::define(env));
   exports.Set("xdpSupport", Napi::Function::New(env, xdp_support_of, "xdpSupport"));
+  exports.Set("trySteering", Napi::Function::New(env, try_steering, "trySteering"));
   return exports;
 }
 

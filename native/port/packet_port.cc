@@ -110,7 +110,7 @@ Status PacketPort::bind_all(const std::vector<std::unique_ptr<PacketPort>>& port
                             const LinkInfo& link, const SteeringProgram* program) {
   const std::string& device = ports.front()->device_;
   if (ports.size() == 1) return bind_packet_socket(ports[0]->socket_.get(), link.index, device);
-  PacketFanout fanout(program);
+  PacketFanout fanout(program, link.index, device);
   for (const auto& port : ports) {
     const int socket = port->socket_.get();
     Status held = PacketFanout::hold_back(socket, device);
@@ -119,7 +119,7 @@ Status PacketPort::bind_all(const std::vector<std::unique_ptr<PacketPort>>& port
     if (!bound.ok()) return bound;
     Status joined = fanout.join(socket, device);
     if (!joined.ok()) return joined;
-    port->description_ += program != nullptr ? ", steered by program" : ", spread by hash";
+    port->description_ += ", " + fanout.description();
   }
   for (const auto& port : ports) {
     Status let_in = PacketFanout::let_in(port->socket_.get(), device);

@@ -6,6 +6,8 @@
 #include <netinet/in.h>
 
 #include <cstddef>
+#include <cstring>
+#include <string>
 #include <vector>
 
 #include "base/check.h"
@@ -163,6 +165,13 @@ Result<FileDescriptor> load_program(const Steering& steering, const Code& take_e
 }
 
 }  // namespace
+
+std::string describe_steering(const SteeringProgram* program, int refusal) {
+  if (program != nullptr && refusal == 0) return "steered by program";
+  return program == nullptr
+             ? "spread by hash"
+             : std::string("spread by hash (program: ") + std::strerror(refusal) + ")";
+}
 
 Result<SteeringPrograms> SteeringPrograms::load(const Steering& steering) {
   Result<FileDescriptor> own =

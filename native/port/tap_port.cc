@@ -127,10 +127,7 @@ Result<std::vector<std::unique_ptr<TapPort>>> TapPort::open_here(const PortOptio
   }
   TapPort& first = *ports.front();
   first.drops_.emplace(std::move(drops.value()));
-  if (count > 1) {
-    Status steered = first.steer_by(program);
-    if (!steered.ok()) return steered.error();
-  }
+  if (count > 1) first.steer_by(program);
   Status up = first.set_up_host_side(options, netlink.value());
   if (!up.ok()) return up.error();
   for (const auto& port : ports) port->mac_ = first.mac_;
@@ -157,12 +154,13 @@ TapPort::TapPort(const PortOptions& options, FileDescriptor tap, size_t largest_
   capabilities_.mtu = options.mtu;
 }
 
-Status TapPort::steer_by(const SteeringProgram* program) {
-  description_ += program != nullptr ? ", queues steered by program" : ", queues by hash";
-  if (program == nullptr) return Done{};
-  int descriptor = program->descriptor();
-  if (ioctl(tap_.get(), TUNSETSTEERINGEBPF, &descriptor) == 0) return Done{};
-  return tap_error("steer the queues of TAP", errno, device_);
+void TapPort::steer_by(const SteeringProgram* program) {
+  int refusal = program != nullptr ? program->refusal() : 0;
+  if (program != nullptr && refusal == 0) {
+    int descriptor = program->descriptor();
+    if (ioctl(tap_.get(), TUNSETSTEERINGEBPF, &descriptor) != 0) refusal = errno;
+  }
+  description_ += ", " + describe_steering(program, refusal);
 }
 
 // TUNSETOFFLOAD says what the kernel may hand to us. What it takes from us it takes in any case;

@@ -58,7 +58,7 @@ class TapPort : public Port {
                                                                  size_t largest_frame);
   static Result<std::unique_ptr<TapPort>> open_queue(const PortOptions& options, size_t count,
                                                      size_t largest_frame);
-  Status steer_by(const SteeringProgram* program);
+  void steer_by(const SteeringProgram* program);
   Status set_offloads(bool wanted);
   Status set_up_host_side(const PortOptions& options, Netlink& netlink);
   bool read_frame(uint8_t* frame, Packet& packet);

@@ -77,7 +77,8 @@ Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
   // Where the kernel takes no program, what it steers to the wrong worker is handed over.
   if (options.workers > 1) {
     Result<SteeringPrograms> programs = SteeringPrograms::load(team_.steering());
-    if (programs.ok()) team_.steer_by(std::move(programs.value()));
+    team_.steer_by(programs.ok() ? std::move(programs.value())
+                                 : SteeringPrograms::refused(programs.error().error_number));
   }
   for (uint32_t index = 0; index < options.workers; ++index) {
     members_.push_back(std::make_unique<Member>(options, index, seed, team_));

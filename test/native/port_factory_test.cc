@@ -1,12 +1,11 @@
 #include "port/port_factory.h"
 
 #include <doctest/doctest.h>
-#include <linux/capability.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "support/address_space.h"
+#include "support/capabilities.h"
 #include "support/test_namespace.h"
 #include "support/transmit.h"
 
@@ -27,12 +26,6 @@ std::vector<PortOptions> both_kinds_of_device() {
   return {options_of(PortKind::tap, "tap0"), options_of(PortKind::packet, "e0")};
 }
 
-bool drop_capabilities() {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
-  return syscall(SYS_capset, &header, none) == 0;
-}
-
 // Opens the port in the namespace, in a process without any privilege.
 std::string remedy_without_privilege(const TestNamespace& space, const PortOptions& options) {
   int ends[2];
@@ -40,7 +33,7 @@ std::string remedy_without_privilege(const TestNamespace& space, const PortOptio
   space.run([&] {
     const pid_t child = fork();
     if (child == 0) {
-      if (!drop_capabilities()) _exit(1);
+      if (!keep_capabilities({})) _exit(1);
       const auto opened = open_ports(options);
       if (opened.ok()) _exit(2);
       const std::string remedy = opened.error().remedy;

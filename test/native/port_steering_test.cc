@@ -2,12 +2,15 @@
 // the program, on frames that a host puts on the wire.
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/random.h"
 #include "packet/parse.h"
+#include "port/bpf_program.h"
 #include "port/steering_program.h"
 #include "port/tap_port.h"
 #include "support/packet_link.h"
@@ -18,6 +21,7 @@ using namespace sluice::test;
 namespace {
 
 constexpr uint32_t kQueues = 3;
+constexpr const char* kByHash = ", spread by hash (program: Invalid argument)";
 
 struct Arrival {
   size_t queue;
@@ -99,6 +103,26 @@ void check_steering(const Steering& steering, SteerBy others, const Traffic& tra
   for (const size_t share : spread) CHECK(share > traffic.frames.size() / kQueues / 2);
 }
 
+PortOptions tap_options(const TestNamespace& space) {
+  PortOptions options;
+  options.name = "taps";
+  options.kind = PortKind::tap;
+  options.device = "tap0";
+  options.netns = space.path();
+  return options;
+}
+
+// What the kernel does not steer by: nothing, since it refused to load it, and where it loads any,
+// a program of another type.
+std::vector<SteeringProgram> programs_refused() {
+  std::vector<SteeringProgram> programs;
+  programs.push_back(SteeringProgram::refused(EINVAL));
+  const bpf_insn pass[] = {bpf::set(bpf::kR0, 2), bpf::leave()};
+  auto other = load_bpf_program(BPF_PROG_TYPE_XDP, pass, "pass");
+  if (other.ok()) programs.emplace_back(std::move(other.value()));
+  return programs;
+}
+
 std::optional<SteeringPrograms> load_programs(const Steering& steering) {
   auto programs = SteeringPrograms::load(steering);
   if (programs.ok()) return std::move(programs.value());
@@ -134,14 +158,36 @@ TEST_CASE("AF_PACKET ports of several workers get what the program steers to eac
 
 TEST_CASE("AF_PACKET ports of several workers share the frames without a program, too") {
   if (skipped_without()) return;
-  OneHost link;
-  auto host = open_packet(packet_options(link.host, "h0"));
-  auto ports = PacketPort::open_several(packet_options(link.engine, "e0"), kQueues, nullptr);
-  REQUIRE(ports.ok());
-  CHECK(ports.value()[0]->description().find("by hash") != std::string::npos);
-  const Traffic traffic;
-  for (const Bytes& frame : traffic.frames) REQUIRE(transmit(*host, now(), {frame}) == 1);
-  CHECK(receive_all_of(ports.value(), traffic.frames.size()).size() == traffic.frames.size());
+  for (const SteeringProgram& refused : programs_refused()) {
+    CAPTURE(refused.descriptor());
+    OneHost link;
+    auto host = open_packet(packet_options(link.host, "h0"));
+    auto ports = PacketPort::open_several(packet_options(link.engine, "e0"), kQueues, &refused);
+    REQUIRE(ports.ok());
+    CHECK(ports.value()[0]->description().ends_with(kByHash));
+    const Traffic traffic;
+    for (const Bytes& frame : traffic.frames) REQUIRE(transmit(*host, now(), {frame}) == 1);
+    const auto arrivals = receive_all_of(ports.value(), traffic.frames.size());
+    CHECK(arrivals.size() == traffic.frames.size());
+    std::set<size_t> queues;
+    for (const Arrival& arrival : arrivals) queues.insert(arrival.queue);
+    CHECK(queues.size() == kQueues);
+  }
+}
+
+TEST_CASE("queues of a TAP device share the frames without a program, too") {
+  if (skipped_without("/dev/net/tun")) return;
+  for (const SteeringProgram& refused : programs_refused()) {
+    CAPTURE(refused.descriptor());
+    const TestNamespace space;
+    auto ports = TapPort::open_several(tap_options(space), kQueues, &refused);
+    REQUIRE(ports.ok());
+    CHECK(ports.value()[0]->description().ends_with(kByHash));
+    auto wire = open_packet(packet_options(space, "tap0"));
+    const Traffic traffic;
+    for (const Bytes& frame : traffic.frames) REQUIRE(transmit(*wire, now(), {frame}) == 1);
+    CHECK(receive_all_of(ports.value(), traffic.frames.size()).size() == traffic.frames.size());
+  }
 }
 
 TEST_CASE("queues of a TAP device get what the program steers to each") {
@@ -154,12 +200,7 @@ TEST_CASE("queues of a TAP device get what the program steers to each") {
   for (const SteerBy others : {SteerBy::source, SteerBy::destination}) {
     CAPTURE(others);
     const TestNamespace space;
-    PortOptions options;
-    options.name = "taps";
-    options.kind = PortKind::tap;
-    options.device = "tap0";
-    options.netns = space.path();
-    auto ports = TapPort::open_several(options, kQueues, &programs->of(others));
+    auto ports = TapPort::open_several(tap_options(space), kQueues, &programs->of(others));
     REQUIRE(ports.ok());
     CHECK(ports.value()[1]->mac() == ports.value()[0]->mac());
     // On the kernel's side of the device, as the host's own stack would send.

@@ -15,6 +15,7 @@ function machine(changes: Partial<Machine> = {}): Machine {
     addon: { file: '/x/sluice.node' },
     privileges: { netAdmin: true, netRaw: true },
     host: { root: yes, userNamespaces: yes, netns: yes, afPacket: yes, afXdp: yes, tun: yes },
+    steering: { works: true },
     memoryAvailable: 2 ** 31,
     ...changes,
   }
@@ -44,9 +45,10 @@ describe('the machine', () => {
         afXdp: no('no CAP_BPF'),
         tun: no('absent'),
       },
+      steering: { error: 'make a BPF map: Operation not permitted' },
       memoryAvailable: 1000,
     })
-    expect(findings.map(({ ok }) => ok)).toEqual([false, false, false, false, false, false, false])
+    expect(findings.filter(({ ok }) => ok)).toEqual([])
     expect(findings.every(({ detail, remedy }) => detail !== '' && remedy !== '')).toBe(true)
   })
 
@@ -76,6 +78,15 @@ describe('the machine', () => {
     ])
     const privileges = { netAdmin: true, netRaw: false }
     expect(troubles(checkMachine(machine({ privileges }), ['xdp']))).toContain('xdp ports needed')
+  })
+
+  test('a kernel that does not steer is a remark, with what happens instead', () => {
+    const steering = { error: 'make a BPF map: Operation not permitted' }
+    const findings = checkMachine(machine({ steering }), ['packet'])
+    expect(troubles(findings)).toEqual(['steering'])
+    expect(findings.find(({ check }) => check === 'steering')?.detail).toBe(
+      `workers hand packets over to each other, which costs time: ${steering.error}`,
+    )
   })
 
   test('TAP that works in a user namespace only does not work for `sluice run`', () => {

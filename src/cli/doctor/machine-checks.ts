@@ -24,6 +24,7 @@ export function checkMachine(machine: Machine, kinds?: readonly PortKind[]): Fin
     { ...packet, needed: needs('packet', tap) },
     { ...tap, needed: needs('tap', packet) },
     { ...checkXdp(machine), needed: kinds?.includes('xdp') ?? false },
+    checkSteering(machine),
     checkLaboratory(machine),
     checkMemory(machine),
   ]
@@ -63,6 +64,17 @@ function checkTap({ host, privileges }: Machine): Finding {
   if (!available) return missing('tap ports', reason, remedy)
   if (!privileges.netAdmin) return missing('tap ports', 'the process has no CAP_NET_ADMIN', grant)
   return healthy('tap ports', 'TAP devices can be made')
+}
+
+/** Several workers do without the program: what comes to the wrong one is handed over. */
+function checkSteering({ steering }: Machine): Finding {
+  if ('works' in steering)
+    return healthy('steering', 'the kernel brings packets to the worker that has their flow')
+  return remark(
+    'steering',
+    `workers hand packets over to each other, which costs time: ${steering.error}`,
+    'Run as root outside of any user namespace, or with CAP_BPF. One worker needs none of it.',
+  )
 }
 
 /** The private network namespaces of `sluice demo`; the engine itself needs none. */

@@ -8,6 +8,7 @@ import {
   addonFile,
   capabilities,
   type HostCapabilities,
+  trySteering,
   type XdpSupport,
   xdpSupport,
 } from '../../index.js'
@@ -21,6 +22,8 @@ export interface Machine {
   privileges: { netAdmin: boolean; netRaw: boolean }
   /** What the host allows, if need be in namespaces of its own. */
   host: HostCapabilities
+  /** Whether the kernel steers packets to several workers, or why not. */
+  steering: { works: true } | { error: string }
   /** Bytes that may still be taken, by the machine and by the control group. */
   memoryAvailable: number
 }
@@ -32,6 +35,7 @@ export async function readMachine(): Promise<Machine> {
     addon: readAddon(),
     privileges: readPrivileges(text('/proc/self/status')),
     host: await capabilities(),
+    steering: readSteering(),
     memoryAvailable: memoryAvailable(text('/proc/meminfo'), cgroupHeadroom()),
   }
 }
@@ -64,6 +68,15 @@ function readAddon(): Machine['addon'] {
     return { file: addonFile() }
   } catch (error) {
     // The sentence goes on with where it was looked for.
+    return { error: (error as Error).message.split('\n', 1)[0] ?? '' }
+  }
+}
+
+function readSteering(): Machine['steering'] {
+  try {
+    trySteering()
+    return { works: true }
+  } catch (error) {
     return { error: (error as Error).message.split('\n', 1)[0] ?? '' }
   }
 }
