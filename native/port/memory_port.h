@@ -17,7 +17,9 @@ struct MemoryPortOptions {
   std::string name;
   MacAddress mac;
   PortCapabilities capabilities;
-  size_t queue_frames = 256;  // that wait to be received here; more are refused to the sender
+  static constexpr size_t kQueueFrames = 256;
+  // That wait to be received here; more are refused to the sender.
+  size_t queue_frames = kQueueFrames;
   size_t largest_frame = kMaxFrame;  // longer ones count as truncated here
 };
 
@@ -34,7 +36,7 @@ class MemoryPort : public Port {
  public:
   // What a pair of the default options maps.
   static constexpr size_t kPairMemory =
-      2 * FrameBuffers::memory(MemoryPortOptions{}.queue_frames, MemoryPortOptions{}.largest_frame);
+      2 * FrameBuffers::memory(MemoryPortOptions::kQueueFrames, kMaxFrame);
 
   using Pair = std::pair<std::unique_ptr<MemoryPort>, std::unique_ptr<MemoryPort>>;
   static Pair make_pair(const MemoryPortOptions& a, const MemoryPortOptions& b);
