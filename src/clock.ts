@@ -9,7 +9,8 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => performance.timeOrigin + performance.now(),
   after(ms, run) {
-    const timer = setTimeout(run, ms)
+    // What waits is not what a process lives for.
+    const timer = setTimeout(run, ms).unref()
     return () => clearTimeout(timer)
   },
 }

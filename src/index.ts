@@ -4,12 +4,17 @@ export { claimSocketPath, defaultSocketPath } from './admin/socket.js'
 export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms.js'
 export type { Balance, BalanceState } from './balance/balance.js'
 export type {
+  CheckConfig,
+  FunctionCheckConfig,
+  HttpCheckConfig,
   LimitsConfig,
   NodeConfig,
+  PassiveCheckConfig,
   PoolConfig,
   PortConfig,
   RouteConfig,
   SluiceConfig,
+  TcpCheckConfig,
   TimeoutsConfig,
   VirtualServerConfig,
 } from './config/config.js'
@@ -31,6 +36,7 @@ export type {
 export type { Endpoint, Family } from './endpoint.js'
 export { Engine, type EngineOptions, type ReloadOptions } from './engine.js'
 export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js'
+export type { CheckFunction } from './health/function-probe.js'
 export {
   type Capability,
   capabilities,

@@ -4,6 +4,7 @@ import type { Endpoint, Family } from '../endpoint.js'
 import type { ConfigIssue } from '../errors.js'
 import type { Verdict } from '../policy/decision.js'
 import { longestDevice, minimumIpv6Mtu, mostPorts } from './defaults.js'
+import type { ParsedCheck } from './pool-schema.js'
 import { isBroadcast, linkOf, linksOf, portTowards } from './reach.js'
 import type { ParsedConfig } from './schema.js'
 
@@ -110,11 +111,28 @@ function checkStandIns(config: ParsedConfig, name: string, report: Report): void
   }
 }
 
+/** Keys of a check, by its kind. */
+const checkKeys = { tcp: [], http: ['path', 'host', 'status', 'body'], function: ['run'] } as const
+
+function checkCheck(key: string, check: ParsedCheck | undefined, report: Report): void {
+  if (!check) return
+  for (const [kind, names] of Object.entries(checkKeys)) {
+    for (const name of names) {
+      if (check[name] === undefined || kind === check.kind) continue
+      report(`${key}.${name}`, `belongs to kind '${kind}'`, 'take it out, or change the kind')
+    }
+  }
+  if (check.kind === 'function' && !check.run) {
+    report(`${key}.run`, 'is missing', 'write it as async (node, { signal }) => boolean')
+  }
+}
+
 function checkPools(config: ParsedConfig, report: Report): void {
   const links = linksOf(config)
   const own = new Set(links.ports.flatMap((port) => port.addresses.map((at) => at.address)))
   for (const [name, pool] of Object.entries(config.pools)) {
     checkStandIns(config, name, report)
+    checkCheck(`pools.${name}.check`, pool.check, report)
     const seen = new Set<string>()
     pool.nodes.forEach(({ address: node }, i) => {
       const key = `pools.${name}.nodes[${i}]`

@@ -1,5 +1,6 @@
 /** What a user writes. Everything optional has its default in defaults.ts. */
 import type { BalanceChoice } from '../balance/algorithms.js'
+import type { CheckFunction } from '../health/function-probe.js'
 import type { Decision, Policy } from '../policy/decision.js'
 
 export interface PortConfig {
@@ -43,14 +44,62 @@ export interface NodeConfig {
   readonly connectionLimit?: number
 }
 
+interface CheckTimes {
+  /** From one check of a node to the next, give or take a tenth; default 2000. */
+  readonly intervalMs?: number
+  /** A check that takes longer has failed; default 1000. */
+  readonly timeoutMs?: number
+  /** Checks in a row that have to pass until a node that is down is up; default 2. */
+  readonly rise?: number
+  /** Checks in a row that have to fail until a node that is up is down; default 3. */
+  readonly fall?: number
+}
+
+/** `tcp`: the server accepts a connection. */
+export interface TcpCheckConfig extends CheckTimes {
+  readonly kind: 'tcp'
+}
+
+/** `http`: it answers GET as it should. */
+export interface HttpCheckConfig extends CheckTimes {
+  readonly kind: 'http'
+  /** Default '/'. */
+  readonly path?: string
+  /** The host that is asked for; default the node's own address. */
+  readonly host?: string
+  /** The status that will do, or the first and the last; default [200, 399]. */
+  readonly status?: number | readonly [number, number]
+  /** What the body has to contain, or match, within its first 64 KiB. */
+  readonly body?: string | RegExp
+}
+
+/** `function`: a function of yours says so. */
+export interface FunctionCheckConfig extends CheckTimes {
+  readonly kind: 'function'
+  readonly run: CheckFunction
+}
+
+export type CheckConfig = TcpCheckConfig | HttpCheckConfig | FunctionCheckConfig | CheckFunction
+
+export interface PassiveCheckConfig {
+  /** Connections in a row that a node has refused until it is down; default 3. */
+  readonly fall?: number
+  /** How long it gets no new flows then; default 10 000. */
+  readonly forMs?: number
+}
+
 export interface PoolConfig<Pool extends string = string> {
   /** All of one family; a text is a node's address. */
   readonly nodes: readonly (string | NodeConfig)[]
   /** Default 'round-robin'. */
   readonly balance?: BalanceChoice
+  /** How its nodes are looked at; default not at all. A function is short for kind 'function'. */
+  readonly check?: CheckConfig
+  /** What their flows tell of nodes; default nothing. */
+  readonly passive?: PassiveCheckConfig
   /** The pool that takes its flows while none of its nodes does. */
   readonly fallback?: Pool
-  /** A node that comes back has its full weight after so long, growing evenly; default 0. */
+  /** A node that comes back, or joins, has its full weight after so long, growing evenly; default 0. */
   readonly slowStartMs?: number
 }
 

@@ -50,3 +50,15 @@ export const idleTimeoutBounds = { min: 1000, max: 65_535_000 } as const
 export const weightBounds = { min: 1, max: 1000, default: 1 } as const
 export const connectionLimitBounds = { min: 1, max: limitBounds.flows.max } as const
 export const slowStartBounds = { min: 0, max: 60 * minute, default: 0 } as const
+
+export const checkBounds = {
+  intervalMs: { min: 100, max: 60 * minute, default: 2000 },
+  timeoutMs: { min: 10, max: minute, default: 1000 },
+  rise: { min: 1, max: 100, default: 2 },
+  fall: { min: 1, max: 100, default: 3 },
+} as const satisfies Record<string, Bounds>
+
+export const passiveBounds = {
+  fall: { min: 1, max: 1000, default: 3 },
+  forMs: { min: 100, max: 60 * minute, default: 10_000 },
+} as const satisfies Record<string, Bounds>

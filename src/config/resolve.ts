@@ -1,9 +1,11 @@
 /** From what a user wrote to what the engine runs, or to the list of everything wrong with it. */
 import { configError } from '../errors.js'
+import type { CheckSettings } from '../health/settings.js'
 import { checkConfig } from './checks.js'
 import type { SluiceConfig } from './config.js'
 import { policyTimeoutBounds } from './defaults.js'
 import { describeIssues } from './issues.js'
+import type { ParsedCheck } from './pool-schema.js'
 import { linksOf, portTowards } from './reach.js'
 import {
   type ResolvedConfig,
@@ -55,6 +57,18 @@ function resolveVirtualServer([name, server]: [
   }
 }
 
+function resolveCheck(check: ParsedCheck): CheckSettings {
+  const { kind, run, intervalMs, timeoutMs, rise, fall } = check
+  const { path = '/', host, status = { first: 200, last: 399 }, body } = check
+  const how = {
+    tcp: () => ({ kind: 'tcp' as const }),
+    http: () => ({ kind: 'http' as const, path, host, status, body }),
+    // checkConfig made sure that it is there.
+    function: () => ({ kind: 'function' as const, run: run as NonNullable<typeof run> }),
+  }[kind]()
+  return { how, intervalMs, timeoutMs, rise, fall }
+}
+
 function build(config: ParsedConfig): ResolvedConfig {
   const pools = Object.entries(config.pools).map(([name, pool]) => ({
     name,
@@ -67,6 +81,8 @@ function build(config: ParsedConfig): ResolvedConfig {
     balanceName: pool.balance.name,
     fallback: pool.fallback,
     slowStartMs: pool.slowStartMs,
+    check: pool.check && resolveCheck(pool.check),
+    passive: pool.passive,
   }))
   return {
     [resolved]: true,

@@ -2,6 +2,8 @@
 import type { BalancerFactory } from '../balance/balancer.js'
 import type { Prefix } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
+import type { PassiveSettings } from '../health/refusals.js'
+import type { CheckSettings } from '../health/settings.js'
 import type { Policy, Verdict } from '../policy/decision.js'
 import type { Protocol } from '../policy/new-flow.js'
 import type { limitBounds, timeoutBounds } from './defaults.js'
@@ -41,6 +43,8 @@ export interface ResolvedPool {
   /** The pool that takes its flows while none of its nodes does. */
   readonly fallback: string | undefined
   readonly slowStartMs: number
+  readonly check: CheckSettings | undefined
+  readonly passive: PassiveSettings | undefined
 }
 
 export interface ResolvedVirtualServer {

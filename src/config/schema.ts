@@ -1,9 +1,6 @@
 /** The schema of a configuration: structure and single values. What concerns several values at
  *  once is in checks.ts. */
 import { z } from 'zod'
-import { algorithms, hashes, userFunction } from '../balance/algorithms.js'
-import type { Balance } from '../balance/balance.js'
-import type { BalancerFactory } from '../balance/balancer.js'
 import {
   familyAt,
   formatAddress,
@@ -23,33 +20,12 @@ import {
   limitBounds,
   mtuBounds,
   policyTimeoutBounds,
-  slowStartBounds,
   timeoutBounds,
-  weightBounds,
   workerBounds,
 } from './defaults.js'
 import { hostProblem, isBroadcastOf, routedHostProblem } from './host-address.js'
-
-interface Trouble {
-  problem: string
-  remedy: string
-  /** The key inside the value that is to blame. */
-  inside?: string
-}
-
-const isTrouble = (value: object): value is Trouble => 'problem' in value && 'remedy' in value
-
-/** A value that `read` makes of any input, or says what is wrong with it. */
-function reading<T extends object | string | number>(read: (input: unknown) => T | Trouble) {
-  return z.unknown().transform((input, context): T => {
-    const result = read(input)
-    if (typeof result !== 'object' || !isTrouble(result)) return result
-    const { problem, remedy, inside } = result
-    const path = inside === undefined ? [] : [inside]
-    context.addIssue({ code: 'custom', message: problem, params: { remedy }, path })
-    return z.NEVER
-  })
-}
+import { pool, poolKeysAt } from './pool-schema.js'
+import { bounded, boundedObject, matching, oneOrMore, reading } from './readers.js'
 
 const ownAddress = reading<Prefix>((input) => {
   const remedy = "write it as '192.0.2.1/24' or '2001:db8::1/64'"
@@ -86,14 +62,6 @@ const plainAddress = reading<string>((input) => {
   return problem === undefined ? address : { problem, remedy: 'name a router of your network' }
 })
 
-const nodeAddress = reading<Endpoint>((input) => {
-  const remedy = "write it as '10.1.0.11:80' or '[2001:db8::11]:80'"
-  const endpoint = typeof input === 'string' ? parseEndpoint(input) : undefined
-  if (!endpoint) return { problem: 'is not an address with a port', remedy }
-  const problem = routedHostProblem(endpoint.address, endpoint.family)
-  return problem === undefined ? endpoint : { problem, remedy: 'name one server of your network' }
-})
-
 export interface Listen {
   protocol: Protocol
   endpoint: Endpoint
@@ -109,43 +77,6 @@ const listen = reading<Listen>((input) => {
   return { protocol: protocol as Protocol, endpoint }
 })
 
-export interface NamedBalance {
-  name: string
-  make: BalancerFactory
-}
-
-const quoted = (names: object) =>
-  Object.keys(names)
-    .map((name) => `'${name}'`)
-    .join(', ')
-
-function readBalance(input: unknown): NamedBalance | Trouble {
-  if (typeof input === 'function') {
-    return { name: 'function', make: userFunction(input as Balance) }
-  }
-  if (typeof input === 'string' && Object.hasOwn(algorithms, input)) {
-    return { name: input, make: algorithms[input as keyof typeof algorithms] }
-  }
-  return {
-    problem: 'is no balance algorithm',
-    remedy: `take ${quoted(algorithms)}, { hash: 'source' } or a function`,
-  }
-}
-
-function readHash(input: object): NamedBalance | Trouble {
-  const { hash, ...others } = input as { hash?: unknown }
-  const known = typeof hash === 'string' && Object.hasOwn(hashes, hash)
-  if (known && Object.keys(others).length === 0) {
-    return { name: `hash ${hash}`, make: hashes[hash as keyof typeof hashes] }
-  }
-  const inside = known ? undefined : 'hash'
-  return { problem: 'is no hash that balances', remedy: `take one of ${quoted(hashes)}`, inside }
-}
-
-const balance = reading<NamedBalance>((input) =>
-  typeof input === 'object' && input !== null ? readHash(input) : readBalance(input),
-)
-
 const decision = reading<Verdict>(
   (input) =>
     readDecision(input) ?? {
@@ -159,36 +90,6 @@ const policy = reading<Policy>((input) =>
     ? (input as Policy)
     : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
 )
-
-/** One value or a list of them, as a list. */
-const oneOrMore = <T extends z.ZodType>(item: T) =>
-  z.preprocess((input) => (Array.isArray(input) ? input : [input]), z.array(item).min(1))
-
-const bounded = ({ min, max }: { readonly min: number; readonly max: number }) =>
-  reading<number>((input) =>
-    typeof input === 'number' && Number.isInteger(input) && input >= min && input <= max
-      ? input
-      : { problem: `is not a whole number from ${min} to ${max}`, remedy: 'choose one in between' },
-  )
-
-const number = bounded({ min: 0, max: 0 }).default(0)
-
-function boundedObject<
-  B extends Record<
-    string,
-    { readonly min: number; readonly max: number; readonly default: number }
-  >,
->(bounds: B) {
-  const shape = Object.fromEntries(
-    Object.entries(bounds).map(([key, value]) => [key, bounded(value).default(value.default)]),
-  )
-  return z.strictObject(shape as { [K in keyof B]: typeof number }).prefault({} as never)
-}
-
-const matching = (pattern: RegExp, problem: string, remedy: string) =>
-  reading<string>((input) =>
-    typeof input === 'string' && pattern.test(input) ? input : { problem, remedy },
-  )
 
 const name = z.string().regex(/^[A-Za-z][\w.-]*$/)
 
@@ -218,24 +119,6 @@ const port = z.strictObject({
   capture: z.string().default(''),
 })
 
-const connectionLimit = bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY)
-
-const node = z.preprocess(
-  (input) => (typeof input === 'string' ? { address: input } : input),
-  z.strictObject({
-    address: nodeAddress,
-    weight: bounded(weightBounds).default(weightBounds.default),
-    connectionLimit,
-  }),
-)
-
-const pool = z.strictObject({
-  nodes: z.array(node).min(1),
-  balance: balance.prefault('round-robin'),
-  fallback: z.string().optional(),
-  slowStartMs: bounded(slowStartBounds).default(slowStartBounds.default),
-})
-
 const virtualServer = z.strictObject({
   listen,
   pool: z.string().optional(),
@@ -243,7 +126,7 @@ const virtualServer = z.strictObject({
   policyTimeoutMs: bounded(policyTimeoutBounds).optional(),
   fallback: decision.optional(),
   idleTimeoutMs: bounded(idleTimeoutBounds).default(0),
-  connectionLimit,
+  connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
 })
 
 export const schema = z.strictObject({
@@ -267,7 +150,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] {
     case 'ports':
       return keys(port)
     case 'pools':
-      return path.length > 2 ? keys(node.out) : keys(pool)
+      return poolKeysAt(path.slice(2))
     case 'virtualServers':
       return keys(virtualServer)
     case 'routes':

@@ -17,6 +17,9 @@ import {
   type StateView,
   type StatsView,
 } from '../generated/messages.js'
+import { kernelDial } from '../health/kernel-dial.js'
+import { Monitor } from '../health/monitor.js'
+import type { Dial } from '../health/probe.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
 import { ArrivingFlow } from './arriving-flow.js'
@@ -25,6 +28,7 @@ import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
 import { reportFlow } from './flow-report.js'
 import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
+import { judgeNode } from './flow-verdict.js'
 import { Pools } from './pools.js'
 import { protocolNumbers } from './protocol.js'
 import { Question } from './question.js'
@@ -39,6 +43,8 @@ export interface ControlSegmentOptions {
   readonly segment: NativeSegment
   readonly log: Logger
   readonly clock?: Clock
+  /** How checks reach nodes; default by this host's kernel. */
+  readonly dial?: Dial
 }
 
 /** What counts a refused flow. */
@@ -61,6 +67,7 @@ export class ControlSegment implements MessageSink {
   readonly #channel: BusChannel
   readonly #decider: Decider
   readonly #replies: ReplyWriter
+  readonly #monitor: Monitor
   readonly #dump: FlowDump
   readonly #age = new QuestionAge()
   readonly #question = new Question()
@@ -82,9 +89,16 @@ export class ControlSegment implements MessageSink {
     late: 0,
   }
 
-  constructor({ config, segment, log, clock = systemClock }: ControlSegmentOptions) {
+  constructor({
+    config,
+    segment,
+    log,
+    clock = systemClock,
+    dial = kernelDial,
+  }: ControlSegmentOptions) {
     this.#config = config
     this.pools = new Pools(config.pools, clock, log)
+    this.#monitor = new Monitor({ clock, dial })
     this.servers = new VirtualServers(config.virtualServers, config.workers)
     this.ledger = new FlowLedger(config.limits.flows, clock.now)
     this.#channel = new BusChannel(segment, this)
@@ -111,6 +125,7 @@ export class ControlSegment implements MessageSink {
     } finally {
       clearTimeout(timer)
     }
+    this.#monitor.watch(this.pools.checked)
   }
 
   stop(): void {
@@ -120,6 +135,7 @@ export class ControlSegment implements MessageSink {
       'Start a new one; a stopped engine stays stopped.',
     )
     clearInterval(this.#sweeper)
+    this.#monitor.stop()
     this.#channel.stop()
     this.#decider.stop()
     this.#dump.stop(error)
@@ -130,6 +146,7 @@ export class ControlSegment implements MessageSink {
   reload(config: ResolvedConfig): void {
     this.#config = config
     this.pools.replace(config.pools)
+    this.#monitor.watch(this.pools.checked)
     this.servers.replace(config.virtualServers)
     this.#decider.forgetLogged()
   }
@@ -173,6 +190,7 @@ export class ControlSegment implements MessageSink {
     const flow = this.#flowOf(message)
     if (flow === noFlow) return
     this.ledger.update(flow, message.cnt)
+    this.#judge(flow, message)
     if (message.reason === EndReason.overflow) this.#evict(flow)
     else this.ledger.endFlow(flow)
   }
@@ -200,6 +218,12 @@ export class ControlSegment implements MessageSink {
     const flow = this.ledger.flow(message.serial | 0)
     if (flow === noFlow) this.#stale++
     return flow
+  }
+
+  /** What the end of a flow says of its node. */
+  #judge(flow: FlowId, message: DeleteView): void {
+    const { node } = this.#view.at(this.#view.at(flow).session)
+    if (node?.condition.isWatched) judgeNode(node, message)
   }
 
   /** The session that a new flow belongs to (FLOWLIFE-17), from either side. */

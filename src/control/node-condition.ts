@@ -3,7 +3,9 @@
  * say is remembered meanwhile.
  */
 import type { Clock } from '../clock.js'
+import { type PassiveSettings, Refusals } from '../health/refusals.js'
 import { RiseAndFall, type Thresholds } from '../health/rise-and-fall.js'
+import type { CheckSettings } from '../health/settings.js'
 import type { NodeState } from '../policy/new-flow.js'
 
 /** What an operator wants of a node. */
@@ -11,10 +13,11 @@ export type NodeMode = 'active' | 'draining' | 'maintenance'
 
 export interface ConditionSettings {
   readonly weight: number
-  /** A node that comes back has its full weight after so long. */
+  /** A node that comes back, or joins, has its full weight after so long. */
   readonly slowStartMs: number
-  /** There are checks that say whether it is up. */
-  readonly checked: boolean
+  /** Undefined where nobody checks whether it is up. */
+  readonly check: CheckSettings | undefined
+  readonly passive: PassiveSettings | undefined
 }
 
 /** Is told after each change of state, with its reason in words. */
@@ -25,6 +28,7 @@ const leastWarmth = 0.01
 
 export class NodeCondition {
   readonly #checks = new RiseAndFall()
+  readonly #refusals: Refusals
   readonly #clock: Clock
   readonly #changed: StateListener
   #settings: ConditionSettings
@@ -41,6 +45,8 @@ export class NodeCondition {
     this.#clock = clock
     this.#changed = changed
     this.#since = clock.now()
+    this.#refusals = new Refusals(clock, (...change) => this.#suspend(...change))
+    this.#refusals.configure(settings.passive)
   }
 
   get state(): NodeState {
@@ -56,20 +62,25 @@ export class NodeCondition {
   get configuredWeight(): number {
     return this.#settings.weight
   }
+  /** Whatever happens to it is expected. */
+  get inMaintenance(): boolean {
+    return this.#mode === 'maintenance'
+  }
   get weight(): number {
     return this.#warmAt === 0 ? this.#settings.weight : this.#growingWeight()
   }
 
   configure(settings: ConditionSettings): void {
     this.#settings = settings
-    if (settings.checked || this.#checks.up) return
+    this.#refusals.configure(settings.passive)
+    if (settings.check || this.#checks.up) return
     this.#checks.assume(true)
     this.#update('it is no longer checked')
   }
 
   /** From maintenance a node comes back when a check has passed; nobody knows what was done to it. */
   setMode(mode: NodeMode, reason: string): void {
-    if (this.#mode === 'maintenance' && mode !== 'maintenance' && this.#settings.checked) {
+    if (this.#mode === 'maintenance' && mode !== 'maintenance' && this.#settings.check) {
       this.#checks.assume(false)
     }
     this.#mode = mode
@@ -81,13 +92,18 @@ export class NodeCondition {
     this.#update(reason)
   }
 
-  /** What is seen of its flows takes it out, or lets it in again. */
-  suspend(suspended: boolean, reason: string): void {
-    this.#suspended = suspended
-    this.#update(reason)
+  /** What its flows tell of it counts. */
+  get isWatched(): boolean {
+    return this.#settings.passive !== undefined
   }
 
-  /** It begins with little weight, as one that comes back. */
+  /** One of its flows ended, or another was served. */
+  takeFlow(refused: boolean): void {
+    if (refused) this.#refusals.refused()
+    else this.#refusals.served()
+  }
+
+  /** It begins with little weight: it has come back, or joins those that are at work. */
   startSlowly(): void {
     const { slowStartMs } = this.#settings
     this.#warmAt = slowStartMs > 0 ? this.#clock.now() + slowStartMs : 0
@@ -104,6 +120,11 @@ export class NodeCondition {
     this.#reason = reason
     if (state === 'up') this.startSlowly()
     this.#changed(before, reason)
+  }
+
+  #suspend(suspended: boolean, reason: string): void {
+    this.#suspended = suspended
+    this.#update(reason)
   }
 
   #growingWeight(): number {

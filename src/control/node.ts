@@ -3,6 +3,8 @@ import { formatEndpoint, parseAddress } from '../bus/address.js'
 import type { Clock } from '../clock.js'
 import type { ResolvedNode } from '../config/resolved.js'
 import type { Endpoint } from '../endpoint.js'
+import type { CheckedNode } from '../health/check-loop.js'
+import type { Thresholds } from '../health/rise-and-fall.js'
 import type { NodeFigures, NodeState } from '../policy/new-flow.js'
 import { type ConditionSettings, NodeCondition, type StateListener } from './node-condition.js'
 import { type EncodedEndpoint, encodeEndpoint } from './signature.js'
@@ -11,11 +13,11 @@ import { reportTraffic, TrafficTotals } from './traffic.js'
 
 export type NodeSettings = ConditionSettings & Pick<ResolvedNode, 'connectionLimit'>
 
-/** Of the response time, what a new figure counts. */
+/** What a new figure counts in the response time. */
 const newShare = 0.25
 
 /** Users see it as NodeFigures; it is frozen, so that they can set nothing on it. */
-export class Node implements NodeFigures {
+export class Node implements NodeFigures, CheckedNode {
   readonly name: string
   readonly addressBytes: Uint8Array
   readonly encoded: EncodedEndpoint
@@ -127,9 +129,16 @@ export class Node implements NodeFigures {
   age(): void {
     this.#recentBytes /= 2
   }
-  /** A check passed after so long. */
-  responded(ms: number): void {
-    this.#responseMs = ms * newShare + (this.#responseMs ?? ms) * (1 - newShare)
+  /** In maintenance it is not checked. */
+  get exempt(): boolean {
+    return this.condition.inMaintenance
+  }
+  passed(thresholds: Thresholds, tookMs: number): void {
+    this.#responseMs = tookMs * newShare + (this.#responseMs ?? tookMs) * (1 - newShare)
+    this.condition.takeCheck(true, thresholds, 'its checks pass')
+  }
+  failed(thresholds: Thresholds, reason: string): void {
+    this.condition.takeCheck(false, thresholds, reason)
   }
 
   /** Resolves when it has no flow. @throws the reason of `signal` */

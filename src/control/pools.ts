@@ -2,6 +2,7 @@
 import { formatEndpoint } from '../bus/address.js'
 import { type Clock, systemClock } from '../clock.js'
 import type { ResolvedNode, ResolvedPool } from '../config/resolved.js'
+import type { CheckedNodes } from '../health/monitor.js'
 import { type Logger, silentLogger } from '../logger.js'
 import type { NodeState, PoolFigures } from '../policy/new-flow.js'
 import { Node, type NodeSettings } from './node.js'
@@ -65,6 +66,11 @@ export class Pools {
     return undefined
   }
 
+  /** The nodes of each pool that is checked. */
+  get checked(): CheckedNodes[] {
+    return [...this].flatMap(({ nodes, settings: { check } }) => (check ? [{ nodes, check }] : []))
+  }
+
   /** What nodes moved of late becomes less recent; to be called every ten seconds. */
   age(): void {
     for (const { nodes } of this) for (const node of nodes) node.age()
@@ -97,7 +103,10 @@ export class Pools {
       if (old) return old.configure(settings, index)
       const back = leaving.find(named)?.configure(settings, index)
       back?.condition.setMode('active', 'back in the configuration')
-      return back ?? this.#make(pool, config, settings, index)
+      if (back) return back
+      const node = this.#make(pool, config, settings, index)
+      if (known) node.condition.startSlowly()
+      return node
     })
   }
 
@@ -128,6 +137,6 @@ export class Pools {
 
 function settingsOf(pool: ResolvedPool, node: ResolvedNode): NodeSettings {
   const { weight, connectionLimit } = node
-  const { slowStartMs } = pool
-  return { weight, connectionLimit, slowStartMs, checked: false }
+  const { slowStartMs, check, passive } = pool
+  return { weight, connectionLimit, slowStartMs, check, passive }
 }

@@ -98,12 +98,13 @@ export function queryMessage(fields: QueryFields): Uint8Array {
 }
 
 export function deleteMessage(
-  fields: FlowFields & CountFields & { reason: number; error?: number },
+  fields: FlowFields & CountFields & { reason: number; error?: number; tcpState?: number },
 ): Uint8Array {
   const message = fresh(DeleteView).clear()
   message.serial = fields.serial
   message.errorCode = fields.error ?? 0
   message.reason = fields.reason
+  message.tcpState = fields.tcpState ?? 0
   writeSig(message.sig, fields)
   writeCnt(message.cnt, fields)
   return bytesOf(message)

@@ -1,5 +1,5 @@
 /** Real servers in a laboratory's server namespaces: nginx and iperf3. */
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import {
   type Host,
@@ -58,6 +58,11 @@ export class NginxServer {
   /** Makes /bytes/N there to fetch. Returns the SHA-256 of its N bytes. */
   addFile(size: number): Promise<string> {
     return writeContents(join(this.folder, 'bytes', String(size)), size)
+  }
+
+  /** `/bytes/N` is not found any more. */
+  removeFile(size: number): void {
+    rmSync(join(this.folder, 'bytes', String(size)))
   }
 
   /** Serves a file that is there already, below /bytes/ under its own name. */

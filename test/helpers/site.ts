@@ -21,6 +21,10 @@ export type Ports = Record<string, LaboratoryPort & { offloads?: boolean; mtu?: 
 export interface SiteOptions extends LaboratoryOptions {
   /** Source of the `balance` of the pools `web4` and `web6`, which have every server. */
   balance?: string
+  /** Source of further keys of these pools. */
+  pool?: string
+  /** The engine's host has a place in the servers' network, for its checks; on `two-arm` only. */
+  amongServers?: boolean
   /** Source of further pools by name, called for each family. */
   pools?: (family: Family, lab: Laboratory) => Record<string, string>
   /** Source of each virtual server by name, called for each family. Default: TCP 80 to the pool. */
@@ -48,7 +52,9 @@ export class Site implements AsyncDisposable {
     const lab = await Laboratory.create(options)
     try {
       const servers = await (options.startServers ?? startServers)(lab)
-      return new Site(lab, servers, await SluiceProcess.start(lab, source(lab, options)))
+      const host = options.amongServers ? await placeAmongServers(lab) : lab
+      const engine = await SluiceProcess.start(lab, source(lab, options), [], host)
+      return new Site(lab, servers, engine)
     } catch (error) {
       await lab.close()
       throw error
@@ -141,9 +147,19 @@ export function nodes(lab: Laboratory, family: Family, port: number): string {
   return JSON.stringify(lab.serverAddresses(family).map((address) => endpoint(address, port)))
 }
 
+/** The namespace with the servers' bridge, which gets addresses of its own. */
+async function placeAmongServers(lab: Laboratory): Promise<Namespace> {
+  const lan = lab.namespace('lan')
+  await lan.setSysctls({ 'ipv6/conf/br0/disable_ipv6': 0 })
+  await lan.ip(['address add 10.1.0.254/24 dev br0', 'address add 2001:db8:2::fe/64 dev br0 nodad'])
+  return lan
+}
+
 function source(lab: Laboratory, options: SiteOptions): string {
   const balance = options.balance ?? `'round-robin'`
-  const web = (family: Family) => ({ web: `nodes: ${nodes(lab, family, 80)}, balance: ${balance}` })
+  const web = (family: Family) => ({
+    web: `nodes: ${nodes(lab, family, 80)}, balance: ${balance}, ${options.pool ?? ''}`,
+  })
   const plain = (family: Family) => ({
     plain: `listen: '${listen(lab, family, 80)}', pool: 'web${family}'`,
   })

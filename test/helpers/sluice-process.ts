@@ -1,7 +1,7 @@
 /** The engine as its users run it: `sluice run` in a process of its own, beside a laboratory. */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Laboratory, LabProcess } from '../../src/laboratory/index.js'
+import type { Laboratory, LabProcess, Namespace } from '../../src/laboratory/index.js'
 import { tryRun } from '../../src/laboratory/lab-process.js'
 import { root } from './repository.js'
 
@@ -18,12 +18,14 @@ export class SluiceProcess {
 
   /**
    * Starts the engine and completes the laboratory. `config` is a configuration, or the source of
-   * a TypeScript file that exports one. Returns once packets flow.
+   * a TypeScript file that exports one. Returns once packets flow. `host` is the namespace of which it
+   * uses the kernel's connections, as checks do.
    */
   static async start(
     lab: Laboratory,
     config: object | string,
     args: string[] = [],
+    host: Pick<Namespace, 'spawn'> = lab,
   ): Promise<SluiceProcess> {
     const name = `sluice-${serial++}`
     const file = join(lab.folder, `${name}.ts`)
@@ -31,7 +33,7 @@ export class SluiceProcess {
     writeFileSync(file, `${source}\n`)
     const socket = join(lab.folder, `${name}.sock`)
     const command = [EXECUTABLE, 'run', '--json', '--socket', socket, ...args, file]
-    const engine = await lab.spawn(process.execPath, command)
+    const engine = await host.spawn(process.execPath, command)
     await engine.waitForOutput(/"event":\s*"ready"/, 30_000)
     await lab.afterStart()
     return new SluiceProcess(engine, file, socket)

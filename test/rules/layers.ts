@@ -50,6 +50,11 @@ export const sourceLayers: { files: string; mayNotImport: RegExp; because: strin
     because: 'balancing is pure: neither native code, nor the bus, nor control',
   },
   {
+    files: 'src/health/',
+    mayNotImport: /^src\/(?!health\/|clock|endpoint|errors)/,
+    because: 'checks know a server to look at and a clock: neither pools nor the bus',
+  },
+  {
     files: 'src/cli/',
     mayNotImport: /^src\/(?!cli\/|index\.ts)/,
     because: 'the command line is our first user: it imports index.ts only',
