@@ -189,8 +189,8 @@ export class ControlSegment implements MessageSink {
   delete(message: DeleteView): void {
     const flow = this.#flowOf(message)
     if (flow === noFlow) return
-    this.ledger.update(flow, message.cnt)
-    this.#judge(flow, message)
+    const node = this.ledger.update(flow, message.cnt)
+    if (node?.condition.isWatched) judgeNode(node, message)
     if (message.reason === EndReason.overflow) this.#evict(flow)
     else this.ledger.endFlow(flow)
   }
@@ -218,12 +218,6 @@ export class ControlSegment implements MessageSink {
     const flow = this.ledger.flow(message.serial | 0)
     if (flow === noFlow) this.#stale++
     return flow
-  }
-
-  /** What the end of a flow says of its node. */
-  #judge(flow: FlowId, message: DeleteView): void {
-    const { node } = this.#view.at(this.#view.at(flow).session)
-    if (node?.condition.isWatched) judgeNode(node, message)
   }
 
   /** The session that a new flow belongs to (FLOWLIFE-17), from either side. */

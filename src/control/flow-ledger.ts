@@ -153,8 +153,11 @@ export class FlowLedger implements ActivityRanking {
     }
   }
 
-  /** Takes the totals of a flow, which are since its start; what is new in them is counted. */
-  update(id: FlowId, totals: CntView): void {
+  /**
+   * Takes the totals of a flow, which are since its start; what is new in them is counted.
+   * @returns the node of its session
+   */
+  update(id: FlowId, totals: CntView): Node | null {
     const [flow, told, more] = [this.#flow.at(id), this.#totals, this.#more]
     told.packetsIn = totals.pktsInNumber
     told.bytesIn = totals.bytesInNumber
@@ -166,8 +169,10 @@ export class FlowLedger implements ActivityRanking {
     session.add(more)
     session.server?.traffic.add(more)
     const lastActiveAt = totals.tLastNumber / 1000
-    session.node?.count(more, lastActiveAt)
+    const { node } = session
+    node?.count(more, lastActiveAt)
     noteActivity(session, more.bytesIn + more.bytesOut, lastActiveAt)
+    return node
   }
 
   /** A flow ended; its session does with the last one. */

@@ -24,6 +24,7 @@ export class Node implements NodeFigures, CheckedNode {
   readonly condition: NodeCondition
   readonly #traffic = new TrafficTotals()
   #index = 0
+  #up = true
   #connectionLimit: number
   #connections = 0
   #totalConnections = 0
@@ -48,7 +49,10 @@ export class Node implements NodeFigures, CheckedNode {
     this.name = formatEndpoint(endpoint)
     this.addressBytes = parseAddress(endpoint.address) as Uint8Array
     this.encoded = encodeEndpoint(endpoint)
-    this.condition = new NodeCondition(settings, clock, (...change) => changed(this, ...change))
+    this.condition = new NodeCondition(settings, clock, (...change) => {
+      this.#up = this.condition.state === 'up'
+      changed(this, ...change)
+    })
     this.#connectionLimit = settings.connectionLimit
     Object.freeze(this)
   }
@@ -96,7 +100,7 @@ export class Node implements NodeFigures, CheckedNode {
     return this.condition.state
   }
   get available(): boolean {
-    return this.condition.state === 'up' && this.#connections < this.#connectionLimit
+    return this.#up && this.#connections < this.#connectionLimit
   }
   get traffic(): Readonly<TrafficTotals> {
     return this.#traffic
