@@ -11,12 +11,19 @@ size_t VirtualServerTable::ListenHash::operator()(const Listen& listen) const {
   return mix64(words[0] ^ 0x9e3779b97f4a7c15, mix64(words[1] ^ port, 0xbf58476d1ce4e5b9));
 }
 
+// What may be anything is zero, which no exact one has.
+VirtualServerTable::Listen VirtualServerTable::listen_of(const VirtualServer& server) {
+  return {server.any_address ? IpAddress{} : server.address,
+          server.any_port ? L4Port{0} : server.port, server.protocol};
+}
+
 bool VirtualServerTable::add(const VirtualServer& server) {
-  const Listen listen{server.address, server.port, server.protocol};
+  const Listen listen = listen_of(server);
   const auto there = servers_.find(listen);
   if (there != servers_.end() && there->second.id != server.id) return false;
   remove(server.id, nullptr);
   servers_.emplace(listen, server);
+  wildcards_ += server.any_address || server.any_port;
   return true;
 }
 
@@ -24,6 +31,7 @@ bool VirtualServerTable::remove(uint16_t id, VirtualServer* removed) {
   for (auto it = servers_.begin(); it != servers_.end(); ++it) {
     if (it->second.id != id) continue;
     if (removed != nullptr) *removed = it->second;
+    wildcards_ -= it->second.any_address || it->second.any_port;
     servers_.erase(it);
     return true;
   }
@@ -31,7 +39,19 @@ bool VirtualServerTable::remove(uint16_t id, VirtualServer* removed) {
 }
 
 const VirtualServer* VirtualServerTable::find(const FlowKey& key) const {
-  const auto it = servers_.find(Listen{key.dst, key.dst_port, key.protocol});
+  const VirtualServer* found = find(Listen{key.dst, key.dst_port, key.protocol});
+  if (found != nullptr || wildcards_ == 0) return found;
+  for (const Listen& listen :
+       {Listen{key.dst, 0, key.protocol}, Listen{IpAddress{}, key.dst_port, key.protocol},
+        Listen{IpAddress{}, 0, key.protocol}}) {
+    found = find(listen);
+    if (found != nullptr) return found;
+  }
+  return nullptr;
+}
+
+const VirtualServer* VirtualServerTable::find(const Listen& listen) const {
+  const auto it = servers_.find(listen);
   return it == servers_.end() ? nullptr : &it->second;
 }
 

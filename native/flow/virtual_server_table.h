@@ -14,10 +14,15 @@ struct VirtualServer {
   IpAddress address;
   L4Port port = 0;
   uint8_t protocol = 0;
+  bool any_address = false;  // of others than us and virtual servers; `address` is not used (VS-13)
+  bool any_port = false;     // that no other virtual server has; `port` is not used (VS-14)
+  bool silent = false;       // ARP and neighbour discovery are not answered for it (VS-16)
+  bool maintenance = false;  // new flows are refused (LB-21)
 };
 
-// The virtual servers of a segment, found by destination address, L4 port and protocol (DFS-14).
-// Changed between batches only; find() allocates nothing.
+// The virtual servers of a segment, found by destination address, L4 port and protocol (DFS-14):
+// the exact one, else one of the address with any port, else one of any address with the port, else
+// one of both (VS-15). Changed between batches only; find() allocates nothing.
 class VirtualServerTable {
  public:
   // False if another virtual server listens there already. The same id replaces itself.
@@ -37,7 +42,11 @@ class VirtualServerTable {
   struct ListenHash {
     size_t operator()(const Listen& listen) const;
   };
+  static Listen listen_of(const VirtualServer& server);
+  const VirtualServer* find(const Listen& listen) const;
+
   std::unordered_map<Listen, VirtualServer, ListenHash> servers_;
+  size_t wildcards_ = 0;
 };
 
 }  // namespace sluice

@@ -11,11 +11,27 @@ namespace {
 bool is_valid(const AddVsView& message) {
   // What a flag asks for that this segment does not do is refused, not taken in silence.
   constexpr uint16_t kKnownFlags =
-      VsFlags::translate_addr | VsFlags::translate_port | VsFlags::route_by_dst_ip;
+      VsFlags::translate_addr | VsFlags::translate_port | VsFlags::route_by_dst_ip |
+      VsFlags::wildcard_addr | VsFlags::wildcard_port | VsFlags::noarp_mode | VsFlags::maintenance;
+  const uint16_t flags = message.flags();
   const uint8_t protocol = message.protocol();
-  return (message.flags() & ~kKnownFlags) == 0 && message.vs_id() > 0 &&
-         message.vs_id() <= 0xffff && message.virt_port() != 0 && message.virt_ipaddr().is_host() &&
+  return (flags & ~kKnownFlags) == 0 && message.vs_id() > 0 && message.vs_id() <= 0xffff &&
+         ((flags & VsFlags::wildcard_port) || message.virt_port() != 0) &&
+         ((flags & VsFlags::wildcard_addr) || message.virt_ipaddr().is_host()) &&
          (protocol == kProtocolTcp || protocol == kProtocolUdp);
+}
+
+VirtualServer server_of(const AddVsView& message) {
+  VirtualServer server;
+  server.id = static_cast<uint16_t>(message.vs_id());
+  server.address = message.virt_ipaddr();
+  server.port = message.virt_port();
+  server.protocol = message.protocol();
+  server.any_address = (message.flags() & VsFlags::wildcard_addr) != 0;
+  server.any_port = (message.flags() & VsFlags::wildcard_port) != 0;
+  server.silent = (message.flags() & VsFlags::noarp_mode) != 0;
+  server.maintenance = (message.flags() & VsFlags::maintenance) != 0;
+  return server;
 }
 
 }  // namespace
@@ -65,36 +81,34 @@ void ControlLink::handle_csmb(Instant now, ByteSpan message) {
 
 uint8_t ControlLink::add_virtual_server(const AddVsView& message) {
   if (!is_valid(message)) return CsmbError::bad_vs;
-  VirtualServer server;
-  server.id = static_cast<uint16_t>(message.vs_id());
-  server.address = message.virt_ipaddr();
-  server.port = message.virt_port();
-  server.protocol = message.protocol();
+  const VirtualServer server = server_of(message);
   VirtualServer before;
   const bool replaces = flows_.virtual_servers().remove(server.id, &before);
   if (!flows_.virtual_servers().add(server)) {
     if (replaces) flows_.virtual_servers().add(before);
     return CsmbError::vs_exists;
   }
-  add_address(server.address);
-  if (replaces) remove_address(before.address);
+  add_address(server);
+  if (replaces) remove_address(before);
   // One that comes back keeps the flows that it has.
   if (const auto drained = find_draining(server.id); drained != draining_.end()) {
-    remove_address(drained->address);
+    remove_address(drained->server);
     draining_.erase(drained);
   }
   return CsmbError::none;
 }
 
 // Every worker of a team says the same to the program; the last has the final word.
-void ControlLink::add_address(const IpAddress& address) {
-  stack_.add_virtual_address(address);
-  team_.set_own(address, true);
+void ControlLink::add_address(const VirtualServer& server) {
+  if (server.any_address) return;
+  stack_.add_virtual_address(server.address, server.silent);
+  team_.set_own(server.address, true);
 }
 
-void ControlLink::remove_address(const IpAddress& address) {
-  stack_.remove_virtual_address(address);
-  team_.set_own(address, stack_.owns(address));
+void ControlLink::remove_address(const VirtualServer& server) {
+  if (server.any_address) return;
+  stack_.remove_virtual_address(server.address, server.silent);
+  team_.set_own(server.address, stack_.owns(server.address));
 }
 
 // VS-24: no new flows from now on; the old ones have drain_secs, which a second message may change.
@@ -106,7 +120,7 @@ uint8_t ControlLink::delete_virtual_server(Instant now, const DeleteVsView& mess
     draining->until = until;
   } else if (message.vs_id() <= 0xffff &&
              flows_.virtual_servers().remove(static_cast<uint16_t>(message.vs_id()), &removed)) {
-    draining_.push_back({removed.id, removed.address, until, 0});
+    draining_.push_back({removed, until, 0});
   } else {
     return CsmbError::no_such_vs;
   }
@@ -115,13 +129,15 @@ uint8_t ControlLink::delete_virtual_server(Instant now, const DeleteVsView& mess
 
 std::vector<ControlLink::Draining>::iterator ControlLink::find_draining(uint32_t id) {
   return std::find_if(draining_.begin(), draining_.end(),
-                      [id](const Draining& each) { return each.id == id; });
+                      [id](const Draining& each) { return each.server.id == id; });
 }
 
 void ControlLink::poll(Instant now) {
   const auto over = [&](Draining& each) {
-    if (now < each.until || !flows_.end_flows_of(now, each.id, each.next)) return false;
-    remove_address(each.address);
+    if (now < each.until || !flows_.end_flows_of(now, each.server.id, each.next)) {
+      return false;
+    }
+    remove_address(each.server);
     return true;
   };
   draining_.erase(std::remove_if(draining_.begin(), draining_.end(), over), draining_.end());

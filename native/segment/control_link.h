@@ -39,8 +39,7 @@ class ControlLink {
  private:
   // A virtual server that takes no new flows; its address is ours as long as it has old ones.
   struct Draining {
-    uint16_t id;
-    IpAddress address;
+    VirtualServer server;
     Instant until;
     PairIndex next = 0;  // of its flows to be ended then
   };
@@ -48,8 +47,8 @@ class ControlLink {
   void handle_ssmb(Instant now, ByteSpan message);
   void handle_csmb(Instant now, ByteSpan message);
   uint8_t add_virtual_server(const AddVsView& message);
-  void add_address(const IpAddress& address);
-  void remove_address(const IpAddress& address);
+  void add_address(const VirtualServer& server);
+  void remove_address(const VirtualServer& server);
   uint8_t delete_virtual_server(Instant now, const DeleteVsView& message);
   std::vector<Draining>::iterator find_draining(uint32_t id);
 

@@ -31,6 +31,11 @@ bool may_begin_flow(const Packet& packet) {
   return (flags & kTcpRst) == 0 && !answers;
 }
 
+// What may also go on with a session that began before does not.
+bool begins_session(const Packet& packet) {
+  return packet.headers.protocol != kProtocolTcp || (packet.headers.tcp_flags & kTcpSyn);
+}
+
 bool carries_ports(const Packet& packet) {
   return packet.headers.protocol == kProtocolTcp || packet.headers.protocol == kProtocolUdp;
 }
@@ -142,7 +147,7 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   const FlowEntry& leg = flows_.table().leg(action.leg);
   switch (flows_.table().pair(pair_of(action.leg)).mode) {
     case PairMode::waiting: return flows_.wait(action.leg, packet);
-    case PairMode::reset: send_reset(packet, sink_); return packet.drop(DropReason::refused);
+    case PairMode::reset: return refuse(packet);
     case PairMode::discard: return packet.drop(DropReason::refused);
     case PairMode::translate: break;
     case PairMode::free:
@@ -166,9 +171,10 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   }
   if (!hand_over_.alone() && leaves_for_other_worker(packet)) return;
   if (has_signature(packet)) {
-    const VirtualServer* server = flows_.virtual_servers().find(packet.key);
+    const VirtualServer* server = virtual_server_of(packet);
     if (server != nullptr) {
       if (!may_begin_flow(packet)) return packet.drop(DropReason::no_flow);
+      if (server->maintenance && begins_session(packet)) return refuse(packet);
       return open_flow(now, packet, server->id, false);
     }
   }
@@ -187,6 +193,18 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (!hand_over_.alone() && leaves_as_answer(packet)) return;
   if (!forward_) return packet.drop(DropReason::no_virtual_server);
   route(now, packet, action);
+}
+
+// VS-13: one of any address takes what comes from outside, and nothing that is for us.
+const VirtualServer* Pipeline::virtual_server_of(const Packet& packet) {
+  const VirtualServer* server = flows_.virtual_servers().find(packet.key);
+  if (server == nullptr || !server->any_address) return server;
+  return ports_[packet.in_port].internal || stack_.owns(packet.key.dst) ? nullptr : server;
+}
+
+void Pipeline::refuse(Packet& packet) {
+  send_reset(packet, sink_);
+  packet.drop(DropReason::refused);
 }
 
 SteerBy Pipeline::steering_of_others(const Packet& packet) const {

@@ -54,6 +54,8 @@ class Pipeline {
 
   void act_on_flow(Instant now, Packet& packet, Action& action);
   void act_on_stranger(Instant now, Packet& packet, Action& action);
+  const VirtualServer* virtual_server_of(const Packet& packet);
+  void refuse(Packet& packet);
   SteerBy steering_of_others(const Packet& packet) const;
   bool leaves_for_other_worker(Packet& packet);
   bool leaves_as_answer(Packet& packet);

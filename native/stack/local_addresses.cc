@@ -28,11 +28,18 @@ void LocalAddresses::add(PortId port, const IpAddress& address, uint8_t prefix_l
   subnets_.push_back({port, address, IpPrefix(address, prefix_length)});
 }
 
-void LocalAddresses::add_virtual(const IpAddress& address) { ++enter(address).virtual_uses; }
+void LocalAddresses::add_virtual(const IpAddress& address, bool silent) {
+  OwnAddress& own = enter(address);
+  const bool was_silent = own.virtual_uses == own.silent_uses;
+  ++own.virtual_uses;
+  own.silent_uses += silent;
+  if (was_silent && !silent) announce(own);
+}
 
-void LocalAddresses::remove_virtual(const IpAddress& address) {
+void LocalAddresses::remove_virtual(const IpAddress& address, bool silent) {
   OwnAddress* own = find(address);
   SLUICE_CHECK(own != nullptr && own->virtual_uses > 0);
+  own->silent_uses -= silent;
   if (--own->virtual_uses == 0 && own->port == kNoPort) own_.erase(address);
 }
 
@@ -45,6 +52,7 @@ bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
   const auto own = own_.find(address);
   if (own == own_.end()) return false;
   if (own->second.port != kNoPort) return own->second.port == port;
+  if (own->second.virtual_uses == own->second.silent_uses) return false;
   bool in_a_subnet = false;
   for (const Subnet& subnet : subnets_) {
     if (!subnet.prefix.contains(address)) continue;
@@ -104,11 +112,13 @@ LocalAddresses::OwnAddress* LocalAddresses::find(const IpAddress& address) {
 LocalAddresses::OwnAddress& LocalAddresses::enter(const IpAddress& address) {
   SLUICE_CHECK(!address.is_zero() && !address.is_multicast());
   const auto [at, is_new] = own_.try_emplace(address);
-  if (is_new) {
-    at->second.announcements_left = kAnnouncements;
-    announcement_due_ = Instant();  // the next poll, whenever that is
-  }
+  if (is_new) announce(at->second);
   return at->second;
+}
+
+void LocalAddresses::announce(OwnAddress& own) {
+  own.announcements_left = kAnnouncements;
+  announcement_due_ = Instant();  // the next poll, whenever that is
 }
 
 }  // namespace sluice

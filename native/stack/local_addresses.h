@@ -29,8 +29,9 @@ class LocalAddresses {
 
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
   void add(PortId port, const IpAddress& address, uint8_t prefix_length);
-  void add_virtual(const IpAddress& address);
-  void remove_virtual(const IpAddress& address);
+  // An address of a virtual server; a `silent` one is not answered for while no other use of it is.
+  void add_virtual(const IpAddress& address, bool silent);
+  void remove_virtual(const IpAddress& address, bool silent);
 
   const Link& link(PortId port) const;
   bool owns(const IpAddress& address) const { return own_.contains(address); }
@@ -62,6 +63,7 @@ class LocalAddresses {
   struct OwnAddress {
     PortId port = kNoPort;      // where it is the engine's own; kNoPort: of virtual servers only
     uint32_t virtual_uses = 0;  // by virtual servers
+    uint32_t silent_uses = 0;   // of those
     uint8_t announcements_left = 0;
     Instant next_defence;
   };
@@ -73,6 +75,7 @@ class LocalAddresses {
   };
 
   OwnAddress& enter(const IpAddress& address);
+  void announce(OwnAddress& own);
   OwnAddress* find(const IpAddress& address);
 
   std::array<Link, kMaxPorts> links_;

@@ -23,9 +23,13 @@ void Stack::add_address(PortId port, const IpAddress& address, uint8_t prefix_le
   routes_.add({IpPrefix(address, prefix_length), port, IpAddress{}});
 }
 
-void Stack::add_virtual_address(const IpAddress& address) { addresses_.add_virtual(address); }
+void Stack::add_virtual_address(const IpAddress& address, bool silent) {
+  addresses_.add_virtual(address, silent);
+}
 
-void Stack::remove_virtual_address(const IpAddress& address) { addresses_.remove_virtual(address); }
+void Stack::remove_virtual_address(const IpAddress& address, bool silent) {
+  addresses_.remove_virtual(address, silent);
+}
 
 Status Stack::add_route(const IpAddress& to, uint8_t prefix_length, const IpAddress& via) {
   const Route* link = routes_.find_connected(via);

@@ -45,8 +45,9 @@ class Stack : private Solicitor {
   void add_address(PortId port, const IpAddress& address, uint8_t prefix_length);
   // An address of virtual servers, counted: it is owned until removed as often as added. Answered
   // on the ports whose subnets hold it, on every port where none does.
-  void add_virtual_address(const IpAddress& address);
-  void remove_virtual_address(const IpAddress& address);
+  // `silent`: ARP and neighbour discovery are not answered for it.
+  void add_virtual_address(const IpAddress& address, bool silent = false);
+  void remove_virtual_address(const IpAddress& address, bool silent = false);
   // Fails where `via` is in no connected subnet.
   Status add_route(const IpAddress& to, uint8_t prefix_length, const IpAddress& via);
 
