@@ -24,7 +24,7 @@ export interface EngineOptions {
 }
 
 export interface ReloadOptions {
-  readonly policyRevision?: string
+  readonly policyRevision?: string | null
 }
 
 /** What an engine is made of, and what it remembers of its start. */
@@ -46,6 +46,8 @@ export class Engine implements AsyncDisposable {
   readonly #onAbort = () => void this.stop()
   #config: ResolvedConfig
   #policyRevision: string | null
+  /** Ends with the last reload: they come one after the other. */
+  #reloading = Promise.resolve()
   #state: 'starting' | 'ready' | 'stopped' = 'starting'
 
   private constructor(parts: Parts, policyRevision: string | null) {
@@ -122,25 +124,30 @@ export class Engine implements AsyncDisposable {
   }
 
   /**
-   * Puts other pools and policies in force, between two packets. Live flows keep their decision.
-   * @throws {SluiceError} `ERR_SLUICE_CONFIG`; `ERR_SLUICE_RESTART` where more than pools and
-   * policies differs. The old configuration stays in force then.
+   * Puts other virtual servers, pools and policies in force, between two packets. Live flows keep
+   * their decision. Resolves when every packet meets the new ones.
+   * @throws {SluiceError} `ERR_SLUICE_CONFIG`; `ERR_SLUICE_RESTART` where more than that differs;
+   * `ERR_SLUICE_VIRTUAL_SERVER`, `ERR_SLUICE_TIMEOUT` where the data flow segment does not take it.
+   * The old configuration stays in force then.
    */
-  reload(config: SluiceConfig | ResolvedConfig, options: ReloadOptions = {}): void {
+  reload(config: SluiceConfig | ResolvedConfig, options: ReloadOptions = {}): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload(config, options))
+    this.#reloading = reloaded.catch(() => {})
+    return reloaded
+  }
+
+  async #reload(
+    config: SluiceConfig | ResolvedConfig,
+    { policyRevision = null }: ReloadOptions,
+  ): Promise<void> {
     this.#assertRunning()
     const resolved = resolveConfig(config)
     const keys = restartKeys(this.#config, resolved)
-    if (keys.length > 0) {
-      throw new SluiceError(
-        'ERR_SLUICE_RESTART',
-        `A running engine takes other pools and policies, but these differ too: ${keys.join(', ')}.`,
-        'Stop the engine and start it with the new configuration.',
-      )
-    }
-    this.#control.reload(resolved)
+    if (keys.length > 0) throw needsRestart(keys)
+    await this.#control.reload(resolved)
     this.#config = resolved
-    this.#policyRevision = options.policyRevision ?? null
-    this.#log.info({ policyRevision: this.#policyRevision }, 'other policies are in force')
+    this.#policyRevision = policyRevision
+    this.#log.info({ policyRevision }, 'another configuration is in force')
   }
 
   /** Stops the engine and undoes what it did to devices. Idempotent. */
@@ -160,6 +167,14 @@ export class Engine implements AsyncDisposable {
     if (this.#state !== 'stopped') return
     throw new SluiceError('ERR_SLUICE_STOPPED', 'The engine was stopped.', 'Start a new one.')
   }
+}
+
+function needsRestart(keys: readonly string[]): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_RESTART',
+    `A running engine takes other virtual servers, pools and policies, but these differ too: ${keys.join(', ')}.`,
+    'Put them back as they were, or stop the engine and start it with the new configuration.',
+  )
 }
 
 function loadSegment(): NativeSegment {

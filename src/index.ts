@@ -1,6 +1,6 @@
-export type { AdminSource } from './admin/app.js'
 export { AdminServer } from './admin/server.js'
 export { claimSocketPath, defaultSocketPath } from './admin/socket.js'
+export type { AdminSource, ReloadResult } from './admin/source.js'
 export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms.js'
 export type { Balance, BalanceState } from './balance/balance.js'
 export type {

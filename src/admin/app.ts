@@ -3,12 +3,9 @@
  * word on where it listens. It knows of the engine only what `AdminSource` says.
  */
 import { Hono } from 'hono'
-
-/** What the administration interface asks of an engine; every `Engine` is one. */
-export interface AdminSource {
-  status(): { ready: boolean }
-  flows(): Promise<readonly object[]>
-}
+import { SluiceError } from '../errors.js'
+import { problem } from './problem.js'
+import type { AdminSource } from './source.js'
 
 export function createAdminApp(source: AdminSource): Hono {
   const app = new Hono()
@@ -19,12 +16,26 @@ export function createAdminApp(source: AdminSource): Hono {
   )
   app.get('/api/v1/status', (c) => c.json(source.status()))
   app.get('/api/v1/flows', async (c) => c.json(await source.flows()))
+  app.post('/api/v1/reload', async (c) => c.json(await reloadFile(source)))
 
-  app.notFound((c) => c.json(problem('ERR_ADMIN_NOT_FOUND', `there is no ${c.req.path} here`), 404))
-  app.onError((error, c) => c.json(problem('ERR_ADMIN_INTERNAL', error.message), 500))
+  app.notFound((c) => problem(c, notFound(c.req.path)))
+  app.onError((error, c) => problem(c, error))
   return app
 }
 
-function problem(code: string, message: string) {
-  return { error: { code, message } }
+function reloadFile(source: AdminSource) {
+  if (source.reloadFile) return source.reloadFile()
+  throw new SluiceError(
+    'ERR_SLUICE_ADMIN_UNSUPPORTED',
+    'This engine was not started from a file, so there is none to read again.',
+    'Call reload() where the engine was started.',
+  )
+}
+
+function notFound(path: string): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_ADMIN_NOT_FOUND',
+    `There is no ${path} here.`,
+    'docs/operation.md has every address.',
+  )
 }

@@ -5,8 +5,9 @@ import { chmod } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import { SluiceError } from '../errors.js'
-import { type AdminSource, createAdminApp } from './app.js'
+import { createAdminApp } from './app.js'
 import { claimSocketPath } from './socket.js'
+import type { AdminSource } from './source.js'
 
 const socketMode = 0o660
 

@@ -8,25 +8,59 @@ const patienceMs = 10_000
 
 /**
  * The JSON answer to `GET path`.
- * @throws {SluiceError} `ERR_SLUICE_UNREACHABLE` where no engine answers, `ERR_SLUICE_PERMISSION`
- *   where the socket may not be opened, `ERR_SLUICE_SOCKET` for an answer that was not expected.
+ * @throws {SluiceError} what the engine answers in place of it; `ERR_SLUICE_UNREACHABLE` where no
+ *   engine answers, `ERR_SLUICE_PERMISSION` where the socket may not be opened, `ERR_SLUICE_SOCKET`
+ *   for an answer that was not expected.
  */
-export async function askEngine<T>(socketPath: string, path: string): Promise<T> {
-  const { status, body } = await get(socketPath, path)
-  if (status !== 200) {
-    throw new SluiceError(
-      'ERR_SLUICE_SOCKET',
-      `The engine answered ${path} with status ${status}.`,
-      'See that the command and the engine are of the same version of Sluice.',
-    )
-  }
-  return JSON.parse(body) as T
+export function askEngine<T>(socketPath: string, path: string): Promise<T> {
+  return exchange<T>(socketPath, 'GET', path)
 }
 
-function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+/** Has the engine do something: `POST path`, with a JSON body. @throws as `askEngine` */
+export function tellEngine<T>(socketPath: string, path: string, body: object = {}): Promise<T> {
+  return exchange<T>(socketPath, 'POST', path, JSON.stringify(body))
+}
+
+async function exchange<T>(
+  socketPath: string,
+  method: 'GET' | 'POST',
+  path: string,
+  sent?: string,
+): Promise<T> {
+  const { status, body } = await send(socketPath, method, path, sent)
+  if (status < 300) return JSON.parse(body) as T
+  throw problemIn(body) ?? unexpected(path, status)
+}
+
+/** The error that the engine answered, as it was thrown there. */
+function problemIn(body: string): SluiceError | undefined {
+  try {
+    const { code, message, remedy, issues } = JSON.parse(body).error
+    return new SluiceError(code, message, remedy, { issues })
+  } catch {
+    return undefined
+  }
+}
+
+function unexpected(path: string, status: number): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_SOCKET',
+    `The engine answered ${path} with status ${status}.`,
+    'See that the command and the engine are of the same version of Sluice.',
+  )
+}
+
+function send(
+  socketPath: string,
+  method: string,
+  path: string,
+  sent: string | undefined,
+): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
     const fail = (cause: Error) => reject(unreachable(socketPath, cause))
-    const asking = request({ socketPath, path, timeout: patienceMs, agent: false }, (answer) => {
+    const headers = sent === undefined ? {} : { 'content-type': 'application/json' }
+    const options = { socketPath, method, path, headers, timeout: patienceMs, agent: false }
+    const asking = request(options, (answer) => {
       const chunks: Buffer[] = []
       answer.on('data', (chunk: Buffer) => chunks.push(chunk))
       answer.once('error', fail)
@@ -36,7 +70,7 @@ function get(socketPath: string, path: string): Promise<{ status: number; body: 
     })
     asking.once('timeout', () => asking.destroy(new Error('no answer in time')))
     asking.once('error', fail)
-    asking.end()
+    asking.end(sent)
   })
 }
 

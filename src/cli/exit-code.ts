@@ -16,6 +16,7 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
 const byErrorCode: Readonly<Record<string, ExitCode>> = {
   ERR_SLUICE_UNREACHABLE: ExitCode.unreachable,
   ERR_SLUICE_CONFIG: ExitCode.invalid,
+  ERR_SLUICE_RESTART: ExitCode.invalid,
   ERR_SLUICE_PERMISSION: ExitCode.denied,
   ERR_SLUICE_DEVICE: ExitCode.denied,
   ERR_SLUICE_LAB_PRIVILEGE: ExitCode.denied,

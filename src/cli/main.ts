@@ -65,7 +65,7 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .option('--json', 'print one JSON object per line')
     .option('--socket <path>', 'where the administration socket goes', socketPath)
     .option('--no-admin', 'run without an administration socket')
-    .option('--watch', 'take over policies and pools whenever the file changes')
+    .option('--watch', 'take over the file whenever it changes')
     .hook('preAction', (self) => {
       const problem = logLevelProblem(context.env.SLUICE_LOG)
       if (problem) self.error(problem)
@@ -97,6 +97,15 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .option('--json', 'print a JSON array')
     .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./flows.js')).flows))
+
+  program
+    .command('reload')
+    .description(
+      'have a running engine read its file again; the old one stays in force on any error',
+    )
+    .option('--json', 'print a JSON object')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
+    .action(calls(async () => (await import('./reload.js')).reload))
 
   program
     .command('demo')

@@ -1,10 +1,10 @@
 /**
  * Keeps a running engine at what its configuration's file says: on SIGHUP, and with `watch` whenever
- * the file, or one that it imports, changes. A file that is wrong leaves the old policies in force.
+ * the file, or one that it imports, changes. A file that is wrong leaves the old configuration in force.
  */
 import { type FSWatcher, watch } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Engine, type LoadedConfig, loadConfigFile } from '../index.js'
+import { type Engine, type LoadedConfig, loadConfigFile, type ReloadResult } from '../index.js'
 
 /** An editor writes a file in several steps: wait until it is quiet for so long. */
 const quietMs = 50
@@ -19,12 +19,12 @@ export class Reloader implements Disposable {
   readonly #file: string
   readonly #outcome: ReloadOutcome
   readonly #watchers = new Map<string, FSWatcher>()
-  readonly #request = () => this.reload()
+  readonly #request = () => void this.reload().catch(() => {})
   #files: ReadonlySet<string>
   #revision: string
   #quiet: NodeJS.Timeout | undefined
-  /** The reload under way, after which comes the next. */
-  #last = Promise.resolve()
+  /** Ends with the last reload: they come one after the other. */
+  #last: Promise<unknown> = Promise.resolve()
 
   /** Listens to SIGHUP from now on, until disposed of. */
   constructor(
@@ -41,10 +41,14 @@ export class Reloader implements Disposable {
     process.on('SIGHUP', this.#request)
   }
 
-  /** Reads the file again; the same content changes nothing. */
-  reload(): Promise<void> {
-    this.#last = this.#last.then(() => this.#load())
-    return this.#last
+  /**
+   * Reads the file again; the same content changes nothing.
+   * @throws why the old configuration stays in force; the outcome was told then, too
+   */
+  reload(): Promise<ReloadResult> {
+    const result = this.#last.then(() => this.#load())
+    this.#last = result.catch(() => {})
+    return result
   }
 
   /** From now on, reloads when one of the files changes. */
@@ -71,17 +75,19 @@ export class Reloader implements Disposable {
     this.#quiet = setTimeout(this.#request, quietMs)
   }
 
-  async #load(): Promise<void> {
+  async #load(): Promise<ReloadResult> {
     try {
       const { config, revision, files } = await loadConfigFile(this.#file)
-      if (revision === this.#revision) return
-      this.#engine.reload(config, { policyRevision: revision })
+      if (revision === this.#revision) return { changed: false, policyRevision: revision }
+      await this.#engine.reload(config, { policyRevision: revision })
       this.#revision = revision
       this.#files = new Set(files)
       if (this.#watchers.size > 0) this.watch()
       this.#outcome.reloaded(revision)
+      return { changed: true, policyRevision: revision }
     } catch (error) {
       this.#outcome.refused(error)
+      throw error
     }
   }
 }

@@ -54,7 +54,7 @@ function inWords(event: RunEvent): string {
     case 'reloaded':
       return `reloaded: policy revision ${event.policyRevision}`
     case 'reloadRefused':
-      return 'The old policies stay in force.'
+      return 'The old configuration stays in force.'
     case 'stopping':
       return `${event.signal}: stopping`
   }

@@ -4,6 +4,7 @@
 import { pino } from 'pino'
 import {
   AdminServer,
+  type AdminSource,
   claimSocketPath,
   defaultSocketPath,
   Engine,
@@ -51,7 +52,6 @@ async function runUntil(
   // Disposed of after the engine, so that no stray error keeps it from stopping in good order.
   using strayErrors = new StrayErrors(log)
   await using engine = await Engine.start(config, { logger: log, policyRevision })
-  await using admin = socketPath ? await AdminServer.listen(engine, socketPath) : undefined
   using reloader = new Reloader(engine, file, loaded, {
     reloaded: (policyRevision) => tell({ event: 'reloaded', policyRevision }),
     refused: (error) => {
@@ -59,6 +59,12 @@ async function runUntil(
       tell({ event: 'reloadRefused' })
     },
   })
+  const source: AdminSource = {
+    status: () => engine.status(),
+    flows: () => engine.flows(),
+    reloadFile: () => reloader.reload(),
+  }
+  await using admin = socketPath ? await AdminServer.listen(source, socketPath) : undefined
   if (watch) reloader.watch()
   strayErrors.catch()
   tell(readyEvent(engine.status(), admin?.socketPath))

@@ -59,10 +59,17 @@ function printVirtualServers(terminal: Terminal, { virtualServers }: EngineStatu
   const rows = virtualServers.map((one) => [
     one.name,
     one.listen,
+    one.state,
     one.pool ?? 'policy',
     ...trafficOf(one),
   ])
-  const columns = [left('virtual server'), left('listens on'), left('served by'), ...traffic]
+  const columns = [
+    left('virtual server'),
+    left('listens on'),
+    left('state'),
+    left('served by'),
+    ...traffic,
+  ]
   terminal.print(`\n${table(terminal, columns, rows)}`)
 }
 

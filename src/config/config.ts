@@ -153,6 +153,9 @@ export interface TimeoutsConfig {
   readonly lingerMs?: number
   /** How long a refusal holds for the flow's further packets. Default 2 s. */
   readonly refusedMs?: number
+  /** How long the flows of a virtual server that a new configuration no longer has may go on.
+   *  Default 10 min; 0 ends them at once. */
+  readonly drainMs?: number
   /** How often statistics of an active flow are told. Default 10 s. */
   readonly statsIntervalMs?: number
 }

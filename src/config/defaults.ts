@@ -28,6 +28,7 @@ export const timeoutBounds = {
   udpMs: { min: 1000, max: week, default: 5 * minute },
   lingerMs: { min: 100, max: week, default: 5000 },
   refusedMs: { min: 100, max: week, default: 2000 },
+  drainMs: { min: 0, max: week, default: 10 * minute },
   statsIntervalMs: { min: 100, max: week, default: 10_000 },
 } as const satisfies Record<string, Bounds>
 

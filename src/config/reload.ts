@@ -1,21 +1,31 @@
 /** Which parts of a configuration a running engine cannot change. */
-import type { ResolvedConfig, ResolvedVirtualServer } from './resolved.js'
+import type { ResolvedConfig } from './resolved.js'
 
-const sameText = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b)
+/** Time-outs that only the control segment knows. */
+const changeable = new Set(['timeouts.drainMs'])
 
-const listenOf = ({ protocol, listen }: ResolvedVirtualServer) => ({ protocol, listen })
-
-const restarting = ['ports', 'routes', 'forward', 'workers', 'cpus', 'limits', 'timeouts'] as const
+/** What a running engine cannot change, each under the key that a user writes. */
+function fixedParts(config: ResolvedConfig): Map<string, string> {
+  const { ports, routes, forward, workers, cpus, limits, timeouts } = config
+  const parts: [string, unknown][] = [
+    ...ports.map((port): [string, unknown] => [`ports.${port.name}`, port]),
+    ...Object.entries({ routes, forward, workers, cpus }),
+    ...Object.entries(limits).map(([key, value]): [string, unknown] => [`limits.${key}`, value]),
+    ...Object.entries(timeouts).map(([key, value]): [string, unknown] => [
+      `timeouts.${key}`,
+      value,
+    ]),
+  ]
+  return new Map(
+    parts
+      .filter(([key]) => !changeable.has(key))
+      .map(([key, value]) => [key, JSON.stringify(value)]),
+  )
+}
 
 /** The keys that differ between two configurations and need a new engine. */
 export function restartKeys(before: ResolvedConfig, after: ResolvedConfig): string[] {
-  const parts = restarting.filter((key) => !sameText(before[key], after[key]))
-  const old = new Map(before.virtualServers.map((server) => [server.name, server]))
-  const next = new Map(after.virtualServers.map((server) => [server.name, server]))
-  const names = new Set([...old.keys(), ...next.keys()])
-  const servers = [...names].filter((name) => {
-    const [a, b] = [old.get(name), next.get(name)]
-    return !a || !b || !sameText(listenOf(a), listenOf(b))
-  })
-  return [...parts, ...servers.map((name) => `virtualServers.${name}`)]
+  const [old, next] = [fixedParts(before), fixedParts(after)]
+  const keys = new Set([...old.keys(), ...next.keys()])
+  return [...keys].filter((key) => old.get(key) !== next.get(key))
 }

@@ -14,7 +14,7 @@ import {
   sourceWord,
   tosOf,
 } from './signature.js'
-import type { VirtualServer } from './virtual-servers.js'
+import type { VirtualServer } from './virtual-server.js'
 
 export class ArrivingFlow implements NewFlow, AddressHashes {
   readonly #signature = new Int32Array(signatureWords)

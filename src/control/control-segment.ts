@@ -23,6 +23,7 @@ import type { Dial } from '../health/probe.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
 import { ArrivingFlow } from './arriving-flow.js'
+import { ConfigurationLink } from './configuration-link.js'
 import { type Choice, Decider, type Refusal } from './decider.js'
 import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
@@ -36,7 +37,8 @@ import { QuestionAge } from './question-age.js'
 import { ReplyWriter } from './reply-writer.js'
 import { protocolOf, sameSession } from './signature.js'
 import type { BusCounters, DecisionCounters, FlowRecord } from './status.js'
-import { type VirtualServer, VirtualServers } from './virtual-servers.js'
+import type { VirtualServer } from './virtual-server.js'
+import { type VirtualServerChange, VirtualServers } from './virtual-servers.js'
 
 export interface ControlSegmentOptions {
   readonly config: ResolvedConfig
@@ -55,20 +57,22 @@ const counterOf = {
   limited: 'limited',
 } as const satisfies Record<Refusal, keyof DecisionCounters>
 
-const announceMs = 5000
+const acknowledgeMs = 5000
 /** Half of the time that a flow waits for its decision (flow_end.cc). */
 const lateMs = 200
 const sweepMs = 10_000
 
 export class ControlSegment implements MessageSink {
   readonly pools: Pools
-  readonly servers: VirtualServers
+  readonly servers = new VirtualServers()
   readonly ledger: FlowLedger
   readonly #channel: BusChannel
   readonly #decider: Decider
   readonly #replies: ReplyWriter
   readonly #monitor: Monitor
   readonly #dump: FlowDump
+  readonly #link: ConfigurationLink
+  readonly #log: Logger
   readonly #age = new QuestionAge()
   readonly #question = new Question()
   readonly #view: FlowView
@@ -99,7 +103,6 @@ export class ControlSegment implements MessageSink {
     this.#config = config
     this.pools = new Pools(config.pools, clock, log)
     this.#monitor = new Monitor({ clock, dial })
-    this.servers = new VirtualServers(config.virtualServers, config.workers)
     this.ledger = new FlowLedger(config.limits.flows, clock.now)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
@@ -107,6 +110,8 @@ export class ControlSegment implements MessageSink {
     this.#view = this.ledger.view()
     this.#arriving = new ArrivingFlow(this.ledger)
     this.#dump = new FlowDump(this.#channel)
+    this.#link = new ConfigurationLink(this.#channel.writer, config.workers)
+    this.#log = log
   }
 
   /** To be called when the data flow segment has messages. */
@@ -117,14 +122,7 @@ export class ControlSegment implements MessageSink {
   /** Tells the running data flow segment of the virtual servers; resolves when it has them all. */
   async start(): Promise<void> {
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref()
-    const announced = this.servers.announce(this.#channel.writer)
-    const timer = setTimeout(() => this.servers.giveUp(unacknowledged()), announceMs)
-    this.#channel.sendSoon()
-    try {
-      await announced
-    } finally {
-      clearTimeout(timer)
-    }
+    await this.#tell(this.servers.replace(this.#config.virtualServers))
     this.#monitor.watch(this.pools.checked)
   }
 
@@ -139,16 +137,55 @@ export class ControlSegment implements MessageSink {
     this.#channel.stop()
     this.#decider.stop()
     this.#dump.stop(error)
-    this.servers.giveUp(error)
+    this.#link.giveUp(error)
   }
 
-  /** Puts other pools and policies in force. Live flows keep their decision. */
-  reload(config: ResolvedConfig): void {
+  /**
+   * Puts other virtual servers, pools and policies in force, between two questions. Live flows keep
+   * their decision. Resolves when the data flow segment has it; where it refuses, the old ones are in
+   * force again.
+   */
+  async reload(config: ResolvedConfig): Promise<void> {
+    const before = this.#config
+    try {
+      await this.#put(config)
+    } catch (error) {
+      if (this.#config !== before) await this.#goBack(before)
+      throw error
+    }
+  }
+
+  #put(config: ResolvedConfig): Promise<void> {
+    const change = this.servers.replace(config.virtualServers)
     this.#config = config
     this.pools.replace(config.pools)
     this.#monitor.watch(this.pools.checked)
-    this.servers.replace(config.virtualServers)
     this.#decider.forgetLogged()
+    return this.#tell(change)
+  }
+
+  async #goBack(config: ResolvedConfig): Promise<void> {
+    try {
+      await this.#put(config)
+    } catch (err) {
+      this.#log.error({ err }, 'the old virtual servers cannot be had again: restart the engine')
+    }
+  }
+
+  /** What goes first makes room: the endpoint of one that goes may be that of one that comes. */
+  async #tell({ removed, added }: VirtualServerChange): Promise<void> {
+    const { drainMs } = this.#config.timeouts
+    const sent = [
+      ...removed.map((server) => this.#link.remove(server, drainMs)),
+      ...added.map((server) => this.#link.add(server)),
+    ]
+    const timer = setTimeout(() => this.#link.giveUp(unacknowledged()), acknowledgeMs)
+    this.#channel.sendSoon()
+    try {
+      await Promise.all(sent)
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** The live flows, their counts asked for now. */
@@ -210,7 +247,7 @@ export class ControlSegment implements MessageSink {
   }
 
   ack(message: AckView): void {
-    if (!this.servers.acknowledge(message)) this.#stale++
+    if (!this.#link.acknowledge(message)) this.#stale++
   }
 
   /** The flow of a message's serial; a message that has none is stale (SSMB-13). */
@@ -277,9 +314,15 @@ export class ControlSegment implements MessageSink {
     const { signature } = this.#question
     const { openedAt } = this.#view.at(session)
     const flow = this.#arriving.show(signature, server, openedAt, this.pools.figures)
-    const choice = server.isFull ? 'limited' : this.#decider.decide(server, flow)
+    const choice = this.#refusalBy(server) ?? this.#decider.decide(server, flow)
     if (choice instanceof Promise) this.#settleLater(session, flow, choice)
     else this.#settle(session, choice)
+  }
+
+  /** Whether the virtual server takes no flow now, whoever decides for it. */
+  #refusalBy({ state, isFull }: VirtualServer): Refusal | undefined {
+    if (state !== 'up') return 'unavailable'
+    return isFull ? 'limited' : undefined
   }
 
   /** The policy goes on with the flow that it was given; the next ones need another object. */
@@ -292,7 +335,7 @@ export class ControlSegment implements MessageSink {
       this.#asking.delete(session)
       const { state, server } = this.#view.at(session)
       if (state === SessionState.deciding) {
-        this.#settle(session, server?.isFull ? 'limited' : late())
+        this.#settle(session, (server && this.#refusalBy(server)) ?? late())
       }
     })
   }
@@ -319,6 +362,7 @@ export class ControlSegment implements MessageSink {
   #sweep(): void {
     this.ledger.sweep()
     this.pools.age()
+    this.servers.forgetEnded()
   }
 
   /** Answers a flow of a decided session; one that still waits is answered when it is settled. */
@@ -340,7 +384,7 @@ export class ControlSegment implements MessageSink {
 function unacknowledged(): SluiceError {
   return new SluiceError(
     'ERR_SLUICE_TIMEOUT',
-    `The data flow segment did not take the virtual servers within ${announceMs / 1000} seconds.`,
-    'Start again when the machine is less busy; report it if it stays so.',
+    `The data flow segment did not take the virtual servers within ${acknowledgeMs / 1000} seconds.`,
+    'Try again when the machine is less busy; report it if it stays so.',
   )
 }

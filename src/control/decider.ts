@@ -8,7 +8,7 @@ import type { Logger } from '../logger.js'
 import { type Rejection, readDecision, type Verdict } from '../policy/decision.js'
 import type { Node } from './node.js'
 import type { Pools } from './pools.js'
-import type { VirtualServer } from './virtual-servers.js'
+import type { VirtualServer } from './virtual-server.js'
 
 /**
  * Why a flow is refused: a policy says so, no node of the pool takes any, or its virtual server has

@@ -31,7 +31,7 @@ import {
 } from './signature.js'
 import { SignatureHash } from './signature-hash.js'
 import { TrafficTotals } from './traffic.js'
-import type { VirtualServer } from './virtual-servers.js'
+import type { VirtualServer } from './virtual-server.js'
 
 /** Odd, so that it maps serials one to one; they count, and should not lie side by side. */
 const serialFactor = 0x9e3779b1

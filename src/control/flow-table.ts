@@ -6,7 +6,7 @@
 import type { Node } from './node.js'
 import { signatureWords } from './signature.js'
 import { TrafficTotals } from './traffic.js'
-import type { VirtualServer } from './virtual-servers.js'
+import type { VirtualServer } from './virtual-server.js'
 
 /** Number of a record: of a flow, and of the session that this flow began. */
 export type FlowId = number

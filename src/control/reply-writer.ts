@@ -7,7 +7,7 @@ import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
 import type { Node } from './node.js'
 import { writeSignature } from './signature.js'
-import type { VirtualServer } from './virtual-servers.js'
+import type { VirtualServer } from './virtual-server.js'
 
 const sigSize = 40
 

@@ -40,10 +40,15 @@ export interface PoolStatus extends Traffic {
   readonly nodes: readonly NodeStatus[]
 }
 
+/** `draining` by an operator's word, `removed` from the configuration: live flows go on, and new ones
+ *  are refused. */
+export type VirtualServerState = 'up' | 'draining' | 'removed'
+
 export interface VirtualServerStatus extends Traffic {
   readonly name: string
   /** 'tcp://address:port'. */
   readonly listen: string
+  readonly state: VirtualServerState
   /** The pool that serves it, or null where a policy decides. */
   readonly pool: string | null
   readonly connections: number

@@ -1,151 +1,91 @@
-/** The virtual servers of an engine: their numbers, their settings, and telling the data flow
- *  segment of them (CS-05). */
-import { formatEndpoint, parseAddress } from '../bus/address.js'
-import type { MessageWriter } from '../bus/writer.js'
+/** The virtual servers of an engine and their numbers, through changes of the configuration. */
 import type { ResolvedVirtualServer } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
-import { type AckView, AddVsView, CsmbError, VsFlags } from '../generated/messages.js'
-import { protocolNumbers } from './protocol.js'
-import { type EncodedEndpoint, encodeEndpoint } from './signature.js'
-import type { VirtualServerStatus } from './status.js'
-import { reportTraffic, TrafficTotals } from './traffic.js'
+import { listenOf, VirtualServer } from './virtual-server.js'
 
-export class VirtualServer {
-  readonly addressBytes: Uint8Array
-  readonly encoded: EncodedEndpoint
-  readonly listen: string
-  readonly traffic = new TrafficTotals()
-  connections = 0
-  totalConnections = 0
-
-  /** @param settings replaced as a whole when the configuration changes */
-  constructor(
-    readonly id: number,
-    public settings: ResolvedVirtualServer,
-  ) {
-    this.addressBytes = parseAddress(settings.listen.address) as Uint8Array
-    this.encoded = encodeEndpoint(settings.listen)
-    this.listen = `${settings.protocol}://${formatEndpoint(settings.listen)}`
-  }
-
-  get name(): string {
-    return this.settings.name
-  }
-
-  /** Its idle time-out in the unit of the bus; 0 for that of the class. */
-  get idleSeconds(): number {
-    return Math.ceil(this.settings.idleTimeoutMs / 1000)
-  }
-
-  /** It has as many flows as it may (LB-20). */
-  get isFull(): boolean {
-    return this.connections >= this.settings.connectionLimit
-  }
-
-  report(): VirtualServerStatus {
-    const { decide } = this.settings
-    return {
-      name: this.name,
-      listen: this.listen,
-      pool: typeof decide === 'string' ? decide : null,
-      connections: this.connections,
-      totalConnections: this.totalConnections,
-      ...reportTraffic(this.traffic),
-    }
-  }
+/** What the data flow segment has to be told of another set of virtual servers. */
+export interface VirtualServerChange {
+  /** Those that are new or have other settings. */
+  readonly added: readonly VirtualServer[]
+  readonly removed: readonly VirtualServer[]
 }
 
-/** CSMB serials: the first message of a connection has 1; 65535 wraps to 0. */
-const nextSerial = (serial: number) => (serial + 1) & 0xffff
+/** One with another name or endpoint is another virtual server. */
+const identityOf = (settings: ResolvedVirtualServer) => `${settings.name} ${listenOf(settings)}`
 
-const errorNames = Object.fromEntries(Object.entries(CsmbError).map(([name, code]) => [code, name]))
-
-interface Announcement {
-  readonly server: VirtualServer
-  /** Workers that have not acknowledged it. */
-  missing: number
-  resolve(): void
-  reject(error: SluiceError): void
-}
+/** Their numbers have 16 bits (SSMB, CSMB: vs_id), and 0 is none. */
+const mostIds = 0xffff
 
 export class VirtualServers {
   readonly #byId = new Map<number, VirtualServer>()
-  readonly #addVs = new AddVsView(new DataView(new ArrayBuffer(0)))
-  readonly #unacknowledged = new Map<number, Announcement>()
-  #serialGlobal = 0
-  #serialAddVs = 0
-
-  /** @param workers that acknowledge each message */
-  constructor(
-    servers: readonly ResolvedVirtualServer[],
-    private readonly workers: number,
-  ) {
-    servers.forEach((settings, i) => {
-      this.#byId.set(i + 1, new VirtualServer(i + 1, settings))
-    })
-  }
+  #lastId = 0
 
   get(id: number): VirtualServer | undefined {
     return this.#byId.get(id)
   }
 
+  /** The one of this name that the configuration has. */
+  named(name: string): VirtualServer | undefined {
+    return [...this].find((server) => server.name === name && server.state !== 'removed')
+  }
+
+  /** Those that were removed are among them for as long as they have flows. */
   [Symbol.iterator](): IterableIterator<VirtualServer> {
     return this.#byId.values()
   }
 
-  /** Takes other settings for the same virtual servers. */
-  replace(servers: readonly ResolvedVirtualServer[]): void {
-    const byName = new Map(servers.map((settings) => [settings.name, settings]))
-    for (const server of this) server.settings = byName.get(server.name) ?? server.settings
+  /**
+   * Takes another set. One that stays keeps its flows and figures, one that comes back while it still
+   * has flows finds them, one that goes takes no new flows.
+   * @throws {SluiceError} `ERR_SLUICE_VIRTUAL_SERVER` before anything is changed
+   */
+  replace(servers: readonly ResolvedVirtualServer[]): VirtualServerChange {
+    this.forgetEnded()
+    const known = new Map([...this].map((server) => [identityOf(server.settings), server]))
+    const fresh = servers.filter((settings) => !known.has(identityOf(settings)))
+    if (this.#byId.size + fresh.length > mostIds) throw tooMany()
+    const added: VirtualServer[] = []
+    for (const settings of servers) {
+      const identity = identityOf(settings)
+      const old = known.get(identity)
+      known.delete(identity)
+      if (!old) added.push(this.#make(settings))
+      else if (configure(old, settings)) added.push(old)
+    }
+    const removed = [...known.values()].filter(({ state }) => state !== 'removed')
+    for (const server of removed) server.state = 'removed'
+    return { added, removed }
   }
 
-  /** Writes ADD_VS for each; resolves when all are acknowledged. */
-  async announce(writer: MessageWriter): Promise<void> {
-    await Promise.all([...this].map((server) => this.#add(server, writer)))
+  /** Lets go of those that were removed and whose last flow has ended. */
+  forgetEnded(): void {
+    for (const { id, state, connections } of this) {
+      if (state === 'removed' && connections === 0) this.#byId.delete(id)
+    }
   }
 
-  #add(server: VirtualServer, writer: MessageWriter): Promise<void> {
-    this.#serialGlobal = nextSerial(this.#serialGlobal)
-    this.#serialAddVs = nextSerial(this.#serialAddVs)
-    const message = writer.start(this.#addVs, AddVsView.size)
-    message.serialGlobal = this.#serialGlobal
-    message.serialBytype = this.#serialAddVs
-    message.flags = VsFlags.translateAddr | VsFlags.translatePort | VsFlags.routeByDstIp
-    message.vsId = server.id
-    writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
-    message.virtPort = server.settings.listen.port
-    message.protocol = protocolNumbers[server.settings.protocol]
-    message.idleTimeout = server.idleSeconds
-    return new Promise((resolve, reject) => {
-      const missing = this.workers
-      this.#unacknowledged.set(this.#serialAddVs, { server, missing, resolve, reject })
-    })
-  }
-
-  /** Takes an ACK; false where it answers nothing that was sent. */
-  acknowledge(message: AckView): boolean {
-    const announcement = this.#unacknowledged.get(message.refSerial)
-    if (message.refType !== AddVsView.code || !announcement) return false
-    announcement.missing--
-    if (announcement.missing === 0) this.#unacknowledged.delete(message.refSerial)
-    const { server, missing, resolve, reject } = announcement
-    if (message.errorCode !== CsmbError.none) reject(refusal(server, message.errorCode))
-    else if (missing === 0) resolve()
-    return true
-  }
-
-  /** Announcements that were not acknowledged fail. */
-  giveUp(error: SluiceError): void {
-    for (const { reject } of this.#unacknowledged.values()) reject(error)
-    this.#unacknowledged.clear()
+  #make(settings: ResolvedVirtualServer): VirtualServer {
+    do this.#lastId = (this.#lastId % mostIds) + 1
+    while (this.#byId.has(this.#lastId))
+    const server = new VirtualServer(this.#lastId, settings)
+    this.#byId.set(server.id, server)
+    return server
   }
 }
 
-function refusal(server: VirtualServer, errorCode: number): SluiceError {
-  const reason = errorNames[errorCode] ?? `error ${errorCode}`
+/** Whether the data flow segment has to know: policies, which are functions, are not its business. */
+function configure(server: VirtualServer, settings: ResolvedVirtualServer): boolean {
+  const comesBack = server.state === 'removed'
+  const differs = JSON.stringify(server.settings) !== JSON.stringify(settings)
+  if (comesBack) server.state = 'up'
+  server.settings = settings
+  return comesBack || differs
+}
+
+function tooMany(): SluiceError {
   return new SluiceError(
     'ERR_SLUICE_VIRTUAL_SERVER',
-    `The data flow segment refused virtual server ${server.name} (${server.listen}): ${reason}.`,
-    'Listen on an endpoint of its own, and use no more virtual servers than limits allow.',
+    'Virtual servers that were removed still have flows, and with these there are more than 65 535.',
+    'Wait until their flows have ended (timeouts.drainMs at most), or restart the engine.',
   )
 }

@@ -6,6 +6,7 @@ import {
   AckView,
   AddVsView,
   csmbMessages,
+  DeleteVsView,
   ReplyView,
   StateReqView,
   ssmbMessages,
@@ -45,8 +46,10 @@ export class FakeSegment implements NativeSegment {
   readonly replies: Reply[] = []
   /** Bytes that the ring towards this segment still has room for. */
   room = Number.POSITIVE_INFINITY
-  /** Answer to ADD_VS: an error code, or undefined for none at all. */
+  /** Answer to ADD_VS and DELETE_VS: an error code, or undefined for none at all. */
   acknowledgeWith: number | undefined = 0
+  /** Answers to the next of them, before that. */
+  readonly refusals: number[] = []
   /** What a dump of the flow table tells, oldest first. */
   readonly table: (FlowFields & { packetsIn?: number; bytesIn?: number })[] = []
   /** Whether STATE_REQ is answered. */
@@ -155,7 +158,8 @@ export class FakeSegment implements NativeSegment {
     const view = new DataView(message.buffer)
     if (message[0] === ReplyView.code) this.#note(readReply(message))
     else if (message[0] === StateReqView.code) this.#dump(new StateReqView(view))
-    else if (message[0] === 0 && message[1] === AddVsView.code) this.#ack(new AddVsView(view))
+    else if (message[1] === AddVsView.code) this.#ack(AddVsView.code, new AddVsView(view))
+    else if (message[1] === DeleteVsView.code) this.#ack(DeleteVsView.code, new DeleteVsView(view))
   }
 
   #note(reply: Reply): void {
@@ -163,13 +167,13 @@ export class FakeSegment implements NativeSegment {
     this.#bySerial.set(reply.serial, reply)
   }
 
-  #ack(message: AddVsView): void {
+  #ack(type: number, message: AddVsView | DeleteVsView): void {
     if (this.acknowledgeWith === undefined) return
     const ack = new AckView(new DataView(new ArrayBuffer(AckView.size))).clear()
-    ack.refType = AddVsView.code
+    ack.refType = type
     ack.refSerial = message.serialBytype
     ack.vsId = message.vsId
-    ack.errorCode = this.acknowledgeWith
+    ack.errorCode = this.refusals.shift() ?? this.acknowledgeWith
     this.send(new Uint8Array(ack.view.buffer))
   }
 

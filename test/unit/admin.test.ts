@@ -54,9 +54,12 @@ describe('what is answered', () => {
     const broken = { ...engine(), flows: () => Promise.reject(new Error('gone')) }
     const [unknown, failed] = [await ask('/nothing'), await ask('/api/v1/flows', broken)]
     expect(unknown.status).toBe(404)
-    expect(JSON.parse(unknown.body).error.code).toBe('ERR_ADMIN_NOT_FOUND')
+    expect(JSON.parse(unknown.body).error.code).toBe('ERR_SLUICE_ADMIN_NOT_FOUND')
     expect(failed.status).toBe(500)
-    expect(JSON.parse(failed.body).error).toEqual({ code: 'ERR_ADMIN_INTERNAL', message: 'gone' })
+    expect(JSON.parse(failed.body).error).toMatchObject({
+      code: 'ERR_SLUICE_ADMIN_INTERNAL',
+      message: 'gone',
+    })
   })
 })
 
@@ -123,9 +126,11 @@ describe('asking', () => {
     await expect(askEngine(path, '/x')).rejects.toMatchObject({ code: 'ERR_SLUICE_UNREACHABLE' })
   })
 
-  test('an answer that is not 200 is told', async () => {
+  test("an engine's error is thrown here as it was there", async () => {
     const admin = await AdminServer.listen(engine(), path)
-    await expect(askEngine(path, '/nothing')).rejects.toMatchObject({ code: 'ERR_SLUICE_SOCKET' })
+    await expect(askEngine(path, '/nothing')).rejects.toMatchObject({
+      code: 'ERR_SLUICE_ADMIN_NOT_FOUND',
+    })
     await admin.close()
   })
 

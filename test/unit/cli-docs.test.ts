@@ -44,7 +44,7 @@ test('docs/troubleshooting.md has every error code', () => {
     (path) => readText(path).match(/\bERR_SLUICE_[A-Z_]+\b/g) ?? [],
   )
   const missing = [...new Set(codes)].filter((code) => {
-    const short = code.replace('ERR_SLUICE_LAB', '')
+    const short = code.replace(/^ERR_SLUICE_(LAB|ADMIN)(?=_)/, '')
     return !known.includes(`\`${code}\``) && !known.includes(`\`${short}\``)
   })
   expect(missing).toEqual([])

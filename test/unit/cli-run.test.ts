@@ -166,7 +166,7 @@ describe('changing the file of a running engine', () => {
   const afterReady = (args: string[], act: () => void) =>
     sluice(['run', file, '--no-admin', ...args], (line) => {
       if (line.startsWith('ready') || line.includes('"ready"')) act()
-      else if (/reloaded|reloadRefused|stay in force/.test(line)) terminate()
+      else if (/reloaded|reloadRefused|stays in force/.test(line)) terminate()
     })
 
   test('SIGHUP takes it over, with its revision', async () => {
@@ -219,7 +219,7 @@ describe('changing the file of a running engine', () => {
       process.emit('SIGHUP', 'SIGHUP')
     })
     expect(stderr).toContain('ERR_SLUICE_RESTART')
-    expect(stderr).toContain('The old policies stay in force.')
+    expect(stderr).toContain('The old configuration stays in force.')
   })
 
   test('the same content is no change', async () => {

@@ -81,8 +81,8 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     flows: 3,
     timeWait: 1,
     virtualServers: [
-      { name: 'plain', listen: 'tcp://192.0.2.100:80', pool: 'web', ...counts },
-      { name: 'site', listen: 'tcp://192.0.2.100:8080', pool: null, ...counts },
+      { name: 'plain', listen: 'tcp://192.0.2.100:80', state: 'up', pool: 'web', ...counts },
+      { name: 'site', listen: 'tcp://192.0.2.100:8080', state: 'draining', pool: null, ...counts },
     ],
     pools: [
       {
@@ -126,9 +126,9 @@ test('status: what serves whom, the ports, the books, and troubles only where th
   expect(printed((terminal) => printStatus(terminal, status))).toMatchInlineSnapshot(`
     "ready  up 3 h 5 min, 3 flows, 1 lingering, policy revision 0123456789ab
 
-    virtual server  listens on              served by  flows   ever  bytes in      out
-    plain           tcp://192.0.2.100:80    web            3  1 200  1.50 KiB  256 MiB
-    site            tcp://192.0.2.100:8080  policy         3  1 200  1.50 KiB  256 MiB
+    virtual server  listens on              state     served by  flows   ever  bytes in      out
+    plain           tcp://192.0.2.100:80    up        web            3  1 200  1.50 KiB  256 MiB
+    site            tcp://192.0.2.100:8080  draining  policy         3  1 200  1.50 KiB  256 MiB
 
     pool  balance      node          state     flows   ever  bytes in      out
     web   round-robin  10.1.0.11:80  up            3  1 200  1.50 KiB  256 MiB

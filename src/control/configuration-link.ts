@@ -1,0 +1,103 @@
+/** Tells the data flow segment of its configuration, and collects what it acknowledges (CS-05). */
+import type { MessageWriter } from '../bus/writer.js'
+import { SluiceError } from '../errors.js'
+import { type AckView, AddVsView, CsmbError, DeleteVsView, VsFlags } from '../generated/messages.js'
+import { protocolNumbers } from './protocol.js'
+import type { VirtualServer } from './virtual-server.js'
+
+/** The first message of a connection has 1; 65535 wraps to 0. */
+const nextSerial = (serial: number) => (serial + 1) & 0xffff
+
+const errorNames = Object.fromEntries(Object.entries(CsmbError).map(([name, code]) => [code, name]))
+
+interface Sent {
+  readonly server: VirtualServer
+  /** Workers that have not acknowledged it. */
+  missing: number
+  resolve(): void
+  reject(error: SluiceError): void
+}
+
+/** Serials are counted for each type. */
+const keyOf = (type: number, serial: number) => type * 0x10000 + serial
+
+export class ConfigurationLink {
+  readonly #addVs = new AddVsView(new DataView(new ArrayBuffer(0)))
+  readonly #deleteVs = new DeleteVsView(new DataView(new ArrayBuffer(0)))
+  readonly #sent = new Map<number, Sent>()
+  readonly #serials = new Map<number, number>()
+  #serialGlobal = 0
+
+  /** @param workers that acknowledge each message */
+  constructor(
+    private readonly writer: MessageWriter,
+    private readonly workers: number,
+  ) {}
+
+  /** Resolves when every worker has it; a virtual server that they know takes what is new. */
+  add(server: VirtualServer): Promise<void> {
+    const message = this.#start(this.#addVs, AddVsView)
+    message.flags = VsFlags.translateAddr | VsFlags.translatePort | VsFlags.routeByDstIp
+    message.vsId = server.id
+    this.writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
+    message.virtPort = server.settings.listen.port
+    message.protocol = protocolNumbers[server.settings.protocol]
+    message.idleTimeout = server.idleSeconds
+    return this.#acknowledged(AddVsView.code, message.serialBytype, server)
+  }
+
+  /** Ends it: no new flows from now on, and the live ones have so long (VS-24). */
+  remove(server: VirtualServer, drainMs: number): Promise<void> {
+    const message = this.#start(this.#deleteVs, DeleteVsView)
+    message.vsId = server.id
+    message.drainSecs = Math.ceil(drainMs / 1000)
+    return this.#acknowledged(DeleteVsView.code, message.serialBytype, server)
+  }
+
+  /** Takes an ACK; false where it answers nothing that was sent. */
+  acknowledge(message: AckView): boolean {
+    const key = keyOf(message.refType, message.refSerial)
+    const sent = this.#sent.get(key)
+    if (!sent) return false
+    sent.missing--
+    if (sent.missing === 0) this.#sent.delete(key)
+    if (message.errorCode !== CsmbError.none) sent.reject(refusal(sent.server, message.errorCode))
+    else if (sent.missing === 0) sent.resolve()
+    return true
+  }
+
+  /** What was not acknowledged fails. */
+  giveUp(error: SluiceError): void {
+    for (const { reject } of this.#sent.values()) reject(error)
+    this.#sent.clear()
+  }
+
+  #start<View extends AddVsView | DeleteVsView>(
+    view: View,
+    { code, size }: { readonly code: number; readonly size: number },
+  ): View {
+    const message = this.writer.start(view, size)
+    const serial = nextSerial(this.#serials.get(code) ?? 0)
+    this.#serials.set(code, serial)
+    this.#serialGlobal = nextSerial(this.#serialGlobal)
+    message.serialGlobal = this.#serialGlobal
+    message.serialBytype = serial
+    return message
+  }
+
+  #acknowledged(type: number, serial: number, server: VirtualServer): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const missing = this.workers
+      this.#sent.set(keyOf(type, serial), { server, missing, resolve, reject })
+    })
+  }
+}
+
+function refusal(server: VirtualServer, errorCode: number): SluiceError {
+  const reason = errorNames[errorCode] ?? `error ${errorCode}`
+  return new SluiceError(
+    'ERR_SLUICE_VIRTUAL_SERVER',
+    `The data flow segment refused virtual server ${server.name} (${server.listen}): ${reason}.`,
+    'Listen on an endpoint of its own, and use no more virtual servers than limits allow.',
+  )
+}

@@ -1,0 +1,59 @@
+/** A virtual server: its settings, whether it takes new flows, and what it has carried. */
+import { formatEndpoint, parseAddress } from '../bus/address.js'
+import type { ResolvedVirtualServer } from '../config/resolved.js'
+import { type EncodedEndpoint, encodeEndpoint } from './signature.js'
+import type { VirtualServerState, VirtualServerStatus } from './status.js'
+import { reportTraffic, TrafficTotals } from './traffic.js'
+
+/** 'tcp://address:port'. */
+export function listenOf({ protocol, listen }: ResolvedVirtualServer): string {
+  return `${protocol}://${formatEndpoint(listen)}`
+}
+
+export class VirtualServer {
+  readonly addressBytes: Uint8Array
+  readonly encoded: EncodedEndpoint
+  readonly listen: string
+  readonly traffic = new TrafficTotals()
+  connections = 0
+  totalConnections = 0
+  /** Only `up` takes new flows. */
+  state: VirtualServerState = 'up'
+
+  /** @param settings replaced as a whole when the configuration changes */
+  constructor(
+    readonly id: number,
+    public settings: ResolvedVirtualServer,
+  ) {
+    this.addressBytes = parseAddress(settings.listen.address) as Uint8Array
+    this.encoded = encodeEndpoint(settings.listen)
+    this.listen = listenOf(settings)
+  }
+
+  get name(): string {
+    return this.settings.name
+  }
+
+  /** Its idle time-out in the unit of the bus; 0 for that of the class. */
+  get idleSeconds(): number {
+    return Math.ceil(this.settings.idleTimeoutMs / 1000)
+  }
+
+  /** It has as many flows as it may (LB-20). */
+  get isFull(): boolean {
+    return this.connections >= this.settings.connectionLimit
+  }
+
+  report(): VirtualServerStatus {
+    const { decide } = this.settings
+    return {
+      name: this.name,
+      listen: this.listen,
+      state: this.state,
+      pool: typeof decide === 'string' ? decide : null,
+      connections: this.connections,
+      totalConnections: this.totalConnections,
+      ...reportTraffic(this.traffic),
+    }
+  }
+}
