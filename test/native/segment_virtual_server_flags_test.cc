@@ -1,0 +1,109 @@
+// What the flags of ADD_VS change: which virtual server has a flow, who is answered, who is
+// refused.
+#include <doctest/doctest.h>
+
+#include "support/virtual_server_messages.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+using Bytes = TestEngine::Bytes;
+
+Bytes flagged(uint32_t id, const IpAddress& address, L4Port port, uint16_t flags) {
+  return add_vs(id, address, port, kProtocolTcp, "", flags);
+}
+
+// Which virtual server a SYN is asked for; 0 for none.
+uint32_t asked_for(TestEngine& engine, const Hosts& hosts, const IpAddress& address, L4Port port) {
+  engine.told.clear();
+  engine.from_client(PacketBuilder().ip(hosts.client, address).tcp(1234, port, kTcpSyn));
+  const auto told = engine.told_of<QueryView>();
+  if (told.empty()) return 0;
+  Bytes query = told[0];
+  return QueryView(query.data()).vs_id();
+}
+
+TEST_CASE("VS-13 VS-14 VS-15 the most exact virtual server has a flow") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngine engine;
+    engine.introduce(hosts);
+    const IpAddress& vip = hosts.virtual_server;
+    IpAddress elsewhere = ip(hosts.client.is_v4() ? "203.0.113.7" : "2001:db8:7::7");
+    const IpAddress own = ip(hosts.client.is_v4() ? "192.0.2.1" : "2001:db8::1");
+    CHECK(answered(engine, flagged(1, {}, 0, VsFlags::wildcard_addr | VsFlags::wildcard_port)) ==
+          CsmbError::none);
+    CHECK(answered(engine, flagged(2, {}, 80, VsFlags::wildcard_addr)) == CsmbError::none);
+    CHECK(answered(engine, flagged(3, vip, 0, VsFlags::wildcard_port)) == CsmbError::none);
+    CHECK(answered(engine, flagged(4, vip, 80, 0)) == CsmbError::none);
+    CHECK(answered(engine, flagged(5, {}, 80, VsFlags::wildcard_addr)) == CsmbError::vs_exists);
+    CHECK(asked_for(engine, hosts, vip, 80) == 4);
+    CHECK(asked_for(engine, hosts, vip, 81) == 3);
+    CHECK(asked_for(engine, hosts, elsewhere, 80) == 2);
+    CHECK(asked_for(engine, hosts, elsewhere, 81) == 1);
+    // To the engine itself and from inside none of them takes it.
+    CHECK(asked_for(engine, hosts, own, 80) == 0);
+    engine.told.clear();
+    engine.from_server(PacketBuilder().ip(hosts.server, hosts.client).tcp(9, 80, kTcpSyn));
+    CHECK(Told<QueryView>(engine).last().vs_id() == 0);
+    engine.delete_virtual_server(4);
+    CHECK(asked_for(engine, hosts, vip, 80) == 3);
+    engine.delete_virtual_server(3);
+    CHECK(asked_for(engine, hosts, vip, 80) == 2);
+    engine.delete_virtual_server(2);
+    CHECK(asked_for(engine, hosts, vip, 80) == 1);
+    CHECK(engine.settle() == "");
+  }
+}
+
+TEST_CASE("VS-16 VS-17 a silent address is served and not answered for") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngine engine;
+    engine.introduce(hosts);
+    engine.decide_with(TestEngine::to_endpoint(hosts.server, kNodePort));
+    engine.neighbor_messages.clear();
+    CHECK(answered(engine, flagged(1, hosts.virtual_server, 80, VsFlags::noarp_mode)) ==
+          CsmbError::none);
+    engine.run(Duration::seconds(5));
+    CHECK(engine.neighbor_messages.empty());
+    CHECK_FALSE(owns(engine, hosts, hosts.virtual_server));
+    Dialogue(engine, hosts).open();
+    CHECK(engine.to_server.size() == 2);
+    // Another one of the address that answers: announced, and silent again without it.
+    engine.neighbor_messages.clear();
+    CHECK(answered(engine, flagged(2, hosts.virtual_server, 81, 0)) == CsmbError::none);
+    engine.run(Duration::seconds(5));
+    CHECK_FALSE(engine.neighbor_messages.empty());
+    CHECK(owns(engine, hosts, hosts.virtual_server));
+    engine.delete_virtual_server(2);
+    CHECK_FALSE(owns(engine, hosts, hosts.virtual_server));
+    CHECK(engine.settle() == "");
+  }
+}
+
+TEST_CASE("LB-21 in maintenance new connections are refused, and those that live go on") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    Dialogue tcp(*engine, hosts, 1);
+    tcp.open();
+    CHECK(answered(*engine, flagged(kService, hosts.virtual_server, kServicePort,
+                                    VsFlags::maintenance)) == CsmbError::none);
+    engine->clear_sent();
+    engine->told.clear();
+    tcp.client_sends(kTcpAck, 10);
+    CHECK(engine->to_server.size() == 1);
+    Dialogue(*engine, hosts, 2).client_sends(kTcpSyn);
+    REQUIRE(engine->to_client.size() == 1);
+    Sent answer(engine->to_client[0]);
+    CHECK((answer.packet().headers.tcp_flags & kTcpRst) != 0);
+    CHECK(engine->told_of<QueryView>().empty());
+    CHECK(engine->dropped(DropReason::refused) == 1);
+    CHECK(engine->settle() == "");
+  }
+}
+
+}  // namespace
+}  // namespace sluice
