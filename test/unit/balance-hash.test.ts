@@ -17,11 +17,12 @@ describe('the Maglev table', () => {
         const counts = new Array(weights.length).fill(0)
         for (const place of maglevTable(names)) counts[place]++
         const sum = weights.reduce((total, weight) => total + weight, 0)
+        // Each may have got ahead by its part of a turn; the last round makes up for all of these.
         counts.forEach((count, i) => {
-          expect(Math.abs(count - (tableSize * weights[i]) / sum)).toBeLessThanOrEqual(2)
+          const share = (tableSize * weights[i]) / sum
+          expect(Math.abs(count - share)).toBeLessThanOrEqual(weights.length + 1)
         })
       }),
-      { numRuns: 30 },
     )
   })
 
