@@ -118,6 +118,16 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly idleTimeoutMs?: number
   /** Flows that it has at most; default as many as come. */
   readonly connectionLimit?: number
+  /** Refuses new flows, a TCP client learns it at once; live ones go on. Default false. */
+  readonly maintenance?: boolean
+  /** Answers ARP and neighbour discovery for its address; default true. Without, others have to
+   *  route the address to the engine. */
+  readonly arp?: boolean
+  /** Puts the node's address in the place of its own; default true. Without, packets reach the node
+   *  with the virtual address, which it needs to have too, as on its loopback device. */
+  readonly translateAddress?: boolean
+  /** Puts the node's port in the place of its own; default true. */
+  readonly translatePort?: boolean
 }
 
 /**

@@ -8,12 +8,8 @@ const laterKeys: Readonly<Record<string, readonly string[]>> = {
     'inspect',
     'preserveClient',
     'snat',
-    'maintenance',
     'wildcardAddress',
     'wildcardPort',
-    'translateAddress',
-    'translatePort',
-    'arp',
   ],
   limits: ['connections', 'bufferMemory'],
 }

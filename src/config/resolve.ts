@@ -54,6 +54,10 @@ function resolveVirtualServer([name, server]: [
     fallback: server.fallback ?? { reject: 'reset' },
     idleTimeoutMs: server.idleTimeoutMs,
     connectionLimit: server.connectionLimit,
+    maintenance: server.maintenance,
+    arp: server.arp,
+    translateAddress: server.translateAddress,
+    translatePort: server.translatePort,
   }
 }
 

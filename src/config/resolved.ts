@@ -59,6 +59,10 @@ export interface ResolvedVirtualServer {
   readonly idleTimeoutMs: number
   /** Infinity where there is none. */
   readonly connectionLimit: number
+  readonly maintenance: boolean
+  readonly arp: boolean
+  readonly translateAddress: boolean
+  readonly translatePort: boolean
 }
 
 /** Marks what resolveConfig made, so that it is taken as it is the next time. */

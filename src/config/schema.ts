@@ -127,6 +127,10 @@ const virtualServer = z.strictObject({
   fallback: decision.optional(),
   idleTimeoutMs: bounded(idleTimeoutBounds).default(0),
   connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
+  maintenance: z.boolean().default(false),
+  arp: z.boolean().default(true),
+  translateAddress: z.boolean().default(true),
+  translatePort: z.boolean().default(true),
 })
 
 export const schema = z.strictObject({

@@ -1,5 +1,6 @@
 /** Tells the data flow segment of its configuration, and collects what it acknowledges (CS-05). */
 import type { MessageWriter } from '../bus/writer.js'
+import type { ResolvedVirtualServer } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
 import { type AckView, AddVsView, CsmbError, DeleteVsView, VsFlags } from '../generated/messages.js'
 import { protocolNumbers } from './protocol.js'
@@ -37,7 +38,7 @@ export class ConfigurationLink {
   /** Resolves when every worker has it; a virtual server that they know takes what is new. */
   add(server: VirtualServer): Promise<void> {
     const message = this.#start(this.#addVs, AddVsView)
-    message.flags = VsFlags.translateAddr | VsFlags.translatePort | VsFlags.routeByDstIp
+    message.flags = flagsOf(server.settings)
     message.vsId = server.id
     this.writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
     message.virtPort = server.settings.listen.port
@@ -99,5 +100,15 @@ function refusal(server: VirtualServer, errorCode: number): SluiceError {
     'ERR_SLUICE_VIRTUAL_SERVER',
     `The data flow segment refused virtual server ${server.name} (${server.listen}): ${reason}.`,
     'Listen on an endpoint of its own, and use no more virtual servers than limits allow.',
+  )
+}
+
+function flagsOf(settings: ResolvedVirtualServer): number {
+  const { translateAddress, translatePort, maintenance, arp } = settings
+  return (
+    (translateAddress ? VsFlags.translateAddr | VsFlags.routeByDstIp : 0) |
+    (translatePort ? VsFlags.translatePort : 0) |
+    (maintenance ? VsFlags.maintenance : 0) |
+    (arp ? 0 : VsFlags.noarpMode)
   )
 }

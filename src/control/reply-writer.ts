@@ -36,11 +36,13 @@ export class ReplyWriter {
   forward(flow: FlowId): void {
     const reply = this.#begin(flow)
     const { node, server } = this.#session
-    reply.flags |= SsmbFlags.routeByDst
     reply.xlat.xlatMask = XlatMask.decTtl
-    if (!node || !server) return
+    if (!node || !server) {
+      reply.flags |= SsmbFlags.routeByDst
+      return
+    }
     if (this.#flow.has(FlowFlags.fromServer)) this.#translateSource(reply, server)
-    else this.#translateDestination(reply, node)
+    else this.#translateDestination(reply, node, server)
     reply.xlat.nodeId = node.id
     reply.xlat.vsId = server.id
     reply.xlat.idleTimeout = server.idleSeconds
@@ -87,13 +89,24 @@ export class ReplyWriter {
     return reply
   }
 
-  #translateDestination({ xlat }: ReplyView, node: Node): void {
-    this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
+  /** Of a flow that keeps its destination the node is the next hop (VS-10 to VS-12). */
+  #translateDestination(reply: ReplyView, node: Node, { settings }: VirtualServer): void {
+    const { xlat } = reply
+    if (settings.translateAddress) {
+      reply.flags |= SsmbFlags.routeByDst
+      this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
+      xlat.xlatMask |= XlatMask.dstAddr
+    } else {
+      this.#writer.bytes.set(node.addressBytes, xlat.nextHopIpaddrOffset)
+    }
+    if (!settings.translatePort) return
     xlat.xlatDstPort = node.port
-    xlat.xlatMask |= XlatMask.dstAddr | XlatMask.dstPort
+    xlat.xlatMask |= XlatMask.dstPort
   }
 
-  #translateSource({ xlat }: ReplyView, server: VirtualServer): void {
+  #translateSource(reply: ReplyView, server: VirtualServer): void {
+    const { xlat } = reply
+    reply.flags |= SsmbFlags.routeByDst
     this.#writer.bytes.set(server.addressBytes, xlat.xlatSrcIpaddrOffset)
     xlat.xlatSrcPort = server.settings.listen.port
     xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort

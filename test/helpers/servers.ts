@@ -2,6 +2,7 @@
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import {
+  type Family,
   type Host,
   type Laboratory,
   type LabProcess,
@@ -22,6 +23,8 @@ export interface NginxOptions {
   port?: number
   /** Off for measurements; `log()` has nothing to read then. */
   accessLog?: boolean
+  /** Further addresses, which the host has. */
+  also?: (family: Family) => string
 }
 
 /**
@@ -38,15 +41,16 @@ export class NginxServer {
   static async start(
     lab: Laboratory,
     host: Host,
-    { port = 80, accessLog = true }: NginxOptions = {},
+    { port = 80, accessLog = true, also }: NginxOptions = {},
   ): Promise<NginxServer> {
     const folder = join(lab.folder, `nginx-${host.name}-${port}`)
     mkdirSync(join(folder, 'bytes'), { recursive: true })
     chmodSync(folder, 0o755)
-    const addresses = lab.families.map((family) => {
-      const address = host.address(family)
-      return family === 4 ? `${address}:${port}` : `[${address}]:${port}`
-    })
+    const addresses = lab.families.flatMap((family) =>
+      [host.address(family), ...(also ? [also(family)] : [])].map((address) =>
+        family === 4 ? `${address}:${port}` : `[${address}]:${port}`,
+      ),
+    )
     const file = join(folder, 'nginx.conf')
     writeFileSync(file, configuration(folder, host.name, addresses, accessLog))
     const args = ['-p', folder, '-c', file, '-e', join(folder, 'error.log')]
