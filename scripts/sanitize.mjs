@@ -22,11 +22,14 @@ if (unknown.length > 0) {
   process.exit(2)
 }
 
+// A test forks to give up its capabilities, and starts a segment in the child.
+const env = { ...process.env, TSAN_OPTIONS: `die_after_fork=0:${process.env.TSAN_OPTIONS ?? ''}` }
+
 for (const kind of asked.length > 0 ? asked : Object.keys(kinds)) {
   const folder = kinds[kind]
   build(folder, [`-DSLUICE_SANITIZE=${kind}`, '-DCMAKE_BUILD_TYPE=RelWithDebInfo'])
   console.log(`${kind}: C++ tests`)
-  run(`${folder}/sluice_tests`, [])
+  run(`${folder}/sluice_tests`, [], { env })
   for (const target of fuzzTargets()) {
     console.log(`${kind}: corpus of ${target}`)
     // Names each input before it runs; that is of interest only where one fails.
