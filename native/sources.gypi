@@ -47,6 +47,7 @@
       "native/segment/control_link.cc",
       "native/segment/decisions.cc",
       "native/segment/flow_end.cc",
+      "native/segment/flow_requests.cc",
       "native/segment/flows.cc",
       "native/segment/hand_over.cc",
       "native/segment/outbox.cc",

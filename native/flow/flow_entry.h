@@ -30,6 +30,7 @@ struct LegTcpState {
   static constexpr uint8_t kFin = 4;       // its FIN was accepted; seq_end counts it and is frozen
   static constexpr uint8_t kFinAcked = 8;  // and the other side acknowledged it
   static constexpr uint8_t kNoScale = 15;
+  static constexpr uint8_t kLargestScale = 14;  // RFC 7323 2.3
 
   uint8_t bits = kNoScale << 4;
 
@@ -108,6 +109,7 @@ struct FlowPair {
   // follows TCP for all; the variants have a client's leg only.
   static constexpr uint8_t kVariant = 16;
   static constexpr uint8_t kHasVariants = 32;
+  static constexpr uint8_t kDoomed = 64;  // a RESET came after it
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

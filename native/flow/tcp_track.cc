@@ -9,8 +9,6 @@ namespace sluice {
 
 namespace {
 
-constexpr uint8_t kLargestScale = 14;
-
 // Window scaling holds only if both SYNs offered it (RFC 7323 2.2).
 uint8_t scale_of(const FlowEntry& receiver, const FlowEntry& sender) {
   const uint8_t scale = receiver.tcp.scale();
@@ -91,7 +89,7 @@ void note_acknowledgement(FlowEntry& from, const FlowEntry& to, const TrackedSeg
 void note_start(FlowEntry& from, FlowEntry& to, const TrackedSegment& segment) {
   const bool syn = (segment.flags & kTcpSyn) != 0;
   if (!from.tcp.has(LegTcpState::kSeen)) {
-    from.tcp.set_scale(syn ? segment.window_scale : kLargestScale);
+    from.tcp.set_scale(syn ? segment.window_scale : LegTcpState::kLargestScale);
   } else if (syn && !(segment.flags & kTcpAck) && !from.tcp.has(LegTcpState::kAcked)) {
     from.tcp = to.tcp = LegTcpState{};
     from.tcp.set_scale(segment.window_scale);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "wire/address.h"
+#include "wire/ip_protocol.h"
 
 namespace sluice {
 
@@ -25,5 +26,11 @@ struct FlowKey {
   }
   bool operator==(const FlowKey&) const = default;
 };
+
+// Whether packets with this signature could be a flow.
+inline bool may_be_flow(const FlowKey& key) {
+  return (key.protocol == kProtocolTcp || key.protocol == kProtocolUdp) &&
+         key.src.is_v4() == key.dst.is_v4();
+}
 
 }  // namespace sluice

@@ -39,11 +39,13 @@ VirtualServer server_of(const AddVsView& message) {
 bool ControlLink::handle(Instant now, ByteSpan message) {
   if (message_length(message) != message.size()) {
     counters_.raise(Counter::messages_invalid);
-  } else if (message[0] != 0) {
-    handle_ssmb(now, message);
-  } else {
+  } else if (message[0] == 0) {
     if (!outbox_.has_room(AckView::kSize)) return false;
     handle_csmb(now, message);
+  } else {
+    const bool asks = message[0] == ReapView::kCode || message[0] == TimeoutView::kCode;
+    if (asks && !outbox_.has_room(Flows::kMostAnswer)) return false;
+    handle_ssmb(now, message);
   }
   return true;
 }
@@ -51,6 +53,12 @@ bool ControlLink::handle(Instant now, ByteSpan message) {
 void ControlLink::handle_ssmb(Instant now, ByteSpan message) {
   switch (message[0]) {
     case ReplyView::kCode: return flows_.decide(now, ReplyView(message.data()));
+    case NewFlowView::kCode:
+      // Up to the translation it is laid out as a REPLY.
+      return flows_.enter(now, ReplyView(message.data()), NewFlowView(message.data()).tcps());
+    case ReapView::kCode: return flows_.reap(now, ReapView(message.data()));
+    case TimeoutView::kCode: return flows_.time_out(now, TimeoutView(message.data()));
+    case ResetView::kCode: return flows_.reset(ResetView(message.data()).scope());
     case StateReqView::kCode: {
       const StateReqView request(message.data());
       return flows_.dump(now, request.cursor(), request.max_records());

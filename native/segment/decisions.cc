@@ -27,11 +27,6 @@ bool drops(const ReplyView& reply) {
   return reply.error_code() == SsmbError::unknown || (reply.xlat().xlat_mask() & XlatMask::drop);
 }
 
-bool refuses(const ReplyView& reply) {
-  return drops(reply) || reply.error_code() != SsmbError::none ||
-         (reply.xlat().xlat_mask() & XlatMask::reset);
-}
-
 // Forwarding on layer 2 is no business of this segment.
 bool bridges(const ReplyView& reply) {
   return (reply.flags() & SsmbFlags::bridge) || (reply.xlat().xlat_mask() & XlatMask::dst_mac);
@@ -43,6 +38,11 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
 }
 
 }  // namespace
+
+bool Flows::refuses(const ReplyView& reply) {
+  return drops(reply) || reply.error_code() != SsmbError::none ||
+         (reply.xlat().xlat_mask() & XlatMask::reset);
+}
 
 // A later question about the signature of a live flow was answered: both had been given up when the
 // first answer opened the flow, and the control segment knows it by the later serial now. True
@@ -79,6 +79,10 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
     }
     if (take_over(now, pair_of(known), reply)) return kNoLeg;
   }
+  return make(now, reply, key);
+}
+
+LegIndex Flows::make(Instant now, const ReplyView& reply, const FlowKey& key) {
   const PairIndex index = allocate(now);
   if (index == kNoPair || !table_.enter(client_leg(index), key)) {
     if (index != kNoPair) table_.release(index);
@@ -98,14 +102,16 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
 
 void Flows::decide(Instant now, const ReplyView& reply) {
   const FlowKey key = load_signature(reply.sig());
-  if ((key.protocol != kProtocolTcp && key.protocol != kProtocolUdp) ||
-      key.src.is_v4() != key.dst.is_v4()) {
-    return counters_.raise(Counter::messages_invalid);
-  }
+  if (!may_be_flow(key)) return counters_.raise(Counter::messages_invalid);
   const LegIndex leg = find_or_make(now, reply, key);
   if (leg == kNoLeg) return;
-  const PairIndex index = pair_of(leg);
   counters_.raise(Counter::replies);
+  carry_out(now, pair_of(leg), reply, (reply.flags() & SsmbFlags::resumed) != 0);
+}
+
+// Gives a pair whose client's leg is entered what was decided. One that `resumes` an old session is
+// established.
+void Flows::carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes) {
   FlowPair& flow = pair(index);
   flow.vs = static_cast<uint16_t>(reply.xlat().vs_id());
   flow.node = static_cast<uint16_t>(reply.xlat().node_id());
@@ -115,7 +121,7 @@ void Flows::decide(Instant now, const ReplyView& reply) {
   if (!install(now, index, reply, why)) return fail(now, index, why);
   counters_.raise(Counter::flows_opened);
   const bool followed = (flow.flags & (FlowPair::kHalfFlow | FlowPair::kVariant)) == 0;
-  release_waiting(index, !followed || (reply.flags() & SsmbFlags::resumed));
+  release_waiting(index, !followed || resumes);
 }
 
 // Enters the server's leg and what both become. Where it fails the caller removes the pair, and

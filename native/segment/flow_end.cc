@@ -43,13 +43,17 @@ void Flows::end(Instant now, PairIndex index, uint8_t reason) {
 
 // Ends a flow and its variants: the session is over for each of them (DFS-03).
 void Flows::end_session(Instant now, PairIndex index, uint8_t reason) {
+  end_variants(now, index, reason);
+  end(now, index, reason);
+}
+
+void Flows::end_variants(Instant now, PairIndex index, uint8_t reason) {
   PairIndex variants[FlowTable::kMostVariants];
   size_t count = 0;
   for_each_variant_of(index, [&](PairIndex variant) {
     if (pair(variant).flow_class != FlowClass::linger) variants[count++] = variant;
   });
   for (size_t i = 0; i < count; ++i) end(now, variants[i], reason);
-  end(now, index, reason);
 }
 
 // Tells of the end, again and again while the ring is full; that keeps the flow in the table. What
@@ -128,6 +132,7 @@ void Flows::poll(Instant now) {
   }
   if (!tick_before(tick, next_statistics_)) report_statistics(now);
   if (dump_.active) continue_dump(now);
+  if (doomed_next_ < doomed_end_) continue_reset(now);
   const uint64_t others = uint64_t{wheel(FlowClass::waiting).count()} +
                           wheel(FlowClass::linger).count() + wheel(FlowClass::refused).count();
   counters_.set(Counter::flows, table_.pairs_in_use() - others);
@@ -135,6 +140,7 @@ void Flows::poll(Instant now) {
 }
 
 Instant Flows::deadline(Instant now) const {
+  if (doomed_next_ < doomed_end_) return now;
   if (dump_.active) return now + Duration::milliseconds(1);
   const Tick tick = time_.tick(now);
   Tick earliest = next_statistics_;

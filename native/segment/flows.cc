@@ -170,7 +170,7 @@ bool Flows::evict_over(Instant now, FlowClass flow_class) {
 }
 
 bool Flows::evict_alive(Instant now, FlowClass flow_class) {
-  if (!outbox_.has_room(DeleteView::kSize)) return false;
+  if (!outbox_.has_room(StateView::kSize)) return false;
   const PairIndex index = least_recently_used(flow_class);
   if (index == kNoPair) return false;
   end_session(now, index, EndReason::overflow);

@@ -73,6 +73,18 @@ class Flows {
 
   // Carries out a REPLY. The packets that waited are added to released().
   void decide(Instant now, const ReplyView& reply);
+  // Carries out what the control segment asks of its own accord. A NEWFLOW enters a flow or changes
+  // it (DFSMSG-03, 04); `told` is its part up to the translation, laid out as a REPLY.
+  void enter(Instant now, const ReplyView& told, const TcpsView& tcp);
+  // Ends a flow that has been silent so long, or says that it is alive: STATS with CONNALIVE, and
+  // after a TIMEOUT its STATE (DFSMSG-01, 02). The outbox has room for kMostAnswer bytes.
+  void reap(Instant now, const ReapView& message);
+  void time_out(Instant now, const TimeoutView& message);
+  static constexpr size_t kMostAnswer = 512;
+  // Ends all flows that there are, or those of one virtual server: in parts, but none that begins
+  // from now on (DFSMSG-05).
+  void reset(uint32_t scope);
+
   // Packets whose flow was decided, to be put through the pipeline and given back by done().
   PacketQueue& released() { return released_; }
   void done(PooledPacket* packet) { waiting_.done(packet); }
@@ -112,8 +124,11 @@ class Flows {
   void apply_event(Instant now, PairIndex index, TrackEvent event);
 
   // decisions.cc: REPLY
+  static bool refuses(const ReplyView& reply);
   bool take_over(Instant now, PairIndex index, const ReplyView& reply);
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
+  LegIndex make(Instant now, const ReplyView& reply, const FlowKey& key);
+  void carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);
   bool join_session(PairIndex index, LegIndex way_back);
@@ -125,8 +140,18 @@ class Flows {
   void fail(Instant now, PairIndex index, DropReason why);
   void release_waiting(PairIndex index, bool resumed);
 
+  // flow_requests.cc: NEWFLOW, REAP, TIMEOUT, RESET
+  LegIndex find_to_enter(Instant now, const ReplyView& told, const FlowKey& key);
+  bool change(Instant now, PairIndex index, const ReplyView& told);
+  void seed_tracking(Instant now, PairIndex index, const TcpsView& tcp);
+  template <class View>
+  PairIndex find_asked(Instant now, const View& message);
+  bool is_active(Instant now, PairIndex index, uint32_t idle_seconds) const;
+  void continue_reset(Instant now);
+
   // flow_end.cc: ends and timers
   void end(Instant now, PairIndex index, uint8_t reason);
+  void end_variants(Instant now, PairIndex index, uint8_t reason);
   void end_session(Instant now, PairIndex index, uint8_t reason);
   void conclude(Instant now, PairIndex index);
   bool forget(Instant now, PairIndex index);
@@ -140,6 +165,11 @@ class Flows {
   bool send_query(Instant now, PairIndex index);
   bool report_end(Instant now, PairIndex index);
   void report_unentered(const ReplyView& reply);
+  void report_alive(Instant now, PairIndex index);
+  bool report_state(Instant now, PairIndex index, uint8_t error_code);
+  StateView state_of(Instant now, PairIndex index);
+  template <class View>
+  void report_no_flow(const View& asked);
   uint8_t tcp_state_of(PairIndex index) const;
   template <class View>
   void fill_totals(Instant now, PairIndex index, View message) const;
@@ -149,7 +179,7 @@ class Flows {
   bool dump_found(Instant now, uint64_t next_cursor);
   bool dump_one(Instant now, PairIndex index, uint64_t next_cursor);
   void store_translation(PairIndex index, StateView message) const;
-  bool may_be_dumped(PairIndex index) const;
+  bool is_live(PairIndex index) const;
 
   // Pairs looked at between two looks at the ports, where a whole table is gone through.
   static constexpr PairIndex kPairsPerPoll = 2048;
@@ -184,6 +214,8 @@ class Flows {
   std::array<PairIndex, kMostOver> over_;  // to be freed by end_batch()
   size_t over_count_ = 0;
   bool batch_open_ = false;
+  PairIndex doomed_next_ = 0;  // what a RESET has still to look at
+  PairIndex doomed_end_ = 0;
   Serials serials_;
   Statistics statistics_;
   Tick next_statistics_;

@@ -78,8 +78,13 @@ void Flows::fill_totals(Instant now, PairIndex index, View message) const {
   message.set_node_hint(flow.node);
 }
 
+// An eviction is no end: what it takes to go on is told instead (FLOWLIFE-06). A handshake that was
+// not complete has nothing to go on with.
 bool Flows::report_end(Instant now, PairIndex index) {
   const FlowPair& flow = pair(index);
+  if (flow.end_reason == EndReason::overflow && tcp_state_of(index) != TcpState::opening) {
+    return report_state(now, index, SsmbError::evicted);
+  }
   DeleteView message = outbox_.begin<DeleteView>(flow.serial);
   fill_totals(now, index, message);
   message.set_reason(flow.end_reason);
@@ -94,6 +99,13 @@ void Flows::report_unentered(const ReplyView& reply) {
   message.set_flags(reply.flags() & SsmbFlags::outbound);
   store_signature(message.sig(), load_signature(reply.sig()));
   message.set_node_hint(static_cast<uint16_t>(reply.xlat().node_id()));
+  outbox_.put(message);
+}
+
+void Flows::report_alive(Instant now, PairIndex index) {
+  StatsView message = outbox_.begin<StatsView>(pair(index).serial);
+  message.set_error_code(SsmbError::connalive);
+  fill_totals(now, index, message);
   outbox_.put(message);
 }
 
@@ -130,7 +142,7 @@ void Flows::dump(Instant now, uint64_t cursor, uint16_t max_records) {
   continue_dump(now);
 }
 
-bool Flows::may_be_dumped(PairIndex index) const {
+bool Flows::is_live(PairIndex index) const {
   const FlowPair& flow = table_.pair(index);
   return flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
 }
@@ -140,10 +152,10 @@ bool Flows::may_be_dumped(PairIndex index) const {
 // so.
 void Flows::continue_dump(Instant now) {
   // It may have ended since.
-  if (dump_.found != kNoPair && !may_be_dumped(dump_.found)) dump_.found = kNoPair;
+  if (dump_.found != kNoPair && !is_live(dump_.found)) dump_.found = kNoPair;
   for (PairIndex looked_at = 0; dump_.active && looked_at < kPairsPerPoll; ++looked_at) {
     const bool at_end = dump_.next >= table_.high_water();
-    if (at_end || may_be_dumped(dump_.next)) {
+    if (at_end || is_live(dump_.next)) {
       const uint64_t cursor = at_end ? options_.cursor_after : options_.first_cursor + dump_.next;
       if (!dump_found(now, cursor)) return;  // goes on here when there is room
       dump_.found = dump_.next;
@@ -168,6 +180,19 @@ bool Flows::dump_found(Instant now, uint64_t next_cursor) {
 }
 
 bool Flows::dump_one(Instant now, PairIndex index, uint64_t next_cursor) {
+  StateView message = state_of(now, index);
+  message.set_next_cursor(next_cursor);
+  return outbox_.put(message);
+}
+
+// Of its own accord, with the reason in error_code.
+bool Flows::report_state(Instant now, PairIndex index, uint8_t error_code) {
+  StateView message = state_of(now, index);
+  message.set_error_code(error_code);
+  return outbox_.put(message);
+}
+
+StateView Flows::state_of(Instant now, PairIndex index) {
   const FlowPair& flow = pair(index);
   const PairIndex session = session_of(index);
   StateView message = outbox_.begin<StateView>(flow.serial);
@@ -180,8 +205,7 @@ bool Flows::dump_one(Instant now, PairIndex index, uint64_t next_cursor) {
   tcps.set_c_nxt(table_.leg(client_leg(session)).seq_end);
   tcps.set_s_nxt(table_.leg(server_leg(session)).seq_end);
   fill_counts(now, index, message.cnt());
-  message.set_next_cursor(next_cursor);
-  return outbox_.put(message);
+  return message;
 }
 
 // What the REPLY said, as far as it holds: another segment could carry the flow on with it.

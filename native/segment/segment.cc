@@ -175,9 +175,10 @@ size_t Segment::submit(ConstByteSpan messages) {
   return taken;
 }
 
-// A CSMB message to all workers or to none. Adds the workers reached, a bit for each.
+// A CSMB message and a RESET go to all workers or to none. Adds the workers reached, a bit for
+// each.
 bool Segment::deliver(ConstByteSpan message, uint64_t& reached) {
-  if (message[0] != 0) {
+  if (message[0] != 0 && message[0] != ResetView::kCode) {
     const uint32_t worker = worker_for(message);
     if (!members_[worker]->from_control.push(message)) return false;
     reached |= uint64_t{1} << worker;
@@ -192,7 +193,7 @@ bool Segment::deliver(ConstByteSpan message, uint64_t& reached) {
 }
 
 // The worker that asked, by the node in the serial; for a flow that nobody here asked for, the one
-// to which its client's packets come. What cannot be read is counted by the first.
+// to which its packets come. What cannot be read is counted by the first.
 uint32_t Segment::worker_for(ConstByteSpan message) const {
   if (members_.size() == 1 || message_length(message) != message.size()) return 0;
   uint8_t* bytes = const_cast<uint8_t*>(message.data());  // views have setters, too
@@ -200,10 +201,12 @@ uint32_t Segment::worker_for(ConstByteSpan message) const {
     const uint64_t worker = StateReqView(bytes).cursor() >> kCursorBits;
     return worker < members_.size() ? static_cast<uint32_t>(worker) : 0;
   }
-  if (message[0] != ReplyView::kCode) return 0;
+  // All others begin with the signature of a flow, as a REPLY does.
+  if (message.size() < ReapView::kSize) return 0;
   const ReplyView reply(bytes);
   const uint32_t index = (reply.serial() >> 24 & 0x7f) - node_;
-  if (index < members_.size()) return index;
+  const bool ours = (reply.serial() >> 31) != 0;  // made by a data flow segment
+  if (ours && index < members_.size()) return index;
   const FlowKey key = load_signature(reply.sig());
   if (reply.flags() & SsmbFlags::outbound) return team_.steering().worker_of(key.dst, key.dst_port);
   return team_.steering().worker_of(key.src, key.src_port);

@@ -15,6 +15,7 @@ export const counterNames = [
   'queries',
   'queriesRepeated',
   'replies',
+  'flowsTold',
   'messagesStale',
   'messagesInvalid',
   'messagesUnsent',
@@ -77,6 +78,8 @@ export const counterTexts = {
     'QUERY messages sent again for want of an answer',
   replies:
     'REPLY messages carried out',
+  flowsTold:
+    'NEWFLOW messages carried out',
   messagesStale:
     'Messages whose serial is not that of the live flow',
   messagesInvalid:
@@ -96,7 +99,7 @@ export const counterTexts = {
   flowsEvicted:
     'Flows evicted from a full table',
   flowsRemoved:
-    'Flows ended with their virtual server, or by a later decision',
+    'Flows ended with their virtual server, or by the control segment',
   flows:
     'Flows in the table, without those in linger',
   timeWait:

@@ -529,6 +529,79 @@ export class ReplyView {
   }
 }
 
+export class NewFlowView {
+  static readonly code = 0x04
+  static readonly size = 152
+
+  readonly sig: SigView
+  readonly xlat: XlatView
+  readonly tcps: TcpsView
+
+  constructor(
+    private currentView: DataView,
+    private currentAt = 0,
+  ) {
+    this.sig = new SigView(currentView, currentAt + 8)
+    this.xlat = new XlatView(currentView, currentAt + 48)
+    this.tcps = new TcpsView(currentView, currentAt + 140)
+  }
+
+  get view(): DataView {
+    return this.currentView
+  }
+  set view(value: DataView) {
+    this.currentView = value
+    this.sig.view = value
+    this.xlat.view = value
+    this.tcps.view = value
+  }
+
+  get at(): number {
+    return this.currentAt
+  }
+  set at(value: number) {
+    this.currentAt = value
+    this.sig.at = value + 8
+    this.xlat.at = value + 48
+    this.tcps.at = value + 140
+  }
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set errorCode(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < NewFlowView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = NewFlowView.code
+    return this
+  }
+}
+
 export class DeleteView {
   static readonly code = 0x05
   static readonly size = 100
@@ -619,6 +692,150 @@ export class DeleteView {
   }
 }
 
+export class ReapView {
+  static readonly code = 0x06
+  static readonly size = 52
+
+  readonly sig: SigView
+
+  constructor(
+    private currentView: DataView,
+    private currentAt = 0,
+  ) {
+    this.sig = new SigView(currentView, currentAt + 8)
+  }
+
+  get view(): DataView {
+    return this.currentView
+  }
+  set view(value: DataView) {
+    this.currentView = value
+    this.sig.view = value
+  }
+
+  get at(): number {
+    return this.currentAt
+  }
+  set at(value: number) {
+    this.currentAt = value
+    this.sig.at = value + 8
+  }
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set errorCode(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get idleSecs(): number {
+    return this.view.getUint32(this.at + 48)
+  }
+  set idleSecs(value: number) {
+    this.view.setUint32(this.at + 48, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ReapView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ReapView.code
+    return this
+  }
+}
+
+export class TimeoutView {
+  static readonly code = 0x07
+  static readonly size = 52
+
+  readonly sig: SigView
+
+  constructor(
+    private currentView: DataView,
+    private currentAt = 0,
+  ) {
+    this.sig = new SigView(currentView, currentAt + 8)
+  }
+
+  get view(): DataView {
+    return this.currentView
+  }
+  set view(value: DataView) {
+    this.currentView = value
+    this.sig.view = value
+  }
+
+  get at(): number {
+    return this.currentAt
+  }
+  set at(value: number) {
+    this.currentAt = value
+    this.sig.at = value + 8
+  }
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set errorCode(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get idleSecs(): number {
+    return this.view.getUint32(this.at + 48)
+  }
+  set idleSecs(value: number) {
+    this.view.setUint32(this.at + 48, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < TimeoutView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = TimeoutView.code
+    return this
+  }
+}
+
 export class StatsView {
   static readonly code = 0x08
   static readonly size = 100
@@ -705,6 +922,65 @@ export class StatsView {
   clear(): this {
     for (let i = 0; i < StatsView.size; i += 4) this.view.setUint32(this.at + i, 0)
     this.msgType = StatsView.code
+    return this
+  }
+}
+
+export class ResetView {
+  static readonly code = 0x09
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set errorCode(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get scope(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set scope(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get epoch(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set epoch(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ResetView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ResetView.code
     return this
   }
 }
@@ -1198,11 +1474,44 @@ export const ssmbMessages = [
     variable: false,
   },
   {
+    name: 'NewFlow',
+    code: 0x04,
+    size: 152,
+    dfsSends: false,
+    csSends: true,
+    priority: 'high',
+    batching: true,
+    stateSharing: true,
+    variable: false,
+  },
+  {
     name: 'Delete',
     code: 0x05,
     size: 100,
     dfsSends: true,
     csSends: false,
+    priority: 'low',
+    batching: true,
+    stateSharing: true,
+    variable: false,
+  },
+  {
+    name: 'Reap',
+    code: 0x06,
+    size: 52,
+    dfsSends: false,
+    csSends: true,
+    priority: 'low',
+    batching: true,
+    stateSharing: false,
+    variable: false,
+  },
+  {
+    name: 'Timeout',
+    code: 0x07,
+    size: 52,
+    dfsSends: false,
+    csSends: true,
     priority: 'low',
     batching: true,
     stateSharing: true,
@@ -1216,6 +1525,17 @@ export const ssmbMessages = [
     csSends: false,
     priority: 'low',
     batching: true,
+    stateSharing: true,
+    variable: false,
+  },
+  {
+    name: 'Reset',
+    code: 0x09,
+    size: 16,
+    dfsSends: true,
+    csSends: true,
+    priority: 'high',
+    batching: false,
     stateSharing: true,
     variable: false,
   },

@@ -46,8 +46,14 @@ class RandomLife {
     std::map<uint32_t, Ends> found;
     Told<DeleteView> told(engine);
     for (size_t i = 0; i < told.count(); ++i) {
+      if (told.view(i).error_code() == SsmbError::noflow) continue;
       Ends& each = found[told.view(i).serial()];
       ++(told.view(i).error_code() == SsmbError::nores ? each.not_entered : each.deletes);
+    }
+    Told<StateView> states(engine);
+    for (size_t i = 0; i < states.count(); ++i) {
+      if (states.view(i).error_code() == SsmbError::evicted)
+        ++found[states.view(i).serial()].deletes;
     }
     return found;
   }
@@ -160,7 +166,7 @@ class RandomLife {
     const Hosts& hosts = both_families()[random_.below(2)];
     const auto service = static_cast<uint16_t>(random_.below(kServices));
     const uint16_t id = service_id(hosts, service);
-    switch (random_.below(8)) {
+    switch (random_.below(12)) {
       case 0: return engine.delete_virtual_server(id, static_cast<uint32_t>(random_.below(3)));
       case 1:
       case 2: return add_service(hosts, service);
@@ -172,8 +178,28 @@ class RandomLife {
         request[0] = StateReqView::kCode;
         return engine.tell(request);
       }
+      case 7: {
+        TestEngine::Bytes reset(ResetView::kSize);
+        reset[0] = ResetView::kCode;
+        if (random_.chance(0.8)) ResetView(reset.data()).set_scope(id);
+        return engine.tell(reset);
+      }
+      case 8:
+      case 9: return reap_one();
       default: return engine.run(Duration::seconds(static_cast<int64_t>(random_.below(40))));
     }
+  }
+
+  // One of the flows that were asked about, ended or not.
+  void reap_one() {
+    const auto queries = engine.told_of<QueryView>();
+    if (queries.empty()) return;
+    TestEngine::Bytes query = queries[random_.below(queries.size())];
+    TestEngine::Bytes message(ReapView::kSize);
+    std::copy(query.begin(), query.begin() + ReapView::kSize, message.begin());
+    message[0] = ReapView::kCode;
+    ReapView(message.data()).set_idle_secs(static_cast<uint32_t>(random_.below(3)));
+    engine.tell(message);
   }
 
   uint8_t some_dscp() {

@@ -1,0 +1,197 @@
+// The part of Flows that carries out what the control segment asks of its own accord: NEWFLOW,
+// REAP, TIMEOUT, RESET.
+
+#include <algorithm>
+#include <utility>
+
+#include "bus/signature.h"
+#include "segment/flows.h"
+#include "wire/ip_protocol.h"
+
+namespace sluice {
+
+// -- NEWFLOW: a REPLY to what nobody asked, with what TCP has come to behind it
+
+void Flows::enter(Instant now, const ReplyView& told, const TcpsView& tcp) {
+  const FlowKey key = load_signature(told.sig());
+  if (!may_be_flow(key)) return counters_.raise(Counter::messages_invalid);
+  counters_.raise(Counter::flows_told);
+  const LegIndex known = table_.find(key);
+  if (known != kNoLeg && is_client_leg(known) && !refuses(told) && is_live(pair_of(known))) {
+    if (change(now, pair_of(known), told)) seed_tracking(now, pair_of(known), tcp);
+    return;
+  }
+  const LegIndex leg = find_to_enter(now, told, key);
+  if (leg == kNoLeg) return;
+  carry_out(now, pair_of(leg), told, false);
+  if (pair(pair_of(leg)).mode == PairMode::translate) seed_tracking(now, pair_of(leg), tcp);
+}
+
+// The leg of a flow that waits for a decision, whatever it had been asked by, or a new one.
+LegIndex Flows::find_to_enter(Instant now, const ReplyView& told, const FlowKey& key) {
+  const LegIndex known = table_.find(key);
+  if (known == kNoLeg) return make(now, told, key);
+  const PairIndex index = pair_of(known);
+  FlowPair& flow = pair(index);
+  if (is_client_leg(known) && flow.mode == PairMode::waiting) {
+    serials_.give_back(flow.serial);
+    flow.serial = told.serial();
+    serials_.keep(flow.serial);
+    return known;
+  }
+  // The way back of another flow, which goes before.
+  if (!is_client_leg(known) && is_live(index)) {
+    report_unentered(told);
+    return kNoLeg;
+  }
+  if (is_live(index)) {
+    end_session(now, index, EndReason::reset);
+  } else if (!forget(now, index)) {
+    return kNoLeg;
+  }
+  return make(now, told, key);
+}
+
+// A live flow becomes what it says now: its next packet goes the new way, counts and TCP go on
+// (DFSMSG-04). False where that cannot be: the flow is over then.
+bool Flows::change(Instant now, PairIndex index, const ReplyView& told) {
+  FlowPair& flow = pair(index);
+  // They have the old way back; their next packets ask.
+  end_variants(now, index, EndReason::reset);
+  // It may not give way for its own next hop.
+  const FlowClass flow_class = flow.flow_class;
+  set_class(now, index, FlowClass::waiting);
+  NextHop before[2];
+  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
+    FlowEntry& entry = table_.leg(leg);
+    before[leg & 1] = std::exchange(entry.next_hop, kNoNextHop);
+    entry.flags &=
+        static_cast<uint8_t>(~(LegFlags::kDecrementTtl | LegFlags::kSetDscp | LegFlags::kOffsets));
+  }
+  if (table_.leg(server_leg(index)).flags & LegFlags::kEntered) table_.leave(server_leg(index));
+  serials_.give_back(flow.serial);
+  flow.serial = told.serial();
+  serials_.keep(flow.serial);
+  flow.vs = static_cast<uint16_t>(told.xlat().vs_id());
+  flow.node = static_cast<uint16_t>(told.xlat().node_id());
+  flow.flags &= FlowPair::kOutbound;
+  DropReason why = DropReason::flow_table_full;
+  const bool installed = install(now, index, told, why);
+  for (const NextHop hop : before) {
+    if (hop != kNoNextHop) stack_.release_next_hop(hop);
+  }
+  if (!installed) {
+    fail(now, index, why);
+    return false;
+  }
+  set_class(now, index, flow_class);
+  return true;
+}
+
+// What it takes to follow the rest of a connection: a RST or FIN is accepted only where it stands.
+void Flows::seed_tracking(Instant now, PairIndex index, const TcpsView& tcp) {
+  FlowEntry& client = table_.leg(client_leg(index));
+  FlowEntry& server = table_.leg(server_leg(index));
+  if (client.protocol != kProtocolTcp || tcp.tcp_state() < TcpState::established ||
+      tcp.tcp_state() >= TcpState::ended) {
+    return;
+  }
+  if (client.tcp.has(LegTcpState::kSeen)) return;  // packets have shown more
+  constexpr uint8_t kOpen = LegTcpState::kSeen | LegTcpState::kAcked;
+  client.seq_end = server.acked = tcp.c_nxt();
+  server.seq_end = client.acked = tcp.s_nxt();
+  client.window = server.window = 0xffff;
+  for (FlowEntry* leg : {&client, &server}) {
+    leg->tcp.set(kOpen);
+    leg->tcp.set_scale(LegTcpState::kLargestScale);
+  }
+  const bool closing = tcp.tcp_state() != TcpState::established;
+  set_class(now, index, closing ? FlowClass::closing : FlowClass::established);
+}
+
+// -- REAP asks whether a flow has gone, TIMEOUT tells that the control segment has forgotten it
+
+// kNoPair, and the answer is given, where there is no such flow.
+template <class View>
+PairIndex Flows::find_asked(Instant now, const View& message) {
+  const LegIndex leg = table_.find(load_signature(message.sig()));
+  if (leg == kNoLeg || !is_client_leg(leg)) {
+    report_no_flow(message);
+    return kNoPair;
+  }
+  const PairIndex index = pair_of(leg);
+  if (pair(index).serial != message.serial()) {
+    counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
+    return kNoPair;
+  }
+  if (pair(index).mode == PairMode::waiting || is_live(index)) return index;
+  // It is over or refused. Where its end could not be told yet, this tells.
+  const bool unreported = (pair(index).flags & FlowPair::kUnreported) != 0;
+  if (forget(now, index) && !unreported) report_no_flow(message);
+  return kNoPair;
+}
+
+// One in its close ends by itself (HS-23); one that waits is about to be decided.
+bool Flows::is_active(Instant now, PairIndex index, uint32_t idle_seconds) const {
+  const FlowPair& flow = table_.pair(index);
+  if (flow.mode == PairMode::waiting || flow.flow_class == FlowClass::closing) return true;
+  const uint64_t silent = time_.tick(now) - last_seen(index);
+  return silent < uint64_t{idle_seconds} * 1000;
+}
+
+void Flows::reap(Instant now, const ReapView& message) {
+  const PairIndex index = find_asked(now, message);
+  if (index == kNoPair) return;
+  if (is_active(now, index, message.idle_secs())) return report_alive(now, index);
+  end_session(now, index, EndReason::reaped);
+}
+
+void Flows::time_out(Instant now, const TimeoutView& message) {
+  const PairIndex index = find_asked(now, message);
+  if (index == kNoPair) return;
+  if (is_active(now, index, message.idle_secs())) {
+    report_alive(now, index);
+    if (pair(index).mode == PairMode::translate) report_state(now, index, SsmbError::connalive);
+    return;
+  }
+  counters_.raise(Counter::flows_removed);
+  remove(index);
+}
+
+template <class View>
+void Flows::report_no_flow(const View& asked) {
+  DeleteView message = outbox_.begin<DeleteView>(asked.serial());
+  message.set_error_code(SsmbError::noflow);
+  message.set_reason(EndReason::reaped);
+  store_signature(message.sig(), load_signature(asked.sig()));
+  outbox_.put(message);
+}
+
+// -- RESET
+
+// Marking is a walk over 20 bytes a flow; ending is done between packets.
+void Flows::reset(uint32_t scope) {
+  for (PairIndex index = 0; index < table_.high_water(); ++index) {
+    FlowPair& flow = pair(index);
+    if (scope == 0 || flow.vs == scope) flow.flags |= FlowPair::kDoomed;
+  }
+  doomed_next_ = 0;
+  doomed_end_ = table_.high_water();
+}
+
+void Flows::continue_reset(Instant now) {
+  const PairIndex end = std::min(doomed_next_ + kPairsPerPoll, doomed_end_);
+  for (; doomed_next_ < end; ++doomed_next_) {
+    const PairIndex index = doomed_next_;
+    const FlowPair& flow = pair(index);
+    if (flow.mode == PairMode::free || flow.mode == PairMode::over) continue;
+    if (!(flow.flags & FlowPair::kDoomed)) continue;
+    if (is_live(index)) {
+      end_session(now, index, EndReason::reset);
+    } else {
+      forget(now, index);
+    }
+  }
+}
+
+}  // namespace sluice
