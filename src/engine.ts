@@ -8,6 +8,7 @@ import { ControlSegment } from './control/control-segment.js'
 import { CounterReader } from './control/counter-reader.js'
 import { nativeOptions } from './control/native-options.js'
 import type { EngineStatus, FlowRecord } from './control/status.js'
+import type { VirtualServer } from './control/virtual-server.js'
 import { SluiceError } from './errors.js'
 import { type Logger, silentLogger } from './logger.js'
 import { createNativeSegment, type NativeSegment } from './native.js'
@@ -109,9 +110,22 @@ export class Engine implements AsyncDisposable {
       packets,
       decisions: this.#control.decisions,
       bus: this.#control.bus,
+      reaper: this.#control.reaper,
       counters,
       policyRevision: this.#policyRevision,
     }
+  }
+
+  /**
+   * Ends every flow, or those of a virtual server. Virtual servers stay, and new flows come as ever;
+   * what goes on in the middle meets the `midSession` of its virtual server.
+   * @throws {SluiceError} `ERR_SLUICE_VIRTUAL_SERVER` where there is none of that name,
+   * `ERR_SLUICE_STOPPED`
+   */
+  reset(virtualServer?: string): void {
+    this.#assertRunning()
+    if (virtualServer === undefined) this.#control.resetFlows()
+    else this.#control.resetFlows(this.#serverNamed(virtualServer))
   }
 
   /**
@@ -161,6 +175,18 @@ export class Engine implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop()
+  }
+
+  #serverNamed(name: string): VirtualServer {
+    const { servers } = this.#control
+    const server = servers.named(name)
+    if (server) return server
+    const names = [...servers].map((one) => one.name).join(', ') || 'none yet'
+    throw new SluiceError(
+      'ERR_SLUICE_VIRTUAL_SERVER',
+      `There is no virtual server named ${name}.`,
+      `Take one of: ${names}.`,
+    )
   }
 
   #assertRunning(): void {

@@ -10,7 +10,8 @@
  * - `ERR_SLUICE_ADDON`: the native addon is missing or was built for another machine.
  * - `ERR_SLUICE_PERMISSION`: the host refused an operation for want of privilege.
  * - `ERR_SLUICE_DEVICE`: the host refused an operation on a device for another reason.
- * - `ERR_SLUICE_VIRTUAL_SERVER`: the data flow segment refused a virtual server.
+ * - `ERR_SLUICE_VIRTUAL_SERVER`: the data flow segment refused a virtual server, or there is none of
+ *   that name.
  * - `ERR_SLUICE_TIMEOUT`: the data flow segment did not answer in time.
  * - `ERR_SLUICE_STOPPED`: the engine was stopped while the call waited, or before it.
  * - `ERR_SLUICE_RESTART`: the change of configuration needs a new engine.

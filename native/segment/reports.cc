@@ -27,6 +27,24 @@ uint8_t tcp_state_of(const FlowEntry& client, const FlowEntry& server) {
   return client.tcp.has(kOpen) && server.tcp.has(kOpen) ? TcpState::established : TcpState::opening;
 }
 
+// A field that moves nothing goes without its flag (SSMB-30).
+void fill_offsets(const TcpOffsets& offsets, StateView message) {
+  uint16_t flags = SsmbFlags::add_tcp_offsets;
+  if (offsets.tsval != 0 || offsets.tsecr != 0) flags |= SsmbFlags::add_ts_offsets;
+  if (offsets.window_shift != 0 || offsets.reply_window_shift != 0)
+    flags |= SsmbFlags::scale_window;
+  if (offsets.strip_sack) flags |= SsmbFlags::strip_sack;
+  if (offsets.strip_timestamps) flags |= SsmbFlags::strip_ts;
+  message.set_flags(message.flags() | flags);
+  XlatView xlat = message.xlat();
+  xlat.set_seq_offset(offsets.seq);
+  xlat.set_ack_offset(offsets.ack);
+  xlat.set_tsval_offset(offsets.tsval);
+  xlat.set_tsecr_offset(offsets.tsecr);
+  xlat.set_wshift_c2s(offsets.window_shift);
+  xlat.set_wshift_s2c(offsets.reply_window_shift);
+}
+
 }  // namespace
 
 bool Flows::send_query(Instant now, PairIndex index) {
@@ -228,10 +246,7 @@ void Flows::store_translation(PairIndex index, StateView message) const {
   xlat.set_idle_timeout(flow.idle_seconds);
   xlat.set_node_id(flow.node);
   xlat.set_vs_id(flow.vs);
-  if (!(leg_flags & LegFlags::kOffsets)) return;
-  message.set_flags(message.flags() | SsmbFlags::add_tcp_offsets);
-  xlat.set_seq_offset(table_.offsets(index).seq);
-  xlat.set_ack_offset(table_.offsets(index).ack);
+  if (leg_flags & LegFlags::kOffsets) fill_offsets(table_.offsets(index), message);
 }
 
 }  // namespace sluice

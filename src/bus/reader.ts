@@ -4,6 +4,7 @@ import {
   csmbMessages,
   DeleteView,
   QueryView,
+  ResetView,
   StateView,
   StatsView,
   ssmbMessages,
@@ -15,6 +16,7 @@ export interface MessageSink {
   delete(message: DeleteView): void
   stats(message: StatsView): void
   state(message: StateView): void
+  reset(message: ResetView): void
   ack(message: AckView): void
 }
 
@@ -36,6 +38,7 @@ export class MessageReader {
   readonly #delete: DeleteView
   readonly #stats: StatsView
   readonly #state: StateView
+  readonly #reset: ResetView
   readonly #ack: AckView
 
   /** Reads from `buffer`, which the caller fills anew before each read(). */
@@ -45,6 +48,7 @@ export class MessageReader {
     this.#delete = new DeleteView(this.#view)
     this.#stats = new StatsView(this.#view)
     this.#state = new StateView(this.#view)
+    this.#reset = new ResetView(this.#view)
     this.#ack = new AckView(this.#view)
   }
 
@@ -89,6 +93,10 @@ export class MessageReader {
       case StateView.code:
         this.#state.at = at
         sink.state(this.#state)
+        break
+      case ResetView.code:
+        this.#reset.at = at
+        sink.reset(this.#reset)
         break
       default:
         this.invalid++

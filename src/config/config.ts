@@ -128,6 +128,9 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly translateAddress?: boolean
   /** Puts the node's port in the place of its own; default true. */
   readonly translatePort?: boolean
+  /** What becomes of a TCP segment without SYN that belongs to no known session: RST, silence, or the
+   *  server that a new flow would get. Default 'reset'. */
+  readonly midSession?: 'reset' | 'drop' | 'route'
 }
 
 /**
@@ -168,6 +171,9 @@ export interface TimeoutsConfig {
   readonly drainMs?: number
   /** How often statistics of an active flow are told. Default 10 s. */
   readonly statsIntervalMs?: number
+  /** A flow of which nothing was heard for so long is asked for, and ends if it was silent. Default 0:
+   *  the longest of the time-outs of silent flows and two intervals of statistics, 2 h 4 min 20 s. */
+  readonly reapMs?: number
 }
 
 export interface SluiceConfig<Pool extends string = string> {

@@ -30,6 +30,8 @@ export const timeoutBounds = {
   refusedMs: { min: 100, max: week, default: 2000 },
   drainMs: { min: 0, max: week, default: 10 * minute },
   statsIntervalMs: { min: 100, max: week, default: 10_000 },
+  /** 0: what `resolve.ts` makes of the others. */
+  reapMs: { min: 5000, max: week, default: 0 },
 } as const satisfies Record<string, Bounds>
 
 /** As many as a segment has room for (kMaxPorts in native/packet/packet.h). */

@@ -26,9 +26,17 @@ export function reading<T extends object | string | number>(read: (input: unknow
 export const oneOrMore = <T extends z.ZodType>(item: T) =>
   z.preprocess((input) => (Array.isArray(input) ? input : [input]), z.array(item).min(1))
 
-export const bounded = ({ min, max }: { readonly min: number; readonly max: number }) =>
+interface Bounds {
+  readonly min: number
+  readonly max: number
+  /** May lie outside, if it has a meaning of its own. */
+  readonly default?: number
+}
+
+export const bounded = ({ min, max, default: usual }: Bounds) =>
   reading<number>((input) =>
-    typeof input === 'number' && Number.isInteger(input) && input >= min && input <= max
+    typeof input === 'number' &&
+    ((Number.isInteger(input) && input >= min && input <= max) || input === usual)
       ? input
       : { problem: `is not a whole number from ${min} to ${max}`, remedy: 'choose one in between' },
   )

@@ -53,6 +53,7 @@ function resolveVirtualServer([name, server]: [
     policyTimeoutMs: server.policyTimeoutMs ?? policyTimeoutBounds.default,
     fallback: server.fallback ?? { reject: 'reset' },
     idleTimeoutMs: server.idleTimeoutMs,
+    midSession: server.midSession,
     connectionLimit: server.connectionLimit,
     maintenance: server.maintenance,
     arp: server.arp,
@@ -71,6 +72,12 @@ function resolveCheck(check: ParsedCheck): CheckSettings {
     function: () => ({ kind: 'function' as const, run: run as NonNullable<typeof run> }),
   }[kind]()
   return { how, intervalMs, timeoutMs, rise, fall }
+}
+
+/** A flow of which nothing was heard for so long should have ended by itself, and that been told. */
+function longestSilence(timeouts: ParsedConfig['timeouts']): number {
+  const { tcpEstablishedMs, tcpOpeningMs, tcpClosingMs, udpMs, statsIntervalMs } = timeouts
+  return Math.max(tcpEstablishedMs, tcpOpeningMs, tcpClosingMs, udpMs) + 2 * statsIntervalMs
 }
 
 function build(config: ParsedConfig): ResolvedConfig {
@@ -98,7 +105,10 @@ function build(config: ParsedConfig): ResolvedConfig {
     workers: config.workers,
     cpus: config.cpus,
     limits: config.limits,
-    timeouts: config.timeouts,
+    timeouts: {
+      ...config.timeouts,
+      reapMs: config.timeouts.reapMs || longestSilence(config.timeouts),
+    },
   }
 }
 

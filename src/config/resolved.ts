@@ -57,6 +57,7 @@ export interface ResolvedVirtualServer {
   readonly fallback: Verdict
   /** 0: that of the protocol. */
   readonly idleTimeoutMs: number
+  readonly midSession: 'reset' | 'drop' | 'route'
   /** Infinity where there is none. */
   readonly connectionLimit: number
   readonly maintenance: boolean

@@ -126,6 +126,7 @@ const virtualServer = z.strictObject({
   policyTimeoutMs: bounded(policyTimeoutBounds).optional(),
   fallback: decision.optional(),
   idleTimeoutMs: bounded(idleTimeoutBounds).default(0),
+  midSession: z.enum(['reset', 'drop', 'route']).default('reset'),
   connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
   maintenance: z.boolean().default(false),
   arp: z.boolean().default(true),

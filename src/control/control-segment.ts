@@ -10,10 +10,9 @@ import { SluiceError } from '../errors.js'
 import {
   type AckView,
   type DeleteView,
-  EndReason,
   QueryReason,
   type QueryView,
-  SsmbError,
+  ResetView,
   type StateView,
   type StatsView,
 } from '../generated/messages.js'
@@ -22,21 +21,22 @@ import { Monitor } from '../health/monitor.js'
 import type { Dial } from '../health/probe.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
+import { Adoption } from './adoption.js'
 import { ArrivingFlow } from './arriving-flow.js'
 import { ConfigurationLink } from './configuration-link.js'
 import { type Choice, Decider, type Refusal } from './decider.js'
 import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
+import { FlowNews } from './flow-news.js'
 import { reportFlow } from './flow-report.js'
 import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
-import { judgeNode } from './flow-verdict.js'
 import { Pools } from './pools.js'
-import { protocolNumbers } from './protocol.js'
 import { Question } from './question.js'
 import { QuestionAge } from './question-age.js'
+import { Reaper, reaperTickMs } from './reaper.js'
 import { ReplyWriter } from './reply-writer.js'
-import { protocolOf, sameSession } from './signature.js'
-import type { BusCounters, DecisionCounters, FlowRecord } from './status.js'
+import { sameSession } from './signature.js'
+import type { BusCounters, DecisionCounters, FlowRecord, ReaperCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
 import { type VirtualServerChange, VirtualServers } from './virtual-servers.js'
 
@@ -73,6 +73,9 @@ export class ControlSegment implements MessageSink {
   readonly #dump: FlowDump
   readonly #link: ConfigurationLink
   readonly #log: Logger
+  readonly #reaper: Reaper
+  readonly #news: FlowNews
+  readonly #reset = new ResetView(new DataView(new ArrayBuffer(ResetView.size)))
   readonly #age = new QuestionAge()
   readonly #question = new Question()
   readonly #view: FlowView
@@ -80,8 +83,7 @@ export class ControlSegment implements MessageSink {
   /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
   readonly #asking = new Map<FlowId, ArrivingFlow>()
   #config: ResolvedConfig
-  #sweeper: NodeJS.Timeout | undefined
-  #stale = 0
+  readonly #timers: NodeJS.Timeout[] = []
   readonly #decisions = {
     assigned: 0,
     resumed: 0,
@@ -112,6 +114,12 @@ export class ControlSegment implements MessageSink {
     this.#dump = new FlowDump(this.#channel)
     this.#link = new ConfigurationLink(this.#channel.writer, config.workers)
     this.#log = log
+    this.#reaper = new Reaper(this.ledger, this.#channel.writer, config.timeouts.reapMs)
+    const { ledger, pools, servers } = this
+    const adoption = new Adoption(ledger, pools, servers)
+    const { timeouts } = config
+    const [dump, reaper] = [this.#dump, this.#reaper]
+    this.#news = new FlowNews({ ledger, servers, dump, reaper, adoption, timeouts })
   }
 
   /** To be called when the data flow segment has messages. */
@@ -121,7 +129,8 @@ export class ControlSegment implements MessageSink {
 
   /** Tells the running data flow segment of the virtual servers; resolves when it has them all. */
   async start(): Promise<void> {
-    this.#sweeper = setInterval(() => this.#sweep(), sweepMs).unref()
+    this.#every(sweepMs, () => this.#sweep())
+    this.#every(reaperTickMs, () => this.#reap())
     await this.#tell(this.servers.replace(this.#config.virtualServers))
     this.#monitor.watch(this.pools.checked)
   }
@@ -132,7 +141,7 @@ export class ControlSegment implements MessageSink {
       'The engine was stopped.',
       'Start a new one; a stopped engine stays stopped.',
     )
-    clearInterval(this.#sweeper)
+    for (const timer of this.#timers) clearInterval(timer)
     this.#monitor.stop()
     this.#channel.stop()
     this.#decider.stop()
@@ -188,6 +197,13 @@ export class ControlSegment implements MessageSink {
     }
   }
 
+  /** Asks the data flow segment to end every flow, or those of a virtual server (CS-09). */
+  resetFlows(of?: VirtualServer): void {
+    this.ledger.endDormant(of)
+    this.#channel.writer.start(this.#reset, ResetView.size).scope = of?.id ?? 0
+    this.#channel.sendSoon()
+  }
+
   /** The live flows, their counts asked for now. */
   async flows(): Promise<FlowRecord[]> {
     const records: FlowRecord[] = []
@@ -203,11 +219,16 @@ export class ControlSegment implements MessageSink {
   }
 
   get bus(): BusCounters {
-    return { invalid: this.#channel.invalid, stale: this.#stale }
+    return { invalid: this.#channel.invalid, stale: this.#news.stale }
+  }
+
+  get reaper(): ReaperCounters {
+    return this.#reaper.report
   }
 
   query(message: QueryView): void {
-    const { signature, serial } = this.#question.read(message)
+    const resumes = message.reason === QueryReason.midSession
+    const { signature, serial } = this.#question.read(message, resumes)
     const flow = this.ledger.flow(serial)
     if (flow !== noFlow) {
       const { words, signatureAt } = this.#view.at(flow)
@@ -224,37 +245,23 @@ export class ControlSegment implements MessageSink {
   }
 
   delete(message: DeleteView): void {
-    const flow = this.#flowOf(message)
-    if (flow === noFlow) return
-    const node = this.ledger.update(flow, message.cnt)
-    if (node?.condition.isWatched) judgeNode(node, message)
-    if (message.reason === EndReason.overflow) this.#evict(flow)
-    else this.ledger.endFlow(flow)
+    this.#news.delete(message)
   }
 
   stats(message: StatsView): void {
-    const flow = this.#flowOf(message)
-    if (flow !== noFlow) this.ledger.update(flow, message.cnt)
+    this.#news.stats(message)
   }
 
   state(message: StateView): void {
-    const flow = this.ledger.flow(message.serial | 0)
-    if (flow !== noFlow) this.ledger.update(flow, message.cnt)
-    if (message.errorCode !== SsmbError.evicted) {
-      this.#dump.take(message, flow === noFlow ? noFlow : this.#view.at(flow).session)
-    } else if (flow !== noFlow) this.#evict(flow)
-    else this.#stale++
+    this.#news.state(message)
+  }
+
+  reset(message: ResetView): void {
+    this.#news.reset(message)
   }
 
   ack(message: AckView): void {
-    if (!this.#link.acknowledge(message)) this.#stale++
-  }
-
-  /** The flow of a message's serial; a message that has none is stale (SSMB-13). */
-  #flowOf(message: { readonly serial: number }): FlowId {
-    const flow = this.ledger.flow(message.serial | 0)
-    if (flow === noFlow) this.#stale++
-    return flow
+    if (!this.#link.acknowledge(message)) this.#news.stale++
   }
 
   /** The session that a new flow belongs to (FLOWLIFE-17), from either side. */
@@ -278,13 +285,15 @@ export class ControlSegment implements MessageSink {
 
   #open(message: QueryView): void {
     const server = this.servers.get(message.vsId)
-    if (server && message.reason !== QueryReason.midSession) {
+    if (server && this.#question.resumes && server.settings.midSession !== 'route') {
+      // The middle of a session that nobody here opened (FLOWLIFE-18).
+      this.#decisions.unknown++
+      this.#replies.refuseStranger(message, server.settings.midSession)
+    } else if (server) {
+      // Whether it goes on is for its server to say: until then it is one that opens.
+      this.#question.resumes = false
       if (this.#comesLate(message)) this.#decisions.late++
       else this.#decide(server, message)
-    } else if (server) {
-      // The middle of a session that nobody here opened: its server would not know it either.
-      this.#decisions.unknown++
-      this.#replies.refuseStranger(message, 'reset')
     } else if (message.vsId === 0 && this.#config.forward) {
       const session = this.#enter(message, null)
       this.#decisions.routed++
@@ -359,6 +368,15 @@ export class ControlSegment implements MessageSink {
     this.#channel.sendSoon()
   }
 
+  #every(ms: number, run: () => void): void {
+    this.#timers.push(setInterval(run, ms).unref())
+  }
+
+  #reap(): void {
+    this.#reaper.tick()
+    this.#channel.sendSoon()
+  }
+
   #sweep(): void {
     this.ledger.sweep()
     this.pools.age()
@@ -369,15 +387,6 @@ export class ControlSegment implements MessageSink {
   #answer(flow: FlowId): void {
     const { session } = this.#view.at(flow)
     if (this.#view.at(session).state !== SessionState.deciding) this.#replies.forward(flow)
-  }
-
-  /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */
-  #evict(flow: FlowId): void {
-    const { server, words, signatureAt } = this.#view.at(this.#view.at(flow).session)
-    const { tcpEstablishedMs, udpMs } = this.#config.timeouts
-    const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
-    const ofProtocol = isTcp ? tcpEstablishedMs : udpMs
-    this.ledger.evictFlow(flow, server?.settings.idleTimeoutMs || ofProtocol)
   }
 }
 

@@ -9,6 +9,7 @@
  */
 import type { CntView } from '../generated/messages.js'
 import type { ActivityRanking, FlowActivity, NodeFigures } from '../policy/new-flow.js'
+import { activityOf, noteActivity } from './flow-activity.js'
 import {
   FlowFlags,
   type FlowId,
@@ -20,16 +21,9 @@ import {
 import { HashIndex } from './hash-index.js'
 import type { Node } from './node.js'
 import type { Question } from './question.js'
-import {
-  isFrom,
-  redirect,
-  reverse,
-  sameSession,
-  signatureWords,
-  sourceOf,
-  tosOf,
-} from './signature.js'
+import { isFrom, redirect, reverse, sameSession, signatureWords, tosOf } from './signature.js'
 import { SignatureHash } from './signature-hash.js'
+import { mirrored, type TcpOffsets } from './tcp-offsets.js'
 import { TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-server.js'
 
@@ -43,11 +37,15 @@ export class FlowLedger implements ActivityRanking {
   readonly #hash = new SignatureHash()
   /** Oldest first, with the time when each is given up, in milliseconds since 1970. */
   readonly #dormant = new Map<FlowId, number>()
+  /** Of the few sessions that have any, as their client's packets are moved. */
+  readonly #offsets = new Map<FlowId, TcpOffsets>()
   readonly #flow = this.#table.view()
   readonly #session = this.#table.view()
   readonly #other = new Int32Array(signatureWords)
   readonly #totals = new TrafficTotals()
   readonly #more = new TrafficTotals()
+  /** The turn of the reaper (reaper.ts), in 16 bits, in which something is heard of flows now. */
+  turn = 0
 
   /**
    * @param maxDormant sessions kept after their eviction
@@ -61,6 +59,17 @@ export class FlowLedger implements ActivityRanking {
   /** Sessions that a signature finds. */
   get size(): number {
     return this.#bySignature.size
+  }
+
+  /** Records, used or not: the number of each is below this. */
+  get records(): number {
+    return this.#table.size
+  }
+
+  /** The first flow from `from` on, below `end`, of which nothing was heard in so many turns and
+   *  that was not asked about; `end` where there is none. */
+  firstSilent(from: FlowId, end: FlowId, turns: number): FlowId {
+    return this.#table.firstSilent(from, end, this.turn, turns)
   }
 
   /** A view of the caller's own, to be moved to any flow. */
@@ -105,15 +114,31 @@ export class FlowLedger implements ActivityRanking {
     const id = this.#table.allocate()
     const session = this.#session.at(id)
     this.#enter(session, id, asked)
-    session.next = noFlow
-    session.state = SessionState.deciding
-    session.hash = this.#hash.of(asked.signature)
-    session.server = server
     session.sequence = sequence
-    session.openedAt = openedAt
-    session.lastActiveAt = openedAt
-    session.recentSince = openedAt
-    this.#bySignature.insert(session.hash, id)
+    session.state = SessionState.deciding
+    this.#begin(session, asked.signature, server, openedAt)
+    return id
+  }
+
+  /**
+   * Takes in a session that was decided and of which nothing is known here any more (FLOWLIFE-09);
+   * its flows are to join it. It was counted among all connections when it opened.
+   */
+  adopt(
+    signature: Int32Array,
+    server: VirtualServer | null,
+    node: Node | null,
+    openedAt: number,
+  ): FlowId {
+    const id = this.#table.allocate()
+    const session = this.#session.at(id)
+    session.signature = signature
+    session.session = id
+    session.state = SessionState.open
+    session.node = node
+    this.#begin(session, signature, server, openedAt)
+    node?.regained()
+    if (server) server.connections++
     return id
   }
 
@@ -158,21 +183,40 @@ export class FlowLedger implements ActivityRanking {
    * @returns the node of its session
    */
   update(id: FlowId, totals: CntView): Node | null {
+    const { server, node } = this.take(id, totals)
+    server?.traffic.add(this.#more)
+    node?.count(this.#more, totals.tLastNumber / 1000)
+    return node
+  }
+
+  /** Takes the totals of a flow of which node and virtual server know already (STAT-06). */
+  take(id: FlowId, totals: CntView): FlowView {
     const [flow, told, more] = [this.#flow.at(id), this.#totals, this.#more]
     told.packetsIn = totals.pktsInNumber
     told.bytesIn = totals.bytesInNumber
     told.packetsOut = totals.pktsOutNumber
     told.bytesOut = totals.bytesOutNumber
     flow.count(told, more)
+    flow.hear(this.turn)
     if (flow.has(FlowFlags.fromServer)) more.swap()
     const session = this.#session.at(flow.session)
     session.add(more)
-    session.server?.traffic.add(more)
-    const lastActiveAt = totals.tLastNumber / 1000
-    const { node } = session
-    node?.count(more, lastActiveAt)
-    noteActivity(session, more.bytesIn + more.bytesOut, lastActiveAt)
-    return node
+    noteActivity(session, more.bytesIn + more.bytesOut, totals.tLastNumber / 1000)
+    return session
+  }
+
+  /** What the data flow segment says of a flow is kept as long as its session (FLOWLIFE-06). */
+  setOffsets(id: FlowId, offsets: TcpOffsets): void {
+    const flow = this.#flow.at(id)
+    const fromServer = flow.has(FlowFlags.fromServer)
+    this.#offsets.set(flow.session, fromServer ? mirrored(offsets) : offsets)
+  }
+
+  /** As the data flow segment is to move the packets of this flow; undefined where it is not. */
+  offsets(id: FlowId): TcpOffsets | undefined {
+    const flow = this.#flow.at(id)
+    const offsets = this.#offsets.get(flow.session)
+    return offsets && flow.has(FlowFlags.fromServer) ? mirrored(offsets) : offsets
   }
 
   /** A flow ended; its session does with the last one. */
@@ -225,10 +269,26 @@ export class FlowLedger implements ActivityRanking {
       if (server) server.connections--
     }
     if (state === SessionState.dormant) this.#dormant.delete(sessionId)
+    if (this.#offsets.size > 0) this.#offsets.delete(sessionId)
     if (!session.has(FlowFlags.replaced)) this.#bySignature.remove(session.hash, sessionId)
     for (let id = session.next; id !== noFlow; id = session.next) this.#forget(id, sessionId)
     if (session.has(FlowFlags.live)) this.#forget(sessionId, sessionId)
     this.#table.release(sessionId)
+  }
+
+  /** Ends every session, or those of a virtual server. */
+  endAll(of?: VirtualServer): void {
+    const view = this.view()
+    for (const id of this.#table.sessions()) {
+      if (of === undefined || view.at(id).server === of) this.end(id)
+    }
+  }
+
+  /** Gives up the dormant sessions, or those of a virtual server. */
+  endDormant(of?: VirtualServer): void {
+    for (const id of this.#dormant.keys()) {
+      if (of === undefined || this.#session.at(id).server === of) this.end(id)
+    }
   }
 
   /** The flows of a session, one after the other, until noFlow. */
@@ -270,13 +330,30 @@ export class FlowLedger implements ActivityRanking {
     return activities
   }
 
+  /** What every session has from its beginning. */
+  #begin(
+    session: FlowView,
+    signature: Int32Array,
+    server: VirtualServer | null,
+    openedAt: number,
+  ): void {
+    session.next = noFlow
+    session.hash = this.#hash.of(signature)
+    session.server = server
+    session.openedAt = openedAt
+    session.lastActiveAt = openedAt
+    session.recentSince = openedAt
+    this.#bySignature.insert(session.hash, session.id)
+  }
+
   #enter(flow: FlowView, session: FlowId, asked: Question): void {
     flow.signature = asked.signature
     flow.serial = asked.serial
     flow.session = session
     flow.raise(FlowFlags.live)
+    flow.hear(this.turn)
     if (asked.outbound) flow.raise(FlowFlags.outbound)
-    if (asked.midSession) flow.raise(FlowFlags.midSession)
+    if (asked.resumes) flow.raise(FlowFlags.resumes)
     this.#bySerial.insert(Math.imul(asked.serial, serialFactor), flow.id)
   }
 
@@ -302,7 +379,7 @@ export class FlowLedger implements ActivityRanking {
     const flow = this.#flow.at(id)
     this.#bySerial.remove(Math.imul(flow.serial, serialFactor), id)
     if (id === sessionId) {
-      flow.lower(FlowFlags.live)
+      flow.lower(FlowFlags.live | FlowFlags.asked)
       return
     }
     const before = this.#session.at(sessionId)
@@ -310,26 +387,5 @@ export class FlowLedger implements ActivityRanking {
     before.next = flow.next
     this.#table.release(id)
     this.#session.at(sessionId)
-  }
-}
-
-function noteActivity(session: FlowView, bytes: number, lastActiveAt: number): void {
-  if (lastActiveAt > session.lastActiveAt) {
-    session.recentSince = session.lastActiveAt
-    session.recentBytes = 0
-    session.lastActiveAt = lastActiveAt
-  }
-  session.recentBytes += bytes
-}
-
-function activityOf(session: FlowView, now: number): FlowActivity {
-  const seconds = Math.max(now - session.recentSince, 1) / 1000
-  return {
-    client: sourceOf(session.words, session.signatureAt),
-    virtualServer: session.server?.name ?? null,
-    node: session.node?.name ?? null,
-    openedAt: session.openedAt,
-    lastActiveAt: session.lastActiveAt,
-    bytesPerSecond: session.recentBytes / seconds,
   }
 }

@@ -25,12 +25,19 @@ export const FlowFlags = {
   /** The data flow segment has this flow. */
   live: 1,
   outbound: 2,
-  midSession: 4,
+  /** Its first packet was in the middle of a session that is known. */
+  resumes: 4,
   /** It began with a packet of the server: its `in` is the session's `out`. */
   fromServer: 8,
   /** Of a session: another one has its signature now. */
   replaced: 16,
+  /** The data flow segment was asked whether it still has this flow (REAP). */
+  asked: 32,
 } as const
+const flagsShift = 8
+/** Of the word of the state: the turn of the reaper in which something was heard of the flow. */
+const heardShift = 16
+const turnMask = 0xffff
 
 /** Places of the words of a record, behind those of its signature. */
 const Word = { serial: 10, hash: 11, session: 12, next: 13, sequence: 14, state: 15 } as const
@@ -102,6 +109,26 @@ export class FlowTable {
     for (let id = 0; id < this.#used; id++) {
       if (view.at(id).state !== SessionState.free) yield id
     }
+  }
+
+  /** Every record that was ever used has a number below this. */
+  get size(): number {
+    return this.#used
+  }
+
+  /**
+   * The first flow from `from` on, below `end`, that was not asked about, and of which nothing was
+   * heard in `turns` turns before this one; `end` where there is none.
+   */
+  firstSilent(from: FlowId, end: FlowId, turn: number, turns: number): FlowId {
+    const { live, asked } = FlowFlags
+    for (let id = from; id < end; id++) {
+      const { words } = this.#chunks[id >>> chunkBits]
+      const word = words[(id & (chunkRecords - 1)) * wordsOfRecord + Word.state]
+      const isSilent = ((turn - (word >>> heardShift)) & turnMask) > turns
+      if (isSilent && ((word >>> flagsShift) & (live | asked)) === live) return id
+    }
+    return end
   }
 
   #extend(): FlowId {
@@ -195,13 +222,20 @@ export class FlowView {
   }
   /** Any of FlowFlags. */
   has(flag: number): boolean {
-    return (this.#chunk.words[this.#word + Word.state] & (flag << 8)) !== 0
+    return (this.#chunk.words[this.#word + Word.state] & (flag << flagsShift)) !== 0
   }
   raise(flag: number): void {
-    this.#chunk.words[this.#word + Word.state] |= flag << 8
+    this.#chunk.words[this.#word + Word.state] |= flag << flagsShift
   }
   lower(flag: number): void {
-    this.#chunk.words[this.#word + Word.state] &= ~(flag << 8)
+    this.#chunk.words[this.#word + Word.state] &= ~(flag << flagsShift)
+  }
+  /** Something was heard of the flow in this turn of the reaper; it is not asked about any more. */
+  hear(turn: number): void {
+    const { words } = this.#chunk
+    const at = this.#word + Word.state
+    const others = words[at] & turnMask & ~(FlowFlags.asked << flagsShift)
+    words[at] = others | (turn << heardShift)
   }
 
   /** Where the packets of the session go; null while deciding, and where they are only routed. */
@@ -249,7 +283,7 @@ export class FlowView {
 
   /** Another flow begins in the record of its session. */
   beginFlow(): void {
-    this.lower(FlowFlags.outbound | FlowFlags.midSession)
+    this.lower(FlowFlags.outbound | FlowFlags.resumes)
     this.#chunk.numbers.fill(0, this.#num + Num.totals, this.#num + Num.sessionTotals)
   }
 

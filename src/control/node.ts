@@ -120,6 +120,10 @@ export class Node implements NodeFigures, CheckedNode {
     this.#totalConnections++
     this.#lastOpenedAt = at
   }
+  /** A session of its goes on that the ledger had lost; it was counted when it opened. */
+  regained(): void {
+    this.#connections++
+  }
   /** That session ended. */
   closed(): void {
     if (--this.#connections === 0) for (const resolve of this.#waiting.splice(0)) resolve()

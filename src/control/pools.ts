@@ -71,6 +71,12 @@ export class Pools {
     return [...this].flatMap(({ nodes, settings: { check } }) => (check ? [{ nodes, check }] : []))
   }
 
+  /** The node with this number on the bus, also one that the configuration no longer has. */
+  numbered(id: number): Node | undefined {
+    const numbered = (node: Node) => node.id === id
+    return [...this].flatMap(({ nodes }) => nodes).find(numbered) ?? this.#leaving.find(numbered)
+  }
+
   /** What nodes moved of late becomes less recent; to be called every ten seconds. */
   age(): void {
     for (const { nodes } of this) for (const node of nodes) node.age()

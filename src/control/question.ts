@@ -1,5 +1,5 @@
-/** What a QUERY says of the flow that asks, read once and reused for the next. */
-import { QueryReason, type QueryView, SsmbFlags } from '../generated/messages.js'
+/** What a QUERY says of the flow that asks, or a STATE of one that lives; read once and reused. */
+import { type QueryView, SsmbFlags } from '../generated/messages.js'
 import { readSignature, signatureWords } from './signature.js'
 
 export class Question {
@@ -7,13 +7,14 @@ export class Question {
   /** A signed number: on the bus it is unsigned with its top bit set, which V8 keeps as an object. */
   serial = 0
   outbound = false
-  midSession = false
+  /** It goes on with a session that is known. */
+  resumes = false
 
-  read(message: QueryView): this {
+  read(message: Pick<QueryView, 'sig' | 'serial' | 'flags'>, resumes: boolean): this {
     readSignature(message.sig.view, message.sig.at, this.signature)
     this.serial = message.serial | 0
     this.outbound = (message.flags & SsmbFlags.outbound) !== 0
-    this.midSession = message.reason === QueryReason.midSession
+    this.resumes = resumes
     return this
   }
 }

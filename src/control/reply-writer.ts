@@ -7,6 +7,7 @@ import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
 import type { Node } from './node.js'
 import { writeSignature } from './signature.js'
+import { writeOffsets } from './tcp-offsets.js'
 import type { VirtualServer } from './virtual-server.js'
 
 const sigSize = 40
@@ -21,12 +22,14 @@ const refusals: Readonly<Record<Refusal, { mask: number; error: number }>> = {
 
 export class ReplyWriter {
   readonly #writer: MessageWriter
+  readonly #ledger: FlowLedger
   readonly #flow: FlowView
   readonly #session: FlowView
   readonly #reply = new ReplyView(new DataView(new ArrayBuffer(ReplyView.size)))
 
   constructor(writer: MessageWriter, ledger: FlowLedger) {
     this.#writer = writer
+    this.#ledger = ledger
     this.#flow = ledger.view()
     this.#session = ledger.view()
   }
@@ -46,6 +49,9 @@ export class ReplyWriter {
     reply.xlat.nodeId = node.id
     reply.xlat.vsId = server.id
     reply.xlat.idleTimeout = server.idleSeconds
+    if (!this.#flow.has(FlowFlags.resumes)) return
+    const offsets = this.#ledger.offsets(flow)
+    if (offsets) writeOffsets(offsets, reply)
   }
 
   /** The refusal of a flow. */
@@ -85,7 +91,7 @@ export class ReplyWriter {
     reply.serial = flow.serial
     reply.flags =
       (flow.has(FlowFlags.outbound) ? SsmbFlags.outbound : 0) |
-      (flow.has(FlowFlags.midSession) ? SsmbFlags.resumed : 0)
+      (flow.has(FlowFlags.resumes) ? SsmbFlags.resumed : 0)
     return reply
   }
 

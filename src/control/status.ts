@@ -104,6 +104,20 @@ export interface BusCounters {
   readonly stale: number
 }
 
+/** Flows of which nothing was heard for `timeouts.reapMs`. */
+export interface ReaperCounters {
+  /** The data flow segment was asked whether it has them still. */
+  readonly asked: number
+  /** It has, and they are in use. */
+  readonly alive: number
+  /** It ended them, or had them no more. */
+  readonly gone: number
+  /** It did not answer, and they were given up. */
+  readonly unanswered: number
+  /** Those that wait for the answer now. */
+  readonly waiting: number
+}
+
 export interface EngineStatus {
   /** Packets flow and every virtual server is in force. */
   readonly ready: boolean
@@ -127,6 +141,7 @@ export interface EngineStatus {
   }
   readonly decisions: DecisionCounters
   readonly bus: BusCounters
+  readonly reaper: ReaperCounters
   /** Every counter and gauge of the data flow segment, by the names of native/segment/counters.def. */
   readonly counters: Readonly<
     Record<(typeof counterNames)[number] | (typeof gaugeNames)[number], number>

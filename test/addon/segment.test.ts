@@ -9,53 +9,14 @@ import {
   type NativeSegmentOptions,
 } from '../../src/native.js'
 import { root } from '../helpers/repository.js'
-
-const memoryPort: NativeSegmentOptions['ports'][number] = {
-  name: 'inside',
-  kind: 'memory',
-  device: '',
-  netns: '',
-  mac: '',
-  mtu: 1500,
-  addresses: ['10.1.0.1/24', '2001:db8:2::1/64'],
-  hostAddresses: [],
-  internal: true,
-  offloads: true,
-  capture: '',
-}
-
-const options: NativeSegmentOptions = {
-  node: 1,
-  workers: 1,
-  cpus: [],
-  ports: [memoryPort],
-  routes: [{ to: '0.0.0.0/0', via: '10.1.0.254' }],
-  forward: false,
-  limits: {
-    flows: 64,
-    waitingFlows: 16,
-    waitingPackets: 64,
-    packetBuffers: 64,
-    neighbors: 16,
-    busBytes: 65536,
-  },
-  timeouts: {
-    tcpEstablished: 60_000,
-    tcpOpening: 5_000,
-    tcpClosing: 5_000,
-    udp: 5_000,
-    linger: 5_000,
-    refused: 5_000,
-    statsInterval: 5_000,
-  },
-}
+import { memoryPort, segmentOptions } from '../helpers/segment-options.js'
 
 const segments: NativeSegment[] = []
 
 function startSegment(changes: Partial<NativeSegmentOptions> = {}): NativeSegment {
   const segment = createNativeSegment()
   segments.push(segment)
-  segment.start({ ...options, ...changes }, () => {})
+  segment.start({ ...segmentOptions, ...changes }, () => {})
   return segment
 }
 
@@ -72,7 +33,7 @@ describe('addon', () => {
   test('a message goes down, its answer wakes us and comes up', async () => {
     const segment = createNativeSegment()
     segments.push(segment)
-    const woken = new Promise<void>((wake) => segment.start(options, wake))
+    const woken = new Promise<void>((wake) => segment.start(segmentOptions, wake))
     const order = new DeleteVsView(new DataView(new ArrayBuffer(DeleteVsView.size))).clear()
     order.serialGlobal = 1
     order.serialBytype = 7
@@ -114,7 +75,7 @@ describe('addon', () => {
   test('what the host refuses is an error that names operation and errno', () => {
     const segment = createNativeSegment()
     const ports = [{ ...memoryPort, kind: 'packet' as const, device: 'no-such-device' }]
-    expect(() => segment.start({ ...options, ports }, () => {})).toThrow(
+    expect(() => segment.start({ ...segmentOptions, ports }, () => {})).toThrow(
       expect.objectContaining({
         operation: expect.stringMatching(/./),
         errno: expect.any(Number),
@@ -145,6 +106,6 @@ describe('addon', () => {
 
   test('a segment starts once', () => {
     const segment = startSegment()
-    expect(() => segment.start(options, () => {})).toThrow()
+    expect(() => segment.start(segmentOptions, () => {})).toThrow()
   })
 })

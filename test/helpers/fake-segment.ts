@@ -18,7 +18,9 @@ import {
   type QueryFields,
   queryMessage,
   type Reply,
+  type Request,
   readReply,
+  readRequest,
   stateMessage,
 } from './messages.js'
 
@@ -44,6 +46,8 @@ export class FakeSegment implements NativeSegment {
   readonly taken: Uint8Array[] = []
   /** Those of them that are REPLYs. */
   readonly replies: Reply[] = []
+  /** Those that are REAPs, TIMEOUTs and RESETs. */
+  readonly requests: Request[] = []
   /** Bytes that the ring towards this segment still has room for. */
   room = Number.POSITIVE_INFINITY
   /** Answer to ADD_VS and DELETE_VS: an error code, or undefined for none at all. */
@@ -62,7 +66,7 @@ export class FakeSegment implements NativeSegment {
   #outgoing: Uint8Array[] = []
   #wake: () => void = () => {}
   #serial = 0x80000000
-  readonly #waiters: Waiter[] = []
+  #waiters: Waiter[] = []
   readonly #bySerial = new Map<number, Reply>()
 
   start(options: NativeSegmentOptions, wake: () => void): void {
@@ -95,7 +99,11 @@ export class FakeSegment implements NativeSegment {
       this.#take(messages.slice(at, at + size))
       at += size
     }
-    for (const { condition, resolve } of this.#waiters) if (condition()) resolve()
+    this.#waiters = this.#waiters.filter(({ condition, resolve }) => {
+      const holds = condition()
+      if (holds) resolve()
+      return !holds
+    })
     return at
   }
 
@@ -160,6 +168,8 @@ export class FakeSegment implements NativeSegment {
     else if (message[0] === StateReqView.code) this.#dump(new StateReqView(view))
     else if (message[1] === AddVsView.code) this.#ack(AddVsView.code, new AddVsView(view))
     else if (message[1] === DeleteVsView.code) this.#ack(DeleteVsView.code, new DeleteVsView(view))
+    const request = readRequest(message)
+    if (request) this.requests.push(request)
   }
 
   #note(reply: Reply): void {

@@ -10,13 +10,18 @@ import type { Endpoint } from '../../src/endpoint.js'
 import {
   type CntView,
   DeleteView,
+  NewFlowView,
   QueryReason,
   QueryView,
+  ReapView,
   ReplyView,
+  ResetView,
   type SigView,
   SsmbFlags,
   StateView,
   StatsView,
+  TimeoutView,
+  XlatMask,
 } from '../../src/generated/messages.js'
 
 export interface FlowFields {
@@ -110,23 +115,92 @@ export function deleteMessage(
   return bytesOf(message)
 }
 
-export function statsMessage(fields: FlowFields & CountFields): Uint8Array {
+export function statsMessage(fields: FlowFields & CountFields & { error?: number }): Uint8Array {
   const message = fresh(StatsView).clear()
   message.serial = fields.serial
+  message.errorCode = fields.error ?? 0
   writeSig(message.sig, fields)
   writeCnt(message.cnt, fields)
   return bytesOf(message)
 }
 
-export function stateMessage(
-  fields: FlowFields & CountFields & { nextCursor?: bigint; error?: number },
-): Uint8Array {
+/** The fields of a STATE or REPLY by which TCP's numbers are moved. */
+export interface OffsetFields {
+  seqOffset?: number
+  ackOffset?: number
+  tsvalOffset?: number
+  tsecrOffset?: number
+  wshiftC2s?: number
+  wshiftS2c?: number
+}
+
+export interface StateFields extends FlowFields, CountFields, OffsetFields {
+  nextCursor?: bigint
+  error?: number
+  flags?: number
+  vsId?: number
+  nodeId?: number
+  /** Milliseconds since 1970. */
+  openedAt?: number
+}
+
+const offsetNames = [
+  'seqOffset',
+  'ackOffset',
+  'tsvalOffset',
+  'tsecrOffset',
+  'wshiftC2s',
+  'wshiftS2c',
+] as const satisfies (keyof OffsetFields)[]
+
+/** Nothing is moved. */
+export const noOffsets = Object.fromEntries(offsetNames.map((name) => [name, 0]))
+
+export function stateMessage(fields: StateFields): Uint8Array {
   const message = fresh(StateView).clear()
+  message.flags = fields.flags ?? 0
+  message.xlat.vsId = fields.vsId ?? 0
+  message.xlat.nodeId = fields.nodeId ?? 0
+  message.cnt.tOpenNumber = (fields.openedAt ?? testEpoch) * 1000
+  for (const name of offsetNames) message.xlat[name] = fields[name] ?? 0
   message.serial = fields.serial
   message.errorCode = fields.error ?? 0
   message.nextCursor = fields.nextCursor ?? 0n
   writeSig(message.sig, fields)
   writeCnt(message.cnt, fields)
+  return bytesOf(message)
+}
+
+/** To that server, by translation of the destination. */
+export function newFlowMessage(fields: FlowFields & { server: string; nodeId?: number }) {
+  const message = fresh(NewFlowView).clear()
+  const { xlat } = message
+  const { address, port } = endpoint(fields.server)
+  message.serial = fields.serial
+  message.flags = SsmbFlags.routeByDst
+  writeSig(message.sig, fields)
+  bytesOf(message).set(parseAddress(address) ?? [], xlat.xlatDstIpaddrOffset)
+  xlat.xlatDstPort = port
+  xlat.xlatMask = XlatMask.dstAddr | XlatMask.dstPort | XlatMask.decTtl
+  xlat.nodeId = fields.nodeId ?? 0
+  return bytesOf(message)
+}
+
+/** A REAP or a TIMEOUT. */
+export function askingMessage(
+  type: typeof ReapView | typeof TimeoutView,
+  fields: FlowFields & { idleSecs: number },
+): Uint8Array {
+  const message = fresh<ReapView | TimeoutView>(type).clear()
+  message.serial = fields.serial
+  message.idleSecs = fields.idleSecs
+  writeSig(message.sig, fields)
+  return bytesOf(message)
+}
+
+export function resetMessage(scope: number): Uint8Array {
+  const message = fresh(ResetView).clear()
+  message.scope = scope
   return bytesOf(message)
 }
 
@@ -158,9 +232,33 @@ export function readReply(bytes: Uint8Array) {
     newDestination: endpointAt(view, xlat.xlatDstIpaddrOffset, xlat.xlatDstPort),
     nextHop: endpointAt(view, xlat.nextHopIpaddrOffset, 0),
     idleSeconds: xlat.idleTimeout,
+    offsets: Object.fromEntries(offsetNames.map((name) => [name, xlat[name]])),
     nodeId: xlat.nodeId,
     vsId: xlat.vsId,
   }
 }
 
 export type Reply = ReturnType<typeof readReply>
+
+/** What a control segment asks of its own accord, as a test compares it; undefined for other messages. */
+export function readRequest(bytes: Uint8Array) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  switch (bytes[0]) {
+    case ReapView.code:
+      return { kind: 'REAP', ...readAsked(new ReapView(view)) }
+    case TimeoutView.code:
+      return { kind: 'TIMEOUT', ...readAsked(new TimeoutView(view)) }
+    case ResetView.code:
+      return { kind: 'RESET', scope: new ResetView(view).scope }
+    default:
+      return undefined
+  }
+}
+
+function readAsked({ sig, view, serial, idleSecs }: ReapView | TimeoutView) {
+  const source = endpointAt(view, sig.srcIpaddrOffset, sig.srcPort)
+  const destination = endpointAt(view, sig.dstIpaddrOffset, sig.dstPort)
+  return { serial, source, destination, tos: sig.tos, idleSecs }
+}
+
+export type Request = NonNullable<ReturnType<typeof readRequest>>

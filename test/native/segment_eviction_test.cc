@@ -316,5 +316,49 @@ TEST_CASE("FLOWLIFE-16 an evicted session comes back with its next packet") {
   }
 }
 
+TEST_CASE("FLOWLIFE-06 FLOWLIFE-16 an eviction tells every offset that the session goes on with") {
+  constexpr uint16_t kFlags = SsmbFlags::add_tcp_offsets | SsmbFlags::add_ts_offsets |
+                              SsmbFlags::scale_window | SsmbFlags::strip_sack | SsmbFlags::strip_ts;
+  const auto seq_offset = [](L4Port port) { return port == 1 ? 1000u : 0; };
+  const auto ack_offset = [](L4Port port) { return port == 1 ? 0xfffffff0u : 0; };
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts, table_of(2));
+    const auto forward = TestEngine::to_endpoint(hosts.server, kNodePort);
+    engine->decide_with([&](const QueryView& query, ReplyView reply) {
+      if (query.sig().src_port() == 1) {
+        reply.set_flags(kFlags);
+        XlatView xlat = reply.xlat();
+        xlat.set_seq_offset(seq_offset(1));
+        xlat.set_ack_offset(ack_offset(1));
+        xlat.set_tsval_offset(7);
+        xlat.set_tsecr_offset(0x80000000);
+        xlat.set_wshift_c2s(2);
+        xlat.set_wshift_s2c(-3);
+      }
+      return forward(query, reply);
+    });
+    for (L4Port port = 1; port <= 3; ++port) {
+      Dialogue tcp(*engine, hosts, port);
+      tcp.client_sends(kTcpSyn);
+      engine->from_server(tcp.server(kTcpSyn | kTcpAck).ack(tcp.client_next + seq_offset(port)));
+      tcp.server_next += 1 - ack_offset(port);
+      tcp.client_sends(kTcpAck);
+      engine->run(Duration::milliseconds(2));
+    }
+    Told<StateView> told(*engine);
+    REQUIRE(told.count() == 1);
+    CHECK((told.last().flags() & kFlags) == kFlags);
+    const XlatView xlat = told.last().xlat();
+    CHECK(xlat.seq_offset() == seq_offset(1));
+    CHECK(xlat.ack_offset() == ack_offset(1));
+    CHECK(xlat.tsval_offset() == 7);
+    CHECK(xlat.tsecr_offset() == 0x80000000);
+    CHECK(xlat.wshift_c2s() == 2);
+    CHECK(xlat.wshift_s2c() == -3);
+    CHECK(engine->settle() == "");
+  }
+}
+
 }  // namespace
 }  // namespace sluice

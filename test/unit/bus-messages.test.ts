@@ -41,6 +41,7 @@ function read(bytes: Uint8Array) {
     delete: note('delete'),
     stats: note('stats'),
     state: note('state'),
+    reset: ({ scope }) => void seen.push(`reset ${scope}`),
     ack: () => void seen.push('ack'),
   }
   const reader = new MessageReader(bytes)
@@ -212,7 +213,14 @@ describe('writer', () => {
 })
 
 describe('channel', () => {
-  const ignore: MessageSink = { query() {}, delete() {}, stats() {}, state() {}, ack() {} }
+  const ignore: MessageSink = {
+    query() {},
+    delete() {},
+    stats() {},
+    state() {},
+    reset() {},
+    ack() {},
+  }
 
   function channelWith(sink: Partial<MessageSink>) {
     const segment = new FakeSegment()

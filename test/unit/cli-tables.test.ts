@@ -120,6 +120,7 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     drops: { multicast: 6 },
     decisions,
     bus: { invalid: 0, stale: 0 },
+    reaper: { asked: 0, alive: 0, gone: 0, unanswered: 0, waiting: 0 },
     counters: {} as EngineStatus['counters'],
     policyRevision: '0123456789ab',
   }

@@ -8,7 +8,7 @@ import {
   XlatMask,
 } from '../../src/generated/messages.js'
 import { families, startFarm } from '../helpers/farm.js'
-import { testEpoch } from '../helpers/messages.js'
+import { noOffsets, testEpoch } from '../helpers/messages.js'
 
 describe.each(families)('IPv%i', (family) => {
   test('CS-05 VS-01 each virtual server is announced with its endpoint and serials', async () => {
@@ -82,6 +82,7 @@ describe.each(families)('IPv%i', (family) => {
         idleSeconds: 0,
         nodeId: 1,
         vsId: 1,
+        offsets: noOffsets,
       },
     ])
   })

@@ -28,7 +28,7 @@ function ledgerOf(family: Family) {
   const node = new Pools(resolveConfig(farmConfig(family)).pools).get('web')?.nodes[0]
   const ask = (n: number, tos = 0): Question => {
     const fields = { serial: n, source: farm.client(n % 1000), destination: farm.vip, tos }
-    return new Question().read(new QueryView(new DataView(queryMessage(fields).buffer)))
+    return new Question().read(new QueryView(new DataView(queryMessage(fields).buffer)), false)
   }
   const open = (n: number): FlowId => {
     const session = ledger.open(ask(n), null, 1, now)

@@ -1,0 +1,66 @@
+/**
+ * Takes flows back into the ledger that the data flow segment still has (STATE with CONNALIVE), after
+ * a TIMEOUT for instance: what they have had so far was counted before (STAT-06).
+ */
+import type { StateView } from '../generated/messages.js'
+import type { FlowLedger } from './flow-ledger.js'
+import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
+import type { Node } from './node.js'
+import type { Pools } from './pools.js'
+import { Question } from './question.js'
+import { isFrom, redirect, reverse, signatureWords } from './signature.js'
+import type { VirtualServer } from './virtual-server.js'
+import type { VirtualServers } from './virtual-servers.js'
+
+export class Adoption {
+  readonly #asked = new Question()
+  /** Of the packets of the session's client. */
+  readonly #signature = new Int32Array(signatureWords)
+  readonly #session: FlowView
+
+  constructor(
+    private readonly ledger: FlowLedger,
+    private readonly pools: Pools,
+    private readonly servers: VirtualServers,
+  ) {
+    this.#session = ledger.view()
+  }
+
+  /** The flow, which the ledger did not know; noFlow where its session cannot be told from this. */
+  adopt(message: StateView): FlowId {
+    const { vsId, nodeId } = message.xlat
+    const server = this.servers.get(vsId) ?? null
+    const node = this.pools.numbered(nodeId) ?? null
+    // A session is translated by both or routed by neither.
+    const isWhole = server !== null && node !== null
+    if (!isWhole && (vsId !== 0 || nodeId !== 0)) return noFlow
+    this.#asked.read(message, false)
+    this.#readClient(server, node)
+    const session = this.#sessionOf(server, node, message.cnt.tOpenNumber / 1000)
+    if (session === noFlow) return noFlow
+    const flow = this.ledger.join(session, this.#asked)
+    this.ledger.take(flow, message.cnt)
+    return flow
+  }
+
+  #readClient(server: VirtualServer | null, node: Node | null): void {
+    const { signature } = this.#asked
+    if (server && node && isFrom(signature, node.encoded)) {
+      reverse(signature, this.#signature)
+      redirect(this.#signature, server.encoded)
+    } else this.#signature.set(signature)
+  }
+
+  /** It may have another flow here, of another DSCP. */
+  #sessionOf(server: VirtualServer | null, node: Node | null, openedAt: number): FlowId {
+    const { ledger } = this
+    const known = ledger.session(this.#signature)
+    if (known !== noFlow) {
+      const session = this.#session.at(known)
+      if (session.state === SessionState.deciding) return noFlow
+      if (session.server === server && session.node === node) return known
+      ledger.supersede(known, this.#asked.signature)
+    }
+    return ledger.adopt(this.#signature, server, node, openedAt)
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * What the data flow segment tells of flows, without a question: their statistics and ends, what it
+ * has lost, and what it still has.
+ */
+import type { ResolvedConfig } from '../config/resolved.js'
+import {
+  type DeleteView,
+  EndReason,
+  type ResetView,
+  SsmbError,
+  type StateView,
+  type StatsView,
+} from '../generated/messages.js'
+import type { Adoption } from './adoption.js'
+import type { FlowDump } from './flow-dump.js'
+import type { FlowLedger } from './flow-ledger.js'
+import { type FlowId, type FlowView, noFlow } from './flow-table.js'
+import { judgeNode } from './flow-verdict.js'
+import { protocolNumbers } from './protocol.js'
+import type { Reaper } from './reaper.js'
+import { protocolOf } from './signature.js'
+import { readOffsets } from './tcp-offsets.js'
+import type { VirtualServers } from './virtual-servers.js'
+
+export interface FlowNewsReaders {
+  readonly ledger: FlowLedger
+  readonly servers: VirtualServers
+  readonly dump: FlowDump
+  readonly reaper: Reaper
+  readonly adoption: Adoption
+  readonly timeouts: ResolvedConfig['timeouts']
+}
+
+export class FlowNews {
+  /** Messages about flows that nobody here knows (SSMB-13). */
+  stale = 0
+  readonly #view: FlowView
+
+  constructor(private readonly to: FlowNewsReaders) {
+    this.#view = to.ledger.view()
+  }
+
+  delete(message: DeleteView): void {
+    const { ledger, reaper } = this.to
+    const flow = this.#flowOf(message)
+    if (flow === noFlow) return
+    if (message.reason === EndReason.reaped) reaper.counters.gone++
+    // Of a flow that is not there nothing was counted: the zeros are no totals.
+    if (message.errorCode !== SsmbError.noflow) {
+      const node = ledger.update(flow, message.cnt)
+      if (node?.condition.isWatched) judgeNode(node, message)
+    }
+    if (message.reason === EndReason.overflow) this.#evict(flow)
+    else ledger.endFlow(flow)
+  }
+
+  stats(message: StatsView): void {
+    const flow = this.#flowOf(message)
+    if (flow === noFlow) return
+    if (message.errorCode === SsmbError.connalive) this.to.reaper.counters.alive++
+    this.to.ledger.update(flow, message.cnt)
+  }
+
+  /** A record of a dump, or what the data flow segment tells of its own accord. */
+  state(message: StateView): void {
+    const { ledger, dump, adoption } = this.to
+    const known = ledger.flow(message.serial | 0)
+    if (known !== noFlow) ledger.update(known, message.cnt)
+    if (message.errorCode === SsmbError.none) {
+      dump.take(message, known === noFlow ? noFlow : this.#view.at(known).session)
+      return
+    }
+    const isLost = known === noFlow && message.errorCode === SsmbError.connalive
+    const flow = isLost ? adoption.adopt(message) : known
+    if (flow === noFlow) {
+      this.stale++
+      return
+    }
+    const offsets = readOffsets(message)
+    if (offsets) ledger.setOffsets(flow, offsets)
+    if (message.errorCode === SsmbError.evicted) this.#evict(flow)
+  }
+
+  /** The data flow segment has lost its flows, or those of a virtual server (CS-13). */
+  reset({ scope }: ResetView): void {
+    const server = this.to.servers.get(scope)
+    if (scope !== 0 && !server) this.stale++
+    else this.to.ledger.endAll(server)
+  }
+
+  /** The flow of a message's serial; a message that has none is stale, unless it answers for a flow
+   *  that was given up. */
+  #flowOf({ serial, errorCode }: { readonly serial: number; readonly errorCode: number }): FlowId {
+    const flow = this.to.ledger.flow(serial | 0)
+    const isAnswer = errorCode === SsmbError.noflow || errorCode === SsmbError.connalive
+    if (flow === noFlow && !isAnswer) this.stale++
+    return flow
+  }
+
+  /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */
+  #evict(flow: FlowId): void {
+    const { server, words, signatureAt } = this.#view.at(this.#view.at(flow).session)
+    const { tcpEstablishedMs, udpMs } = this.to.timeouts
+    const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
+    const ofProtocol = isTcp ? tcpEstablishedMs : udpMs
+    this.to.ledger.evictFlow(flow, server?.settings.idleTimeoutMs || ofProtocol)
+  }
+}

@@ -1,0 +1,42 @@
+/** What a data flow segment over memory alone is started with. */
+import type { NativeSegmentOptions } from '../../src/native.js'
+
+export const memoryPort: NativeSegmentOptions['ports'][number] = {
+  name: 'inside',
+  kind: 'memory',
+  device: '',
+  netns: '',
+  mac: '',
+  mtu: 1500,
+  addresses: ['10.1.0.1/24', '2001:db8:2::1/64'],
+  hostAddresses: [],
+  internal: true,
+  offloads: true,
+  capture: '',
+}
+
+export const segmentOptions: NativeSegmentOptions = {
+  node: 1,
+  workers: 1,
+  cpus: [],
+  ports: [memoryPort],
+  routes: [{ to: '0.0.0.0/0', via: '10.1.0.254' }],
+  forward: false,
+  limits: {
+    flows: 64,
+    waitingFlows: 16,
+    waitingPackets: 64,
+    packetBuffers: 64,
+    neighbors: 16,
+    busBytes: 65536,
+  },
+  timeouts: {
+    tcpEstablished: 60_000,
+    tcpOpening: 5_000,
+    tcpClosing: 5_000,
+    udp: 5_000,
+    linger: 5_000,
+    refused: 5_000,
+    statsInterval: 5_000,
+  },
+}
