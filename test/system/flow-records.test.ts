@@ -1,8 +1,8 @@
 /** What the engine tells of its flows, beside what tcpdump saw of them. */
-import { isDeepStrictEqual } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { FlowRecord } from '../../src/index.js'
 import { type Family, type Host, type TopologyName, until } from '../../src/laboratory/index.js'
+import { expectAgreement } from '../helpers/agreement.js'
 import { Capture } from '../helpers/capture.js'
 import { countFlows, type FlowCounts } from '../helpers/flow-counts.js'
 import { startEcho, startServers } from '../helpers/servers.js'
@@ -61,15 +61,6 @@ const flowsTo = (records: FlowRecord[], name: string) =>
 
 const countsOf = (flows: Map<string, FlowCounts>) =>
   new Map([...flows].map(([client, { packets, bytes }]) => [client, { packets, bytes }]))
-
-/** The last ACKs may come late: asks both until they agree, or says where they do not. */
-async function expectAgreement<T>(told: () => Promise<T>, seen: () => Promise<T>): Promise<void> {
-  let last: [T, T] | undefined
-  await until('agreement', async () => {
-    last = [await told(), await seen()]
-    return isDeepStrictEqual(...last)
-  }).catch(() => expect(last?.[0]).toEqual(last?.[1]))
-}
 
 describe.each<[TopologyName, string]>([
   ['tap', 'on'],
