@@ -12,7 +12,7 @@ import { type ClientSocket, SocketClients } from '../helpers/socket-clients.js'
 requireCaptures()
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'sha256sum')
 
-const FLOWS = 16
+const FLOWS = 32
 const EVICTIONS = 10
 /** More than the buffers of both ends and what is taken between evictions. */
 const SIZE = 60_000_000
@@ -27,7 +27,7 @@ async function evict(site: Site, clients: SocketClients, family: Family, client:
   const before = await resumed()
   await until('the eviction', async () => {
     // One after the other: while one waits for its decision no established flow makes room.
-    for (let count = 0; count < FLOWS / 2; count++) {
+    for (let count = 0; count < FLOWS; count++) {
       sockets.push(await clients.connect({ host, port: OTHERS }))
     }
     // A probe of its server's may bring it back at any time.
