@@ -1,5 +1,6 @@
 /** A running engine: a data flow segment and the control segment that decides for it. */
 import { constants } from 'node:os'
+import type { NodeOrder, VirtualServerOrder } from './admin/source.js'
 import type { SluiceConfig } from './config/config.js'
 import { restartKeys } from './config/reload.js'
 import { resolveConfig } from './config/resolve.js'
@@ -7,6 +8,7 @@ import type { ResolvedConfig } from './config/resolved.js'
 import { ControlSegment } from './control/control-segment.js'
 import { CounterReader } from './control/counter-reader.js'
 import { nativeOptions } from './control/native-options.js'
+import { RefusalNews } from './control/refusal-news.js'
 import type { EngineStatus, FlowRecord } from './control/status.js'
 import type { VirtualServer } from './control/virtual-server.js'
 import { SluiceError } from './errors.js'
@@ -41,6 +43,7 @@ export class Engine implements AsyncDisposable {
   readonly #segment: NativeSegment
   readonly #control: ControlSegment
   readonly #counters: CounterReader
+  readonly #refusals: RefusalNews
   readonly #log: Logger
   readonly #signal: AbortSignal | undefined
   readonly #startedAt = performance.now()
@@ -49,7 +52,7 @@ export class Engine implements AsyncDisposable {
   #policyRevision: string | null
   /** Ends with the last reload: they come one after the other. */
   #reloading = Promise.resolve()
-  #state: 'starting' | 'ready' | 'stopped' = 'starting'
+  #state: EngineStatus['state'] = 'starting'
 
   private constructor(parts: Parts, policyRevision: string | null) {
     this.#config = parts.config
@@ -57,6 +60,7 @@ export class Engine implements AsyncDisposable {
     this.#control = parts.control
     this.#log = parts.log
     this.#signal = parts.signal
+    this.#refusals = new RefusalNews(() => parts.control.decisions, parts.log)
     this.#counters = new CounterReader(parts.segment, parts.config.ports)
     this.#policyRevision = policyRevision
   }
@@ -93,6 +97,7 @@ export class Engine implements AsyncDisposable {
     startSegment(this.#segment, this.#config, this.#control.wake)
     await this.#control.start()
     this.#state = 'ready'
+    this.#refusals.start()
     this.#log.info({ virtualServers: this.#config.virtualServers.length }, 'packets flow')
   }
 
@@ -100,6 +105,7 @@ export class Engine implements AsyncDisposable {
     const { counters, drops, packets, ports } = this.#counters.read()
     return {
       ready: this.#state === 'ready',
+      state: this.#state,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       flows: counters.flows,
       timeWait: counters.timeWait,
@@ -133,8 +139,50 @@ export class Engine implements AsyncDisposable {
    * @throws {SluiceError} `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_STOPPED`
    */
   async flows(): Promise<FlowRecord[]> {
+    return [...(await this.eachFlow())]
+  }
+
+  /** The same, each record made when it is asked for: a million of them need not be in memory. */
+  async eachFlow(): Promise<Iterable<FlowRecord>> {
     this.#assertRunning()
     return this.#control.flows()
+  }
+
+  /**
+   * Takes a node out, or lets it in again. A node that drains gets no new flows, and its live ones go
+   * on; in maintenance it is not checked either.
+   * @param address 'address:port'
+   * @param pool where it is meant; default every pool that has it
+   * @throws {SluiceError} `ERR_SLUICE_NODE`
+   */
+  setNode(address: string, order: NodeOrder, pool?: string): void {
+    this.#assertRunning()
+    this.#control.pools.order(address, order, pool)
+  }
+
+  /**
+   * Lets a virtual server refuse new flows, while its live ones go on, or take them again.
+   * @throws {SluiceError} `ERR_SLUICE_NO_VIRTUAL_SERVER`
+   */
+  setVirtualServer(name: string, order: VirtualServerOrder): void {
+    this.#assertRunning()
+    this.#control.servers.order(name, order)
+    this.#log.info({ event: 'drain', virtualServer: name, order }, `a virtual server is ${order}`)
+  }
+
+  /** From now on no virtual server takes new flows, and the engine is not ready. */
+  drain(): void {
+    this.#assertRunning()
+    this.#state = 'draining'
+    for (const { name, state } of this.#control.servers) {
+      if (state === 'up') this.#control.servers.order(name, 'draining')
+    }
+    this.#log.info({ event: 'drain' }, 'the engine drains')
+  }
+
+  /** Sessions of all virtual servers. */
+  get connections(): number {
+    return [...this.#control.servers].reduce((sum, server) => sum + server.connections, 0)
   }
 
   /**
@@ -155,13 +203,14 @@ export class Engine implements AsyncDisposable {
     { policyRevision = null }: ReloadOptions,
   ): Promise<void> {
     this.#assertRunning()
+    if (this.#state === 'draining') throw drains()
     const resolved = resolveConfig(config)
     const keys = restartKeys(this.#config, resolved)
     if (keys.length > 0) throw needsRestart(keys)
     await this.#control.reload(resolved)
     this.#config = resolved
     this.#policyRevision = policyRevision
-    this.#log.info({ policyRevision }, 'another configuration is in force')
+    this.#log.info({ event: 'reload', policyRevision }, 'another configuration is in force')
   }
 
   /** Stops the engine and undoes what it did to devices. Idempotent. */
@@ -169,6 +218,7 @@ export class Engine implements AsyncDisposable {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#signal?.removeEventListener('abort', this.#onAbort)
+    this.#refusals.stop()
     this.#control.stop()
     this.#segment.stop()
   }
@@ -193,6 +243,14 @@ export class Engine implements AsyncDisposable {
     if (this.#state !== 'stopped') return
     throw new SluiceError('ERR_SLUICE_STOPPED', 'The engine was stopped.', 'Start a new one.')
   }
+}
+
+function drains(): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_STOPPED',
+    'The engine drains, and takes no other configuration.',
+    'Start a new one with it.',
+  )
 }
 
 function needsRestart(keys: readonly string[]): SluiceError {

@@ -1,6 +1,11 @@
 export { AdminServer } from './admin/server.js'
 export { claimSocketPath, defaultSocketPath } from './admin/socket.js'
-export type { AdminSource, ReloadResult } from './admin/source.js'
+export type {
+  AdminSource,
+  NodeOrder,
+  ReloadResult,
+  VirtualServerOrder,
+} from './admin/source.js'
 export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms.js'
 export type { Balance, BalanceState } from './balance/balance.js'
 export type {
@@ -36,6 +41,7 @@ export type {
 export type { Endpoint, Family } from './endpoint.js'
 export { Engine, type EngineOptions, type ReloadOptions } from './engine.js'
 export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js'
+export { type EngineEvent, EventLog, type EventSource } from './event-log.js'
 export type { CheckFunction } from './health/function-probe.js'
 export {
   type Capability,

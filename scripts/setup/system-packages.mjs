@@ -33,6 +33,8 @@ const systemPackages = [
     file: '/usr/lib/nginx/modules/ngx_stream_module.so',
   },
   { name: 'openssl', command: 'openssl' },
+  { name: 'prometheus', command: 'promtool' },
+  { name: 'systemd', command: 'systemd-analyze' },
   { name: 'procps', command: 'sysctl' },
   { name: 'util-linux', command: 'unshare' },
 ]

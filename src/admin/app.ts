@@ -2,40 +2,87 @@
  * The administration interface as a web application: what is asked and what is answered, without a
  * word on where it listens. It knows of the engine only what `AdminSource` says.
  */
-import { Hono } from 'hono'
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
 import { SluiceError } from '../errors.js'
-import { problem } from './problem.js'
+import { packageVersion } from '../package-version.js'
+import { drain } from './drain-request.js'
+import { EventStreams } from './event-stream.js'
+import { exposition, expositionType } from './exposition.js'
+import { jsonList } from './json-list.js'
+import { metricsOf } from './metrics.js'
+import { problem, unsupported } from './problem.js'
 import type { AdminSource } from './source.js'
+
+/** Of a request. */
+const mostBodyBytes = 65_536
 
 export function createAdminApp(source: AdminSource): Hono {
   const app = new Hono()
-
   app.get('/healthz', (c) => c.text('ok\n'))
-  app.get('/readyz', (c) =>
-    source.status().ready ? c.text('ready\n') : c.text('not ready\n', 503),
-  )
-  app.get('/api/v1/status', (c) => c.json(source.status()))
-  app.get('/api/v1/flows', async (c) => c.json(await source.flows()))
-  app.post('/api/v1/reload', async (c) => c.json(await reloadFile(source)))
-
-  app.notFound((c) => problem(c, notFound(c.req.path)))
+  app.get('/readyz', (c) => {
+    const { ready, state } = source.status()
+    return ready ? c.text('ready\n') : c.text(`not ready: ${state}\n`, 503)
+  })
+  app.get('/metrics', (c) => {
+    const text = exposition(metricsOf(source.status(), packageVersion()))
+    return c.body(text, 200, { 'content-type': expositionType })
+  })
+  answerQuestions(app, source)
+  takeOrders(app, source)
+  streamEvents(app, source)
+  app.notFound((c) => problem(c, notFound(c.req.method, c.req.path)))
   app.onError((error, c) => problem(c, error))
   return app
 }
 
-function reloadFile(source: AdminSource) {
-  if (source.reloadFile) return source.reloadFile()
-  throw new SluiceError(
-    'ERR_SLUICE_ADMIN_UNSUPPORTED',
-    'This engine was not started from a file, so there is none to read again.',
-    'Call reload() where the engine was started.',
+function answerQuestions(app: Hono, source: AdminSource): void {
+  app.get('/api/v1/status', async (c) => {
+    // The data flow segment tells the counts of every flow, and with them those of its server.
+    if (c.req.query('fresh') !== undefined) await source.eachFlow()
+    return c.json(source.status())
+  })
+  app.get('/api/v1/pools', (c) => c.json(source.status().pools))
+  app.get('/api/v1/virtual-servers', (c) => c.json(source.status().virtualServers))
+  app.get('/api/v1/drops', (c) => c.json(source.status().drops))
+  app.get('/api/v1/flows', async (c) =>
+    c.body(jsonList(await source.eachFlow()), 200, { 'content-type': 'application/json' }),
   )
 }
 
-function notFound(path: string): SluiceError {
+function takeOrders(app: Hono, source: AdminSource): void {
+  const small = bodyLimit({ maxSize: mostBodyBytes, onError: (c) => problem(c, tooLarge()) })
+  app.post('/api/v1/reload', small, async (c) => {
+    if (source.reloadFile) return c.json(await source.reloadFile())
+    throw unsupported('This engine was not started from a file.', 'Call Engine.reload() there.')
+  })
+  app.post('/api/v1/drain', small, async (c) => c.json(drain(source, await jsonOf(c))))
+}
+
+function streamEvents(app: Hono, { events }: AdminSource): void {
+  const streams = events && new EventStreams(events)
+  app.get('/events', (c) => {
+    if (!streams) throw unsupported('This engine tells no events.', 'Give it an EventLog.')
+    const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
+    return c.body(streams.open(), 200, headers)
+  })
+}
+
+/** What is not JSON is not understood, like other values. */
+const jsonOf = (c: Context): Promise<unknown> => c.req.json().catch(() => undefined)
+
+function tooLarge(): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_ADMIN_REQUEST',
+    `The body has more than ${mostBodyBytes} bytes.`,
+    'Send what docs/operation.md shows.',
+  )
+}
+
+function notFound(method: string, path: string): SluiceError {
   return new SluiceError(
     'ERR_SLUICE_ADMIN_NOT_FOUND',
-    `There is no ${path} here.`,
+    `There is no ${method} ${path} here.`,
     'docs/operation.md has every address.',
   )
 }

@@ -5,12 +5,13 @@ import { SluiceError } from '../errors.js'
 
 const statusByCode: Readonly<Record<string, ContentfulStatusCode>> = {
   ERR_SLUICE_ADMIN_NOT_FOUND: 404,
-  ERR_SLUICE_ADMIN_METHOD: 405,
   ERR_SLUICE_ADMIN_REQUEST: 400,
   ERR_SLUICE_ADMIN_UNSUPPORTED: 501,
+  ERR_SLUICE_ADMIN_BUSY: 503,
   ERR_SLUICE_CONFIG: 422,
   ERR_SLUICE_RESTART: 409,
   ERR_SLUICE_NODE: 404,
+  ERR_SLUICE_NO_VIRTUAL_SERVER: 404,
   ERR_SLUICE_STOPPED: 503,
   ERR_SLUICE_TIMEOUT: 504,
 }
@@ -20,6 +21,10 @@ export function problem(c: Context, error: unknown): Response {
   const { code, message, remedy, issues } = asSluiceError(error)
   const body = { error: { code, message, remedy, ...(issues.length > 0 && { issues }) } }
   return c.json(body, statusByCode[code] ?? 500)
+}
+
+export function unsupported(sentence: string, remedy: string): SluiceError {
+  return new SluiceError('ERR_SLUICE_ADMIN_UNSUPPORTED', sentence, remedy)
 }
 
 function asSluiceError(error: unknown): SluiceError {

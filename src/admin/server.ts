@@ -10,6 +10,8 @@ import { claimSocketPath } from './socket.js'
 import type { AdminSource } from './source.js'
 
 const socketMode = 0o660
+/** At once; more wait for nothing and are closed. */
+const mostConnections = 256
 
 /** A listening administration interface. */
 export class AdminServer implements AsyncDisposable {
@@ -20,6 +22,7 @@ export class AdminServer implements AsyncDisposable {
     this.socketPath = socketPath
     const app = createAdminApp(source)
     this.#server = createAdaptorServer({ fetch: app.fetch }) as Server
+    this.#server.maxConnections = mostConnections
   }
 
   /**

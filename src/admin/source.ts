@@ -1,4 +1,6 @@
 /** What the administration interface asks of an engine and of who runs it; every `Engine` is one. */
+import type { EngineStatus, FlowRecord } from '../control/status.js'
+import type { EventSource } from '../event-log.js'
 
 /** How a reload went that changed something, or found nothing to change. */
 export interface ReloadResult {
@@ -6,9 +8,20 @@ export interface ReloadResult {
   readonly policyRevision: string | null
 }
 
+/** What an operator can make of a node. */
+export type NodeOrder = 'active' | 'draining' | 'maintenance'
+/** What an operator can make of a virtual server. */
+export type VirtualServerOrder = 'active' | 'draining'
+
 export interface AdminSource {
-  status(): { ready: boolean }
-  flows(): Promise<readonly object[]>
+  status(): EngineStatus
+  eachFlow(): Promise<Iterable<FlowRecord>>
+  setNode(address: string, order: NodeOrder, pool?: string): void
+  setVirtualServer(name: string, order: VirtualServerOrder): void
   /** Reads the configuration's file again; not there where the engine was not made of a file. */
   reloadFile?(): Promise<ReloadResult>
+  /** Drains the engine and ends its process, after so long at the latest. */
+  drainProcess?(timeoutMs: number): void
+  /** What happens to the engine. */
+  readonly events?: EventSource
 }

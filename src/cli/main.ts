@@ -4,7 +4,7 @@
  * line is the first user of the library: it imports `../index.js` and nothing else of it.
  */
 import { createRequire } from 'node:module'
-import { CommanderError, InvalidArgumentError, Command as Program } from 'commander'
+import { Argument, CommanderError, InvalidArgumentError, Command as Program } from 'commander'
 import type { Command, Context } from './context.js'
 import { ExitCode } from './exit-code.js'
 import { logLevelProblem } from './log-level.js'
@@ -108,6 +108,46 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .action(calls(async () => (await import('./reload.js')).reload))
 
   program
+    .command('pools')
+    .description('list the nodes of each pool, with their states')
+    .option('--json', 'print a JSON array')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
+    .action(calls(async () => (await import('./pools.js')).pools))
+
+  program
+    .command('drain [target]')
+    .description('no new flows for a node ([POOL/]ADDRESS:PORT), a virtual server, or the engine')
+    .option('--process', 'the whole engine, which ends with its last flow')
+    .option('--timeout <seconds>', 'with --process: end after so long at the latest', seconds)
+    .option('--maintenance', 'a node that is not checked meanwhile, either')
+    .option('--undo', 'take new flows again')
+    .option('--json', 'print a JSON object')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
+    .hook('preAction', (self) => {
+      const targets = self.args.length + (self.opts().process ? 1 : 0)
+      if (targets !== 1) self.error('error: name a target, or --process')
+    })
+    .action(calls(async () => (await import('./drain.js')).drain))
+
+  program
+    .command('top')
+    .description('show what each virtual server does by the second, until SIGINT')
+    .option('--interval <seconds>', 'how often', seconds, 2)
+    .option('--once', 'once, and be done')
+    .option('--json', 'print a JSON object for each look')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
+    .action(calls(async () => (await import('./top.js')).top))
+
+  program
+    .command('completion')
+    .description('print a completion script: source <(sluice completion bash)')
+    .addArgument(new Argument('<shell>', 'for which shell').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell) => {
+      const { completionScript } = await import('./completion.js')
+      context.terminal.print(completionScript(program, shell))
+    })
+
+  program
     .command('demo')
     .description('show the engine at work in a private laboratory on this machine')
     .option('--tap', 'lay the laboratory over TAP devices instead of AF_PACKET')
@@ -121,6 +161,14 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
 function socketPath(given: string): string {
   if (given === '') throw new InvalidArgumentError('It is empty: give the path of a socket.')
   return given
+}
+
+function seconds(given: string): number {
+  const value = Number(given)
+  if (given.trim() === '' || !(value >= 0.1 && value <= 604_800)) {
+    throw new InvalidArgumentError('It is not a number of seconds from 0.1 to 604800.')
+  }
+  return value
 }
 
 function version(): string {

@@ -8,9 +8,11 @@ import {
   claimSocketPath,
   defaultSocketPath,
   Engine,
+  EventLog,
   loadConfigFile,
 } from '../index.js'
 import type { Command, Context } from './context.js'
+import { Draining } from './draining.js'
 import { ExitCode } from './exit-code.js'
 import { defaultLogLevel } from './log-level.js'
 import { Reloader } from './reloader.js'
@@ -30,45 +32,47 @@ interface RunOptions {
 export const run: Command<RunOptions> = async (options, context) => {
   const stop = new StopRequest()
   try {
-    await runUntil(stop.requested, options, context)
+    await runUntil(stop, options, context)
     return ExitCode.ok
   } finally {
     stop.forget()
   }
 }
 
-async function runUntil(
-  stopRequested: Promise<string>,
-  options: RunOptions,
-  context: Context,
-): Promise<void> {
+async function runUntil(stop: StopRequest, options: RunOptions, context: Context): Promise<void> {
   const { file, json = false, watch } = options
   const tell = (event: RunEvent) => announce(event, context.terminal, json)
   const loaded = await loadConfigFile(file)
   const socketPath = options.admin ? (options.socket ?? defaultSocketPath(context.env)) : undefined
   if (socketPath) await claimSocketPath(socketPath)
   const { config, revision: policyRevision } = loaded
-  const log = logger(context)
+  const log = new EventLog(logger(context))
   // Disposed of after the engine, so that no stray error keeps it from stopping in good order.
   using strayErrors = new StrayErrors(log)
   await using engine = await Engine.start(config, { logger: log, policyRevision })
   using reloader = new Reloader(engine, file, loaded, {
     reloaded: (policyRevision) => tell({ event: 'reloaded', policyRevision }),
     refused: (error) => {
+      log.warn({ event: 'reloadRefused', err: error }, 'the old configuration stays in force')
       reportError(error, context, json)
       tell({ event: 'reloadRefused' })
     },
   })
+  using draining = new Draining(engine, () => stop.drained())
   const source: AdminSource = {
     status: () => engine.status(),
-    flows: () => engine.flows(),
+    eachFlow: () => engine.eachFlow(),
+    setNode: (...order) => engine.setNode(...order),
+    setVirtualServer: (...order) => engine.setVirtualServer(...order),
     reloadFile: () => reloader.reload(),
+    drainProcess: (timeoutMs) => draining.begin(timeoutMs),
+    events: log,
   }
   await using admin = socketPath ? await AdminServer.listen(source, socketPath) : undefined
   if (watch) reloader.watch()
   strayErrors.catch()
   tell(readyEvent(engine.status(), admin?.socketPath))
-  tell({ event: 'stopping', signal: await stopRequested })
+  tell({ event: 'stopping', signal: await stop.requested })
 }
 
 /** Lines of JSON on stderr: stdout is for what the command has to say. */

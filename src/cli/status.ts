@@ -26,7 +26,7 @@ export const status: Command<StatusOptions> = async ({ json, socket }, { termina
 export function printStatus(terminal: Terminal, engine: EngineStatus): void {
   const state = engine.ready
     ? terminal.style('green', 'ready')
-    : terminal.style('yellow', 'not ready')
+    : terminal.style('yellow', engine.state)
   const revision = engine.policyRevision ?? 'none'
   terminal.print(
     `${state}  up ${duration(engine.uptimeMs)}, ${plural(engine.flows, 'flow')}, ` +

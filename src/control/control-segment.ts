@@ -204,14 +204,16 @@ export class ControlSegment implements MessageSink {
     this.#channel.sendSoon()
   }
 
-  /** The live flows, their counts asked for now. */
-  async flows(): Promise<FlowRecord[]> {
-    const records: FlowRecord[] = []
-    for (const session of await this.#dump.run()) {
+  /** The live flows, their counts asked for now. Each record is made when it is asked for. */
+  async flows(): Promise<Iterable<FlowRecord>> {
+    return this.#records(await this.#dump.run())
+  }
+
+  *#records(sessions: readonly FlowId[]): Generator<FlowRecord> {
+    for (const session of sessions) {
       // It may have ended meanwhile.
-      if (this.#view.at(session).state !== SessionState.free) records.push(reportFlow(this.#view))
+      if (this.#view.at(session).state !== SessionState.free) yield reportFlow(this.#view)
     }
-    return records
   }
 
   get decisions(): DecisionCounters {

@@ -163,7 +163,7 @@ export class Decider {
       this.#logged.add(occasion)
       const details =
         kind === 'policyNonsense' ? { answer: (error as Nonsense).answer } : { err: error }
-      this.log.warn({ virtualServer: server.name, ...details }, failureTexts[kind])
+      this.log.warn({ event: 'policy', virtualServer: server.name, ...details }, failureTexts[kind])
     }
     try {
       return this.#carryOut(server.settings.fallback, server, flow)

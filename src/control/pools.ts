@@ -2,10 +2,12 @@
 import { formatEndpoint } from '../bus/address.js'
 import { type Clock, systemClock } from '../clock.js'
 import type { ResolvedNode, ResolvedPool } from '../config/resolved.js'
+import { SluiceError } from '../errors.js'
 import type { CheckedNodes } from '../health/monitor.js'
 import { type Logger, silentLogger } from '../logger.js'
 import type { NodeState, PoolFigures } from '../policy/new-flow.js'
 import { Node, type NodeSettings } from './node.js'
+import type { NodeMode } from './node-condition.js'
 import { Pool, reportNodes } from './pool.js'
 import type { PoolStatus } from './status.js'
 
@@ -77,6 +79,22 @@ export class Pools {
     return [...this].flatMap(({ nodes }) => nodes).find(numbered) ?? this.#leaving.find(numbered)
   }
 
+  /**
+   * An operator's word on a node, in one pool or in all that have it.
+   * @throws {SluiceError} `ERR_SLUICE_NODE` where there is none
+   */
+  order(address: string, mode: NodeMode, poolName?: string): void {
+    const pools = [...this].filter(({ name, nodes }) =>
+      poolName === undefined ? nodes.some((node) => node.name === address) : name === poolName,
+    )
+    if (pools.length === 0) throw noSuchNode(address, poolName)
+    for (const pool of pools) {
+      if (mode === 'active') pool.activate(address)
+      else if (mode === 'draining') pool.drain(address)
+      else pool.maintain(address)
+    }
+  }
+
   /** What nodes moved of late becomes less recent; to be called every ten seconds. */
   age(): void {
     for (const { nodes } of this) for (const node of nodes) node.age()
@@ -131,7 +149,10 @@ export class Pools {
   #report(node: Node, before: NodeState, reason: string): void {
     const { pool, name, state } = node
     const level = state === 'down' ? 'warn' : 'info'
-    this.#log[level]({ pool, node: name, before, state, reason }, `a node is ${state}`)
+    this.#log[level](
+      { event: 'node', pool, node: name, before, state, reason },
+      `a node is ${state}`,
+    )
   }
 
   /** Node numbers are 16 bits on the bus; a long-lived engine comes round to old ones. */
@@ -139,6 +160,14 @@ export class Pools {
     this.#lastId = (this.#lastId % 0xffff) + 1
     return this.#lastId
   }
+}
+
+function noSuchNode(address: string, pool: string | undefined): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_NODE',
+    pool === undefined ? `No pool has a node ${address}.` : `There is no pool ${pool}.`,
+    '`sluice pools` lists the nodes of each pool.',
+  )
 }
 
 function settingsOf(pool: ResolvedPool, node: ResolvedNode): NodeSettings {

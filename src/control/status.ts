@@ -121,6 +121,7 @@ export interface ReaperCounters {
 export interface EngineStatus {
   /** Packets flow and every virtual server is in force. */
   readonly ready: boolean
+  readonly state: 'starting' | 'ready' | 'draining' | 'stopped'
   readonly uptimeMs: number
   /** Flows in the table of the data flow segment. */
   readonly flows: number

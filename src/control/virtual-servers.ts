@@ -57,6 +57,17 @@ export class VirtualServers {
     return { added, removed }
   }
 
+  /** @throws {SluiceError} `ERR_SLUICE_NO_VIRTUAL_SERVER` */
+  order(name: string, order: 'active' | 'draining'): void {
+    const server = this.named(name)
+    if (!server)
+      throw unknown(
+        name,
+        [...this].map((each) => each.name),
+      )
+    server.state = order === 'active' ? 'up' : order
+  }
+
   /** Lets go of those that were removed and whose last flow has ended. */
   forgetEnded(): void {
     for (const { id, state, connections } of this) {
@@ -80,6 +91,14 @@ function configure(server: VirtualServer, settings: ResolvedVirtualServer): bool
   if (comesBack) server.state = 'up'
   server.settings = settings
   return comesBack || differs
+}
+
+function unknown(name: string, names: readonly string[]): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_NO_VIRTUAL_SERVER',
+    `There is no virtual server ${name}.`,
+    `Name one of ${names.join(', ')}.`,
+  )
 }
 
 function tooMany(): SluiceError {

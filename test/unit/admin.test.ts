@@ -2,17 +2,22 @@ import { chmod, link, lstat, mkdtemp, rm, stat, writeFile } from 'node:fs/promis
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createAdminApp } from '../../src/admin/app.js'
 import { AdminServer } from '../../src/admin/server.js'
 import { claimSocketPath, defaultSocketPath } from '../../src/admin/socket.js'
+import type { AdminSource } from '../../src/admin/source.js'
 import { askEngine } from '../../src/cli/admin-client.js'
-
-const flows = [{ client: '192.0.2.10:40000', server: '10.1.0.11:80' }]
+import { exampleFlow, exampleStatus } from '../helpers/example-status.js'
 
 /** An engine as far as the administration knows one. */
-function engine(ready = true) {
-  return { status: () => ({ ready, flows: 1 }), flows: async () => flows }
+function engine(ready = true): AdminSource {
+  return {
+    status: () => ({ ...exampleStatus, ready, state: ready ? 'ready' : 'starting' }),
+    eachFlow: async () => [exampleFlow],
+    setNode: vi.fn(),
+    setVirtualServer: vi.fn(),
+  }
 }
 
 let folder: string
@@ -43,15 +48,15 @@ describe('what is answered', () => {
   })
 
   test("the status is the engine's", async () => {
-    expect(JSON.parse((await ask('/api/v1/status')).body)).toEqual({ ready: true, flows: 1 })
+    expect(JSON.parse((await ask('/api/v1/status')).body)).toEqual(exampleStatus)
   })
 
   test('the flows are an array', async () => {
-    expect(JSON.parse((await ask('/api/v1/flows')).body)).toEqual(flows)
+    expect(JSON.parse((await ask('/api/v1/flows')).body)).toEqual([exampleFlow])
   })
 
   test('an unknown address is 404, a failing engine 500, both with a code', async () => {
-    const broken = { ...engine(), flows: () => Promise.reject(new Error('gone')) }
+    const broken = { ...engine(), eachFlow: () => Promise.reject(new Error('gone')) }
     const [unknown, failed] = [await ask('/nothing'), await ask('/api/v1/flows', broken)]
     expect(unknown.status).toBe(404)
     expect(JSON.parse(unknown.body).error.code).toBe('ERR_SLUICE_ADMIN_NOT_FOUND')
@@ -67,7 +72,7 @@ describe('the socket', () => {
   test('only owner and group may open it, and it is gone after close', async () => {
     const admin = await AdminServer.listen(engine(), path)
     expect((await stat(path)).mode & 0o777).toBe(0o660)
-    expect(await askEngine(path, '/api/v1/flows')).toEqual(flows)
+    expect(await askEngine(path, '/api/v1/flows')).toEqual([exampleFlow])
     await admin.close()
     await admin.close()
     await expect(lstat(path)).rejects.toMatchObject({ code: 'ENOENT' })
@@ -86,7 +91,7 @@ describe('the socket', () => {
       code: 'ERR_SLUICE_SOCKET',
       message: expect.stringContaining('Another engine'),
     })
-    expect(await askEngine(path, '/api/v1/flows')).toEqual(flows)
+    expect(await askEngine(path, '/api/v1/flows')).toEqual([exampleFlow])
     await first.close()
   })
 

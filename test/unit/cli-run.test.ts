@@ -8,7 +8,12 @@ import { Reloader } from '../../src/cli/reloader.js'
 import { StopRequest } from '../../src/cli/stop-request.js'
 import { SluiceError } from '../../src/errors.js'
 
-const engine = vi.hoisted(() => ({ start: vi.fn(), stop: vi.fn(), reload: vi.fn() }))
+const engine = vi.hoisted(() => ({
+  start: vi.fn(),
+  stop: vi.fn(),
+  reload: vi.fn(),
+  drain: vi.fn(),
+}))
 
 vi.mock('../../src/index.js', async (actual) => ({
   ...(await actual<object>()),
@@ -31,7 +36,9 @@ const running = {
     ],
     virtualServers: [{ name: 'site', listen: 'tcp://192.0.2.100:80', connections: 0 }],
   }),
-  flows: async () => [],
+  eachFlow: async () => [],
+  drain: engine.drain,
+  connections: 0,
   [Symbol.asyncDispose]: engine.stop,
   reload: engine.reload,
 }

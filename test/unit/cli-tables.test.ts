@@ -77,6 +77,7 @@ test('status: what serves whom, the ports, the books, and troubles only where th
   const counts = { connections: 3, totalConnections: 1200, ...traffic }
   const status: EngineStatus = {
     ready: true,
+    state: 'ready',
     uptimeMs: 11_100_000,
     flows: 3,
     timeWait: 1,

@@ -82,7 +82,7 @@ describe('reload', () => {
     ])
   })
 
-  test('VS-23 a virtual server that comes is announced, and decides its flows', async () => {
+  test('a virtual server that comes is announced, and decides its flows', async () => {
     const { engine, segment, farm } = await startFarm(4)
     const { virtualServers, ...rest } = farmConfig(4)
     const more = { listen: `tcp://${farm.otherVip}`, policy: () => ({ node: farm.node(3) }) }

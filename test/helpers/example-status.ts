@@ -1,0 +1,91 @@
+/** What an engine with one virtual server and two nodes tells of itself. */
+import { counterNames, gaugeNames, portCounterNames } from '../../src/generated/counters.js'
+import type { EngineStatus, FlowRecord } from '../../src/index.js'
+
+/** Each name with its place, so that no two figures are the same. */
+const numbered = <Name extends string>(names: readonly Name[]) =>
+  Object.fromEntries(names.map((name, i) => [name, i + 1])) as Record<Name, number>
+
+const load = {
+  connections: 3,
+  totalConnections: 1200,
+  packets: { in: 10, out: 20 },
+  bytes: { in: 1500, out: 300_000 },
+}
+
+const node = {
+  ...load,
+  since: '2026-11-21T09:00:00.000Z',
+  reason: 'configured',
+  weight: 1,
+  connectionLimit: null,
+  responseMs: null,
+}
+
+export const exampleStatus: EngineStatus = {
+  ready: true,
+  state: 'ready',
+  uptimeMs: 61_000,
+  flows: 3,
+  timeWait: 1,
+  virtualServers: [
+    { name: 'site', listen: 'tcp://192.0.2.100:80', state: 'up', pool: 'web', ...load },
+  ],
+  pools: [
+    {
+      name: 'web',
+      balance: 'round-robin',
+      available: 1,
+      refused: 2,
+      ...load,
+      nodes: [
+        { address: '10.1.0.11:80', state: 'up', ...node },
+        { address: '[2001:db8::12]:80', state: 'draining', ...node },
+      ],
+    },
+  ],
+  ports: [
+    {
+      name: 'outside',
+      kind: 'packet',
+      device: 'eth0',
+      mode: 'AF_PACKET',
+      role: 'external',
+      addresses: ['192.0.2.1/24'],
+      counters: numbered(portCounterNames),
+    },
+  ],
+  drops: { land: 3 },
+  packets: { received: 100, forwarded: 90, delivered: 7, dropped: 3, waiting: 0 },
+  decisions: {
+    assigned: 1200,
+    resumed: 0,
+    routed: 0,
+    rejected: 4,
+    unavailable: 0,
+    limited: 0,
+    unknown: 0,
+    late: 0,
+    policyErrors: 5,
+    policyTimeouts: 0,
+    policyNonsense: 0,
+    policyOverload: 0,
+    pending: 6,
+  },
+  bus: { invalid: 0, stale: 1 },
+  counters: numbered([...counterNames, ...gaugeNames]),
+  policyRevision: '0123456789ab',
+}
+
+export const exampleFlow: FlowRecord = {
+  client: '192.0.2.10:40000',
+  virtualServer: 'site',
+  listen: '192.0.2.100:80',
+  server: '10.1.0.11:80',
+  protocol: 'tcp',
+  mode: 'translate',
+  openedAt: '2026-11-21T09:00:00.000Z',
+  lastActiveAt: '2026-11-21T09:00:01.000Z',
+  packets: { in: 4, out: 3 },
+  bytes: { in: 400, out: 3000 },
+}
