@@ -41,6 +41,8 @@
       "native/port/xdp_redirect.cc",
       "native/port/xdp_socket.cc",
       "native/port/xdp_support.cc",
+      "native/process/end_guard.cc",
+      "native/process/notify_socket.cc",
       "native/rewrite/rewrite.cc",
       "native/rewrite/tcp_offsets.cc",
       "native/rewrite/translation.cc",

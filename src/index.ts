@@ -54,7 +54,7 @@ export {
   type LaboratoryOptions,
 } from './laboratory/index.js'
 export type { Logger } from './logger.js'
-export { addonFile, trySteering, type XdpSupport, xdpSupport } from './native.js'
+export { addonFile, guardEnd, trySteering, type XdpSupport, xdpSupport } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
 export type {
   ActivityRanking,
@@ -65,3 +65,4 @@ export type {
   PoolFigures,
   Protocol,
 } from './policy/new-flow.js'
+export { Supervisor } from './supervisor.js'

@@ -90,6 +90,8 @@ interface Addon {
   Segment: new () => NativeSegment
   xdpSupport(netns: string, device: string): XdpSupport
   trySteering(): void
+  guardEnd(graceMs: number): void
+  notify(path: string, message: string): void
 }
 
 const require = createRequire(import.meta.url)
@@ -126,6 +128,20 @@ export function xdpSupport(netns: string, device: string): XdpSupport {
  */
 export function trySteering(): void {
   loadAddon().trySteering()
+}
+
+/**
+ * From now on SIGTERM and SIGINT end the process in any case: where JavaScript has not done it after
+ * so long, because a policy never returns, a thread closes the ports, which undoes what was done to
+ * devices, and exits with 143 or 130. To be called when the handlers of the signals are set.
+ */
+export function guardEnd(graceMs: number): void {
+  loadAddon().guardEnd(graceMs)
+}
+
+/** Sends a message to the socket of a service manager. @throws {Error} with `errno` */
+export function notifySocket(path: string, message: string): void {
+  loadAddon().notify(path, message)
 }
 
 /** Path of the addon, which is loaded. @throws {Error} where there is none, or it does not load. */

@@ -3,9 +3,15 @@
 
 #include <napi.h>
 
+#include <chrono>
+#include <mutex>
+#include <set>
+
 #include "addon/options.h"
 #include "port/steering_program.h"
 #include "port/xdp_support.h"
+#include "process/end_guard.h"
+#include "process/notify_socket.h"
 #include "segment/segment.h"
 
 namespace sluice {
@@ -23,6 +29,15 @@ Napi::Error to_js(Napi::Env env, const Error& error) {
   return js;
 }
 
+class SegmentObject;
+
+// Every segment that there is, for the end of the process (end_guard.h), which comes on another
+// thread: it closes them between two calls of JavaScript's. A call that does not return in time is
+// not waited for.
+std::timed_mutex calls;
+std::set<SegmentObject*> objects;
+constexpr std::chrono::seconds kCallPatience{1};
+
 // interface NativeSegment of src/native.ts. Owns the segment from start() to stop(); the wake
 // function lives as long.
 class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
@@ -37,11 +52,25 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
                         InstanceMethod("stop", &SegmentObject::stop)});
   }
 
-  explicit SegmentObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {}
-  ~SegmentObject() override { close(); }
+  explicit SegmentObject(const Napi::CallbackInfo& info) : ObjectWrap(info) {
+    const std::lock_guard lock(calls);
+    objects.insert(this);
+  }
+  ~SegmentObject() override {
+    const std::lock_guard lock(calls);
+    objects.erase(this);
+    close();
+  }
+
+  static void close_all() {
+    const std::unique_lock lock(calls, kCallPatience);
+    if (!lock.owns_lock()) return;
+    for (SegmentObject* object : objects) object->segment_.reset();
+  }
 
  private:
   Napi::Value start(const Napi::CallbackInfo& info) {
+    const std::lock_guard lock(calls);
     const Napi::Env env = info.Env();
     if (segment_ != nullptr) return fail(env, "start: the segment runs already");
     Result<SegmentOptions> options = read_options(info[0].As<Napi::Object>());
@@ -65,12 +94,14 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
           .ThrowAsJavaScriptException();
       return info.Env().Undefined();
     }
+    const std::lock_guard lock(calls);
     const size_t taken = segment_ == nullptr ? 0 : segment_->submit({bytes.Data(), length});
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }
 
   Napi::Value drain(const Napi::CallbackInfo& info) {
     auto into = info[0].As<Napi::Uint8Array>();
+    const std::lock_guard lock(calls);
     const size_t filled =
         segment_ == nullptr ? 0 : segment_->drain({into.Data(), into.ByteLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(filled));
@@ -78,12 +109,14 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
 
   Napi::Value read_counters(const Napi::CallbackInfo& info) {
     auto into = info[0].As<Napi::BigUint64Array>();
+    const std::lock_guard lock(calls);
     const size_t count =
         segment_ == nullptr ? 0 : segment_->read_counters({into.Data(), into.ElementLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(count));
   }
 
   Napi::Value describe_ports(const Napi::CallbackInfo& info) {
+    const std::lock_guard lock(calls);
     Napi::Array texts = Napi::Array::New(info.Env());
     if (segment_ == nullptr) return texts;
     for (const std::string& text : segment_->port_descriptions()) {
@@ -93,6 +126,7 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
   }
 
   Napi::Value stop(const Napi::CallbackInfo& info) {
+    const std::lock_guard lock(calls);
     close();
     return info.Env().Undefined();
   }
@@ -136,8 +170,24 @@ Napi::Value try_steering(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+Napi::Value guard_end_after(const Napi::CallbackInfo& info) {
+  guard_end(info[0].As<Napi::Number>().Int32Value(), SegmentObject::close_all);
+  return info.Env().Undefined();
+}
+
+Napi::Value notify(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>().Utf8Value();
+  const std::string message = info[1].As<Napi::String>().Utf8Value();
+  if (const Status sent = send_to_notify_socket(path, message); !sent.ok()) {
+    to_js(info.Env(), sent.error()).ThrowAsJavaScriptException();
+  }
+  return info.Env().Undefined();
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Segment", SegmentObject::define(env));
+  exports.Set("guardEnd", Napi::Function::New(env, guard_end_after, "guardEnd"));
+  exports.Set("notify", Napi::Function::New(env, notify, "notify"));
   exports.Set("xdpSupport", Napi::Function::New(env, xdp_support_of, "xdpSupport"));
   exports.Set("trySteering", Napi::Function::New(env, try_steering, "trySteering"));
   return exports;

@@ -9,7 +9,9 @@ import {
   defaultSocketPath,
   Engine,
   EventLog,
+  guardEnd,
   loadConfigFile,
+  Supervisor,
 } from '../index.js'
 import type { Command, Context } from './context.js'
 import { Draining } from './draining.js'
@@ -21,6 +23,9 @@ import { announce, type RunEvent, readyEvent } from './run-event.js'
 import { StopRequest } from './stop-request.js'
 import { StrayErrors } from './stray-errors.js'
 
+/** Time to end in good order. After that a policy that never returns is not waited for. */
+const endGraceMs = 5000
+
 interface RunOptions {
   file: string
   json?: boolean
@@ -31,6 +36,7 @@ interface RunOptions {
 
 export const run: Command<RunOptions> = async (options, context) => {
   const stop = new StopRequest()
+  guardEnd(endGraceMs)
   try {
     await runUntil(stop, options, context)
     return ExitCode.ok
@@ -71,8 +77,12 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
   await using admin = socketPath ? await AdminServer.listen(source, socketPath) : undefined
   if (watch) reloader.watch()
   strayErrors.catch()
+  using supervisor = new Supervisor(context.env, log)
+  supervisor.ready()
   tell(readyEvent(engine.status(), admin?.socketPath))
-  tell({ event: 'stopping', signal: await stop.requested })
+  const signal = await stop.requested
+  supervisor.stopping()
+  tell({ event: 'stopping', signal })
 }
 
 /** Lines of JSON on stderr: stdout is for what the command has to say. */

@@ -156,9 +156,14 @@ export class Laboratory implements AsyncDisposable {
   }
 
   /** Starts a process outside the namespaces, the engine for example, that ends with the laboratory. */
-  async spawn(command: string, args: readonly string[] = []): Promise<LabProcess> {
-    const env = { [OWNER_VARIABLE]: this.prefix }
-    const started = await LabProcess.start([command, ...args], { env })
+  async spawn(
+    command: string,
+    args: readonly string[] = [],
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<LabProcess> {
+    const started = await LabProcess.start([command, ...args], {
+      env: { ...env, [OWNER_VARIABLE]: this.prefix },
+    })
     this.processes.add(started)
     started.exited.then(() => this.processes.delete(started))
     return started

@@ -21,7 +21,9 @@ export const nativeLayers: Record<string, string[]> = {
   stack: [...ground, 'tcp'],
   bus: [...ground, 'port', ...protocols],
   segment: [...ground, 'port', ...protocols, 'bus'],
-  addon: [...ground, 'port', ...protocols, 'bus', 'segment'],
+  // The process as a whole; knows nothing of packets.
+  process: ['base'],
+  addon: [...ground, 'port', ...protocols, 'bus', 'segment', 'process'],
 }
 
 /** Headers that belong to one folder: nobody else may include them. */
