@@ -61,8 +61,10 @@ while True: print(s.recv(4096).decode().replace('\\n', ' '))`,
     ])
     await manager.waitForOutput(/listens/)
     const config = { ports: lab.ports() }
-    const env = { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '200000' }
-    const engine = await SluiceProcess.start(lab, config, [], env)
+    const env = { ...process.env, NOTIFY_SOCKET: socket, WATCHDOG_USEC: '200000' } as const
+    const engine = await SluiceProcess.start(lab, config, [], {
+      spawn: (command, args) => lab.spawn(command, args, env),
+    })
     await manager.waitForOutput(new RegExp(`READY=1 MAINPID=${engine.process.pid}`))
     await manager.waitForOutput(/WATCHDOG=1[^]*WATCHDOG=1/)
     await engine.stop()
@@ -86,7 +88,7 @@ while True: print(s.recv(4096).decode().replace('\\n', ' '))`,
     await until('the policy is stuck', () => engine.process.output().includes('stuck'))
     engine.process.signal('SIGTERM')
     // Known flows go on until the end (law 8).
-    expect(await live.request()).toMatch(/^srv1/)
+    expect(await live.request().catch((e) => `${e} ${engine.process.output()}`)).toMatch(/^srv1/)
     expect(await engine.process.exited).toMatchObject({ code: 143, signal: null })
     expect(engine.process.output()).toContain('JavaScript never returns')
     const again = await SluiceProcess.start(lab, {
