@@ -76,7 +76,7 @@ while True: print(s.recv(4096).decode().replace('\\n', ' '))`,
       topology: 'two-arm',
       servers: 1,
       virtualServers: (family, lab) => ({
-        stuck: `listen: '${listen(lab, family, 80)}', policy: () => { console.log('stuck'); for (;;); }`,
+        stuck: `listen: '${listen(lab, family, 80)}', policy: () => { console.log('goes round'); for (;;); }`,
         plain: `listen: '${listen(lab, family, 81)}', pool: 'web${family}'`,
       }),
     })
@@ -85,10 +85,10 @@ while True: print(s.recv(4096).decode().replace('\\n', ' '))`,
     const live = await clients.connect({ host: lab.virtualAddress(4), port: 81 })
     await live.request()
     clients.open({ host: lab.virtualAddress(4), port: 80 })
-    await until('the policy is stuck', () => engine.process.output().includes('stuck'))
+    await until('the policy is stuck', () => engine.process.output().includes('goes round'))
     engine.process.signal('SIGTERM')
     // Known flows go on until the end (law 8).
-    expect(await live.request().catch((e) => `${e} ${engine.process.output()}`)).toMatch(/^srv1/)
+    expect(await live.request()).toMatch(/^srv1/)
     expect(await engine.process.exited).toMatchObject({ code: 143, signal: null })
     expect(engine.process.output()).toContain('JavaScript never returns')
     const again = await SluiceProcess.start(lab, {
