@@ -35,6 +35,7 @@ export function metricsOf(status: EngineStatus, version: string): Metric[] {
     ...segmentMetrics(status),
     ...portMetrics(status),
     ...decisionMetrics(status),
+    ...reaperMetrics(status),
     ...virtualServerMetrics(status),
     ...nodeMetrics(status),
     ...processMetrics(),
@@ -57,6 +58,17 @@ function segmentMetrics({ counters, drops, bus }: EngineStatus): Metric[] {
       Object.entries(bus),
       ([reason, value]) => [[{ reason }, value]],
     ),
+  ]
+}
+
+function reaperMetrics({ reaper }: EngineStatus): Metric[] {
+  const { waiting, ...results } = reaper
+  const help = 'Silent flows that the data flow segment was asked about, and what it said'
+  return [
+    each('counter', 'reaper_flows_total', help, Object.entries(results), ([result, value]) => [
+      [{ result }, value],
+    ]),
+    one('gauge', 'reaper_waiting', 'Flows whose answer is awaited', waiting),
   ]
 }
 

@@ -22,9 +22,8 @@ import type { Dial } from '../health/probe.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
 import { Adoption } from './adoption.js'
-import { ArrivingFlow } from './arriving-flow.js'
 import { ConfigurationLink } from './configuration-link.js'
-import { type Choice, Decider, type Refusal } from './decider.js'
+import { Decider } from './decider.js'
 import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
 import { FlowNews } from './flow-news.js'
@@ -35,6 +34,7 @@ import { Question } from './question.js'
 import { QuestionAge } from './question-age.js'
 import { Reaper, reaperTickMs } from './reaper.js'
 import { ReplyWriter } from './reply-writer.js'
+import { Settlement } from './settlement.js'
 import { sameSession } from './signature.js'
 import type { BusCounters, DecisionCounters, FlowRecord, ReaperCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
@@ -49,14 +49,6 @@ export interface ControlSegmentOptions {
   readonly dial?: Dial
 }
 
-/** What counts a refused flow. */
-const counterOf = {
-  reset: 'rejected',
-  drop: 'rejected',
-  unavailable: 'unavailable',
-  limited: 'limited',
-} as const satisfies Record<Refusal, keyof DecisionCounters>
-
 const acknowledgeMs = 5000
 /** Half of the time that a flow waits for its decision (flow_end.cc). */
 const lateMs = 200
@@ -68,6 +60,7 @@ export class ControlSegment implements MessageSink {
   readonly ledger: FlowLedger
   readonly #channel: BusChannel
   readonly #decider: Decider
+  readonly #settlement: Settlement
   readonly #replies: ReplyWriter
   readonly #monitor: Monitor
   readonly #dump: FlowDump
@@ -79,21 +72,9 @@ export class ControlSegment implements MessageSink {
   readonly #age = new QuestionAge()
   readonly #question = new Question()
   readonly #view: FlowView
-  #arriving: ArrivingFlow
-  /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
-  readonly #asking = new Map<FlowId, ArrivingFlow>()
   #config: ResolvedConfig
   readonly #timers: NodeJS.Timeout[] = []
-  readonly #decisions = {
-    assigned: 0,
-    resumed: 0,
-    routed: 0,
-    rejected: 0,
-    unavailable: 0,
-    limited: 0,
-    unknown: 0,
-    late: 0,
-  }
+  readonly #decisions = { resumed: 0, routed: 0, unknown: 0, late: 0 }
 
   constructor({
     config,
@@ -110,12 +91,18 @@ export class ControlSegment implements MessageSink {
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
     this.#replies = new ReplyWriter(this.#channel.writer, this.ledger)
     this.#view = this.ledger.view()
-    this.#arriving = new ArrivingFlow(this.ledger)
     this.#dump = new FlowDump(this.#channel)
     this.#link = new ConfigurationLink(this.#channel.writer, config.workers)
     this.#log = log
     this.#reaper = new Reaper(this.ledger, this.#channel.writer, config.timeouts.reapMs)
     const { ledger, pools, servers } = this
+    this.#settlement = new Settlement({
+      ledger,
+      pools,
+      decider: this.#decider,
+      replies: this.#replies,
+      sendSoon: () => this.#channel.sendSoon(),
+    })
     const adoption = new Adoption(ledger, pools, servers)
     const { timeouts } = config
     const [dump, reaper] = [this.#dump, this.#reaper]
@@ -217,7 +204,8 @@ export class ControlSegment implements MessageSink {
   }
 
   get decisions(): DecisionCounters {
-    return { ...this.#decisions, ...this.#decider.failures, pending: this.#decider.pending }
+    const { failures, pending } = this.#decider
+    return { ...this.#settlement.counters, ...this.#decisions, ...failures, pending }
   }
 
   get bus(): BusCounters {
@@ -240,6 +228,11 @@ export class ControlSegment implements MessageSink {
       }
       // Serials come round: the flow that had this one is gone in the data flow segment.
       this.ledger.endFlow(flow)
+    }
+    const refusal = this.#settlement.refusalOf(serial)
+    if (refusal) {
+      this.#replies.refuseUnknown(message, refusal)
+      return
     }
     const session = this.#known(message, signature)
     if (session !== noFlow) this.#resume(session)
@@ -290,12 +283,12 @@ export class ControlSegment implements MessageSink {
     if (server && this.#question.resumes && server.settings.midSession !== 'route') {
       // The middle of a session that nobody here opened (FLOWLIFE-18).
       this.#decisions.unknown++
-      this.#replies.refuseStranger(message, server.settings.midSession)
+      this.#replies.refuseUnknown(message, server.settings.midSession)
     } else if (server) {
       // Whether it goes on is for its server to say: until then it is one that opens.
       this.#question.resumes = false
       if (this.#comesLate(message)) this.#decisions.late++
-      else this.#decide(server, message)
+      else this.#settlement.decide(this.#enter(message, server), server, this.#question.signature)
     } else if (message.vsId === 0 && this.#config.forward) {
       const session = this.#enter(message, null)
       this.#decisions.routed++
@@ -318,56 +311,6 @@ export class ControlSegment implements MessageSink {
   #enter(message: QueryView, server: VirtualServer | null): FlowId {
     const openedAt = message.timestampNumber / 1000
     return this.ledger.open(this.#question, server, message.tcpSeq | 0, openedAt)
-  }
-
-  #decide(server: VirtualServer, message: QueryView): void {
-    const session = this.#enter(message, server)
-    const { signature } = this.#question
-    const { openedAt } = this.#view.at(session)
-    const flow = this.#arriving.show(signature, server, openedAt, this.pools.figures)
-    const choice = this.#refusalBy(server) ?? this.#decider.decide(server, flow)
-    if (choice instanceof Promise) this.#settleLater(session, flow, choice)
-    else this.#settle(session, choice)
-  }
-
-  /** Whether the virtual server takes no flow now, whoever decides for it. */
-  #refusalBy({ state, isFull }: VirtualServer): Refusal | undefined {
-    if (state !== 'up') return 'unavailable'
-    return isFull ? 'limited' : undefined
-  }
-
-  /** The policy goes on with the flow that it was given; the next ones need another object. */
-  #settleLater(session: FlowId, flow: ArrivingFlow, choice: Promise<() => Choice>): void {
-    this.#arriving = new ArrivingFlow(this.ledger)
-    this.#asking.set(session, flow)
-    void choice.then((late) => {
-      // Another session may have the number by now.
-      if (this.#asking.get(session) !== flow) return
-      this.#asking.delete(session)
-      const { state, server } = this.#view.at(session)
-      if (state === SessionState.deciding) {
-        this.#settle(session, (server && this.#refusalBy(server)) ?? late())
-      }
-    })
-  }
-
-  /** The decision is there: every flow of the session that waits has its answer. */
-  #settle(session: FlowId, choice: Choice): void {
-    const { ledger } = this
-    const refused = typeof choice === 'string'
-    if (refused) {
-      this.#decisions[counterOf[choice]]++
-    } else {
-      this.#decisions.assigned++
-      ledger.assign(session, choice)
-    }
-    for (let id = ledger.firstFlow(session); id !== noFlow; id = ledger.nextFlow(id)) {
-      if (refused) this.#replies.refuse(id, choice)
-      else this.#replies.forward(id)
-    }
-    if (refused) ledger.end(session)
-    // Replies to what is read now leave with its batch; this one may come later.
-    this.#channel.sendSoon()
   }
 
   #every(ms: number, run: () => void): void {

@@ -1,7 +1,6 @@
 /** Fills REPLY messages: each has all that the data flow segment needs to act (SSMB-10). */
 import type { MessageWriter } from '../bus/writer.js'
 import { type QueryView, ReplyView, SsmbError, SsmbFlags, XlatMask } from '../generated/messages.js'
-import type { Rejection } from '../policy/decision.js'
 import type { Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
@@ -68,8 +67,10 @@ export class ReplyWriter {
   }
 
   /** The refusal of a flow that is in no ledger. */
-  refuseStranger(query: QueryView, rejection: Rejection): void {
-    this.#answer(query).xlat.xlatMask = refusals[rejection].mask
+  refuseUnknown(query: QueryView, refusal: Refusal): void {
+    const reply = this.#answer(query)
+    reply.errorCode = refusals[refusal].error
+    reply.xlat.xlatMask = refusals[refusal].mask
   }
 
   #answer(query: QueryView): ReplyView {

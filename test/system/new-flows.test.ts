@@ -55,12 +55,17 @@ describe.each<TopologyName>(['tap', 'two-arm'])('a policy over %s', (topology) =
       clients.open({ ...destination, localAddress: ignored[family] }),
     )
     await until('the policy has refused', async () => {
-      return (await site.status()).decisions.rejected === 4
+      return (await site.status()).decisions.rejected >= 4
     })
     for (const { family } of to) expect(await site.fetch(family)).toMatchObject({ status: 200 })
     expect(silent.map(({ state }) => state)).toEqual(['opening', 'opening'])
-    const { decisions, drops } = await site.end()
-    expect(decisions).toMatchObject({ rejected: 4, assigned: 2, policyErrors: 0 })
+    const { decisions, drops, counters } = await site.end()
+    // The silent ones ask again when their refusal is forgotten; each question counts once.
+    expect(decisions).toMatchObject({
+      rejected: counters.queries - 2,
+      assigned: 2,
+      policyErrors: 0,
+    })
     expect(drops.refused).toBeGreaterThanOrEqual(4)
   })
 })
@@ -92,7 +97,10 @@ test('DFS-17 HS-05 a thousand flows wait together; a known one is served meanwhi
   const clients = await SocketClients.start(site.client)
   const to = (port: number) =>
     lab.families.map((family) => ({ host: lab.virtualAddress(family), port }))
-  const known = await Promise.all(to(80).map((destination) => clients.connect(destination)))
+  // No client port of those to come: two virtual servers of one node could not tell them apart.
+  const known = await Promise.all(
+    to(80).map((destination) => clients.connect({ ...destination, localPort: 1000 })),
+  )
   const late = Array.from({ length: COUNT / 2 }, () =>
     to(81).map((destination) => clients.open(destination)),
   ).flat()

@@ -66,7 +66,7 @@ while True: print(s.recv(4096).decode().replace('\\n', ' '))`,
       spawn: (command, args) => lab.spawn(command, args, env),
     })
     await manager.waitForOutput(new RegExp(`READY=1 MAINPID=${engine.process.pid}`))
-    await manager.waitForOutput(/WATCHDOG=1[^]*WATCHDOG=1/)
+    await manager.waitForOutput(/WATCHDOG=1[\s\S]*WATCHDOG=1/)
     await engine.stop()
     await manager.waitForOutput(/STOPPING=1/)
   })

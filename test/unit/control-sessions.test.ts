@@ -194,6 +194,31 @@ describe.each(families)('IPv%i', (family) => {
     expect(connectionsByNode()).toEqual([0, 0, 0])
   })
 
+  test('SSMB-10 STAT-06 a refused QUERY that is repeated is refused once more and counted once', async () => {
+    let asked = 0
+    const { segment, engine, fromClient } = await startFarm(family, ({ vip }) => ({
+      virtualServers: {
+        site: {
+          listen: `tcp://${vip}`,
+          policy: () => {
+            asked += 1
+            return { reject: 'drop' }
+          },
+        },
+      },
+    }))
+    const serial = segment.query(fromClient(0))
+    await segment.repliesTo(serial)
+    segment.query({ ...fromClient(0), serial })
+    await segment.until(() => segment.replies.length === 2)
+    expect(segment.replies.map(({ serial, mask }) => ({ serial, mask }))).toEqual([
+      { serial, mask: XlatMask.drop },
+      { serial, mask: XlatMask.drop },
+    ])
+    expect(engine.status().decisions.rejected).toBe(1)
+    expect(asked).toBe(1)
+  })
+
   test('SSMB-10 a repeated QUERY has the same answer and counts nothing', async () => {
     const { engine, segment, fromClient } = await startFarm(family)
     const serial = segment.query(fromClient())
