@@ -32,6 +32,8 @@ const systemPackages = [
     name: 'libnginx-mod-stream',
     file: '/usr/lib/nginx/modules/ngx_stream_module.so',
   },
+  { name: 'postgresql', command: 'pg_createcluster' },
+  { name: 'redis-server', command: 'redis-server' },
   { name: 'openssl', command: 'openssl' },
   { name: 'prometheus', command: 'promtool' },
   { name: 'systemd', command: 'systemd-analyze' },

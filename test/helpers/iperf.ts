@@ -55,6 +55,41 @@ export async function iperf(
   }
 }
 
+export interface DatagramResult {
+  /** As the sender counted. */
+  sent: number
+  /** Of those, the ones that the receiver missed, and those that overtook others. */
+  lost: number
+  outOfOrder: number
+}
+
+interface DatagramReport {
+  error?: string
+  end: { streams: { udp: { packets: number; lost_packets: number; out_of_order: number } }[] }
+}
+
+/** Datagrams of `bytes` bytes each, at a constant `bitrate` as iperf3 takes it: '20M' for example. */
+export async function iperfDatagrams(
+  from: Namespace,
+  address: string,
+  options: { bitrate: string; bytes: number; seconds: number; streams: number; reverse: boolean },
+): Promise<DatagramResult> {
+  const { bitrate, bytes, seconds, streams, reverse } = options
+  const args = ['-u', '-c', address, '-J', '-b', bitrate, '-l', String(bytes)]
+  args.push('-t', String(seconds), '-P', String(streams), ...(reverse ? ['-R'] : []))
+  const { stdout } = await from.tryExec('iperf3', args)
+  const report = JSON.parse(stdout) as DatagramReport
+  if (report.error) throw new Error(`iperf3 to ${address}: ${report.error}`)
+  const figures = report.end.streams.map(({ udp }) => udp)
+  const sum = (of: (udp: (typeof figures)[number]) => number) =>
+    figures.reduce((total, udp) => total + of(udp), 0)
+  return {
+    sent: sum((udp) => udp.packets),
+    lost: sum((udp) => udp.lost_packets),
+    outOfOrder: sum((udp) => udp.out_of_order),
+  }
+}
+
 /** iperf3 in both directions at once, until it is stopped. Its intervals are there as they end. */
 export class RunningIperf {
   private constructor(private readonly client: LabProcess) {}

@@ -1,8 +1,23 @@
 /** What a namespace's kernel counted (as nstat shows it): the witness that our packets were good. */
 import type { Namespace } from '../../src/laboratory/index.js'
 
-/** Counters by nstat's names: `TcpInCsumErrors`, `TcpExtTCPAbortOnData`, `UdpInErrors`. */
+/** Counters by nstat's names: `TcpExtTCPAbortOnData`, `UdpInErrors`, `Udp6RcvbufErrors`. */
 export async function kernelCounters(namespace: Namespace): Promise<Record<string, number>> {
+  return { ...(await countersOfPairs(namespace)), ...(await countersOfIpv6(namespace)) }
+}
+
+async function countersOfIpv6(namespace: Namespace): Promise<Record<string, number>> {
+  const { stdout } = await namespace.tryExec('cat', ['/proc/net/snmp6'])
+  const lines = stdout.split('\n').filter(Boolean)
+  return Object.fromEntries(
+    lines.map((line) => {
+      const [name = '', value] = line.split(/\s+/)
+      return [name, Number(value)]
+    }),
+  )
+}
+
+async function countersOfPairs(namespace: Namespace): Promise<Record<string, number>> {
   const { stdout } = await namespace.exec('cat', ['/proc/net/snmp', '/proc/net/netstat'])
   const lines = stdout.split('\n').filter(Boolean)
   const counters: Record<string, number> = {}
@@ -20,11 +35,6 @@ export async function kernelCounters(namespace: Namespace): Promise<Record<strin
 /** The counters of every checksum that a kernel found wrong, TCP, UDP, ICMP and IP of both versions. */
 export async function checksumErrors(namespace: Namespace): Promise<Record<string, number>> {
   const counters = await kernelCounters(namespace)
-  const { stdout } = await namespace.tryExec('cat', ['/proc/net/snmp6'])
-  for (const line of stdout.split('\n').filter(Boolean)) {
-    const [name = '', value] = line.split(/\s+/)
-    counters[name] = Number(value)
-  }
   return Object.fromEntries(
     Object.entries(counters).filter(([name, count]) => name.includes('Csum') && count > 0),
   )
