@@ -63,6 +63,8 @@
       "native/segment/worker.cc",
       "native/stack/arp.cc",
       "native/stack/echo.cc",
+      "native/stack/error_limit.cc",
+      "native/stack/icmp_errors.cc",
       "native/stack/local_addresses.cc",
       "native/stack/neighbor_discovery.cc",
       "native/stack/neighbor_table.cc",

@@ -240,7 +240,12 @@ void Flows::refuse(Instant now, PairIndex index, PairMode mode) {
 // next attempt asks again.
 void Flows::fail(Instant now, PairIndex index, DropReason why) {
   WaitingRoom::Place& place = table_.leg(client_leg(index)).detail;
-  if (place != WaitingRoom::kNoPlace) waiting_.dismiss(place, why);
+  if (place != WaitingRoom::kNoPlace) {
+    if (why == DropReason::no_route) {
+      stack_.send_error(now, waiting_.first(place)->packet, {IcmpError::Kind::no_route});
+    }
+    waiting_.dismiss(place, why);
+  }
   place = WaitingRoom::kNoPlace;
   pair(index).mode = PairMode::discard;
   pair(index).flags |= FlowPair::kNotEntered;

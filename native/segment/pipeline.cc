@@ -40,6 +40,13 @@ bool carries_ports(const Packet& packet) {
   return packet.headers.protocol == kProtocolTcp || packet.headers.protocol == kProtocolUdp;
 }
 
+// What becomes of a packet that is routed without a flow.
+constexpr Rewrite kRouted = [] {
+  Rewrite rewrite;
+  rewrite.ttl_delta = -1;
+  return rewrite;
+}();
+
 // Bytes of IP that one frame on the wire takes.
 uint32_t wire_ip_length(const Packet& packet) {
   const Headers& headers = packet.headers;
@@ -157,7 +164,7 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     action.leg = kNoLeg;
     return act_on_stranger(now, packet, action);
   }
-  if (!may_pass(packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
+  if (!may_pass(now, packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   flows_.follow(now, action.leg, packet);
   action.hop = leg.next_hop;
   packet.verdict = Verdict::forward;
@@ -252,18 +259,26 @@ void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound
 void Pipeline::route(Instant now, Packet& packet, Action& action) {
   DropReason why = DropReason::no_route;
   action.hop = stack_.acquire_next_hop(now, packet.key.dst, why);
-  if (action.hop == kNoNextHop) return packet.drop(why);
-  if (!may_pass(packet, action.hop, true)) return stack_.release_next_hop(action.hop);
+  if (action.hop == kNoNextHop) {
+    if (why == DropReason::no_route) {
+      stack_.send_error(now, packet, {IcmpError::Kind::no_route});
+    }
+    return packet.drop(why);
+  }
+  if (!may_pass(now, packet, action.hop, true)) return stack_.release_next_hop(action.hop);
   packet.verdict = Verdict::forward;
 }
 
-// Whether a forwarded packet has the hops left, and fits the link (TCPX-34).
-bool Pipeline::may_pass(Packet& packet, NextHop hop, bool routed) const {
+// Whether a forwarded packet has the hops left, and fits the link (DFS-25, TCPX-67, TCPX-34).
+bool Pipeline::may_pass(Instant now, Packet& packet, NextHop hop, bool routed) {
   if (routed && hop_limit(packet) <= 1) {
+    stack_.send_error(now, packet, {IcmpError::Kind::time_exceeded});
     packet.drop(DropReason::ttl_expired);
     return false;
   }
-  if (wire_ip_length(packet) > stack_.next_hop(hop).mtu) {
+  const uint16_t mtu = stack_.next_hop(hop).mtu;
+  if (wire_ip_length(packet) > mtu) {
+    stack_.send_error(now, packet, {IcmpError::Kind::packet_too_big, mtu});
     packet.drop(DropReason::mtu_exceeded);
     return false;
   }
@@ -273,14 +288,12 @@ bool Pipeline::may_pass(Packet& packet, NextHop hop, bool routed) const {
 // -- rewrite
 
 void Pipeline::rewrite(Batch& batch) {
-  Rewrite routed;
-  routed.ttl_delta = -1;
   for (size_t i = 0; i < batch.count; ++i) {
     Packet& packet = batch.packets[i];
     if (packet.verdict != Verdict::forward) continue;
     const LegIndex leg = actions_[i].leg;
     if (leg == kNoLeg) {
-      apply(routed, packet);
+      apply(kRouted, packet);
       continue;
     }
     flows_.rewrite(leg, packet);
@@ -319,8 +332,22 @@ void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
   } else if (!stack_.hold(now, action.hop, packet, why)) {
     packet.drop(why);
     counters_.raise(why);
+    give_up(now, packet);
   }
   if (action.leg == kNoLeg) stack_.release_next_hop(action.hop);
+}
+
+// The error quotes what the sender sent, not what it had become.
+void Pipeline::give_up(Instant now, const Packet& packet) {
+  if (packet.drop_reason != DropReason::neighbor_unresolved) return;
+  const LegIndex leg = flows_.leg_of_any_dscp(packet.key);
+  Rewrite applied = leg == kNoLeg ? kRouted : leg_rewrite(flows_.table(), leg);
+  // Whatever has become of the flow meanwhile.
+  applied.fields |= kRewriteSrcAddress | kRewriteDstAddress;
+  if (packet.headers.has_ports) applied.fields |= kRewriteSrcPort | kRewriteDstPort;
+  Packet original = packet;
+  apply(undo_of(applied, packet), original);
+  stack_.send_error(now, original, {IcmpError::Kind::host_unreachable});
 }
 
 }  // namespace sluice

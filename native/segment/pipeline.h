@@ -37,6 +37,9 @@ class Pipeline {
   void take_over(Instant now, Batch& batch);
   // Packets that were parsed before and waited for a decision that has come.
   void resume(Instant now, Batch& batch);
+  // A packet that was sent on and waited for its next hop, which does not answer: its sender is
+  // told.
+  void give_up(Instant now, const Packet& packet);
 
  private:
   // What was decided for a packet with verdict `forward`.
@@ -63,7 +66,7 @@ class Pipeline {
   void deliver(Instant now, Packet& packet);
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
   void route(Instant now, Packet& packet, Action& action);
-  bool may_pass(Packet& packet, NextHop hop, bool routed) const;
+  bool may_pass(Instant now, Packet& packet, NextHop hop, bool routed);
   void clamp(Packet& packet, NextHop hop) const;
   void send_on(Instant now, Packet& packet, const Action& action);
 

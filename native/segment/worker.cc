@@ -125,6 +125,8 @@ void Worker::publish_figures() {
   const StackCounters stack = stack_.counters();
   counters_.set(Counter::neighbor_packets, stack.held_packets);
   counters_.set(Counter::address_conflicts, stack.address_conflicts);
+  counters_.set(Counter::icmp_errors, stack.icmp_errors);
+  counters_.set(Counter::icmp_errors_limited, stack.icmp_errors_limited);
   counters_.set(Counter::pool_buffers, pool_.used());
   for (PortId id = 0; id < ports_.size(); ++id) shared_.ports.publish(id, ports_[id]->counters());
 }
@@ -151,7 +153,10 @@ void Worker::resume(PortId port, std::span<Packet* const> packets) {
   transmitter_.forward(now_, port, packets);
 }
 
-void Worker::give_up(const Packet& packet) { counters_.raise(packet.drop_reason); }
+void Worker::give_up(const Packet& packet) {
+  counters_.raise(packet.drop_reason);
+  pipeline_.give_up(now_, packet);
+}
 
 // -- the loop
 

@@ -87,6 +87,14 @@ const IpAddress* LocalAddresses::source_for(PortId port, const IpAddress& target
   return found;
 }
 
+const IpAddress* LocalAddresses::speaker(PortId port, const IpAddress& target) const {
+  if (const IpAddress* found = source_for(port, target)) return found;
+  for (const Subnet& subnet : subnets_) {
+    if (subnet.address.is_v4() == target.is_v4()) return &subnet.address;
+  }
+  return nullptr;
+}
+
 // RFC 5227 2.4(c): a router or server defends its address for good, but not in a loop with another
 // that does the same.
 void LocalAddresses::defend(Instant now, const IpAddress& address) {

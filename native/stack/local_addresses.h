@@ -46,6 +46,9 @@ class LocalAddresses {
   // Our address to ask for `target` from: in the same subnet where there is one, else any of its
   // family on that port; null where there is none.
   const IpAddress* source_for(PortId port, const IpAddress& target) const;
+  // The same, and where that port has none one of another port: as a router speaks (RFC 1812
+  // 4.3.2.4).
+  const IpAddress* speaker(PortId port, const IpAddress& target) const;
 
   // Another host claims an address of ours: counted, and answered by one announcement, unless the
   // last such answer was a moment ago.

@@ -12,7 +12,8 @@ Stack::Stack(const StackLimits& limits, uint64_t seed, PacketPool& pool, FrameSi
       addresses_(seed),
       neighbors_(limits, seed, pool, *this, sink_),
       arp_(addresses_, neighbors_, sink_),
-      discovery_(addresses_, neighbors_, sink_) {}
+      discovery_(addresses_, neighbors_, sink_),
+      errors_(seed, addresses_, sink_) {}
 
 void Stack::add_port(PortId port, const MacAddress& mac, uint16_t mtu) {
   addresses_.add_port(port, mac, mtu);
@@ -127,7 +128,8 @@ Instant Stack::deadline() const {
 }
 
 StackCounters Stack::counters() const {
-  return {announces_ ? addresses_.conflicts() : 0, neighbors_.evicted(), neighbors_.held_packets()};
+  return {announces_ ? addresses_.conflicts() : 0, neighbors_.evicted(), neighbors_.held_packets(),
+          errors_.sent(), errors_.limited()};
 }
 
 void Stack::solicit(PortId port, const IpAddress& target, const MacAddress* known) {

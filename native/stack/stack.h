@@ -13,6 +13,7 @@
 #include "packet/packet_pool.h"
 #include "stack/arp.h"
 #include "stack/frame_sink.h"
+#include "stack/icmp_errors.h"
 #include "stack/local_addresses.h"
 #include "stack/neighbor_discovery.h"
 #include "stack/neighbor_table.h"
@@ -28,6 +29,8 @@ struct StackCounters {
   uint64_t address_conflicts = 0;  // another host claimed an address of ours (RFC 5227, 4862)
   uint64_t neighbors_evicted = 0;  // unreferenced entries that made room for new ones
   uint64_t held_packets = 0;       // gauge: packets that wait for a next hop
+  uint64_t icmp_errors = 0;        // sent
+  uint64_t icmp_errors_limited = 0;
 };
 
 class Stack : private Solicitor {
@@ -62,6 +65,12 @@ class Stack : private Solicitor {
   // A neighbour message that another worker of the engine delivers: we learn what it says. Sets the
   // verdict `elsewhere`.
   void overhear(Instant now, Packet& packet);
+
+  // Tells the sender of a packet why it goes no further, if it may be told: by ICMP, back the way
+  // it came. The packet has been parsed, and stands as its sender sent it.
+  void send_error(Instant now, const Packet& about, const IcmpError& error) {
+    errors_.send(now, about, error);
+  }
 
   // Whether packets are forwarded to a destination at all: not to ourselves (own_address), nor to
   // more than one host (multicast).
@@ -122,6 +131,7 @@ class Stack : private Solicitor {
   NeighborTable neighbors_;
   Arp arp_;
   NeighborDiscovery discovery_;
+  IcmpErrors errors_;
 };
 
 }  // namespace sluice

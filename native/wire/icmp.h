@@ -9,7 +9,25 @@
 namespace sluice {
 
 inline constexpr uint8_t kIcmpEchoReply = 0;
+inline constexpr uint8_t kIcmpUnreachable = 3;
+inline constexpr uint8_t kIcmpSourceQuench = 4;  // RFC 6633: obsolete
+inline constexpr uint8_t kIcmpRedirect = 5;
 inline constexpr uint8_t kIcmpEchoRequest = 8;
+inline constexpr uint8_t kIcmpTimeExceeded = 11;
+inline constexpr uint8_t kIcmpParameterProblem = 12;
+// Codes of kIcmpUnreachable.
+inline constexpr uint8_t kIcmpNetUnreachable = 0;
+inline constexpr uint8_t kIcmpHostUnreachable = 1;
+inline constexpr uint8_t kIcmpPortUnreachable = 3;
+inline constexpr uint8_t kIcmpFragmentationNeeded = 4;
+inline constexpr uint8_t kIcmpProhibited = 13;  // RFC 1812 5.2.7.1
+
+// Whether messages of this type may be answered by an error: the queries of RFC 792 and 950 and
+// those of router discovery. What nobody knows may be an error (RFC 1122 3.2.2).
+constexpr bool is_icmp_query(uint8_t type) {
+  return type == kIcmpEchoReply || (type >= kIcmpEchoRequest && type <= 10) ||
+         (type >= 13 && type <= 18);
+}
 
 // The first 8 bytes of an ICMP (RFC 792) or ICMPv6 (RFC 4443) message, which all messages have.
 class IcmpHeader {
@@ -27,6 +45,8 @@ class IcmpHeader {
   // Echo messages.
   uint16_t identifier() const { return load_be16(at_ + 4); }
   uint16_t sequence() const { return load_be16(at_ + 6); }
+  // Fragmentation needed (RFC 1191 4). 0: not told.
+  uint16_t next_hop_mtu() const { return load_be16(at_ + 6); }
 
   void set_type(uint8_t type) { at_[0] = type; }
   void set_code(uint8_t code) { at_[1] = code; }

@@ -11,10 +11,23 @@
 
 namespace sluice {
 
+inline constexpr uint8_t kIcmpv6Unreachable = 1;
+inline constexpr uint8_t kIcmpv6PacketTooBig = 2;
+inline constexpr uint8_t kIcmpv6TimeExceeded = 3;
+inline constexpr uint8_t kIcmpv6ParameterProblem = 4;
 inline constexpr uint8_t kIcmpv6EchoRequest = 128;
 inline constexpr uint8_t kIcmpv6EchoReply = 129;
 inline constexpr uint8_t kIcmpv6NeighborSolicitation = 135;
 inline constexpr uint8_t kIcmpv6NeighborAdvertisement = 136;
+inline constexpr uint8_t kIcmpv6Redirect = 137;
+// Codes of kIcmpv6Unreachable.
+inline constexpr uint8_t kIcmpv6NoRoute = 0;
+inline constexpr uint8_t kIcmpv6Prohibited = 1;
+inline constexpr uint8_t kIcmpv6AddressUnreachable = 3;
+inline constexpr uint8_t kIcmpv6PortUnreachable = 4;
+
+// RFC 4443 2.1.
+constexpr bool is_icmpv6_error(uint8_t type) { return type < 128; }
 
 // The sum that a right ICMPv6 message has is FFFF; addresses point into the IPv6 header.
 inline uint16_t sum_icmpv6(const uint8_t* src, const uint8_t* dst, const uint8_t* message,

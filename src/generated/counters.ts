@@ -9,6 +9,8 @@ export const counterNames = [
   'delivered',
   'originated',
   'originatedLost',
+  'icmpErrors',
+  'icmpErrorsLimited',
   'addressConflicts',
   'softwareSegmented',
   'handedOver',
@@ -66,6 +68,10 @@ export const counterTexts = {
     'Packets that the engine made itself',
   originatedLost:
     'Such packets that no port took or no neighbour was found for',
+  icmpErrors:
+    'ICMP errors that the engine sent, as routers do',
+  icmpErrorsLimited:
+    'Those that it did not send, to keep to their rate',
   addressConflicts:
     'Times another host claimed an address of the engine by ARP or ND',
   softwareSegmented:
