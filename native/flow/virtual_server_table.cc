@@ -4,6 +4,14 @@
 
 namespace sluice {
 
+namespace {
+
+IpAddress any_of_family(const IpAddress& address) {
+  return address.is_v4() ? IpAddress::v4(0) : IpAddress{};
+}
+
+}  // namespace
+
 size_t VirtualServerTable::ListenHash::operator()(const Listen& listen) const {
   uint64_t words[2];
   std::memcpy(words, listen.address.bytes.data(), sizeof words);
@@ -11,9 +19,9 @@ size_t VirtualServerTable::ListenHash::operator()(const Listen& listen) const {
   return mix64(words[0] ^ 0x9e3779b97f4a7c15, mix64(words[1] ^ port, 0xbf58476d1ce4e5b9));
 }
 
-// What may be anything is zero, which no exact one has.
+// What may be anything is zero, which no exact one has; an address, the zero of its family.
 VirtualServerTable::Listen VirtualServerTable::listen_of(const VirtualServer& server) {
-  return {server.any_address ? IpAddress{} : server.address,
+  return {server.any_address ? any_of_family(server.address) : server.address,
           server.any_port ? L4Port{0} : server.port, server.protocol};
 }
 
@@ -41,9 +49,10 @@ bool VirtualServerTable::remove(uint16_t id, VirtualServer* removed) {
 const VirtualServer* VirtualServerTable::find(const FlowKey& key) const {
   const VirtualServer* found = find(Listen{key.dst, key.dst_port, key.protocol});
   if (found != nullptr || wildcards_ == 0) return found;
+  const IpAddress any = any_of_family(key.dst);
   for (const Listen& listen :
-       {Listen{key.dst, 0, key.protocol}, Listen{IpAddress{}, key.dst_port, key.protocol},
-        Listen{IpAddress{}, 0, key.protocol}}) {
+       {Listen{key.dst, 0, key.protocol}, Listen{any, key.dst_port, key.protocol},
+        Listen{any, 0, key.protocol}}) {
     found = find(listen);
     if (found != nullptr) return found;
   }

@@ -14,7 +14,8 @@ struct VirtualServer {
   IpAddress address;
   L4Port port = 0;
   uint8_t protocol = 0;
-  bool any_address = false;  // of others than us and virtual servers; `address` is not used (VS-13)
+  // Of others than us and virtual servers; of `address` only the family is used (VS-13).
+  bool any_address = false;
   bool any_port = false;     // that no other virtual server has; `port` is not used (VS-14)
   bool silent = false;       // ARP and neighbour discovery are not answered for it (VS-16)
   bool maintenance = false;  // new flows are refused (LB-21)

@@ -222,7 +222,8 @@ SteerBy Pipeline::steering_of_others(const Packet& packet) const {
 bool Pipeline::leaves_for_other_worker(Packet& packet) {
   if (packet.origin != PacketOrigin::port || packet.headers.family == 0) return false;
   if (packet.key.dst.is_multicast()) return false;
-  const bool ours = stack_.owns(packet.key.dst);
+  const bool ours = stack_.owns(packet.key.dst) ||
+                    (has_signature(packet) && virtual_server_of(packet) != nullptr);
   return leaves_for(
       hand_over_.worker_of(packet, ours ? SteerBy::source : steering_of_others(packet)), packet);
 }

@@ -23,7 +23,7 @@ void Arp::input_checked(Instant now, Packet& packet, const ArpMessage& message) 
   const MacAddress mac = message.sender_mac();
   const IpAddress sender = message.sender_ip();
   const IpAddress target = message.target_ip();
-  if (addresses_.owns(sender)) {
+  if (addresses_.claims(sender)) {
     // On a link where the address is not ours to answer for, it may well be another's.
     if (!addresses_.answers(port, sender)) return packet.drop(DropReason::arp_not_ours);
     addresses_.defend(now, sender);

@@ -30,10 +30,10 @@ void LocalAddresses::add(PortId port, const IpAddress& address, uint8_t prefix_l
 
 void LocalAddresses::add_virtual(const IpAddress& address, bool silent) {
   OwnAddress& own = enter(address);
-  const bool was_silent = own.virtual_uses == own.silent_uses;
+  const bool was_claimed = own.is_claimed();
   ++own.virtual_uses;
   own.silent_uses += silent;
-  if (was_silent && !silent) announce(own);
+  if (!was_claimed && !silent) announce(own);
 }
 
 void LocalAddresses::remove_virtual(const IpAddress& address, bool silent) {
@@ -48,11 +48,25 @@ const Link& LocalAddresses::link(PortId port) const {
   return links_[port];
 }
 
+bool LocalAddresses::claims(const IpAddress& address) const {
+  const auto own = own_.find(address);
+  return own != own_.end() && own->second.is_claimed();
+}
+
+// A silent one on a link of ours is a host's there; elsewhere it would come back to us.
+bool LocalAddresses::owns(const IpAddress& address) const {
+  const auto own = own_.find(address);
+  if (own == own_.end()) return false;
+  return own->second.is_claimed() ||
+         std::none_of(subnets_.begin(), subnets_.end(),
+                      [&](const Subnet& subnet) { return subnet.prefix.contains(address); });
+}
+
 bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
   const auto own = own_.find(address);
   if (own == own_.end()) return false;
   if (own->second.port != kNoPort) return own->second.port == port;
-  if (own->second.virtual_uses == own->second.silent_uses) return false;
+  if (!own->second.is_claimed()) return false;
   bool in_a_subnet = false;
   for (const Subnet& subnet : subnets_) {
     if (!subnet.prefix.contains(address)) continue;
@@ -63,7 +77,7 @@ bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
 }
 
 bool LocalAddresses::may_be_neighbor(PortId port, const IpAddress& address) const {
-  if (owns(address) || address.is_multicast() || is_broadcast(address)) return false;
+  if (claims(address) || address.is_multicast() || is_broadcast(address)) return false;
   // Peers speak from link-local addresses whatever the subnets are (RFC 4861 7.2.2).
   if (address.is_link_local()) return true;
   return std::any_of(subnets_.begin(), subnets_.end(), [&](const Subnet& subnet) {

@@ -34,7 +34,11 @@ class LocalAddresses {
   void remove_virtual(const IpAddress& address, bool silent);
 
   const Link& link(PortId port) const;
-  bool owns(const IpAddress& address) const { return own_.contains(address); }
+  // Whether packets to `address` are for us.
+  bool owns(const IpAddress& address) const;
+  // Whether no other host may have it: one that only silent virtual servers have may be a node's,
+  // for which they stand in (LB-11).
+  bool claims(const IpAddress& address) const;
   // Whether ARP and neighbour discovery are answered for `address` on `port`: an address of the
   // engine itself on its own link only, one of virtual servers where a subnet holds it, or, where
   // none does, everywhere.
@@ -69,6 +73,8 @@ class LocalAddresses {
     uint32_t silent_uses = 0;   // of those
     uint8_t announcements_left = 0;
     Instant next_defence;
+
+    bool is_claimed() const { return port != kNoPort || virtual_uses > silent_uses; }
   };
 
   struct Subnet {

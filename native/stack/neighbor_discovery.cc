@@ -82,7 +82,7 @@ void NeighborDiscovery::solicitation(Instant now, Packet& packet, const Neighbor
   if (!addresses_.answers(port, target)) return packet.drop(DropReason::nd_not_ours);
   packet.verdict = Verdict::deliver;
   if (is_probe) return advertise(port, target, kAllNodes, multicast_mac(kAllNodes), false);
-  if (addresses_.owns(source)) {
+  if (addresses_.claims(source)) {
     if (addresses_.answers(port, source)) addresses_.defend(now, source);
     return;
   }

@@ -102,7 +102,7 @@ NextHop Stack::acquire_neighbor(Instant now, PortId port, const IpAddress& addre
 
 // RFC 2644: what is sent to a subnet's broadcast address from elsewhere does not enter it.
 bool Stack::may_be_sent_to(const IpAddress& destination, DropReason& why) const {
-  if (owns(destination)) {
+  if (addresses_.claims(destination)) {
     why = DropReason::own_address;
     return false;
   }

@@ -90,13 +90,13 @@ export function formatEndpoint(endpoint: Endpoint): string {
     : `[${endpoint.address}]:${endpoint.port}`
 }
 
-/** Reads 'address:port' or '[address]:port', port 1 to 65535; undefined where the text is neither. */
-export function parseEndpoint(text: string): Endpoint | undefined {
+/** Reads 'address:port' or '[address]:port', port `lowest` to 65535; undefined where the text is neither. */
+export function parseEndpoint(text: string, lowest = 1): Endpoint | undefined {
   const [, ipv6, ipv4, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? []
   const port = Number(digits)
   if (ipv6 !== undefined ? !isIPv6(ipv6) : ipv4 === undefined || !isIPv4(ipv4)) return undefined
   const bytes = parseAddress(ipv6 ?? ipv4 ?? '')
-  if (!bytes || !(port >= 1 && port <= 65535)) return undefined
+  if (!bytes || !(port >= lowest && port <= 65535)) return undefined
   return { address: formatAddress(bytes), port, family: familyAt(bytes) }
 }
 

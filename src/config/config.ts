@@ -42,6 +42,8 @@ export interface NodeConfig {
   readonly weight?: number
   /** Flows that it has at most; default as many as come. */
   readonly connectionLimit?: number
+  /** A router on a link of the engine, to which its packets go; default by `routes`. */
+  readonly nextHop?: string
 }
 
 interface CheckTimes {
@@ -128,6 +130,12 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly translateAddress?: boolean
   /** Puts the node's port in the place of its own; default true. */
   readonly translatePort?: boolean
+  /** Takes what comes from outside to any address that is neither the engine's nor that of another
+   *  virtual server; of the address in `listen` only the family counts. Default false. */
+  readonly wildcardAddress?: boolean
+  /** Takes any port that no other virtual server of its address has, whatever port `listen` names.
+   *  Default false. */
+  readonly wildcardPort?: boolean
   /** What becomes of a TCP segment without SYN that belongs to no known session: RST, silence, or the
    *  server that a new flow would get. Default 'reset'. */
   readonly midSession?: 'reset' | 'drop' | 'route'

@@ -22,6 +22,11 @@ export function hostProblem(address: string, family: Family): string | undefined
   return refused.find(({ prefix }) => contains(prefix, address, family))?.problem
 }
 
+/** Stands for any address of its family. */
+export function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::'
+}
+
 /** The same for an address beyond a link: fe80::/10 says nothing about which link is meant. */
 export function routedHostProblem(address: string, family: Family): string | undefined {
   if (contains(linkLocal, address, family)) return 'is a link-local address'

@@ -6,6 +6,7 @@ import type { BalancerFactory } from '../balance/balancer.js'
 import { parseEndpoint } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import type { CheckFunction } from '../health/function-probe.js'
+import { plainAddress } from './address-reader.js'
 import {
   checkBounds,
   connectionLimitBounds,
@@ -67,6 +68,7 @@ const node = z.preprocess(
     address: nodeAddress,
     weight: bounded(weightBounds).default(weightBounds.default),
     connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
+    nextHop: plainAddress('10.1.0.254', 'name a router of your network').optional(),
   }),
 )
 

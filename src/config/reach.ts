@@ -3,7 +3,7 @@ import { contains, type Prefix } from '../bus/address.js'
 import type { Family } from '../endpoint.js'
 import { isBroadcastOf } from './host-address.js'
 
-interface Links {
+export interface Links {
   readonly ports: readonly { readonly name: string; readonly addresses: readonly Prefix[] }[]
   readonly routes: readonly { readonly to: Prefix; readonly via: string }[]
 }
@@ -18,6 +18,11 @@ export function linksOf(config: {
     addresses: port.address,
   }))
   return { ports, routes: config.routes }
+}
+
+/** The addresses of the engine itself. */
+export function ownAddresses({ ports }: Links): Set<string> {
+  return new Set(ports.flatMap(({ addresses }) => addresses.map(({ address }) => address)))
 }
 
 /** The port on whose link an address lies. */

@@ -14,12 +14,17 @@ import {
   resolved,
 } from './resolved.js'
 import { keysAt, type ParsedConfig, schema } from './schema.js'
+import { endpointOf } from './virtual-server-schema.js'
 
 /** Ports behind which there are nodes. */
 function portsOfNodes(config: ParsedConfig): Set<string | undefined> {
   const links = linksOf(config)
   const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
-  return new Set(nodes.map(({ address: node }) => portTowards(links, node.address, node.family)))
+  return new Set(
+    nodes.map(({ address: { address, family }, nextHop }) =>
+      portTowards(links, nextHop ?? address, family),
+    ),
+  )
 }
 
 function resolvePorts(config: ParsedConfig): ResolvedPort[] {
@@ -47,7 +52,7 @@ function resolveVirtualServer([name, server]: [
   return {
     name,
     protocol: server.listen.protocol,
-    listen: server.listen.endpoint,
+    listen: endpointOf(server),
     // checkConfig made sure that there is one of the two.
     decide: server.pool ?? (server.policy as NonNullable<typeof server.policy>),
     policyTimeoutMs: server.policyTimeoutMs ?? policyTimeoutBounds.default,
@@ -59,6 +64,8 @@ function resolveVirtualServer([name, server]: [
     arp: server.arp,
     translateAddress: server.translateAddress,
     translatePort: server.translatePort,
+    wildcardAddress: server.wildcardAddress,
+    wildcardPort: server.wildcardPort,
   }
 }
 
@@ -83,11 +90,7 @@ function longestSilence(timeouts: ParsedConfig['timeouts']): number {
 function build(config: ParsedConfig): ResolvedConfig {
   const pools = Object.entries(config.pools).map(([name, pool]) => ({
     name,
-    nodes: pool.nodes.map(({ address: endpoint, weight, connectionLimit }) => ({
-      endpoint,
-      weight,
-      connectionLimit,
-    })),
+    nodes: pool.nodes.map(({ address: endpoint, ...settings }) => ({ endpoint, ...settings })),
     balance: pool.balance.make,
     balanceName: pool.balance.name,
     fallback: pool.fallback,

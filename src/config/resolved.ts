@@ -32,6 +32,8 @@ export interface ResolvedNode {
   readonly weight: number
   /** Infinity where there is none. */
   readonly connectionLimit: number
+  /** Where its packets go instead of by the routes. */
+  readonly nextHop?: string | undefined
 }
 
 export interface ResolvedPool {
@@ -64,6 +66,10 @@ export interface ResolvedVirtualServer {
   readonly arp: boolean
   readonly translateAddress: boolean
   readonly translatePort: boolean
+  /** Any address of the family of `listen` that is nobody's, whose address is zero then (VS-13). */
+  readonly wildcardAddress: boolean
+  /** Any port that no other virtual server has, that of `listen` being 0 then (VS-14). */
+  readonly wildcardPort: boolean
 }
 
 /** Marks what resolveConfig made, so that it is taken as it is the next time. */

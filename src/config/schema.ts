@@ -1,31 +1,13 @@
 /** The schema of a configuration: structure and single values. What concerns several values at
  *  once is in checks.ts. */
 import { z } from 'zod'
-import {
-  familyAt,
-  formatAddress,
-  networkOf,
-  type Prefix,
-  parseAddress,
-  parseEndpoint,
-  parsePrefix,
-} from '../bus/address.js'
-import type { Endpoint } from '../endpoint.js'
-import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
-import type { Protocol } from '../policy/new-flow.js'
-import {
-  connectionLimitBounds,
-  cpuBounds,
-  idleTimeoutBounds,
-  limitBounds,
-  mtuBounds,
-  policyTimeoutBounds,
-  timeoutBounds,
-  workerBounds,
-} from './defaults.js'
-import { hostProblem, isBroadcastOf, routedHostProblem } from './host-address.js'
+import { networkOf, type Prefix, parsePrefix } from '../bus/address.js'
+import { plainAddress } from './address-reader.js'
+import { cpuBounds, limitBounds, mtuBounds, timeoutBounds, workerBounds } from './defaults.js'
+import { hostProblem, isBroadcastOf } from './host-address.js'
 import { pool, poolKeysAt } from './pool-schema.js'
 import { bounded, boundedObject, matching, oneOrMore, reading } from './readers.js'
+import { virtualServer, virtualServerKeysAt } from './virtual-server-schema.js'
 
 const ownAddress = reading<Prefix>((input) => {
   const remedy = "write it as '192.0.2.1/24' or '2001:db8::1/64'"
@@ -54,42 +36,7 @@ const network = reading<Prefix>((input) => {
   }
 })
 
-const plainAddress = reading<string>((input) => {
-  const bytes = typeof input === 'string' ? parseAddress(input) : undefined
-  if (!bytes) return { problem: 'is not an IP address', remedy: "write it as '192.0.2.254'" }
-  const address = formatAddress(bytes)
-  const problem = hostProblem(address, familyAt(bytes))
-  return problem === undefined ? address : { problem, remedy: 'name a router of your network' }
-})
-
-export interface Listen {
-  protocol: Protocol
-  endpoint: Endpoint
-}
-
-const listen = reading<Listen>((input) => {
-  const [, protocol, rest = ''] = /^(tcp|udp):\/\/(.+)$/.exec(String(input)) ?? []
-  const endpoint = parseEndpoint(rest)
-  const remedy = "write it as 'tcp://192.0.2.100:80' or 'udp://[2001:db8::100]:53'"
-  if (!endpoint) return { problem: 'is not a protocol with an address and a port', remedy }
-  const problem = routedHostProblem(endpoint.address, endpoint.family)
-  if (problem !== undefined) return { problem, remedy: 'listen on an address that clients reach' }
-  return { protocol: protocol as Protocol, endpoint }
-})
-
-const decision = reading<Verdict>(
-  (input) =>
-    readDecision(input) ?? {
-      problem: 'is no decision',
-      remedy: "name a pool, or write { node }, { reject: 'reset' } or { reject: 'drop' }",
-    },
-)
-
-const policy = reading<Policy>((input) =>
-  typeof input === 'function'
-    ? (input as Policy)
-    : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
-)
+const router = plainAddress('192.0.2.254', 'name a router of your network')
 
 const name = z.string().regex(/^[A-Za-z][\w.-]*$/)
 
@@ -119,24 +66,9 @@ const port = z.strictObject({
   capture: z.string().default(''),
 })
 
-const virtualServer = z.strictObject({
-  listen,
-  pool: z.string().optional(),
-  policy: policy.optional(),
-  policyTimeoutMs: bounded(policyTimeoutBounds).optional(),
-  fallback: decision.optional(),
-  idleTimeoutMs: bounded(idleTimeoutBounds).default(0),
-  midSession: z.enum(['reset', 'drop', 'route']).default('reset'),
-  connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
-  maintenance: z.boolean().default(false),
-  arp: z.boolean().default(true),
-  translateAddress: z.boolean().default(true),
-  translatePort: z.boolean().default(true),
-})
-
 export const schema = z.strictObject({
   ports: z.record(name, port),
-  routes: z.array(z.strictObject({ to: network, via: plainAddress })).default([]),
+  routes: z.array(z.strictObject({ to: network, via: router })).default([]),
   pools: z.record(name, pool).default({}),
   virtualServers: z.record(name, virtualServer).default({}),
   forward: z.boolean().default(true),
@@ -157,7 +89,7 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] {
     case 'pools':
       return poolKeysAt(path.slice(2))
     case 'virtualServers':
-      return keys(virtualServer)
+      return virtualServerKeysAt(path.slice(2))
     case 'routes':
       return ['to', 'via']
     case 'limits':

@@ -2,13 +2,21 @@
  * Takes flows back into the ledger that the data flow segment still has (STATE with CONNALIVE), after
  * a TIMEOUT for instance: what they have had so far was counted before (STAT-06).
  */
-import type { StateView } from '../generated/messages.js'
+import { type StateView, XlatMask } from '../generated/messages.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import type { Node } from './node.js'
 import type { Pools } from './pools.js'
 import { Question } from './question.js'
-import { isFrom, redirect, reverse, signatureWords } from './signature.js'
+import {
+  destinationWord,
+  readAddress,
+  reverse,
+  setDestinationPort,
+  setSourcePort,
+  signatureWords,
+  sourceWord,
+} from './signature.js'
 import type { VirtualServer } from './virtual-server.js'
 import type { VirtualServers } from './virtual-servers.js'
 
@@ -16,6 +24,7 @@ export class Adoption {
   readonly #asked = new Question()
   /** Of the packets of the session's client. */
   readonly #signature = new Int32Array(signatureWords)
+  readonly #becomes = new Int32Array(signatureWords)
   readonly #session: FlowView
 
   constructor(
@@ -35,7 +44,7 @@ export class Adoption {
     const isWhole = server !== null && node !== null
     if (!isWhole && (vsId !== 0 || nodeId !== 0)) return noFlow
     this.#asked.read(message, false)
-    this.#readClient(server, node)
+    this.#readClient(message, isWhole)
     const session = this.#sessionOf(server, node, message.cnt.tOpenNumber / 1000)
     if (session === noFlow) return noFlow
     const flow = this.ledger.join(session, this.#asked)
@@ -43,12 +52,23 @@ export class Adoption {
     return flow
   }
 
-  #readClient(server: VirtualServer | null, node: Node | null): void {
-    const { signature } = this.#asked
-    if (server && node && isFrom(signature, node.encoded)) {
-      reverse(signature, this.#signature)
-      redirect(this.#signature, server.encoded)
-    } else this.#signature.set(signature)
+  /** Of what a server sent, the client knows it as what it becomes. */
+  #readClient({ xlat }: StateView, isTranslated: boolean): void {
+    if (!isTranslated || !this.#asked.outbound) {
+      this.#signature.set(this.#asked.signature)
+      return
+    }
+    const becomes = this.#becomes
+    becomes.set(this.#asked.signature)
+    if (xlat.xlatMask & XlatMask.srcAddr) {
+      readAddress(xlat.view, xlat.xlatSrcIpaddrOffset, becomes, sourceWord)
+    }
+    if (xlat.xlatMask & XlatMask.dstAddr) {
+      readAddress(xlat.view, xlat.xlatDstIpaddrOffset, becomes, destinationWord)
+    }
+    if (xlat.xlatMask & XlatMask.srcPort) setSourcePort(becomes, xlat.xlatSrcPort)
+    if (xlat.xlatMask & XlatMask.dstPort) setDestinationPort(becomes, xlat.xlatDstPort)
+    reverse(becomes, this.#signature)
   }
 
   /** It may have another flow here, of another DSCP. */

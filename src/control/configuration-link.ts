@@ -104,10 +104,13 @@ function refusal(server: VirtualServer, errorCode: number): SluiceError {
 }
 
 function flagsOf(settings: ResolvedVirtualServer): number {
-  const { translateAddress, translatePort, maintenance, arp } = settings
+  const { translateAddress, translatePort, wildcardAddress, wildcardPort, maintenance, arp } =
+    settings
   return (
     (translateAddress ? VsFlags.translateAddr | VsFlags.routeByDstIp : 0) |
     (translatePort ? VsFlags.translatePort : 0) |
+    (wildcardAddress ? VsFlags.wildcardAddr : 0) |
+    (wildcardPort ? VsFlags.wildcardPort : 0) |
     (maintenance ? VsFlags.maintenance : 0) |
     (arp ? 0 : VsFlags.noarpMode)
   )

@@ -9,6 +9,7 @@
  */
 import type { CntView } from '../generated/messages.js'
 import type { ActivityRanking, FlowActivity, NodeFigures } from '../policy/new-flow.js'
+import { AnswerIndex } from './answer-index.js'
 import { activityOf, noteActivity } from './flow-activity.js'
 import {
   FlowFlags,
@@ -21,7 +22,7 @@ import {
 import { HashIndex } from './hash-index.js'
 import type { Node } from './node.js'
 import type { Question } from './question.js'
-import { isFrom, redirect, reverse, sameSession, signatureWords, tosOf } from './signature.js'
+import { sameSession, tosOf } from './signature.js'
 import { SignatureHash } from './signature-hash.js'
 import { mirrored, type TcpOffsets } from './tcp-offsets.js'
 import { TrafficTotals } from './traffic.js'
@@ -35,13 +36,13 @@ export class FlowLedger implements ActivityRanking {
   readonly #bySignature = new HashIndex()
   readonly #bySerial = new HashIndex()
   readonly #hash = new SignatureHash()
+  readonly #answers = new AnswerIndex(this.#table, this.#hash)
   /** Oldest first, with the time when each is given up, in milliseconds since 1970. */
   readonly #dormant = new Map<FlowId, number>()
   /** Of the few sessions that have any, as their client's packets are moved. */
   readonly #offsets = new Map<FlowId, TcpOffsets>()
   readonly #flow = this.#table.view()
   readonly #session = this.#table.view()
-  readonly #other = new Int32Array(signatureWords)
   readonly #totals = new TrafficTotals()
   readonly #more = new TrafficTotals()
   /** The turn of the reaper (reaper.ts), in 16 bits, in which something is heard of flows now. */
@@ -96,17 +97,7 @@ export class FlowLedger implements ActivityRanking {
 
   /** The session whose server sends packets of this signature; noFlow where there is none. */
   sessionOfServer(signature: Int32Array, servers: Iterable<VirtualServer>): FlowId {
-    reverse(signature, this.#other)
-    const routed = this.session(this.#other)
-    if (routed !== noFlow && !this.#session.at(routed).node) return routed
-    for (const server of servers) {
-      redirect(this.#other, server.encoded)
-      const id = this.session(this.#other)
-      if (id === noFlow) continue
-      const { node } = this.#session.at(id)
-      if (node && isFrom(signature, node.encoded)) return id
-    }
-    return noFlow
+    return this.#answers.find(signature, servers, (client) => this.session(client))
   }
 
   /** Enters a flow as a session that waits for its decision. */
@@ -134,9 +125,8 @@ export class FlowLedger implements ActivityRanking {
     const session = this.#session.at(id)
     session.signature = signature
     session.session = id
-    session.state = SessionState.open
-    session.node = node
     this.#begin(session, signature, server, openedAt)
+    this.#bind(session, node)
     node?.regained()
     if (server) server.connections++
     return id
@@ -169,8 +159,7 @@ export class FlowLedger implements ActivityRanking {
   assign(sessionId: FlowId, node: Node | null): void {
     const session = this.#session.at(sessionId)
     const { server } = session
-    session.node = node
-    session.state = SessionState.open
+    this.#bind(session, node)
     node?.opened(session.openedAt)
     if (server) {
       server.connections++
@@ -270,6 +259,7 @@ export class FlowLedger implements ActivityRanking {
     }
     if (state === SessionState.dormant) this.#dormant.delete(sessionId)
     if (this.#offsets.size > 0) this.#offsets.delete(sessionId)
+    this.#answers.remove(session)
     if (!session.has(FlowFlags.replaced)) this.#bySignature.remove(session.hash, sessionId)
     for (let id = session.next; id !== noFlow; id = session.next) this.#forget(id, sessionId)
     if (session.has(FlowFlags.live)) this.#forget(sessionId, sessionId)
@@ -344,6 +334,17 @@ export class FlowLedger implements ActivityRanking {
     session.lastActiveAt = openedAt
     session.recentSince = openedAt
     this.#bySignature.insert(session.hash, session.id)
+  }
+
+  /** The session goes on with this node, as its virtual server translates now. */
+  #bind(session: FlowView, node: Node | null): void {
+    const { server } = session
+    session.node = node
+    session.state = SessionState.open
+    if (!node || !server) return
+    if (!server.settings.translateAddress) session.raise(FlowFlags.keepsAddress)
+    if (!server.settings.translatePort) session.raise(FlowFlags.keepsPort)
+    this.#answers.enter(session)
   }
 
   #enter(flow: FlowView, session: FlowId, asked: Question): void {

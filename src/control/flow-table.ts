@@ -33,8 +33,15 @@ export const FlowFlags = {
   replaced: 16,
   /** The data flow segment was asked whether it still has this flow (REAP). */
   asked: 32,
+  /** Of a session: its server's packets come from the address that its client knows. */
+  keepsAddress: 64,
+  /** Of a session: and from the L4 port. */
+  keepsPort: 128,
+  /** Of a session: it is found by what its server sends, which does not tell what its client sends. */
+  answers: 256,
 } as const
-const flagsShift = 8
+const stateMask = 0xf
+const flagsShift = 4
 /** Of the word of the state: the turn of the reaper in which something was heard of the flow. */
 const heardShift = 16
 const turnMask = 0xffff
@@ -213,12 +220,12 @@ export class FlowView {
     this.#chunk.words[this.#word + Word.sequence] = value
   }
   get state(): SessionState {
-    return (this.#chunk.words[this.#word + Word.state] & 0xff) as SessionState
+    return (this.#chunk.words[this.#word + Word.state] & stateMask) as SessionState
   }
   set state(value: SessionState) {
     const { words } = this.#chunk
     const at = this.#word + Word.state
-    words[at] = (words[at] & ~0xff) | value
+    words[at] = (words[at] & ~stateMask) | value
   }
   /** Any of FlowFlags. */
   has(flag: number): boolean {

@@ -11,7 +11,7 @@ import { type EncodedEndpoint, encodeEndpoint } from './signature.js'
 import type { NodeStatus } from './status.js'
 import { reportTraffic, TrafficTotals } from './traffic.js'
 
-export type NodeSettings = ConditionSettings & Pick<ResolvedNode, 'connectionLimit'>
+export type NodeSettings = ConditionSettings & Pick<ResolvedNode, 'connectionLimit' | 'nextHop'>
 
 /** What a new figure counts in the response time. */
 const newShare = 0.25
@@ -26,6 +26,7 @@ export class Node implements NodeFigures, CheckedNode {
   #index = 0
   #up = true
   #connectionLimit: number
+  #nextHopBytes: Uint8Array | undefined
   #connections = 0
   #totalConnections = 0
   #recentBytes = 0
@@ -54,6 +55,7 @@ export class Node implements NodeFigures, CheckedNode {
       changed(this, ...change)
     })
     this.#connectionLimit = settings.connectionLimit
+    this.#nextHopBytes = bytesOf(settings.nextHop)
     Object.freeze(this)
   }
 
@@ -102,6 +104,10 @@ export class Node implements NodeFigures, CheckedNode {
   get available(): boolean {
     return this.#up && this.#connections < this.#connectionLimit
   }
+  /** Where its packets go instead of by the routes. */
+  get nextHopBytes(): Uint8Array | undefined {
+    return this.#nextHopBytes
+  }
   get traffic(): Readonly<TrafficTotals> {
     return this.#traffic
   }
@@ -110,6 +116,7 @@ export class Node implements NodeFigures, CheckedNode {
   configure(settings: NodeSettings, index: number): this {
     this.condition.configure(settings)
     this.#connectionLimit = settings.connectionLimit
+    this.#nextHopBytes = bytesOf(settings.nextHop)
     this.#index = index
     return this
   }
@@ -182,4 +189,8 @@ export class Node implements NodeFigures, CheckedNode {
       ...reportTraffic(this.#traffic),
     }
   }
+}
+
+function bytesOf(address: string | undefined): Uint8Array | undefined {
+  return address === undefined ? undefined : parseAddress(address)
 }

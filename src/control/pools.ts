@@ -171,7 +171,7 @@ function noSuchNode(address: string, pool: string | undefined): SluiceError {
 }
 
 function settingsOf(pool: ResolvedPool, node: ResolvedNode): NodeSettings {
-  const { weight, connectionLimit } = node
+  const { weight, connectionLimit, nextHop } = node
   const { slowStartMs, check, passive } = pool
-  return { weight, connectionLimit, slowStartMs, check, passive }
+  return { weight, connectionLimit, nextHop, slowStartMs, check, passive }
 }

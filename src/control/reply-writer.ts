@@ -5,9 +5,8 @@ import type { Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
 import type { Node } from './node.js'
-import { writeSignature } from './signature.js'
+import { destinationPortOf, destinationWord, writeAddress, writeSignature } from './signature.js'
 import { writeOffsets } from './tcp-offsets.js'
-import type { VirtualServer } from './virtual-server.js'
 
 const sigSize = 40
 
@@ -43,8 +42,8 @@ export class ReplyWriter {
       reply.flags |= SsmbFlags.routeByDst
       return
     }
-    if (this.#flow.has(FlowFlags.fromServer)) this.#translateSource(reply, server)
-    else this.#translateDestination(reply, node, server)
+    if (this.#flow.has(FlowFlags.fromServer)) this.#translateFromServer(reply)
+    else this.#translateToServer(reply, node)
     reply.xlat.nodeId = node.id
     reply.xlat.vsId = server.id
     reply.xlat.idleTimeout = server.idleSeconds
@@ -97,25 +96,28 @@ export class ReplyWriter {
   }
 
   /** Of a flow that keeps its destination the node is the next hop (VS-10 to VS-12). */
-  #translateDestination(reply: ReplyView, node: Node, { settings }: VirtualServer): void {
+  #translateToServer(reply: ReplyView, node: Node): void {
     const { xlat } = reply
-    if (settings.translateAddress) {
-      reply.flags |= SsmbFlags.routeByDst
+    const keepsAddress = this.#session.has(FlowFlags.keepsAddress)
+    const nextHop = node.nextHopBytes ?? (keepsAddress ? node.addressBytes : undefined)
+    if (nextHop) this.#writer.bytes.set(nextHop, xlat.nextHopIpaddrOffset)
+    else reply.flags |= SsmbFlags.routeByDst
+    if (!keepsAddress) {
       this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
       xlat.xlatMask |= XlatMask.dstAddr
-    } else {
-      this.#writer.bytes.set(node.addressBytes, xlat.nextHopIpaddrOffset)
     }
-    if (!settings.translatePort) return
+    if (this.#session.has(FlowFlags.keepsPort)) return
     xlat.xlatDstPort = node.port
     xlat.xlatMask |= XlatMask.dstPort
   }
 
-  #translateSource(reply: ReplyView, server: VirtualServer): void {
+  /** What comes from the server comes from what the client addressed. */
+  #translateFromServer(reply: ReplyView): void {
     const { xlat } = reply
+    const { words, signatureAt } = this.#session
     reply.flags |= SsmbFlags.routeByDst
-    this.#writer.bytes.set(server.addressBytes, xlat.xlatSrcIpaddrOffset)
-    xlat.xlatSrcPort = server.settings.listen.port
+    writeAddress(words, signatureAt + destinationWord, reply.view, xlat.xlatSrcIpaddrOffset)
+    xlat.xlatSrcPort = destinationPortOf(words, signatureAt)
     xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
   }
 }

@@ -25,6 +25,16 @@ export function writeSignature(words: Int32Array, from: number, view: DataView, 
   for (let i = 0; i < signatureWords; i++) view.setInt32(at + 4 * i, words[from + i])
 }
 
+/** Reads the address at `at` of a message into the words from `to` on. */
+export function readAddress(view: DataView, at: number, into: Int32Array, to: number): void {
+  for (let i = 0; i < 4; i++) into[to + i] = view.getInt32(at + 4 * i)
+}
+
+/** Writes the address that begins at word `from` at `at` of a message. */
+export function writeAddress(words: Int32Array, from: number, view: DataView, at: number): void {
+  for (let i = 0; i < 4; i++) view.setInt32(at + 4 * i, words[from + i])
+}
+
 /** Whether two signatures are those of one session; `from` says where the first one begins. */
 export function sameSession(words: Int32Array, from: number, other: Int32Array): boolean {
   if (words[from + ports] !== other[ports]) return false
@@ -32,14 +42,15 @@ export function sameSession(words: Int32Array, from: number, other: Int32Array):
   return words[from + rest] >>> 24 === other[rest] >>> 24
 }
 
-/** Fills `into` with the signature of packets that go the other way. */
-export function reverse(signature: Int32Array, into: Int32Array): void {
+/** Fills `into` with the signature of packets that go the other way than those of `words`, which
+ *  begins at word `from`. */
+export function reverse(words: Int32Array, into: Int32Array, from = 0): void {
   for (let i = 0; i < 4; i++) {
-    into[i] = signature[destinationWord + i]
-    into[destinationWord + i] = signature[i]
+    into[i] = words[from + destinationWord + i]
+    into[destinationWord + i] = words[from + i]
   }
-  into[ports] = (signature[ports] << 16) | (signature[ports] >>> 16)
-  into[rest] = signature[rest]
+  into[ports] = (words[from + ports] << 16) | (words[from + ports] >>> 16)
+  into[rest] = words[from + rest]
 }
 
 /** An endpoint in the words of a signature. */
@@ -58,12 +69,20 @@ export function encodeEndpoint({ address, port }: Endpoint): EncodedEndpoint {
 /** Puts another destination into a signature. */
 export function redirect(signature: Int32Array, to: EncodedEndpoint): void {
   for (let i = 0; i < 4; i++) signature[destinationWord + i] = to.address[i]
-  signature[ports] = (signature[ports] & ~0xffff) | to.port
+  setDestinationPort(signature, to.port)
 }
 
-export function isFrom(signature: Int32Array, source: EncodedEndpoint): boolean {
-  for (let i = 0; i < 4; i++) if (signature[i] !== source.address[i]) return false
-  return signature[ports] >>> 16 === source.port
+export function setDestinationPort(signature: Int32Array, port: number): void {
+  signature[ports] = (signature[ports] & ~0xffff) | port
+}
+
+/** Puts another source address into a signature. */
+export function setSourceAddress(signature: Int32Array, address: Int32Array): void {
+  for (let i = 0; i < 4; i++) signature[i] = address[i]
+}
+
+export function setSourcePort(signature: Int32Array, port: number): void {
+  signature[ports] = (signature[ports] & 0xffff) | (port << 16)
 }
 
 const scratch = new Uint8Array(16)
@@ -81,6 +100,10 @@ export function sourceOf(words: Int32Array, from = 0): Endpoint {
 
 export function destinationOf(words: Int32Array, from = 0): Endpoint {
   return endpoint(words, from + destinationWord, words[from + ports] & 0xffff)
+}
+
+export function destinationPortOf(words: Int32Array, from = 0): number {
+  return words[from + ports] & 0xffff
 }
 
 /** The number of the IP protocol. */

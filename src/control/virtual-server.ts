@@ -30,6 +30,11 @@ export class VirtualServer {
     this.listen = listenOf(settings)
   }
 
+  /** Its clients address what its settings do not tell. */
+  get isWildcard(): boolean {
+    return this.settings.wildcardAddress || this.settings.wildcardPort
+  }
+
   get name(): string {
     return this.settings.name
   }

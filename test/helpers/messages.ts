@@ -140,6 +140,8 @@ export interface StateFields extends FlowFields, CountFields, OffsetFields {
   flags?: number
   vsId?: number
   nodeId?: number
+  /** What the source becomes. */
+  newSource?: string
   /** Milliseconds since 1970. */
   openedAt?: number
 }
@@ -168,7 +170,18 @@ export function stateMessage(fields: StateFields): Uint8Array {
   message.nextCursor = fields.nextCursor ?? 0n
   writeSig(message.sig, fields)
   writeCnt(message.cnt, fields)
+  writeSource(message, fields.newSource)
   return bytesOf(message)
+}
+
+/** What the source of its packets becomes. */
+function writeSource(message: StateView, source: string | undefined): void {
+  if (source === undefined) return
+  const { xlat } = message
+  const { address, port } = endpoint(source)
+  bytesOf(message).set(parseAddress(address) ?? [], xlat.xlatSrcIpaddrOffset)
+  xlat.xlatSrcPort = port
+  xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
 }
 
 /** To that server, by translation of the destination. */

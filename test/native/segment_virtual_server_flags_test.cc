@@ -32,12 +32,15 @@ TEST_CASE("VS-13 VS-14 VS-15 the most exact virtual server has a flow") {
     const IpAddress& vip = hosts.virtual_server;
     IpAddress elsewhere = ip(hosts.client.is_v4() ? "203.0.113.7" : "2001:db8:7::7");
     const IpAddress own = ip(hosts.client.is_v4() ? "192.0.2.1" : "2001:db8::1");
-    CHECK(answered(engine, flagged(1, {}, 0, VsFlags::wildcard_addr | VsFlags::wildcard_port)) ==
+    CHECK(answered(engine, flagged(1, vip, 0, VsFlags::wildcard_addr | VsFlags::wildcard_port)) ==
           CsmbError::none);
-    CHECK(answered(engine, flagged(2, {}, 80, VsFlags::wildcard_addr)) == CsmbError::none);
+    CHECK(answered(engine, flagged(2, vip, 80, VsFlags::wildcard_addr)) == CsmbError::none);
     CHECK(answered(engine, flagged(3, vip, 0, VsFlags::wildcard_port)) == CsmbError::none);
     CHECK(answered(engine, flagged(4, vip, 80, 0)) == CsmbError::none);
-    CHECK(answered(engine, flagged(5, {}, 80, VsFlags::wildcard_addr)) == CsmbError::vs_exists);
+    CHECK(answered(engine, flagged(5, own, 80, VsFlags::wildcard_addr)) == CsmbError::vs_exists);
+    // One of the other family is another one.
+    const IpAddress other = hosts.client.is_v4() ? IpAddress{} : IpAddress::v4(0);
+    CHECK(answered(engine, flagged(6, other, 80, VsFlags::wildcard_addr)) == CsmbError::none);
     CHECK(asked_for(engine, hosts, vip, 80) == 4);
     CHECK(asked_for(engine, hosts, vip, 81) == 3);
     CHECK(asked_for(engine, hosts, elsewhere, 80) == 2);

@@ -156,7 +156,36 @@ const wrong: [string, Changes, string, RegExp][] = [
     'listening where a node is',
     { [`${site}.listen`]: 'tcp://10.1.0.11:80' },
     `${site}.listen`,
-    /node/,
+    /node.*arp: false/,
+  ],
+  ['listening on no port', { [`${site}.listen`]: 'tcp://192.0.2.100:0' }, `${site}.listen`, /Port/],
+  ['listening on any address', { [`${site}.listen`]: 'tcp://[::]:1' }, `${site}.listen`, /Addre/],
+  [
+    'one wildcard twice',
+    {
+      [site]: { listen: 'tcp://0.0.0.0:80', pool: 'web', wildcardAddress: true },
+      'virtualServers.other': { listen: 'tcp://192.0.2.7:80', pool: 'web', wildcardAddress: true },
+    },
+    'virtualServers.other.listen',
+    /site/,
+  ],
+  [
+    'a next hop on no link',
+    { 'pools.web.nodes.1.nextHop': '10.9.0.1' },
+    'pools.web.nodes[1].nextHop',
+    /link of no port/,
+  ],
+  [
+    'a next hop of the other family',
+    { 'pools.web.nodes.1.nextHop': '2001:db8:1::9' },
+    'pools.web.nodes[1].nextHop',
+    /IPv4/,
+  ],
+  [
+    'a next hop that is the engine',
+    { 'pools.web.nodes.1.nextHop': '10.1.0.1' },
+    'pools.web.nodes[1].nextHop',
+    /address of the engine/,
   ],
   [
     'listening on the host',

@@ -196,7 +196,8 @@ describe.each(families)('IPv%i', (family) => {
     const { engine, segment, farm, fromClient } = await startReaped(family)
     const back = { source: farm.node(2), destination: farm.client(), serial: 9 }
     const totals = { packetsIn: 9, bytesIn: 900, packetsOut: 1, bytesOut: 100 }
-    const whose = { error: connalive, vsId: 1, nodeId: 2, flags: SsmbFlags.outbound }
+    const flags = SsmbFlags.outbound
+    const whose = { error: connalive, vsId: 1, nodeId: 2, flags, newSource: farm.vip }
     segment.send(stateMessage({ ...back, ...totals, ...whose }))
     segment.send(statsMessage({ ...back, ...totals, bytesIn: 950 }))
     const query = { ...fromClient(), reason: QueryReason.midSession }

@@ -1,0 +1,104 @@
+/** What concerns several values of a configuration at once: virtual servers. */
+import { formatEndpoint } from '../bus/address.js'
+import type { Endpoint } from '../endpoint.js'
+import type { Verdict } from '../policy/decision.js'
+import { isUnspecified } from './host-address.js'
+import { checkPoolName } from './pool-checks.js'
+import { isBroadcast, linksOf } from './reach.js'
+import type { Report } from './report.js'
+import type { ParsedConfig } from './schema.js'
+import { listenOf, type ParsedServer } from './virtual-server-schema.js'
+
+/** Who sends flows to the pool of a virtual server. */
+const listener = 'the server listens on'
+
+function checkFallback(
+  config: ParsedConfig,
+  key: string,
+  fallback: Verdict,
+  listen: Endpoint,
+  report: Report,
+): void {
+  if ('pool' in fallback) checkPoolName(config, key, fallback.pool, listen.family, listener, report)
+  if (!('node' in fallback)) return
+  const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
+  const node = nodes.find(({ address }) => formatEndpoint(address) === fallback.node)
+  if (!node || node.address.family !== listen.family) {
+    report(
+      key,
+      `names no node of IPv${listen.family}: '${fallback.node}'`,
+      "name the 'address:port' of a node of a pool",
+    )
+  }
+}
+
+/** A virtual server has one way to decide, and the options of a policy only with a policy. */
+function checkWayToDecide(key: string, server: ParsedServer, report: Report): void {
+  if ((server.pool === undefined) === (server.policy === undefined)) {
+    const problem = server.pool === undefined ? 'has no way to decide' : 'has a pool and a policy'
+    report(key, problem, 'give it either pool or policy')
+  }
+  for (const option of ['fallback', 'policyTimeoutMs'] as const) {
+    if (server[option] === undefined || server.policy !== undefined) continue
+    report(`${key}.${option}`, 'belongs to a policy', 'take it out, or add policy')
+  }
+}
+
+function checkListen(
+  config: ParsedConfig,
+  key: string,
+  server: ParsedServer,
+  report: Report,
+): void {
+  const { endpoint } = server.listen
+  if (!server.wildcardPort && endpoint.port === 0) {
+    report(key, 'is on no port', 'name a port, or set wildcardPort for those that nobody else has')
+  }
+  if (server.wildcardAddress) return
+  if (isUnspecified(endpoint.address)) {
+    const remedy = 'name an address, or set wildcardAddress for those that nobody else has'
+    report(key, 'names no host', remedy)
+  }
+  const hosts = Object.values(config.ports).flatMap((port) => port.hostAddress ?? [])
+  if (hosts.some((host) => host.address === endpoint.address)) {
+    report(key, "is an address of the host's side of a tap", 'listen on another address')
+  }
+  if (isBroadcast(linksOf(config), endpoint.address, endpoint.family)) {
+    report(key, 'is on the broadcast address of a network', 'listen on another address')
+  }
+  // A server may stand in for a node, whose address it must not claim (LB-11).
+  const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
+  if (server.arp && nodes.some((node) => node.address.address === endpoint.address)) {
+    const remedy =
+      'listen on another address, or set arp: false where clients reach it by the engine'
+    report(key, 'has the address of a node of a pool', remedy)
+  }
+}
+
+/** Their numbers have 16 bits on the bus (SSMB, CSMB: vs_id), and 0 is none. */
+const mostVirtualServers = 65_000
+
+export function checkVirtualServers(config: ParsedConfig, report: Report): void {
+  const count = Object.keys(config.virtualServers).length
+  if (count > mostVirtualServers) {
+    report('virtualServers', `has ${count} entries`, `name at most ${mostVirtualServers}`)
+    return
+  }
+  const listeners = new Map<string, string>()
+  for (const [name, server] of Object.entries(config.virtualServers)) {
+    const key = `virtualServers.${name}`
+    const { endpoint } = server.listen
+    const listen = listenOf(server)
+    const other = listeners.get(listen)
+    if (other) report(`${key}.listen`, `is that of ${other}`, 'give each its own endpoint')
+    listeners.set(listen, key)
+    checkListen(config, `${key}.listen`, server, report)
+    checkWayToDecide(key, server, report)
+    if (server.pool !== undefined) {
+      checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
+    }
+    if (server.fallback !== undefined) {
+      checkFallback(config, `${key}.fallback`, server.fallback, endpoint, report)
+    }
+  }
+}

@@ -1,0 +1,77 @@
+/** The schema of a virtual server. */
+import { z } from 'zod'
+import { formatEndpoint, parseEndpoint } from '../bus/address.js'
+import type { Endpoint } from '../endpoint.js'
+import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
+import type { Protocol } from '../policy/new-flow.js'
+import { connectionLimitBounds, idleTimeoutBounds, policyTimeoutBounds } from './defaults.js'
+import { isUnspecified, routedHostProblem } from './host-address.js'
+import { bounded, reading } from './readers.js'
+
+export interface Listen {
+  protocol: Protocol
+  endpoint: Endpoint
+}
+
+/** Which wildcard goes with which endpoint is a matter of virtual-server-checks.ts. */
+const listen = reading<Listen>((input) => {
+  const [, protocol, rest = ''] = /^(tcp|udp):\/\/(.+)$/.exec(String(input)) ?? []
+  const endpoint = parseEndpoint(rest, 0)
+  const remedy = "write it as 'tcp://192.0.2.100:80' or 'udp://[2001:db8::100]:53'"
+  if (!endpoint) return { problem: 'is not a protocol with an address and a port', remedy }
+  const problem = routedHostProblem(endpoint.address, endpoint.family)
+  if (problem !== undefined && !isUnspecified(endpoint.address)) {
+    return { problem, remedy: 'listen on an address that clients reach' }
+  }
+  return { protocol: protocol as Protocol, endpoint }
+})
+
+const decision = reading<Verdict>(
+  (input) =>
+    readDecision(input) ?? {
+      problem: 'is no decision',
+      remedy: "name a pool, or write { node }, { reject: 'reset' } or { reject: 'drop' }",
+    },
+)
+
+const policy = reading<Policy>((input) =>
+  typeof input === 'function'
+    ? (input as Policy)
+    : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
+)
+
+export const virtualServer = z.strictObject({
+  listen,
+  pool: z.string().optional(),
+  policy: policy.optional(),
+  policyTimeoutMs: bounded(policyTimeoutBounds).optional(),
+  fallback: decision.optional(),
+  idleTimeoutMs: bounded(idleTimeoutBounds).default(0),
+  midSession: z.enum(['reset', 'drop', 'route']).default('reset'),
+  connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
+  maintenance: z.boolean().default(false),
+  arp: z.boolean().default(true),
+  translateAddress: z.boolean().default(true),
+  translatePort: z.boolean().default(true),
+  wildcardAddress: z.boolean().default(false),
+  wildcardPort: z.boolean().default(false),
+})
+
+export type ParsedServer = z.output<typeof virtualServer>
+
+/** The endpoint that it takes: zero stands for what may be any. */
+export function endpointOf({ listen, wildcardAddress, wildcardPort }: ParsedServer): Endpoint {
+  const { family, address, port } = listen.endpoint
+  const any = family === 4 ? '0.0.0.0' : '::'
+  return { family, address: wildcardAddress ? any : address, port: wildcardPort ? 0 : port }
+}
+
+/** 'tcp://address:port'. */
+export function listenOf(server: ParsedServer): string {
+  return `${server.listen.protocol}://${formatEndpoint(endpointOf(server))}`
+}
+
+/** The keys of the object at a path inside a virtual server. */
+export function virtualServerKeysAt(_path: readonly PropertyKey[]): readonly string[] {
+  return Object.keys(virtualServer.shape)
+}
