@@ -38,13 +38,11 @@ class Steering {
     // Of what a program says, TAP looks at 16 bits.
     return static_cast<uint32_t>(mixed >> 48) % workers_;
   }
-  // Of a parsed IP packet. One to an address of ours is steered by its source, wherever it comes
-  // from.
-  uint32_t worker_of(const Packet& packet, SteerBy by) const {
-    const FlowKey& key = packet.key;
-    const bool ports = packet.headers.has_ports;
-    return by == SteerBy::source ? worker_of(key.src, ports ? key.src_port : L4Port{0})
-                                 : worker_of(key.dst, ports ? key.dst_port : L4Port{0});
+  // Of a parsed IP packet with that key. One to an address of ours is steered by its source,
+  // wherever it comes from.
+  uint32_t worker_of(const FlowKey& key, SteerBy by) const {
+    return by == SteerBy::source ? worker_of(key.src, key.src_port)
+                                 : worker_of(key.dst, key.dst_port);
   }
 
   uint64_t key() const { return key_; }

@@ -64,6 +64,11 @@ class Flows {
   // Whether a packet begins a new session with the signature of one that is over (DFS-20): it is
   // for open(), which forgets the other.
   bool begins_anew(LegIndex leg, const Packet& packet) const;
+  // The leg of this one's session on the same side: itself, unless its pair is a variant.
+  LegIndex session_leg(LegIndex leg) const {
+    const PairIndex session = session_of(pair_of(leg));
+    return is_client_leg(leg) ? client_leg(session) : server_leg(session);
+  }
   // A packet of a translated flow: counts it and follows its TCP.
   void follow(Instant now, LegIndex leg, const Packet& packet);
   // Makes of a packet of this leg what it becomes, all but its Ethernet addresses.

@@ -54,8 +54,8 @@ class HandOver {
 
   bool alone() const { return team_.size() == 1; }
   uint32_t own() const { return own_; }
-  uint32_t worker_of(const Packet& packet, SteerBy by) const {
-    return team_.steering().worker_of(packet, by);
+  uint32_t worker_of(const FlowKey& key, SteerBy by) const {
+    return team_.steering().worker_of(key, by);
   }
 
   // The packet is another's now, or dropped where that one has no room. Sets its verdict.

@@ -64,7 +64,8 @@ Pipeline::Pipeline(bool forward, const Parts& parts)
       transmitter_(parts.transmitter),
       counters_(parts.counters),
       hand_over_(parts.hand_over),
-      sink_(parts.sink) {}
+      sink_(parts.sink),
+      icmp_relay_(parts.flows, parts.stack) {}
 
 void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal) {
   ports_[port] = {mac, mtu, internal};
@@ -176,15 +177,43 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
     action.leg = flows_.leg_of_any_dscp(packet.key);
     if (action.leg != kNoLeg) return act_on_flow(now, packet, action);
   }
-  if (!hand_over_.alone() && leaves_for_other_worker(packet)) return;
+  if (is_icmp_error(packet)) return act_on_icmp_error(now, packet, action);
+  if (!hand_over_.alone() && leaves_for_other_worker(packet, packet.key)) return;
   if (has_signature(packet)) {
-    const VirtualServer* server = virtual_server_of(packet);
+    const VirtualServer* server = virtual_server_of(packet.in_port, packet.key);
     if (server != nullptr) {
       if (!may_begin_flow(packet)) return packet.drop(DropReason::no_flow);
       if (server->maintenance && begins_session(packet)) return refuse(packet);
       return open_flow(now, packet, server->id, false);
     }
   }
+  act_on_other(now, packet, action);
+}
+
+// TCPX-65. Its flow is at home where the answers to what it quotes are, and so is what quotes
+// nothing of a flow.
+void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
+  IcmpQuote quote;
+  if (!parse_icmp_quote(packet, quote)) return packet.drop(DropReason::l4_malformed);
+  const LegIndex leg = icmp_relay_.leg_of(quote);
+  if (leg == kNoLeg) {
+    const FlowKey answered = quote.key.reversed();
+    if (!hand_over_.alone() && leaves_for_other_worker(packet, answered)) return;
+    if (!hand_over_.alone() && quote.has_ports && leaves_as_answer(packet, answered)) return;
+    return act_on_other(now, packet, action);
+  }
+  icmp_relay_.translate(leg, quote, packet);
+  if (packet.verdict != Verdict::forward) return;
+  const NextHop hop = flows_.table().leg(leg).next_hop;
+  if (!may_pass(now, packet, hop, true)) return;
+  counters_.raise(Counter::icmp_relayed);
+  stack_.share_next_hop(hop);
+  action = {kNoLeg, hop};
+}
+
+// What belongs to no flow and opens none for a virtual server.
+void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
+  if (is_icmp_order(packet)) return packet.drop(DropReason::icmp_obsolete);
   if (stack_.is_for_us(packet)) return deliver(now, packet);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
@@ -197,16 +226,18 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (packet.headers.fragment && ports_[packet.in_port].internal && carries_ports(packet)) {
     return packet.drop(DropReason::ip_fragment);
   }
-  if (!hand_over_.alone() && leaves_as_answer(packet)) return;
+  if (!hand_over_.alone() && has_signature(packet) && leaves_as_answer(packet, packet.key)) {
+    return;
+  }
   if (!forward_) return packet.drop(DropReason::no_virtual_server);
   route(now, packet, action);
 }
 
 // VS-13: one of any address takes what comes from outside, and nothing that is for us.
-const VirtualServer* Pipeline::virtual_server_of(const Packet& packet) {
-  const VirtualServer* server = flows_.virtual_servers().find(packet.key);
+const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& key) {
+  const VirtualServer* server = flows_.virtual_servers().find(key);
   if (server == nullptr || !server->any_address) return server;
-  return ports_[packet.in_port].internal || stack_.owns(packet.key.dst) ? nullptr : server;
+  return ports_[in_port].internal || stack_.owns(key.dst) ? nullptr : server;
 }
 
 void Pipeline::refuse(Packet& packet) {
@@ -219,21 +250,22 @@ SteerBy Pipeline::steering_of_others(const Packet& packet) const {
 }
 
 // A packet whose flow, if it has one, is another worker's; ours are looked up before.
-bool Pipeline::leaves_for_other_worker(Packet& packet) {
+// `key`: of the packet, or of what an error answers.
+bool Pipeline::leaves_for_other_worker(Packet& packet, const FlowKey& key) {
   if (packet.origin != PacketOrigin::port || packet.headers.family == 0) return false;
   if (packet.key.dst.is_multicast()) return false;
-  const bool ours = stack_.owns(packet.key.dst) ||
-                    (has_signature(packet) && virtual_server_of(packet) != nullptr);
-  return leaves_for(
-      hand_over_.worker_of(packet, ours ? SteerBy::source : steering_of_others(packet)), packet);
+  const bool ours = stack_.owns(key.dst) ||
+                    (key.dst_port != 0 && virtual_server_of(packet.in_port, key) != nullptr);
+  return leaves_for(hand_over_.worker_of(key, ours ? SteerBy::source : steering_of_others(packet)),
+                    packet);
 }
 
 // Policies may send clients to servers anywhere. What comes from outside and begins nothing may be
 // the answer of one, whose flow is at home where the answer goes.
-bool Pipeline::leaves_as_answer(Packet& packet) {
-  if (!has_signature(packet) || steering_of_others(packet) == SteerBy::destination) return false;
+bool Pipeline::leaves_as_answer(Packet& packet, const FlowKey& key) {
+  if (steering_of_others(packet) == SteerBy::destination) return false;
   if ((packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn) return false;
-  return leaves_for(hand_over_.worker_of(packet, SteerBy::destination), packet);
+  return leaves_for(hand_over_.worker_of(key, SteerBy::destination), packet);
 }
 
 bool Pipeline::leaves_for(uint32_t worker, Packet& packet) {

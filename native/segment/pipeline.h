@@ -7,6 +7,7 @@
 #include "segment/counters.h"
 #include "segment/flows.h"
 #include "segment/hand_over.h"
+#include "segment/icmp_relay.h"
 #include "segment/transmitter.h"
 #include "stack/stack.h"
 
@@ -57,11 +58,13 @@ class Pipeline {
 
   void act_on_flow(Instant now, Packet& packet, Action& action);
   void act_on_stranger(Instant now, Packet& packet, Action& action);
-  const VirtualServer* virtual_server_of(const Packet& packet);
+  void act_on_icmp_error(Instant now, Packet& packet, Action& action);
+  void act_on_other(Instant now, Packet& packet, Action& action);
+  const VirtualServer* virtual_server_of(PortId in_port, const FlowKey& key);
   void refuse(Packet& packet);
   SteerBy steering_of_others(const Packet& packet) const;
-  bool leaves_for_other_worker(Packet& packet);
-  bool leaves_as_answer(Packet& packet);
+  bool leaves_for_other_worker(Packet& packet, const FlowKey& key);
+  bool leaves_as_answer(Packet& packet, const FlowKey& key);
   bool leaves_for(uint32_t worker, Packet& packet);
   void deliver(Instant now, Packet& packet);
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
@@ -83,6 +86,7 @@ class Pipeline {
   Counters& counters_;
   HandOver& hand_over_;
   FrameSink& sink_;
+  IcmpRelay icmp_relay_;
   std::array<PortInfo, kMaxPorts> ports_;
   bool any_internal_ = false;
   std::array<LegIndex, kBatchCapacity> legs_;  // of the last look-up

@@ -57,6 +57,8 @@ class NeighborTable {
 
   // Takes a reference; kNoNextHop when every slot is referred to.
   NextHop acquire(Instant now, const Link& link, const IpAddress& address);
+  // Takes another reference of one that has some.
+  void share(NextHop hop) { ++slots_[hop].references; }
   void release(NextHop hop);
   const NextHopView& view(NextHop hop) const { return views_[hop]; }
 

@@ -66,6 +66,11 @@ class Stack : private Solicitor {
   // verdict `elsewhere`.
   void overhear(Instant now, Packet& packet);
 
+  // Our address on a port towards `target`, or where that port has none any other; null if there is
+  // none.
+  const IpAddress* speaker(PortId port, const IpAddress& target) const {
+    return addresses_.speaker(port, target);
+  }
   // Tells the sender of a packet why it goes no further, if it may be told: by ICMP, back the way
   // it came. The packet has been parsed, and stands as its sender sent it.
   void send_error(Instant now, const Packet& about, const IcmpError& error) {
@@ -80,6 +85,8 @@ class Stack : private Solicitor {
   NextHop acquire_next_hop(Instant now, const IpAddress& destination, DropReason& why);
   // The same for a neighbour on a known port.
   NextHop acquire_neighbor(Instant now, PortId port, const IpAddress& address, DropReason& why);
+  // Another reference of a next hop that has one.
+  void share_next_hop(NextHop hop) { neighbors_.share(hop); }
   void release_next_hop(NextHop hop) { neighbors_.release(hop); }
   const NextHopView& next_hop(NextHop hop) const { return neighbors_.view(hop); }
 

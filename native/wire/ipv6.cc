@@ -27,8 +27,7 @@ size_t extension_size(uint8_t kind, uint8_t length_field) {
 
 }  // namespace
 
-Ipv6Chain walk_ipv6_extensions(const uint8_t* ip) {
-  const size_t end = Ipv6Header::kSize + load_be16(ip + 4);
+Ipv6Chain walk_ipv6_extensions(const uint8_t* ip, size_t size) {
   Ipv6Chain chain;
   chain.protocol = ip[6];
   chain.l4 = Ipv6Header::kSize;
@@ -37,8 +36,8 @@ Ipv6Chain walk_ipv6_extensions(const uint8_t* ip) {
     const uint8_t kind = chain.protocol;
     // RFC 8200 4.1: hop-by-hop options stand directly behind the IPv6 header.
     const bool misplaced = kind == kHopByHop && headers != 0;
-    if (headers == kMaxExtensionHeaders || misplaced || chain.l4 + 8 > end ||
-        chain.l4 + extension_size(kind, at[1]) > end) {
+    if (headers == kMaxExtensionHeaders || misplaced || chain.l4 + 8 > size ||
+        chain.l4 + extension_size(kind, at[1]) > size) {
       chain.fault = Ipv6Chain::Fault::malformed;
       return chain;
     }

@@ -71,8 +71,13 @@ struct Ipv6Chain {
   size_t fragment_offset() const { return fragment_field & 0xfff8u; }
 };
 
-// Walks the extension headers of the checked IPv6 packet at `ip`. Bounded: a longer chain than any
-// sane sender builds is malformed. An atomic fragment counts as unfragmented (RFC 6946).
-Ipv6Chain walk_ipv6_extensions(const uint8_t* ip);
+// Walks the extension headers of the IPv6 packet at `ip`, of which `size` bytes are there. Bounded:
+// a longer chain than any sane sender builds is malformed. An atomic fragment counts as
+// unfragmented (RFC 6946).
+Ipv6Chain walk_ipv6_extensions(const uint8_t* ip, size_t size);
+// Of a checked packet.
+inline Ipv6Chain walk_ipv6_extensions(const uint8_t* ip) {
+  return walk_ipv6_extensions(ip, Ipv6Header::kSize + load_be16(ip + 4));
+}
 
 }  // namespace sluice

@@ -11,6 +11,7 @@ export const counterNames = [
   'originatedLost',
   'icmpErrors',
   'icmpErrorsLimited',
+  'icmpRelayed',
   'addressConflicts',
   'softwareSegmented',
   'handedOver',
@@ -72,6 +73,8 @@ export const counterTexts = {
     'ICMP errors that the engine sent, as routers do',
   icmpErrorsLimited:
     'Those that it did not send, to keep to their rate',
+  icmpRelayed:
+    'ICMP errors about flows that were sent on to the host concerned',
   addressConflicts:
     'Times another host claimed an address of the engine by ARP or ND',
   softwareSegmented:

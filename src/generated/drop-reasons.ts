@@ -25,6 +25,8 @@ export const dropReasonNames = [
   'noRoute',
   'noFlow',
   'ownAddress',
+  'icmpImplausible',
+  'icmpObsolete',
   'mtuExceeded',
   'neighborUnresolved',
   'neighborQueueFull',
@@ -89,6 +91,10 @@ export const dropReasonTexts = {
     'A TCP segment that opens no flow and belongs to none',
   ownAddress:
     'A packet for an address of the engine that no service answers',
+  icmpImplausible:
+    'An ICMP error about a flow that its quote does not belong to: a forged one, or late',
+  icmpObsolete:
+    'An ICMP source quench or redirect, which nobody obeys',
   mtuExceeded:
     'The packet is larger than the MTU of the next link and may not be cut',
   neighborUnresolved:

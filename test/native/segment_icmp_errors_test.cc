@@ -29,13 +29,12 @@ constexpr Expected kTimeExceeded{11, 0, 3, 0}, kTooBig{3, 4, 2, 0}, kNoRoute{3, 
 // The one error among what was sent.
 void check_told(const Hosts& hosts, const std::vector<MemoryFrame>& frames,
                 const Expected& expected, const IpAddress& from, const PacketBuilder& about) {
-  std::vector<SentError> errors;
+  std::vector<const MemoryFrame*> errors;
   for (const MemoryFrame& frame : frames) {
-    SentError error(frame);
-    if (error.is_one()) errors.push_back(error);
+    if (SentError(frame).is_one()) errors.push_back(&frame);
   }
   REQUIRE(errors.size() == 1);
-  const SentError& error = errors[0];
+  const SentError error(*errors[0]);
   const bool v4 = hosts.client.is_v4();
   CHECK(error.type() == (v4 ? expected.type : expected.type6));
   CHECK(error.code() == (v4 ? expected.code : expected.code6));

@@ -7,6 +7,7 @@
 
 #include "bus/signature.h"
 #include "support/dialogue.h"
+#include "support/icmp_error.h"
 #include "support/packet_check.h"
 
 namespace sluice {
@@ -269,6 +270,52 @@ TEST_CASE("a server that a policy names outside has its answers translated") {
           FlowKey{kVirtual, kClient, kServicePort, port, kProtocolTcp, 0});
   }
   CHECK(team.balanced());
+}
+
+TEST_CASE("TCPX-65 an ICMP error finds the worker of its flow, wherever it comes in") {
+  for (const bool node_outside : {false, true}) {
+    CAPTURE(node_outside);
+    Team team;
+    if (node_outside) team.server = ip("192.0.2.20");
+    const PortId side = node_outside ? 0 : 1;
+    const MacAddress& mac = node_outside ? kOutsideMac : kInsideMac;
+    introduce(team, 0);
+    team.arrive(0, side, arp_request(kServerMac, team.server, ip(side ? "10.1.0.1" : "192.0.2.1")));
+    team.sent(0), team.sent(1);
+    const auto error = [&](const IpAddress& from, const IpAddress& to, const FlowKey& quoted,
+                           uint32_t seq, const MacAddress& at) {
+      return icmp_error(from, to, kIcmpTimeExceeded, 0, 0,
+                        ip_bytes(PacketBuilder()
+                                     .ip(quoted.src, quoted.dst)
+                                     .tcp(quoted.src_port, quoted.dst_port)
+                                     .seq(seq)))
+          .eth(kServerMac, at);
+    };
+    for (L4Port port = 40000; port < 40016; ++port) {
+      CAPTURE(port);
+      const uint32_t home = team.steering.worker_of(kClient, port);
+      team.arrive(port % kWorkers, 0, syn(port).seq(1));
+      team.arrive(0, side,
+                  syn_ack(port).eth(kServerMac, mac).ip(team.server, kClient).seq(7).ack(2));
+      team.sent(0), team.sent(1);
+      team.arrive(
+          (port + 1) % kWorkers, side,
+          error(team.server, kClient, {kClient, team.server, port, kNodePort, 6, 0}, 2, mac));
+      auto sent = team.sent(0);
+      REQUIRE(sent.size() == 1);
+      CHECK(sent[0].first == home);
+      CHECK(Sent(sent[0].second).key().src == kVirtual);
+      team.arrive(
+          (port + 2) % kWorkers, 0,
+          error(kClient, kVirtual, {kVirtual, kClient, kServicePort, port, 6, 0}, 7, kOutsideMac));
+      sent = team.sent(side);
+      REQUIRE(sent.size() == 1);
+      CHECK(sent[0].first == home);
+      CHECK(Sent(sent[0].second).key().dst == team.server);
+    }
+    CHECK(team.sum(Counter::icmp_relayed) == 32);
+    CHECK(team.balanced());
+  }
 }
 
 TEST_CASE("super-packets are handed over whole, in order, with their offload state") {

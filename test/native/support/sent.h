@@ -17,6 +17,8 @@ class Sent {
     packet_ = frame_.packet();
     parse(packet_);
   }
+  Sent(const Sent&) = delete;
+  Sent& operator=(const Sent&) = delete;
   Packet& packet() { return packet_; }
   const FlowKey& key() const { return packet_.key; }
   uint8_t flags() const { return packet_.headers.tcp_flags; }
