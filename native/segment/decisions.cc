@@ -1,5 +1,7 @@
 // The part of Flows that carries out what the control segment decided.
 
+#include <utility>
+
 #include "bus/signature.h"
 #include "segment/flows.h"
 #include "wire/ip_protocol.h"
@@ -120,8 +122,7 @@ void Flows::carry_out(Instant now, PairIndex index, const ReplyView& reply, bool
   DropReason why = DropReason::flow_table_full;
   if (!install(now, index, reply, why)) return fail(now, index, why);
   counters_.raise(Counter::flows_opened);
-  const bool followed = (flow.flags & (FlowPair::kHalfFlow | FlowPair::kVariant)) == 0;
-  release_waiting(index, !followed || resumes);
+  release_waiting(now, index, class_of_decided(index, resumes));
 }
 
 // Enters the server's leg and what both become. Where it fails the caller removes the pair, and
@@ -232,8 +233,7 @@ void Flows::store_offsets(PairIndex index, const ReplyView& reply) {
 void Flows::refuse(Instant now, PairIndex index, PairMode mode) {
   counters_.raise(Counter::flows_refused);
   pair(index).mode = mode;
-  release_waiting(index, false);
-  set_class(now, index, FlowClass::refused);
+  release_waiting(now, index, FlowClass::refused);
 }
 
 // The flow could not be entered: the control segment takes its count back (NORES), the client's
@@ -252,21 +252,22 @@ void Flows::fail(Instant now, PairIndex index, DropReason why) {
   conclude(now, index);
 }
 
-// Hands the packets that waited to the pipeline, and puts the flow into its class: only one that
-// `resumes` an old session, as the control segment knows, need not show both sides to count as
-// established.
-void Flows::release_waiting(PairIndex index, bool resumes) {
-  FlowEntry& client = table_.leg(client_leg(index));
-  const WaitingRoom::Place place = client.detail;
-  client.detail = WaitingRoom::kNoPlace;
-  const FlowClass flow_class = client.protocol == kProtocolUdp ? FlowClass::udp
-                               : resumes                       ? FlowClass::established
-                                                               : FlowClass::opening;
-  FlowPair aged = pair(index);
-  aged.flow_class = flow_class;
-  move_class(index, flow_class, client.last_seen + timeout_of(aged));
-  if (place == WaitingRoom::kNoPlace) return;
-  PacketQueue packets = waiting_.leave(place);
+// Only a TCP flow that `resumes` an old session, as the control segment knows, or that cannot be
+// followed need not show both sides to count as established.
+FlowClass Flows::class_of_decided(PairIndex index, bool resumes) const {
+  if (table_.leg(client_leg(index)).protocol == kProtocolUdp) return FlowClass::udp;
+  constexpr uint8_t kNotFollowed = FlowPair::kHalfFlow | FlowPair::kVariant;
+  const bool followed = (table_.pair(index).flags & kNotFollowed) == 0;
+  return followed && !resumes ? FlowClass::opening : FlowClass::established;
+}
+
+// Puts the flow into its class, and hands the packets that waited to the pipeline.
+void Flows::release_waiting(Instant now, PairIndex index, FlowClass flow_class) {
+  WaitingRoom::Place& place = table_.leg(client_leg(index)).detail;
+  const WaitingRoom::Place left = std::exchange(place, WaitingRoom::kNoPlace);
+  set_class(now, index, flow_class);
+  if (left == WaitingRoom::kNoPlace) return;
+  PacketQueue packets = waiting_.leave(left);
   while (!packets.empty()) released_.push(packets.pop());
 }
 

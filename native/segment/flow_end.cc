@@ -62,7 +62,7 @@ void Flows::conclude(Instant now, PairIndex index) {
   FlowPair& flow = pair(index);
   if (!report_end(now, index)) {
     flow.flags |= FlowPair::kUnreported;
-    return move_class(index, FlowClass::linger, time_.tick(now) + kReportRetry);
+    return move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
   }
   flow.flags &= static_cast<uint8_t>(~FlowPair::kUnreported);
   const bool lingers = flow.end_reason == EndReason::fin || flow.end_reason == EndReason::rst;

@@ -27,6 +27,12 @@ TrackedSegment tracked(const Packet& packet) {
   return segment;
 }
 
+// Whether flows of this class are what a table is for; the others pass through it.
+bool takes_place(FlowClass flow_class) {
+  return flow_class == FlowClass::established || flow_class == FlowClass::closing ||
+         flow_class == FlowClass::udp;
+}
+
 bool opens_session(const Packet& packet) {
   return (packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
 }
@@ -45,10 +51,10 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
       outbox_(parts.outbox),
       counters_(parts.counters),
       time_(parts.time),
-      table_(options.limits.flows + kMostOver, options.seed),
+      table_(options.limits.all_flows() + kMostOver, options.seed),
       waiting_(options.limits.waiting_flows, options.limits.waiting_packets, parts.pool,
                parts.counters),
-      links_(options.limits.flows + kMostOver, kFlowClasses),
+      links_(options.limits.all_flows() + kMostOver, kFlowClasses),
       wheels_(make_wheels(links_, parts.time.tick(now), std::make_index_sequence<kFlowClasses>{})),
       serials_(options.node),
       next_statistics_(parts.time.tick(now)) {}
@@ -76,8 +82,9 @@ Tick Flows::last_seen(PairIndex index) const {
   return tick_before(client, server) ? server : client;
 }
 
-void Flows::move_class(PairIndex index, FlowClass flow_class, Tick deadline) {
+void Flows::move_class(Instant now, PairIndex index, FlowClass flow_class, Tick deadline) {
   FlowPair& flow = pair(index);
+  if (takes_place(flow_class) && !takes_place(flow.flow_class)) make_place(now);
   if (flow.flow_class != flow_class) {
     wheel(flow.flow_class).cancel(index);
     if (flow.flow_class == FlowClass::linger) counters_.lower(Counter::time_wait);
@@ -90,7 +97,7 @@ void Flows::move_class(PairIndex index, FlowClass flow_class, Tick deadline) {
 void Flows::set_class(Instant now, PairIndex index, FlowClass flow_class) {
   FlowPair aged = pair(index);
   aged.flow_class = flow_class;
-  move_class(index, flow_class, time_.tick(now) + timeout_of(aged));
+  move_class(now, index, flow_class, time_.tick(now) + timeout_of(aged));
 }
 
 // The packet takes its place first: what cannot wait must not push out another flow.
@@ -141,24 +148,33 @@ void Flows::wait(LegIndex leg, Packet& packet) {
 }
 
 PairIndex Flows::allocate(Instant now) {
-  const bool full = live_pairs() >= options_.limits.flows;
-  return full && !evict_one(now) ? kNoPair : table_.allocate();
+  const bool full = live_pairs() >= options_.limits.all_flows();
+  return full && !evict_passing(now) ? kNoPair : table_.allocate();
 }
 
-// Makes room when the table is full (FLOWLIFE-03 to 05): what is over or was refused first, then
-// half-open flows, then the least recently used; never a flow that waits for its decision or is in
-// its close. While others wait for a decision no established flow gives way, so a flood of SYNs
-// costs one of them at most.
-bool Flows::evict_one(Instant now) {
-  if (evict_over(now, FlowClass::linger) || evict_over(now, FlowClass::refused) ||
-      evict_alive(now, FlowClass::opening) || evict_alive(now, FlowClass::udp)) {
-    return true;
-  }
-  return wheel(FlowClass::waiting).count() == 0 && evict_alive(now, FlowClass::established);
+// Makes room for a flow that begins (FLOWLIFE-03 to 05): what is over or was refused first, then
+// the half-open one that was silent longest; never one that waits for its decision. Those in use
+// keep their places, so no flood takes any, and a table full of them has room for handshakes.
+bool Flows::evict_passing(Instant now) {
+  return evict_over(now, FlowClass::linger) || evict_over(now, FlowClass::refused) ||
+         evict_alive(now, FlowClass::opening);
 }
 
-// The same when the neighbour table is full of next hops that flows refer to: those of the hosts on
-// our links that clients claim to be. Established flows never give way; refused ones refer to none.
+// Makes room among those in use for one that comes to be: where all places are taken, the least
+// recently used UDP flow goes, else such a connection; never one in its close.
+void Flows::make_place(Instant now) {
+  if (pairs_in_place() < options_.limits.flows) return;
+  if (!evict_alive(now, FlowClass::udp)) evict_alive(now, FlowClass::established);
+}
+
+uint32_t Flows::pairs_in_place() const {
+  return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
+         wheel(FlowClass::udp).count();
+}
+
+// Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts
+// on our links that clients claim to be. Established flows never give way; refused ones refer to
+// none.
 bool Flows::evict_for_next_hop(Instant now) {
   return evict_over(now, FlowClass::linger) || evict_alive(now, FlowClass::opening) ||
          evict_alive(now, FlowClass::udp);

@@ -108,6 +108,9 @@ class Flows {
  private:
   FlowPair& pair(PairIndex index) { return table_.pair(index); }
   TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
+  const TimerWheel& wheel(FlowClass flow_class) const {
+    return wheels_[static_cast<int>(flow_class)];
+  }
   Tick timeout_of(const FlowPair& pair) const;
   Tick last_seen(PairIndex index) const;
   // The pair that follows TCP for this one: itself, unless it is a variant.
@@ -117,15 +120,17 @@ class Flows {
 
   // flows.cc: opening and following
   PairIndex allocate(Instant now);
-  bool evict_one(Instant now);
+  bool evict_passing(Instant now);
+  void make_place(Instant now);
   bool evict_for_next_hop(Instant now);
   bool evict_over(Instant now, FlowClass flow_class);
   bool evict_alive(Instant now, FlowClass flow_class);
   void forget_past(Instant now, const FlowKey& key);
   PairIndex least_recently_used(FlowClass flow_class);
+  uint32_t pairs_in_place() const;
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }
   void set_class(Instant now, PairIndex index, FlowClass flow_class);
-  void move_class(PairIndex index, FlowClass flow_class, Tick deadline);
+  void move_class(Instant now, PairIndex index, FlowClass flow_class, Tick deadline);
   void apply_event(Instant now, PairIndex index, TrackEvent event);
 
   // decisions.cc: REPLY
@@ -143,7 +148,8 @@ class Flows {
   void store_offsets(PairIndex index, const ReplyView& reply);
   void refuse(Instant now, PairIndex index, PairMode mode);
   void fail(Instant now, PairIndex index, DropReason why);
-  void release_waiting(PairIndex index, bool resumed);
+  FlowClass class_of_decided(PairIndex index, bool resumes) const;
+  void release_waiting(Instant now, PairIndex index, FlowClass flow_class);
 
   // flow_requests.cc: NEWFLOW, REAP, TIMEOUT, RESET
   LegIndex find_to_enter(Instant now, const ReplyView& told, const FlowKey& key);

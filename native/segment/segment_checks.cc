@@ -72,8 +72,8 @@ size_t memory_of(const SegmentOptions& options) {
   const size_t buffers = limits.packet_buffers;
   size_t ports = 0;
   for (const SegmentPort& port : options.ports) ports += memory_of_port(port.options.kind);
-  return limits.flows * kFlow + buffers * kSmall + (buffers / 100 + 1) * kLarge +
-         limits.waiting_flows * kWaitingFlow +
+  return (size_t{limits.all_flows()} + options.workers) * kFlow + buffers * kSmall +
+         (buffers / 100 + 1) * kLarge + limits.waiting_flows * kWaitingFlow +
          options.workers * (2 * std::bit_ceil(limits.bus_bytes) + ports + kRest +
                             (options.workers - 1) * WorkerTeam::kRingBytes);
 }

@@ -15,12 +15,17 @@ namespace sluice {
 // All memory is stated here and reserved at start (law 4). Workers share flows, packets and buffers
 // evenly; each has all the neighbours, and rings of its own.
 struct SegmentLimits {
-  uint32_t flows = 0;
+  uint32_t flows = 0;  // that are established, in their close, or UDP
   uint32_t waiting_flows = 0;
   uint32_t waiting_packets = 0;  // of one flow
   uint32_t packet_buffers = 0;   // of 2 KB; one of 64 KB for each hundred
   uint32_t neighbors = 0;        // next hops, and hosts on our links that speak to us
   size_t bus_bytes = 0;          // each way
+
+  // Places that `flows` leave to those that wait, open, were refused or linger: what is over or may
+  // never come to be takes none from what is in use.
+  uint32_t passing_flows() const { return flows / 16 + 1; }
+  uint32_t all_flows() const { return flows + passing_flows(); }
 };
 
 struct FlowTimeouts {

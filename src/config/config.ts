@@ -143,10 +143,13 @@ export interface VirtualServerConfig<Pool extends string = string> {
 
 /**
  * The bound of each table. The memory is reserved at start and taken from the machine as it is
- * first used: with the defaults about 230 MiB at most.
+ * first used: with the defaults about 240 MiB at most.
  */
 export interface LimitsConfig {
-  /** Flows at once; 128 bytes each and their index. Default 1 000 000: 150 MiB. */
+  /**
+   * Flows in use at once, and a sixteenth more for those that open or are over; 128 bytes each and
+   * their index. Default 1 000 000: 160 MiB.
+   */
   readonly flows?: number
   /** Flows that wait for a decision. Default 16 384. */
   readonly waitingFlows?: number

@@ -262,6 +262,7 @@ TEST_CASE("DFS-20 HS-24 a flow whose end is not told yet gives way to no new ses
     options.limits.bus_bytes = 4096;
     options.limits.flows = 1;
     auto engine = engine_for(hosts, options);
+    Dialogue(*engine, hosts, 49'999).client_sends(kTcpSyn);
     Dialogue first(*engine, hosts);
     first.open();
     engine->told.clear();

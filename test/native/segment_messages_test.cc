@@ -338,9 +338,11 @@ TEST_CASE(
     TestEngineOptions options;
     options.limits.flows = 1;
     auto engine = engine_for(hosts, options);
-    Dialogue tcp(*engine, hosts, 1);
-    tcp.open();
-    tcp.client_sends(kTcpFin | kTcpAck);
+    for (const L4Port port : {L4Port{1}, L4Port{2}}) {
+      Dialogue tcp(*engine, hosts, port);
+      tcp.open();
+      tcp.client_sends(kTcpFin | kTcpAck);
+    }
     engine->told.clear();
     engine->tell(TestEngine::reply_to(query_for(hosts, 0x81000099), forward(hosts)));
     Told<DeleteView> told(*engine);

@@ -42,7 +42,7 @@ TEST_CASE(
       life.step();
       if (i % 50 == 0) {
         REQUIRE(life.engine.balanced());
-        REQUIRE(life.engine.count(Counter::flow_entries) <= 2 * options.limits.flows);
+        REQUIRE(life.engine.count(Counter::flow_entries) <= 2 * options.limits.all_flows());
         REQUIRE(life.engine.count(Counter::waiting_flows) <= 10);
         REQUIRE(life.engine.count(Counter::pool_buffers) <= 25);
       }

@@ -259,9 +259,10 @@ TEST_CASE("DFS-19 a packet without a buffer opens no flow and pushes none out of
     auto engine = engine_for(hosts, options);
     Dialogue(*engine, hosts, 1).open();
     Dialogue(*engine, hosts, 2).open();
+    Dialogue(*engine, hosts, 5).client_sends(kTcpSyn);
     engine->decide_with(nullptr);
     Dialogue evicting(*engine, hosts, 3);
-    evicting.client_sends(kTcpSyn);  // takes the only buffer, and the place of the first
+    evicting.client_sends(kTcpSyn);  // takes the only buffer, and the place of the half-open one
     CHECK(engine->count(Counter::flows_evicted) == 1);
     engine->run(Duration::milliseconds(1));
     engine->from_client(Dialogue(*engine, hosts, 4).client(kTcpSyn));

@@ -86,7 +86,7 @@ function checkLaboratory({ host }: Machine): Finding {
     : remark('laboratory', `not for this user: ${reason}`, remedy)
 }
 
-/** Default limits take about 230 MiB (config.ts); the rest is Node and room to move. */
+/** Default limits take about 240 MiB (config.ts); the rest is Node and room to move. */
 const comfortableBytes = 384 * 1024 * 1024
 
 function checkMemory({ memoryAvailable }: Machine): Finding {
