@@ -134,6 +134,10 @@ export class LabProcess {
     this.child.stdin?.write(text)
   }
 
+  endInput(): void {
+    this.child.stdin?.end()
+  }
+
   signal(signal: NodeJS.Signals): void {
     if (this.running) this.child.kill(signal)
   }

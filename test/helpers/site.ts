@@ -1,6 +1,7 @@
 /** A laboratory, nginx on each of its servers and `sluice run` in front: what most system tests use. */
 import { join } from 'node:path'
 import { expect } from 'vitest'
+import { askEngine } from '../../src/cli/admin-client.js'
 import type { EngineStatus, FlowRecord } from '../../src/index.js'
 import {
   type Family,
@@ -102,11 +103,11 @@ export class Site implements AsyncDisposable {
   }
 
   status(): Promise<EngineStatus> {
-    return this.engine.ask<EngineStatus>('status')
+    return askEngine<EngineStatus>(this.engine.socket, '/api/v1/status')
   }
 
   flows(): Promise<FlowRecord[]> {
-    return this.engine.ask<FlowRecord[]>('flows')
+    return askEngine<FlowRecord[]>(this.engine.socket, '/api/v1/flows')
   }
 
   /**
