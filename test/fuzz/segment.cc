@@ -76,7 +76,7 @@ class Campaign {
       case 7: read(input.next()); break;
     }
     SLUICE_CHECK(engine_.balanced());
-    SLUICE_CHECK(engine_.count(Counter::flow_entries) <= 12);
+    SLUICE_CHECK(engine_.count(Counter::flow_entries) <= 2 * small_engine().limits.all_flows());
     SLUICE_CHECK(engine_.count(Counter::waiting_flows) <= 4);
     SLUICE_CHECK(engine_.count(Counter::pool_buffers) <= 9);
     engine_.clear_sent();
