@@ -46,6 +46,8 @@ export interface NativeSegmentOptions {
     waitingFlows: number
     waitingPackets: number
     packetBuffers: number
+    fragmentedDatagrams: number
+    waitingFragments: number
     neighbors: number
     busBytes: number
   }

@@ -184,6 +184,8 @@ void forward(benchmark::State& state) {
                     .waiting_flows = 64,
                     .waiting_packets = 8,
                     .packet_buffers = 1024,
+                    .fragmented_datagrams = 64,
+                    .waiting_fragments = 32,
                     .bus_bytes = 1 << 20};
   TestEngine engine(options);
   const Hosts& hosts = both_families()[0];

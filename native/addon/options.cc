@@ -76,6 +76,8 @@ SegmentLimits read_limits(const Napi::Object& from) {
   limits.waiting_flows = static_cast<uint32_t>(number(from, "waitingFlows"));
   limits.waiting_packets = static_cast<uint32_t>(number(from, "waitingPackets"));
   limits.packet_buffers = static_cast<uint32_t>(number(from, "packetBuffers"));
+  limits.fragmented_datagrams = static_cast<uint32_t>(number(from, "fragmentedDatagrams"));
+  limits.waiting_fragments = static_cast<uint32_t>(number(from, "waitingFragments"));
   limits.neighbors = static_cast<uint32_t>(number(from, "neighbors"));
   limits.bus_bytes = static_cast<size_t>(number(from, "busBytes"));
   return limits;

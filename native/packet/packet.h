@@ -32,13 +32,15 @@ enum class DropReason : uint8_t {
 
 // What is decided for a packet. Set once (law 9); `none` until then. A packet that waits for a
 // decision or for a neighbour keeps `none` and gets its verdict when it goes on.
-// `elsewhere`: another worker has a copy, and gives that its verdict.
+// `elsewhere`: a copy is with another worker, or with the fragments that wait for their first, and
+// gets its verdict there.
 enum class Verdict : uint8_t { none, forward, deliver, drop, elsewhere };
 
 // How a packet came to the worker that has it.
 enum class PacketOrigin : uint8_t {
   port,
-  handed_over,  // by the worker whose port it came in by, since its flow is here
+  handed_over,  // by the worker whose port it came in by: its flow, or its datagram, is here
+  assigned,     // a fragment, by the worker that has its datagram: its flow is here
   overheard,    // a neighbour message that the other worker answers and counts
 };
 
@@ -76,8 +78,10 @@ struct Headers {
   uint8_t family = 0;    // 4, 6, or 0 for what is not IP
   uint8_t protocol = 0;  // of the L4 header
   uint8_t tcp_flags = 0;
-  bool fragment = false;   // any fragment but an atomic one; ports are then unknown
-  bool has_ports = false;  // TCP or UDP, with the L4 header in this packet
+  bool fragment = false;         // any fragment but an atomic one
+  bool headless = false;         // a fragment behind the first one, which alone has the L4 header
+  bool has_ports = false;        // TCP or UDP, with its ports in `key`
+  uint16_t fragment_header = 0;  // of IPv6, where there is one
 };
 
 struct Packet {
@@ -89,7 +93,7 @@ struct Packet {
   DropReason drop_reason = DropReason::count;
   Offload offload;
   Headers headers;
-  FlowKey key;  // set by the parse stage for unfragmented TCP and UDP
+  FlowKey key;  // its ports as the parse stage found them, or as the first fragment said
 
   void drop(DropReason reason) {
     verdict = Verdict::drop;

@@ -55,13 +55,25 @@ bool fragment_is_sane(size_t offset, size_t size, bool more) {
   return size != 0 && (!more || size % 8 == 0) && offset + size <= kMaxDatagram;
 }
 
+void check_fragment(Packet& packet, size_t offset, bool more) {
+  Headers& headers = packet.headers;
+  headers.headless = offset != 0;
+  const size_t behind_ip =
+      headers.family == 4 ? headers.l4 : headers.fragment_header + kIpv6FragmentHeader;
+  if (!fragment_is_sane(offset, headers.end - behind_ip, more)) {
+    return packet.drop(DropReason::ip_malformed);
+  }
+  // RFC 1858 3.2.2, RFC 3128: it would overwrite the flags of a TCP header that ended early.
+  if (headers.protocol == kProtocolTcp && offset == 8) packet.drop(DropReason::fragment_tiny);
+}
+
 // RFC 9293 3.9.2.3: no TCP towards a multicast or broadcast address. Port 0 is reserved (RFC 6335
 // 6), and the engine's word for "none".
 void parse_tcp(Packet& packet, bool to_multicast) {
   Headers& headers = packet.headers;
   TcpHeader tcp(packet.at(headers.l4));
   if (!TcpHeader::check(packet.at(headers.l4), headers.end - headers.l4)) {
-    return packet.drop(DropReason::l4_malformed);
+    return packet.drop(headers.fragment ? DropReason::fragment_tiny : DropReason::l4_malformed);
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + tcp.header_length());
   headers.tcp_flags = tcp.flags();
@@ -76,7 +88,12 @@ void parse_tcp(Packet& packet, bool to_multicast) {
 void parse_udp(Packet& packet) {
   Headers& headers = packet.headers;
   const UdpHeader udp(packet.at(headers.l4));
-  if (!UdpHeader::check(packet.at(headers.l4), headers.end - headers.l4) || udp.dst_port() == 0) {
+  // The datagram goes on behind its first fragment.
+  const size_t available = headers.fragment ? kMaxDatagram : headers.end - headers.l4;
+  if (headers.end - headers.l4 < UdpHeader::kSize) {
+    return packet.drop(headers.fragment ? DropReason::fragment_tiny : DropReason::l4_malformed);
+  }
+  if (!UdpHeader::check(packet.at(headers.l4), available) || udp.dst_port() == 0) {
     return packet.drop(DropReason::l4_malformed);
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + UdpHeader::kSize);
@@ -92,7 +109,7 @@ void parse_udp(Packet& packet) {
 void parse_icmp(Packet& packet) {
   Headers& headers = packet.headers;
   if (!IcmpHeader::check(packet.at(headers.l4), headers.end - headers.l4)) {
-    return packet.drop(DropReason::l4_malformed);
+    return packet.drop(headers.fragment ? DropReason::fragment_tiny : DropReason::l4_malformed);
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + IcmpHeader::kSize);
 }
@@ -107,7 +124,7 @@ struct Addresses {
 void parse_l4(Packet& packet, Addresses addresses) {
   Headers& headers = packet.headers;
   headers.payload = headers.l4;
-  if (!headers.fragment) {
+  if (!headers.headless) {
     const uint8_t icmp = headers.family == 4 ? kProtocolIcmp : kProtocolIcmpv6;
     if (headers.protocol == kProtocolTcp) {
       parse_tcp(packet, addresses.to_multicast);
@@ -149,10 +166,8 @@ void parse_ipv4(Packet& packet) {
   packet.key.dst = IpAddress::v4(ip.dst());
   packet.key.protocol = ip.protocol();
   packet.key.dscp = ip.dscp();
-  if (headers.fragment &&
-      !fragment_is_sane(ip.fragment_offset(), headers.end - headers.l4, ip.more_fragments())) {
-    return packet.drop(DropReason::ip_malformed);
-  }
+  if (headers.fragment) check_fragment(packet, ip.fragment_offset(), ip.more_fragments());
+  if (packet.verdict != Verdict::none) return;
   parse_l4(packet, {ip.src() == ip.dst(), is_multicast_v4(ip.dst())});
 }
 
@@ -167,6 +182,7 @@ void parse_ipv6(Packet& packet) {
   switch (chain.fault) {
     case Ipv6Chain::Fault::none: break;
     case Ipv6Chain::Fault::malformed: return packet.drop(DropReason::ip_malformed);
+    case Ipv6Chain::Fault::tiny: return packet.drop(DropReason::fragment_tiny);
     case Ipv6Chain::Fault::routing: return packet.drop(DropReason::ip_options_refused);
   }
   headers.family = 6;
@@ -174,6 +190,7 @@ void parse_ipv6(Packet& packet) {
   headers.l4 = static_cast<uint16_t>(headers.l3 + chain.l4);
   headers.end = static_cast<uint32_t>(headers.l3 + Ipv6Header::kSize + ip.payload_length());
   headers.fragment = chain.fragment;
+  headers.fragment_header = static_cast<uint16_t>(headers.l3 + chain.fragment_header);
   packet.key.src = ip.src();
   packet.key.dst = ip.dst();
   packet.key.protocol = chain.protocol;
@@ -182,10 +199,8 @@ void parse_ipv6(Packet& packet) {
       is_never_on_the_wire_v6(ip.dst_bytes())) {
     return packet.drop(DropReason::ip_martian);
   }
-  if (headers.fragment && !fragment_is_sane(chain.fragment_offset(), headers.end - headers.l4,
-                                            chain.more_fragments())) {
-    return packet.drop(DropReason::ip_malformed);
-  }
+  if (headers.fragment) check_fragment(packet, chain.fragment_offset(), chain.more_fragments());
+  if (packet.verdict != Verdict::none) return;
   const bool equal = std::memcmp(ip.src_bytes(), ip.dst_bytes(), 16) == 0;
   parse_l4(packet, {equal, is_multicast_v6(ip.dst_bytes())});
 }

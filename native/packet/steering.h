@@ -38,11 +38,18 @@ class Steering {
     // Of what a program says, TAP looks at 16 bits.
     return static_cast<uint32_t>(mixed >> 48) % workers_;
   }
-  // Of a parsed IP packet with that key. One to an address of ours is steered by its source,
-  // wherever it comes from.
+  // Of a parsed IP packet with that key, which a fragment has from its first one. One to an address
+  // of ours is steered by its source, wherever it comes from.
   uint32_t worker_of(const FlowKey& key, SteerBy by) const {
     return by == SteerBy::source ? worker_of(key.src, key.src_port)
                                  : worker_of(key.dst, key.dst_port);
+  }
+
+  // Where the kernel brings it: fragments, of which only the first has ports, by their addresses,
+  // so that those of a datagram meet.
+  uint32_t worker_of_arrival(const Packet& packet, SteerBy by) const {
+    if (!packet.headers.fragment) return worker_of(packet.key, by);
+    return worker_of(by == SteerBy::source ? packet.key.src : packet.key.dst, L4Port{0});
   }
 
   uint64_t key() const { return key_; }

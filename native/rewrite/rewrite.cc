@@ -129,12 +129,11 @@ void apply(const Rewrite& rewrite, Packet& packet) {
   const Headers& headers = packet.headers;
   apply_macs(rewrite, packet);
   if (headers.family == 0) return;
-  const auto fields =
-      static_cast<uint16_t>(headers.fragment ? rewrite.fields & ~kAddresses : rewrite.fields);
+  const uint16_t fields = rewrite.fields;
   uint8_t* ip = packet.at(headers.l3);
   const ChecksumDelta addresses =
       headers.family == 4 ? apply_ipv4(rewrite, fields, ip) : apply_ipv6(rewrite, fields, ip);
-  if (!headers.fragment && (fields & (kAddresses | kPorts | kRewriteTcp)) != 0) {
+  if (!headers.headless && (fields & (kAddresses | kPorts | kRewriteTcp)) != 0) {
     apply_l4(rewrite, packet, addresses);
   }
 }

@@ -42,9 +42,8 @@ struct Rewrite {
 // Rewrites the bytes of a packet that passed parse(). `packet.key` and `packet.headers` stay what
 // was parsed: the key is the signature of the flow as it arrived, and no header moves.
 //
-// Of a fragment only MAC addresses, TTL and DSCP change; translating one is for whoever puts
-// fragments together, and the pipeline drops those of translated flows. Of an ARP message only the
-// Ethernet addresses change.
+// A fragment behind the first one has no ports and no checksum to change: the first one's covers
+// the addresses of all. Of an ARP message only the Ethernet addresses change.
 void apply(const Rewrite& rewrite, Packet& packet);
 
 // The reply direction's rewrite, for the flow whose packets carry `original` before `rewrite`: what

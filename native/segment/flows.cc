@@ -11,6 +11,8 @@ namespace sluice {
 
 namespace {
 
+constexpr uint32_t kLargestSegment = 65535 - 40;
+
 TrackedSegment tracked(const Packet& packet) {
   const TcpHeader tcp(packet.at(packet.headers.l4));
   TrackedSegment segment;
@@ -20,6 +22,11 @@ TrackedSegment tracked(const Packet& packet) {
   segment.window = tcp.window();
   segment.length =
       packet.headers.end - packet.headers.payload + tcp.has(kTcpSyn) + tcp.has(kTcpFin);
+  if (packet.headers.fragment) {
+    // How long the segment is only its last fragment says, and this one does not have its end.
+    segment.flags &= static_cast<uint8_t>(~kTcpFin);
+    segment.length = kLargestSegment + tcp.has(kTcpSyn);
+  }
   if (!tcp.has(kTcpSyn)) return segment;
   for (TcpOptionWalk walk(tcp); walk.next();) {
     if (walk.option().is_window_scale()) segment.window_scale = walk.option().window_scale();
@@ -238,6 +245,7 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   FlowEntry& from = session == pair_of(index) ? leg : table_.leg(client_leg(session));
   from.last_seen = leg.last_seen;
   if (leg.protocol != kProtocolTcp || (flow.flags & FlowPair::kHalfFlow)) return;
+  if (packet.headers.headless) return;
   // No host obeys a FIN or RST with a wrong checksum.
   constexpr uint8_t kEnds = kTcpFin | kTcpRst;
   if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return;

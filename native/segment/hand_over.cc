@@ -17,9 +17,9 @@ WorkerTeam::WorkerTeam(const Steering& steering, size_t ring_bytes)
   }
 }
 
-void HandOver::give(uint32_t to, Packet& packet) {
+void HandOver::give(uint32_t to, Packet& packet, PacketOrigin as) {
   SLUICE_CHECK(to != own_);
-  if (!copy(to, packet, PacketOrigin::handed_over)) return packet.drop(DropReason::hand_over_full);
+  if (!copy(to, packet, as)) return packet.drop(DropReason::hand_over_full);
   packet.verdict = Verdict::elsewhere;
   counters_.raise(Counter::handed_over);
   counters_.raise(Counter::handed_packets);
@@ -36,7 +36,7 @@ void HandOver::share(const Packet& packet) {
 bool HandOver::copy(uint32_t to, const Packet& packet, PacketOrigin origin) {
   const ByteSpan room = team_.ring(own_, to).reserve(kFrame + packet.length);
   if (room.empty()) return false;
-  const Record record{packet.offload, packet.length, packet.in_port, origin};
+  const Record record{packet.offload, packet.length, packet.in_port, origin, head_of(packet.key)};
   std::memcpy(room.data(), &record, sizeof record);
   std::memcpy(room.data() + kFrame, packet.data, packet.length);
   team_.ring(own_, to).commit();
@@ -65,7 +65,11 @@ bool HandOver::take(uint32_t from, Batch& batch) {
     packet.offload = record.offload;
     packet.in_port = record.in_port;
     packet.origin = record.origin;
-    if (record.origin == PacketOrigin::handed_over) counters_.lower(Counter::handed_packets);
+    packet.key.src_port = record.head.src_port;
+    packet.key.dst_port = record.head.dst_port;
+    packet.key.protocol = record.head.protocol;
+    packet.key.dscp = record.head.dscp;
+    if (record.origin != PacketOrigin::overheard) counters_.lower(Counter::handed_packets);
   }
   return batch.count > 0;
 }

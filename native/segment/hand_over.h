@@ -11,6 +11,7 @@
 #include "packet/steering.h"
 #include "port/steering_program.h"
 #include "segment/counters.h"
+#include "segment/fragments.h"
 #include "segment/sleeper.h"
 
 namespace sluice {
@@ -57,9 +58,14 @@ class HandOver {
   uint32_t worker_of(const FlowKey& key, SteerBy by) const {
     return team_.steering().worker_of(key, by);
   }
+  // Where the fragments of a datagram meet.
+  uint32_t worker_of_datagram(const Packet& fragment, SteerBy by) const {
+    return team_.steering().worker_of_arrival(fragment, by);
+  }
 
-  // The packet is another's now, or dropped where that one has no room. Sets its verdict.
-  void give(uint32_t to, Packet& packet);
+  // The packet is another's now, or dropped where that one has no room. Sets its verdict. `as` is
+  // what it is there: handed_over or assigned.
+  void give(uint32_t to, Packet& packet, PacketOrigin as);
   // Lets all others know of a neighbour message. Best effort: neighbours repeat themselves, and
   // half of a ring is for packets of flows.
   void share(const Packet& packet);
@@ -67,7 +73,8 @@ class HandOver {
   void wake();
 
   // Fills the batch with what another worker has given, as Port::receive() does, in_port and origin
-  // included. Their bytes are the caller's until release(). False if there is nothing.
+  // included, and of what is assigned head_of() its key. Their bytes are the caller's until
+  // release(). False if there is nothing.
   bool take(uint32_t from, Batch& batch);
   void release(uint32_t from) { team_.ring(from, own_).release(); }
   uint32_t team_size() const { return team_.size(); }
@@ -79,6 +86,7 @@ class HandOver {
     uint32_t length;
     PortId in_port;
     PacketOrigin origin;
+    DatagramHead head;
   };
   static constexpr size_t kFrame = (sizeof(Record) + kHeadroom + 7) & ~size_t{7};
 

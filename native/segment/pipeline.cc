@@ -23,8 +23,9 @@ uint8_t hop_limit(const Packet& packet) {
 }
 
 // A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
-// older than the flow (FLOWLIFE-16).
+// older than the flow (FLOWLIFE-16). Where the first fragment opened no flow the others do not.
 bool may_begin_flow(const Packet& packet) {
+  if (packet.headers.headless) return false;
   if (packet.headers.protocol != kProtocolTcp) return true;
   const uint8_t flags = packet.headers.tcp_flags;
   const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
@@ -60,6 +61,7 @@ uint32_t wire_ip_length(const Packet& packet) {
 Pipeline::Pipeline(bool forward, const Parts& parts)
     : forward_(forward),
       flows_(parts.flows),
+      fragments_(parts.fragments),
       stack_(parts.stack),
       transmitter_(parts.transmitter),
       counters_(parts.counters),
@@ -73,13 +75,14 @@ void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool i
 }
 
 void Pipeline::process(Instant now, Batch& batch) {
-  parse_batch(batch);
+  const bool fragments = parse_batch(batch);
   count_received(batch);
+  if (fragments) assign_fragments(now, batch);
   resume(now, batch);
 }
 
 void Pipeline::take_over(Instant now, Batch& batch) {
-  parse_batch(batch);
+  if (parse_batch(batch)) assign_fragments(now, batch);
   resume(now, batch);
 }
 
@@ -94,10 +97,16 @@ void Pipeline::resume(Instant now, Batch& batch) {
 
 // -- parse
 
-void Pipeline::parse_batch(Batch& batch) {
+bool Pipeline::parse_batch(Batch& batch) {
+  bool fragments = false;
   for (Packet& packet : batch.all()) {
+    const DatagramHead told = head_of(packet.key);
     parse(packet);
     if (packet.verdict != Verdict::none) continue;
+    if (packet.headers.fragment) {
+      fragments = true;
+      if (packet.origin == PacketOrigin::assigned) complete_key(packet, told);
+    }
     // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
     if (packet.headers.l3 != EthernetHeader::kSize) {
       packet.drop(DropReason::ether_type_unknown);
@@ -110,6 +119,15 @@ void Pipeline::parse_batch(Batch& batch) {
     } else if (dst != ports_[packet.in_port].mac) {
       packet.drop(DropReason::ethernet_other_host);
     }
+  }
+  return fragments;
+}
+
+void Pipeline::assign_fragments(Instant now, Batch& batch) {
+  for (Packet& packet : batch.all()) {
+    if (!Fragments::concerns(packet) || packet.origin == PacketOrigin::assigned) continue;
+    if (!hand_over_.alone() && leaves_with_datagram(packet)) continue;
+    fragments_.assign(now, packet);
   }
 }
 
@@ -182,6 +200,7 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (has_signature(packet)) {
     const VirtualServer* server = virtual_server_of(packet.in_port, packet.key);
     if (server != nullptr) {
+      if (packet.headers.headless) return packet.drop(DropReason::ip_fragment);
       if (!may_begin_flow(packet)) return packet.drop(DropReason::no_flow);
       if (server->maintenance && begins_session(packet)) return refuse(packet);
       return open_flow(now, packet, server->id, false);
@@ -243,35 +262,6 @@ const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& 
 void Pipeline::refuse(Packet& packet) {
   send_reset(packet, sink_);
   packet.drop(DropReason::refused);
-}
-
-SteerBy Pipeline::steering_of_others(const Packet& packet) const {
-  return steering_of_port(ports_[packet.in_port].internal, any_internal_);
-}
-
-// A packet whose flow, if it has one, is another worker's; ours are looked up before.
-// `key`: of the packet, or of what an error answers.
-bool Pipeline::leaves_for_other_worker(Packet& packet, const FlowKey& key) {
-  if (packet.origin != PacketOrigin::port || packet.headers.family == 0) return false;
-  if (packet.key.dst.is_multicast()) return false;
-  const bool ours = stack_.owns(key.dst) ||
-                    (key.dst_port != 0 && virtual_server_of(packet.in_port, key) != nullptr);
-  return leaves_for(hand_over_.worker_of(key, ours ? SteerBy::source : steering_of_others(packet)),
-                    packet);
-}
-
-// Policies may send clients to servers anywhere. What comes from outside and begins nothing may be
-// the answer of one, whose flow is at home where the answer goes.
-bool Pipeline::leaves_as_answer(Packet& packet, const FlowKey& key) {
-  if (steering_of_others(packet) == SteerBy::destination) return false;
-  if ((packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn) return false;
-  return leaves_for(hand_over_.worker_of(key, SteerBy::destination), packet);
-}
-
-bool Pipeline::leaves_for(uint32_t worker, Packet& packet) {
-  if (worker == hand_over_.own()) return false;
-  hand_over_.give(worker, packet);
-  return true;
 }
 
 void Pipeline::deliver(Instant now, Packet& packet) {

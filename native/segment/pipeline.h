@@ -6,6 +6,7 @@
 #include "packet/packet.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
+#include "segment/fragments.h"
 #include "segment/hand_over.h"
 #include "segment/icmp_relay.h"
 #include "segment/transmitter.h"
@@ -14,11 +15,13 @@
 namespace sluice {
 
 // The path of a packet, in five stages: parse, look up, act, rewrite, dispatch. Each takes a whole
-// batch; a packet that has its verdict passes the stages between untouched.
+// batch; a packet that has its verdict passes the stages between untouched. Fragments are given
+// their ports with the parse stage.
 class Pipeline {
  public:
   struct Parts {
     Flows& flows;
+    Fragments& fragments;
     Stack& stack;
     Transmitter& transmitter;
     Counters& counters;
@@ -36,7 +39,7 @@ class Pipeline {
   void process(Instant now, Batch& batch);
   // Frames that other workers have handed over, and counted as received.
   void take_over(Instant now, Batch& batch);
-  // Packets that were parsed before and waited for a decision that has come.
+  // Packets that were parsed before and waited for a decision, or a first fragment, that has come.
   void resume(Instant now, Batch& batch);
   // A packet that was sent on and waited for its next hop, which does not answer: its sender is
   // told.
@@ -49,7 +52,9 @@ class Pipeline {
     NextHop hop;
   };
 
-  void parse_batch(Batch& batch);
+  // True if there are fragments.
+  bool parse_batch(Batch& batch);
+  void assign_fragments(Instant now, Batch& batch);
   void count_received(Batch& batch);
   void look_up(const Batch& batch);
   void act(Instant now, Batch& batch);
@@ -66,6 +71,7 @@ class Pipeline {
   bool leaves_for_other_worker(Packet& packet, const FlowKey& key);
   bool leaves_as_answer(Packet& packet, const FlowKey& key);
   bool leaves_for(uint32_t worker, Packet& packet);
+  bool leaves_with_datagram(Packet& packet);
   void deliver(Instant now, Packet& packet);
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
   void route(Instant now, Packet& packet, Action& action);
@@ -81,6 +87,7 @@ class Pipeline {
 
   bool forward_;
   Flows& flows_;
+  Fragments& fragments_;
   Stack& stack_;
   Transmitter& transmitter_;
   Counters& counters_;

@@ -34,7 +34,7 @@ void write_tcp(TcpHeader reset, const Packet& refused) {
 
 void send_reset(const Packet& refused, FrameSink& sink) {
   const Headers& headers = refused.headers;
-  if (headers.protocol != kProtocolTcp || (headers.tcp_flags & kTcpRst)) return;
+  if (headers.protocol != kProtocolTcp || headers.headless || (headers.tcp_flags & kTcpRst)) return;
   uint8_t buffer[kHeadroom + 22 + Ipv6Header::kSize + TcpHeader::kSize];
   Packet reply;
   reply.data = buffer + kHeadroom;

@@ -29,6 +29,8 @@ SegmentLimits share_of(const SegmentLimits& all, uint32_t workers) {
   own.flows = part(all.flows);
   own.waiting_flows = part(all.waiting_flows);
   own.packet_buffers = part(all.packet_buffers);
+  own.fragmented_datagrams = part(all.fragmented_datagrams);
+  own.waiting_fragments = part(all.waiting_fragments);
   return own;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/mapped_array.h"
 #include "flow/flow_entry.h"
+#include "fragment/datagram_table.h"
 #include "packet/packet_pool.h"
 #include "port/address_text.h"
 #include "port/port_factory.h"
@@ -67,13 +68,15 @@ size_t memory_of(const SegmentOptions& options) {
   constexpr size_t kSmall = PacketPool::kSmallBuffer + sizeof(PooledPacket);
   constexpr size_t kLarge = PacketPool::kLargeBuffer + sizeof(PooledPacket);
   constexpr size_t kWaitingFlow = 64;
-  constexpr size_t kRest = 24 * kMebibyte;  // the stack, the worker's thread
+  constexpr size_t kDatagram = sizeof(Datagram) + 16;  // and its bucket
+  constexpr size_t kRest = 24 * kMebibyte;             // the stack, the worker's thread
   const SegmentLimits& limits = options.limits;
   const size_t buffers = limits.packet_buffers;
   size_t ports = 0;
   for (const SegmentPort& port : options.ports) ports += memory_of_port(port.options.kind);
   return (size_t{limits.all_flows()} + options.workers) * kFlow + buffers * kSmall +
          (buffers / 100 + 1) * kLarge + limits.waiting_flows * kWaitingFlow +
+         limits.fragmented_datagrams * kDatagram +
          options.workers * (2 * std::bit_ceil(limits.bus_bytes) + ports + kRest +
                             (options.workers - 1) * WorkerTeam::kRingBytes);
 }

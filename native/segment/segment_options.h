@@ -19,8 +19,10 @@ struct SegmentLimits {
   uint32_t waiting_flows = 0;
   uint32_t waiting_packets = 0;  // of one flow
   uint32_t packet_buffers = 0;   // of 2 KB; one of 64 KB for each hundred
-  uint32_t neighbors = 0;        // next hops, and hosts on our links that speak to us
-  size_t bus_bytes = 0;          // each way
+  uint32_t fragmented_datagrams = 0;
+  uint32_t waiting_fragments = 0;  // of all of them
+  uint32_t neighbors = 0;          // next hops, and hosts on our links that speak to us
+  size_t bus_bytes = 0;            // each way
 
   // Places that `flows` leave to those that wait, open, were refused or linger: what is over or may
   // never come to be takes none from what is in use.

@@ -32,9 +32,12 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
       transmitter_(shared.counters),
       stack_(options.stack, options.seed ^ 1, pool_, *this),
       flows_(options.flows, {stack_, pool_, outbox_, shared.counters, time_}, now),
+      fragments_(
+          {options.flows.limits.fragmented_datagrams, options.flows.limits.waiting_fragments},
+          options.seed ^ 2, pool_, shared.counters),
       hand_over_(shared.team, options.index, shared.counters),
       pipeline_(options.forward,
-                {flows_, stack_, transmitter_, shared.counters, hand_over_, *this}),
+                {flows_, fragments_, stack_, transmitter_, shared.counters, hand_over_, *this}),
       control_link_({flows_, stack_, outbox_, shared.counters, shared.team}),
       sleeper_(shared.team.sleeper(options.index)) {
   if (options.index > 0) stack_.leave_announcements_to_others();
@@ -56,6 +59,7 @@ bool Worker::poll(Instant now) {
   bool worked = handle_messages(now);
   for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
   for (uint32_t from = 0; from < hand_over_.team_size(); ++from) worked |= take_over(now, from);
+  fragments_.poll(now);
   flows_.poll(now);
   stack_.poll(now);
   control_link_.poll(now);
@@ -70,6 +74,7 @@ bool Worker::take_over(Instant now, uint32_t from) {
   pipeline_.take_over(now, batch_);
   transmitter_.flush(now);
   hand_over_.release(from);
+  resume_fragments(now);
   return true;
 }
 
@@ -83,6 +88,7 @@ bool Worker::receive(Instant now, PortId id) {
     transmitter_.flush(now);
   }
   port.release();
+  resume_fragments(now);
   const uint64_t truncated = port.counters().rx_truncated - truncated_[id];
   if (truncated > 0) {
     truncated_[id] += truncated;
@@ -100,24 +106,29 @@ bool Worker::handle_messages(Instant now) {
     if (!control_link_.handle(now, message)) break;
     shared_.from_control.pop();
   }
-  resume_released(now);
+  resume_waiting(now, flows_.released(), [this](PooledPacket* packet) { flows_.done(packet); });
   return handled > 0;
 }
 
-// Sends what waited for the decisions that were just carried out, in order.
-void Worker::resume_released(Instant now) {
-  PacketQueue& released = flows_.released();
-  while (!released.empty()) {
+// What came before the first fragment of its datagram follows it.
+void Worker::resume_fragments(Instant now) {
+  resume_waiting(now, fragments_.released(),
+                 [this](PooledPacket* packet) { fragments_.done(packet); });
+}
+
+template <class Done>
+void Worker::resume_waiting(Instant now, PacketQueue& packets, Done done) {
+  while (!packets.empty()) {
     std::array<PooledPacket*, kBatchCapacity> held;
     batch_.count = 0;
-    while (!released.empty() && batch_.count < kBatchCapacity) {
-      held[batch_.count] = released.pop();
+    while (!packets.empty() && batch_.count < kBatchCapacity) {
+      held[batch_.count] = packets.pop();
       batch_.packets[batch_.count] = held[batch_.count]->packet;
       ++batch_.count;
     }
     pipeline_.resume(now, batch_);
     transmitter_.flush(now);
-    for (size_t i = 0; i < batch_.count; ++i) flows_.done(held[i]);
+    for (size_t i = 0; i < batch_.count; ++i) done(held[i]);
   }
 }
 
@@ -133,7 +144,7 @@ void Worker::publish_figures() {
 
 Instant Worker::deadline(Instant now) const {
   Instant earliest = std::min(flows_.deadline(now), stack_.deadline());
-  earliest = std::min(earliest, control_link_.deadline());
+  earliest = std::min({earliest, control_link_.deadline(), fragments_.deadline()});
   // A message waits until the control segment has read what was told to it.
   if (!shared_.from_control.empty()) {
     earliest = std::min(earliest, now + Duration::milliseconds(1));

@@ -13,6 +13,7 @@
 #include "segment/control_link.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
+#include "segment/fragments.h"
 #include "segment/hand_over.h"
 #include "segment/outbox.h"
 #include "segment/pipeline.h"
@@ -82,7 +83,10 @@ class Worker final : public FrameSink {
   bool receive(Instant now, PortId id);
   bool take_over(Instant now, uint32_t from);
   bool handle_messages(Instant now);
-  void resume_released(Instant now);
+  // Puts packets that waited through the pipeline, in order; done(packet) when they have left.
+  template <class Done>
+  void resume_waiting(Instant now, PacketQueue& packets, Done done);
+  void resume_fragments(Instant now);
   void publish_figures();
   void sleep(Instant now, uint32_t wakes);
 
@@ -95,6 +99,7 @@ class Worker final : public FrameSink {
   Transmitter transmitter_;
   Stack stack_;
   Flows flows_;
+  Fragments fragments_;
   HandOver hand_over_;
   Pipeline pipeline_;
   ControlLink control_link_;

@@ -5,8 +5,8 @@
 
 #include "base/instant.h"
 #include "base/random.h"
-#include "stack/address_hash.h"
 #include "wire/address.h"
+#include "wire/address_hash.h"
 
 namespace sluice {
 

@@ -7,9 +7,9 @@
 
 #include "base/instant.h"
 #include "packet/packet.h"
-#include "stack/address_hash.h"
 #include "stack/ip_prefix.h"
 #include "wire/address.h"
+#include "wire/address_hash.h"
 
 namespace sluice {
 

@@ -8,11 +8,11 @@
 #include "base/random.h"
 #include "packet/packet.h"
 #include "packet/packet_pool.h"
-#include "stack/address_hash.h"
 #include "stack/frame_sink.h"
 #include "stack/local_addresses.h"
 #include "stack/next_hop.h"
 #include "wire/address.h"
+#include "wire/address_hash.h"
 
 namespace sluice {
 

@@ -57,19 +57,26 @@ class Ipv6Header {
   uint8_t* at_;
 };
 
+inline constexpr size_t kIpv6FragmentHeader = 8;
+
 // Where the extension headers of an IPv6 packet end.
 struct Ipv6Chain {
-  enum class Fault : uint8_t { none, malformed, routing };
+  // routing: a routing header with segments left (RFC 5095). tiny: a first fragment ends before its
+  // headers do (RFC 7112).
+  enum class Fault : uint8_t { none, malformed, tiny, routing };
 
-  Fault fault = Fault::none;    // routing: a routing header with segments left (RFC 5095)
-  bool fragment = false;        // a fragment header of a true fragment; the walk ended behind it
-  uint8_t protocol = 0;         // of the L4 header
+  Fault fault = Fault::none;
+  bool fragment = false;  // of a true fragment; the walk ends behind one that is not the first
+  uint8_t protocol = 0;   // of the L4 header; of a later fragment, what its header says
   uint16_t fragment_field = 0;  // offset in bytes (a multiple of 8) with M in bit 0
-  size_t l4 = 0;                // offset from the IPv6 header
+  size_t fragment_header = 0;   // offset from the IPv6 header, 0 where there is none
+  size_t l4 = 0;                // the same
 
   bool more_fragments() const { return (fragment_field & 1) != 0; }
   size_t fragment_offset() const { return fragment_field & 0xfff8u; }
 };
+
+bool is_ipv6_extension(uint8_t next_header);
 
 // Walks the extension headers of the IPv6 packet at `ip`, of which `size` bytes are there. Bounded:
 // a longer chain than any sane sender builds is malformed. An atomic fragment counts as

@@ -34,6 +34,8 @@ const systemPackages = [
   },
   { name: 'postgresql', command: 'pg_createcluster' },
   { name: 'redis-server', command: 'redis-server' },
+  { name: 'nsd', command: 'nsd' },
+  { name: 'bind9-dnsutils', command: 'dig' },
   { name: 'openssl', command: 'openssl' },
   { name: 'prometheus', command: 'promtool' },
   { name: 'systemd', command: 'systemd-analyze' },

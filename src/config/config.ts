@@ -158,6 +158,10 @@ export interface LimitsConfig {
   /** Buffers of 2 KiB for packets that wait, and one of 64 KiB for each hundred. Default 16 384:
    *  42 MiB. */
   readonly packetBuffers?: number
+  /** Datagrams of which some fragments have come and others have not. Default 4096: 3 MiB. */
+  readonly fragmentedDatagrams?: number
+  /** Fragments that wait for the first one of their datagram, of all datagrams. Default 1024. */
+  readonly waitingFragments?: number
   /** Neighbours at once, on all links: next hops, nodes, clients. Default 4096. */
   readonly neighbors?: number
   /** Size of each of the two rings between a worker and TypeScript. Default 16 MiB. */

@@ -17,6 +17,8 @@ export const limitBounds = {
   waitingFlows: { min: 1, max: 1_048_576, default: 16_384 },
   waitingPackets: { min: 1, max: 1024, default: 32 },
   packetBuffers: { min: 128, max: 4_194_304, default: 16_384 },
+  fragmentedDatagrams: { min: 16, max: 1_048_576, default: 4096 },
+  waitingFragments: { min: 16, max: 1_048_576, default: 1024 },
   neighbors: { min: 16, max: 65_535, default: 4096 },
   busBytes: { min: 65_536, max: 256 * mebibyte, default: 16 * mebibyte },
 } as const satisfies Record<string, Bounds>

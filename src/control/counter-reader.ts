@@ -47,7 +47,11 @@ function balance(
     forwarded: counters.forwarded,
     delivered: counters.delivered,
     dropped: Object.values(drops).reduce((sum, count) => sum + count, 0),
-    waiting: counters.waitingPackets + counters.neighborPackets + counters.handedPackets,
+    waiting:
+      counters.waitingPackets +
+      counters.waitingFragments +
+      counters.neighborPackets +
+      counters.handedPackets,
   }
 }
 

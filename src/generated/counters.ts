@@ -15,6 +15,7 @@ export const counterNames = [
   'addressConflicts',
   'softwareSegmented',
   'handedOver',
+  'datagramsEvicted',
   'queries',
   'queriesRepeated',
   'replies',
@@ -36,8 +37,10 @@ export const gaugeNames = [
   'timeWait',
   'waitingFlows',
   'waitingPackets',
+  'waitingFragments',
   'neighborPackets',
   'handedPackets',
+  'fragmentedDatagrams',
   'flowEntries',
   'poolBuffers',
 ] as const
@@ -81,6 +84,8 @@ export const counterTexts = {
     'Super-packets cut in software for a port that cannot',
   handedOver:
     'Packets that came to one worker and were given to another, which has their flow',
+  datagramsEvicted:
+    'Fragmented datagrams that made room for others, or for one of the same source',
   queries:
     'QUERY messages sent, without repetitions',
   queriesRepeated:
@@ -117,10 +122,14 @@ export const counterTexts = {
     'Flows that wait for a decision',
   waitingPackets:
     'Packets that wait for a decision',
+  waitingFragments:
+    'Fragments that wait for the first one of their datagram',
   neighborPackets:
     'Packets that wait for a next hop',
   handedPackets:
     'Packets on their way from one worker to another',
+  fragmentedDatagrams:
+    'Datagrams of which some fragments have come and others have not',
   flowEntries:
     'Flow entries in use: two of 64 bytes for each plain flow',
   poolBuffers:

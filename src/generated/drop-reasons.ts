@@ -13,6 +13,11 @@ export const dropReasonNames = [
   'ipChecksum',
   'ipMartian',
   'ipFragment',
+  'fragmentTiny',
+  'fragmentOverlap',
+  'fragmentDuplicate',
+  'fragmentFull',
+  'fragmentExpired',
   'ipOptionsRefused',
   'ttlExpired',
   'l4Malformed',
@@ -66,7 +71,17 @@ export const dropReasonTexts = {
   ipMartian:
     'The source or destination address may not appear on a network',
   ipFragment:
-    'An IP fragment of a translated service',
+    'An IP fragment to the engine itself, or behind a first one that opened no flow',
+  fragmentTiny:
+    'A first fragment without the whole L4 header, or one that would overwrite it',
+  fragmentOverlap:
+    'A fragment of a datagram whose fragments overlap or contradict each other',
+  fragmentDuplicate:
+    'A fragment that was there already',
+  fragmentFull:
+    'No room for another fragment: of its datagram, of its source, or of all',
+  fragmentExpired:
+    'The first fragment of the datagram did not come in time',
   ipOptionsRefused:
     'A source-routing option',
   ttlExpired:

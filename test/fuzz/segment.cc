@@ -25,8 +25,13 @@ TestEngineOptions small_engine() {
   options.timeouts.closing = Duration::seconds(20);
   options.timeouts.udp = Duration::seconds(10);
   options.timeouts.stats_interval = Duration::seconds(5);
-  options.limits = {
-      .flows = 6, .waiting_flows = 4, .waiting_packets = 3, .packet_buffers = 8, .bus_bytes = 4096};
+  options.limits = {.flows = 6,
+                    .waiting_flows = 4,
+                    .waiting_packets = 3,
+                    .packet_buffers = 8,
+                    .fragmented_datagrams = 3,
+                    .waiting_fragments = 4,
+                    .bus_bytes = 4096};
   options.stack.neighbors = 8;
   options.inside = {};
   options.largest_frame = 4096;
@@ -78,6 +83,8 @@ class Campaign {
     SLUICE_CHECK(engine_.balanced());
     SLUICE_CHECK(engine_.count(Counter::flow_entries) <= 2 * small_engine().limits.all_flows());
     SLUICE_CHECK(engine_.count(Counter::waiting_flows) <= 4);
+    SLUICE_CHECK(engine_.count(Counter::fragmented_datagrams) <= 3);
+    SLUICE_CHECK(engine_.count(Counter::waiting_fragments) <= 4);
     SLUICE_CHECK(engine_.count(Counter::pool_buffers) <= 9);
     engine_.clear_sent();
     if (engine_.told.size() > 1000)

@@ -27,6 +27,8 @@ export const segmentOptions: NativeSegmentOptions = {
     waitingFlows: 16,
     waitingPackets: 64,
     packetBuffers: 64,
+    fragmentedDatagrams: 16,
+    waitingFragments: 16,
     neighbors: 16,
     busBytes: 65536,
   },

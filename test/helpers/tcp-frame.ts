@@ -20,7 +20,7 @@ export interface TcpFrameOptions {
   payload?: string
 }
 
-export const [SYN, RST, ACK] = [0x02, 0x04, 0x10]
+export const [FIN, SYN, RST, ACK] = [0x01, 0x02, 0x04, 0x10]
 
 export function tcpFrame(frame: TcpFrameOptions): Buffer {
   const { from, to, options = [] } = frame

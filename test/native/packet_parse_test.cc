@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "support/fragments.h"
 #include "support/packet_builder.h"
 #include "support/packet_check.h"
 
@@ -156,25 +157,73 @@ TEST_CASE("TCPX-72 an atomic fragment is no fragment") {
   CHECK_EQ(checksum_fault(packet), "");
 }
 
-TEST_CASE("TCPX-68 fragments pass flagged, with a key without ports") {
+TEST_CASE("TCPX-68 a first fragment has its ports, those behind it have none") {
   for (const Hosts& hosts : both_families()) {
-    for (const auto& [offset, more] :
-         {std::pair<size_t, bool>{0, true}, {1480, true}, {2960, false}}) {
-      Frame frame = PacketBuilder()
-                        .ip(hosts.client, hosts.server)
-                        .fragment(offset, more)
-                        .protocol(kProtocolTcp)
-                        .payload(1480)
-                        .build();
-      const Packet packet = frame.parsed();
-      REQUIRE(packet.verdict == Verdict::none);
-      CHECK(packet.headers.fragment);
-      const FlowKey expected{hosts.client, hosts.server, 0, 0, kProtocolTcp, 0};
-      CHECK(packet.key == expected);
-      CHECK_EQ(packet.headers.payload, packet.headers.l4);
-      CHECK_EQ(packet.headers.end - packet.headers.payload, 1480);
+    for (const uint8_t protocol : {kProtocolTcp, kProtocolUdp}) {
+      CAPTURE(hosts.family);
+      CAPTURE(protocol);
+      PacketBuilder whole = PacketBuilder().ip(hosts.client, hosts.server).payload(4000).id(9);
+      protocol == kProtocolTcp ? whole.tcp(7, 8) : whole.udp(7, 8);
+      std::vector<Frame> pieces = fragments_of(whole.build(), 1400, 9);
+      REQUIRE(pieces.size() == 3);
+      for (size_t i = 0; i < pieces.size(); ++i) {
+        CAPTURE(i);
+        const Packet packet = pieces[i].parsed();
+        REQUIRE(packet.verdict == Verdict::none);
+        const bool first = i == 0;
+        CHECK(packet.headers.fragment);
+        CHECK(packet.headers.headless == !first);
+        CHECK(packet.headers.has_ports == first);
+        const L4Port ports[] = {first ? L4Port{7} : L4Port{0}, first ? L4Port{8} : L4Port{0}};
+        const FlowKey expected{hosts.client, hosts.server, ports[0], ports[1], protocol, 0};
+        CHECK(packet.key == expected);
+        const size_t header = protocol == kProtocolTcp ? TcpHeader::kSize : UdpHeader::kSize;
+        CHECK_EQ(packet.headers.payload, packet.headers.l4 + (first ? header : 0));
+      }
     }
   }
+}
+
+TEST_CASE("TCPX-68 TCPX-72 tiny first fragments are refused (RFC 1858, 3128, 7112)") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    const auto reason_for = [&](const PacketBuilder& whole, size_t size, size_t which) {
+      return fragments_of(PacketBuilder(whole).build(), size, 9)[which].parsed().drop_reason;
+    };
+    const PacketBuilder from = PacketBuilder().ip(hosts.client, hosts.server).payload(80);
+    const PacketBuilder tcp = PacketBuilder(from).tcp(7, 8).mss(1400);
+    CHECK(reason_for(tcp, 8, 0) == DropReason::fragment_tiny);   // no flags
+    CHECK(reason_for(tcp, 16, 0) == DropReason::fragment_tiny);  // no checksum
+    CHECK(reason_for(tcp, 8, 1) == DropReason::fragment_tiny);   // over the flags
+    CHECK(reason_for(tcp, 24, 0) == DropReason::count);
+    CHECK(reason_for(tcp, 16, 1) == DropReason::count);
+    CHECK(reason_for(PacketBuilder(from).udp(7, 8), 8, 0) == DropReason::count);
+    CHECK(reason_for(PacketBuilder(from).udp(7, 8), 8, 1) == DropReason::count);
+    if (hosts.client.is_v4()) continue;
+    // The fragment ends within the headers that go before the ports.
+    PacketBuilder chain = PacketBuilder().ip(hosts.client, hosts.server).fragment(0, true);
+    chain.extension(60, std::vector<uint8_t>(15)).udp(7, 8).payload(16);
+    Frame frame = chain.build();
+    frame.put8(14 + 40 + 8 + 1, 1);  // 16 bytes of options
+    CHECK(frame.parsed().verdict == Verdict::none);
+    CHECK(frame.parsed().key.dst_port == 8);
+    frame.put8(14 + 40 + 8 + 1, 9);  // 80, behind its end
+    CHECK(frame.parsed().drop_reason == DropReason::fragment_tiny);
+  }
+}
+
+TEST_CASE("TCPX-72 a second fragment header and a jumbo payload option are malformed") {
+  PacketBuilder twice = PacketBuilder().ipv6("2001:db8::1", "2001:db8::2");
+  twice.fragment(0, false).fragment(0, false).udp(7, 8);
+  CHECK(twice.build().parsed().drop_reason == DropReason::ip_malformed);
+  const auto hop_by_hop = [](std::vector<uint8_t> body) {
+    PacketBuilder packet = PacketBuilder().ipv6("2001:db8::1", "2001:db8::2");
+    return packet.extension(0, std::move(body)).udp(7, 8).build().parsed();
+  };
+  CHECK(hop_by_hop({0, 0xc2, 4, 0, 1, 0, 0}).drop_reason == DropReason::ip_malformed);
+  CHECK(hop_by_hop({0, 0, 0, 0, 0, 0, 0xc2}).drop_reason == DropReason::ip_malformed);
+  CHECK(hop_by_hop({0, 5, 2, 0, 0, 1, 0}).verdict == Verdict::none);  // router alert
+  CHECK(hop_by_hop({0, 1, 4, 0xc2, 0xc2, 0xc2, 0xc2}).verdict == Verdict::none);
 }
 
 TEST_CASE("TCPX-34 a super-packet parses like one packet") {

@@ -97,7 +97,7 @@ void check_steering(const Steering& steering, SteerBy others, const Traffic& tra
     CAPTURE(packet.headers.family);
     CAPTURE(int{packet.headers.protocol});
     const SteerBy by = traffic.owns(packet.key.dst) ? SteerBy::source : others;
-    CHECK(arrival.queue == steering.worker_of(packet.key, by));
+    CHECK(arrival.queue == steering.worker_of_arrival(packet, by));
     ++spread[arrival.queue];
   }
   for (const size_t share : spread) CHECK(share > traffic.frames.size() / kQueues / 2);

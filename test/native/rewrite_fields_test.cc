@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "rewrite/rewrite.h"
+#include "support/fragments.h"
 #include "support/packet_builder.h"
 #include "support/packet_check.h"
 
@@ -215,25 +216,26 @@ TEST_CASE("DFS-11 a protocol without a known L4 header gets new addresses and ke
   }
 }
 
-TEST_CASE("TCPX-68 a fragment keeps its addresses and its bytes; MAC, TTL and DSCP change") {
+TEST_CASE("TCPX-68 of fragments the first has the ports and the checksum of all") {
   for (const Hosts& hosts : both_families()) {
-    Frame frame = PacketBuilder()
-                      .ip(hosts.client, hosts.server)
-                      .fragment(0, true)
-                      .protocol(kProtocolUdp)
-                      .payload(64)
-                      .build();
-    const std::vector<uint8_t> before = frame.bytes();
-    Packet packet = frame.parsed();
-    REQUIRE(packet.headers.fragment);
-    Rewrite rewrite = every_field(hosts);
-    rewrite.fields = 0xffff;
-    rewrite.ttl_delta = -1;
-    apply(rewrite, packet);
-    const Offsets expected = hosts.client.is_v4() ? join({range(0, 12), {15, 22, 24, 25}})
-                                                  : join({range(0, 12), {14, 15, 21}});
-    CHECK(is_subset(changed(before, frame.bytes()), expected));
-    CHECK_EQ(checksum_fault(packet), "");
+    CAPTURE(hosts.family);
+    const Frame whole =
+        PacketBuilder().ip(hosts.client, hosts.server).udp(7, 8).payload(3000).build();
+    for (Frame& fragment : fragments_of(whole, 1000, 9)) {
+      const std::vector<uint8_t> before = fragment.bytes();
+      Packet packet = fragment.parsed();
+      Rewrite rewrite = every_field(hosts);
+      rewrite.fields = 0xffff;
+      rewrite.ttl_delta = -1;
+      apply(rewrite, packet);
+      const size_t l4 = packet.headers.l4;
+      Offsets expected = hosts.client.is_v4() ? join({range(0, 12), {15, 22, 24, 25}, range(26, 8)})
+                                              : join({range(0, 12), {14, 15, 21}, range(22, 32)});
+      if (!packet.headers.headless) expected = join({expected, range(l4, 4), {l4 + 6, l4 + 7}});
+      CHECK(is_subset(changed(before, fragment.bytes()), expected));
+      CHECK(fragment.parsed().key.dst == rewrite.dst);
+      CHECK_EQ(checksum_fault(packet), "");
+    }
   }
 }
 

@@ -136,6 +136,8 @@ TEST_CASE("FLOWLIFE-19 20 000 flows that were opened over a minute expire each i
                     .waiting_flows = 64,
                     .waiting_packets = 8,
                     .packet_buffers = 256,
+                    .fragmented_datagrams = 64,
+                    .waiting_fragments = 32,
                     .bus_bytes = 1 << 22};
   auto engine = engine_for(hosts, options);
   std::vector<uint64_t> opened_us(20'000);

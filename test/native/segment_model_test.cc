@@ -15,6 +15,8 @@ TestEngineOptions small_world(uint64_t seed) {
                     .waiting_flows = 10,
                     .waiting_packets = 4,
                     .packet_buffers = 24,
+                    .fragmented_datagrams = 64,
+                    .waiting_fragments = 32,
                     .bus_bytes = 8192};
   options.timeouts.established = Duration::seconds(60);
   options.timeouts.opening = Duration::seconds(10);

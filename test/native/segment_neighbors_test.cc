@@ -23,6 +23,8 @@ TestEngineOptions many_flows() {
                     .waiting_flows = 1000,
                     .waiting_packets = 8,
                     .packet_buffers = 1000,
+                    .fragmented_datagrams = 64,
+                    .waiting_fragments = 32,
                     .bus_bytes = 1 << 20};
   return options;
 }

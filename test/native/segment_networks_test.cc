@@ -70,19 +70,6 @@ TEST_CASE("TCPX-30 HS-28 a RST or FIN with a wrong checksum is sent on and ends 
   }
 }
 
-TEST_CASE("TCPX-68 DFS-12 a server's fragment of a translated flow does not show its address") {
-  for (const Hosts& hosts : both_families()) {
-    CAPTURE(hosts.family);
-    auto engine = engine_for(hosts);
-    engine->add_virtual_server(8, hosts.virtual_server, 53, kProtocolUdp);
-    engine->clear_sent();
-    engine->from_server(server_datagram(hosts).payload(1200).fragment(0, true));
-    CHECK(engine->to_client.empty());
-    CHECK(engine->dropped(DropReason::ip_fragment) == 1);
-    CHECK(engine->settle() == "");
-  }
-}
-
 TEST_CASE("TCPX-75 a tagged frame opens no flow: its VLAN is no part of a signature yet") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

@@ -43,6 +43,8 @@ TEST_CASE(
                       .waiting_flows = 1000,
                       .waiting_packets = 1,
                       .packet_buffers = 2000,
+                      .fragmented_datagrams = 64,
+                      .waiting_fragments = 32,
                       .bus_bytes = 1 << 16};
     auto engine = engine_for(hosts, options);
     Dialogue known(*engine, hosts, 39'999);

@@ -141,6 +141,8 @@ TEST_CASE("SSMB-08 DFS-17 many flows wait together; replies come in any order, k
                       .waiting_flows = 1000,
                       .waiting_packets = 4,
                       .packet_buffers = 2000,
+                      .fragmented_datagrams = 64,
+                      .waiting_fragments = 32,
                       .bus_bytes = 1 << 20};
     auto engine = engine_for(hosts, options);
     Dialogue known(*engine, hosts, 39'999);
@@ -229,6 +231,8 @@ TEST_CASE("DFS-19 what waits is bounded for each flow and in total, each bound h
                       .waiting_flows = 10,
                       .waiting_packets = 8,
                       .packet_buffers = 40,
+                      .fragmented_datagrams = 64,
+                      .waiting_fragments = 32,
                       .bus_bytes = 1 << 16};
     auto engine = engine_for(hosts, options);
     engine->decide_with(nullptr);

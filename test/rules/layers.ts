@@ -3,7 +3,7 @@
  * An entry that ends in .h allows that one header.
  */
 const ground = ['base', 'wire', 'packet', 'timer']
-const protocols = ['rewrite', 'flow', 'inspect', 'tcp', 'stack']
+const protocols = ['rewrite', 'fragment', 'flow', 'inspect', 'tcp', 'stack']
 
 export const nativeLayers: Record<string, string[]> = {
   base: [],
@@ -13,6 +13,7 @@ export const nativeLayers: Record<string, string[]> = {
   // Ports move frames and do not parse them.
   port: ['base', 'packet', 'timer', 'wire/address.h'],
   rewrite: ground,
+  fragment: ground,
   flow: [...ground, 'rewrite'],
   // Sees bytes only.
   inspect: ['base'],

@@ -187,7 +187,11 @@ describe('status', () => {
       forwarded: index('forwarded'),
       delivered: index('delivered'),
       dropped,
-      waiting: index('waitingPackets') + index('neighborPackets') + index('handedPackets'),
+      waiting:
+        index('waitingPackets') +
+        index('waitingFragments') +
+        index('neighborPackets') +
+        index('handedPackets'),
     })
     const first = names.indexOf(portCounterNames[0])
     expect(status.ports.map(({ counters }) => counters.rxFrames)).toEqual([

@@ -43,6 +43,8 @@ TestEngineOptions options_for(uint32_t flows, bool waiting) {
                     .waiting_flows = waiting ? flows : 64,
                     .waiting_packets = 8,
                     .packet_buffers = waiting ? flows : 1024,
+                    .fragmented_datagrams = 64,
+                    .waiting_fragments = 32,
                     .neighbors = 64,
                     .bus_bytes = 1 << 20};
   return options;

@@ -13,6 +13,8 @@ inline TestEngineOptions table_of(uint32_t flows) {
                     .waiting_flows = flows,
                     .waiting_packets = 8,
                     .packet_buffers = 2048,
+                    .fragmented_datagrams = 64,
+                    .waiting_fragments = 32,
                     .bus_bytes = 1 << 20};
   return options;
 }

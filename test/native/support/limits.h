@@ -9,6 +9,8 @@ inline constexpr SegmentLimits kSmallLimits{.flows = 64,
                                             .waiting_flows = 32,
                                             .waiting_packets = 8,
                                             .packet_buffers = 256,
+                                            .fragmented_datagrams = 64,
+                                            .waiting_fragments = 32,
                                             .neighbors = 64,
                                             .bus_bytes = 1 << 16};
 

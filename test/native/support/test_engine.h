@@ -254,6 +254,7 @@ class TestEngine {
   bool balanced() const {
     return count(Counter::received) == count(Counter::forwarded) + count(Counter::delivered) +
                                            counters_.dropped() + count(Counter::waiting_packets) +
+                                           count(Counter::waiting_fragments) +
                                            count(Counter::neighbor_packets);
   }
   // Lets every flow end by silence. What is left behind then, or does not add up; "" if all is
@@ -269,7 +270,8 @@ class TestEngine {
     std::string left;
     for (const Counter gauge :
          {Counter::flows, Counter::time_wait, Counter::waiting_flows, Counter::waiting_packets,
-          Counter::neighbor_packets, Counter::flow_entries, Counter::pool_buffers}) {
+          Counter::waiting_fragments, Counter::fragmented_datagrams, Counter::neighbor_packets,
+          Counter::flow_entries, Counter::pool_buffers}) {
       if (count(gauge) != 0) left += "gauge " + std::to_string(static_cast<int>(gauge)) + "; ";
     }
     if (!balanced()) left += "unbalanced; ";

@@ -121,10 +121,10 @@ class Team {
     return all;
   }
   bool balanced() const {
-    return sum(Counter::received) == sum(Counter::forwarded) + sum(Counter::delivered) + dropped() +
-                                         sum(Counter::waiting_packets) +
-                                         sum(Counter::neighbor_packets) +
-                                         sum(Counter::handed_packets);
+    return sum(Counter::received) ==
+           sum(Counter::forwarded) + sum(Counter::delivered) + dropped() +
+               sum(Counter::waiting_packets) + sum(Counter::waiting_fragments) +
+               sum(Counter::neighbor_packets) + sum(Counter::handed_packets);
   }
 
   Steering steering;
