@@ -8,6 +8,7 @@
       "native/flow/virtual_server_table.cc",
       "native/fragment/datagram_table.cc",
       "native/fragment/received_ranges.cc",
+      "native/packet/fragmentation.cc",
       "native/packet/icmp_quote.cc",
       "native/packet/l4_checksum.cc",
       "native/packet/packet_pool.cc",

@@ -106,6 +106,11 @@ struct Packet {
     const uint32_t payload = headers.end - headers.payload;
     return payload <= offload.gso_size ? 1 : (payload + offload.gso_size - 1) / offload.gso_size;
   }
+  // Bytes of IP that one frame on the wire takes, the first of a super-packet.
+  uint32_t wire_ip_length() const {
+    if (wire_segments() == 1) return headers.end - headers.l3;
+    return uint32_t{headers.payload} - headers.l3 + offload.gso_size;
+  }
 };
 
 // The packets of one receive call. Their bytes belong to the port that filled the batch, until

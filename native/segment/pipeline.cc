@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "packet/fragmentation.h"
 #include "packet/l4_checksum.h"
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
@@ -47,14 +48,6 @@ constexpr Rewrite kRouted = [] {
   rewrite.ttl_delta = -1;
   return rewrite;
 }();
-
-// Bytes of IP that one frame on the wire takes.
-uint32_t wire_ip_length(const Packet& packet) {
-  const Headers& headers = packet.headers;
-  const uint32_t length = headers.end - headers.l3;
-  if (packet.wire_segments() == 1) return length;
-  return uint32_t{headers.payload} - headers.l3 + packet.offload.gso_size;
-}
 
 }  // namespace
 
@@ -300,7 +293,8 @@ bool Pipeline::may_pass(Instant now, Packet& packet, NextHop hop, bool routed) {
     return false;
   }
   const uint16_t mtu = stack_.next_hop(hop).mtu;
-  if (wire_ip_length(packet) > mtu) {
+  // What may be cut is cut where it is sent.
+  if (packet.wire_ip_length() > mtu && !may_be_fragmented(packet)) {
     stack_.send_error(now, packet, {IcmpError::Kind::packet_too_big, mtu});
     packet.drop(DropReason::mtu_exceeded);
     return false;

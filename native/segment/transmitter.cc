@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "packet/fragmentation.h"
 #include "packet/l4_checksum.h"
 #include "packet/segmentation.h"
 
@@ -23,15 +24,19 @@ bool can_segment(const PortCapabilities& port, GsoType type) {
   return false;
 }
 
+bool fits(const PortCapabilities& port, const Packet& packet) {
+  return packet.wire_ip_length() <= port.mtu;
+}
+
 bool takes(const PortCapabilities& port, const Packet& packet) {
   return (!packet.offload.needs_checksum || port.checksum) &&
-         can_segment(port, packet.offload.gso_type);
+         can_segment(port, packet.offload.gso_type) && fits(port, packet);
 }
 
 }  // namespace
 
 Transmitter::Transmitter(Counters& counters)
-    : counters_(counters), scratch_(new uint8_t[kScratchPieces * kScratchPiece]) {}
+    : counters_(counters), scratch_(new uint8_t[(kScratchPieces + 1) * kScratchPiece]) {}
 
 void Transmitter::add_port(PortId id, Port* port) { lanes_[id].port = port; }
 
@@ -80,11 +85,13 @@ bool Transmitter::send(Instant now, PortId port, Packet& packet) {
   Lane& lane = lanes_[port];
   if (lane.count > 0) flush(now, lane);
   const PortCapabilities& capabilities = lane.port->capabilities();
-  if (!can_segment(capabilities, packet.offload.gso_type)) {
+  if (packet.offload.gso_type != GsoType::none &&
+      !(can_segment(capabilities, packet.offload.gso_type) && fits(capabilities, packet))) {
     return send_segmented(now, lane, packet);
   }
   if (!takes(capabilities, packet)) complete_checksum(packet);
-  return send_one(now, lane, packet);
+  return fits(capabilities, packet) ? send_one(now, lane, packet)
+                                    : send_fragmented(now, lane, packet);
 }
 
 bool Transmitter::send_one(Instant now, Lane& lane, Packet& packet) {
@@ -95,7 +102,8 @@ bool Transmitter::send_one(Instant now, Lane& lane, Packet& packet) {
 // The super-packet counts as sent if all of its pieces were.
 bool Transmitter::send_segmented(Instant now, Lane& lane, const Packet& super) {
   counters_.raise(Counter::software_segmented);
-  const bool partial = lane.port->capabilities().checksum;
+  const bool whole = fits(lane.port->capabilities(), super);
+  const bool partial = whole && lane.port->capabilities().checksum;
   Segmenter segmenter(super,
                       partial ? Segmenter::Checksums::partial : Segmenter::Checksums::complete);
   bool sent = true;
@@ -107,7 +115,27 @@ bool Transmitter::send_segmented(Instant now, Lane& lane, const Packet& super) {
       segmenter.next(scratch_.get() + i * kScratchPiece + kHeadroom, pieces[i]);
       pointers[i] = &pieces[i];
     }
-    sent = lane.port->transmit(now, {pointers.data(), count}) == count && sent;
+    if (whole) {
+      sent = lane.port->transmit(now, {pointers.data(), count}) == count && sent;
+    } else {
+      for (size_t i = 0; i < count; ++i) sent = send_fragmented(now, lane, pieces[i]) && sent;
+    }
+  }
+  return sent;
+}
+
+// Only what may be cut comes here, and the last segment of a super-packet, which may be small. The
+// packet counts as sent if all of its fragments were.
+bool Transmitter::send_fragmented(Instant now, Lane& lane, Packet& packet) {
+  if (fits(lane.port->capabilities(), packet)) return send_one(now, lane, packet);
+  if (!may_be_fragmented(packet)) return false;
+  counters_.raise(Counter::fragmented);
+  Fragmenter fragmenter(packet, lane.port->capabilities().mtu);
+  bool sent = true;
+  while (fragmenter.remaining() > 0) {
+    Packet piece;
+    fragmenter.next(scratch_.get() + kScratchPieces * kScratchPiece + kHeadroom, piece);
+    sent = send_one(now, lane, piece) && sent;
   }
   return sent;
 }

@@ -14,7 +14,8 @@ namespace sluice {
 
 // The last step of a packet: collects what leaves by each port, sends whole batches, and raises the
 // counters of packets that were sent on or that no port took. Towards a port that cannot, it cuts
-// super-packets and completes checksums in software (law 6), in scratch memory of its own.
+// super-packets and completes checksums in software (law 6); where the link is too small it cuts
+// IPv4 packets that may be cut into fragments (TCPX-67), all in scratch memory of its own.
 class Transmitter {
  public:
   explicit Transmitter(Counters& counters);
@@ -42,11 +43,12 @@ class Transmitter {
   void forward_alone(Instant now, PortId port, Packet& packet);
   bool send_one(Instant now, Lane& lane, Packet& packet);
   bool send_segmented(Instant now, Lane& lane, const Packet& super);
+  bool send_fragmented(Instant now, Lane& lane, Packet& packet);
   void count_forwarded(const Packet& packet);
 
   Counters& counters_;
   std::array<Lane, kMaxPorts> lanes_;
-  std::unique_ptr<uint8_t[]> scratch_;  // room for a batch of pieces of a super-packet
+  std::unique_ptr<uint8_t[]> scratch_;  // room for pieces of a super-packet, and a fragment
 };
 
 }  // namespace sluice

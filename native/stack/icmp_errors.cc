@@ -67,17 +67,10 @@ bool may_be_icmp_error(const Packet& packet) {
   return icmp ? !is_icmp_query(type) : is_icmpv6_error(type) || type == kIcmpv6Redirect;
 }
 
-// Bytes of the packet as it would be on the wire: of a super-packet its first segment.
-size_t wire_length(const Packet& packet) {
-  const Headers& headers = packet.headers;
-  if (packet.wire_segments() == 1) return headers.end - headers.l3;
-  return size_t{headers.payload} - headers.l3 + packet.offload.gso_size;
-}
-
 // Copies what fits, with the length of a segment where it is one of a super-packet. Its L4
 // checksum stays as it is, open perhaps: whoever gets the quote cannot verify it anyway.
 size_t quote(const Packet& about, size_t most, uint8_t* to) {
-  const size_t length = wire_length(about);
+  const size_t length = about.wire_ip_length();
   const size_t size = std::min(length, most);
   std::memcpy(to, about.at(about.headers.l3), size);
   if (about.wire_segments() == 1) return size;

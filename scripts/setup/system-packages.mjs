@@ -23,6 +23,8 @@ const systemPackages = [
   { name: 'tcpdump', command: 'tcpdump' },
   { name: 'iputils-ping', command: 'ping' },
   { name: 'iputils-arping', command: 'arping' },
+  { name: 'iputils-tracepath', command: 'tracepath' },
+  { name: 'traceroute', command: 'traceroute' },
   { name: 'curl', command: 'curl' },
   { name: 'nginx-light', command: 'nginx' },
   { name: 'iperf3', command: 'iperf3' },

@@ -14,6 +14,7 @@ export const counterNames = [
   'icmpRelayed',
   'addressConflicts',
   'softwareSegmented',
+  'fragmented',
   'handedOver',
   'datagramsEvicted',
   'queries',
@@ -82,6 +83,8 @@ export const counterTexts = {
     'Times another host claimed an address of the engine by ARP or ND',
   softwareSegmented:
     'Super-packets cut in software for a port that cannot',
+  fragmented:
+    'IPv4 packets cut into fragments for a link with a smaller MTU',
   handedOver:
     'Packets that came to one worker and were given to another, which has their flow',
   datagramsEvicted:

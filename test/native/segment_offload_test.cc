@@ -140,19 +140,22 @@ TEST_CASE(
     tcp.open();
     engine->clear_sent();
     const size_t headers = hosts.client.is_v4() ? 40 : 60;
-    engine->from_client(tcp.client(kTcpAck).payload(1400 - headers));
+    engine->from_client(tcp.client(kTcpAck).dont_fragment().payload(1400 - headers));
     CHECK(engine->to_server.size() == 1);
-    engine->from_client(tcp.client(kTcpAck).payload(1401 - headers));
+    engine->from_client(tcp.client(kTcpAck).dont_fragment().payload(1401 - headers));
     CHECK(engine->dropped(DropReason::mtu_exceeded) == 1);
     const auto fits = static_cast<uint16_t>(1400 - headers);
-    engine->from_client(tcp.client(kTcpAck).payload(50'000).gso(fits));
+    engine->from_client(tcp.client(kTcpAck).dont_fragment().payload(50'000).gso(fits));
     CHECK(engine->to_server.size() == 2);
-    engine->from_client(tcp.client(kTcpAck).payload(50'000).gso(fits + 1));
-    engine->from_client(tcp.client(kTcpAck).payload(fits + 1u).gso(fits + 1));
+    engine->from_client(tcp.client(kTcpAck).dont_fragment().payload(50'000).gso(fits + 1));
+    engine->from_client(tcp.client(kTcpAck).dont_fragment().payload(fits + 1u).gso(fits + 1));
     CHECK(engine->dropped(DropReason::mtu_exceeded) == 3);
     // What is only routed obeys as well.
-    engine->from_client(
-        PacketBuilder().ip(hosts.client, hosts.server).udp(1, 2).payload(1401 - headers + 12));
+    engine->from_client(PacketBuilder()
+                            .ip(hosts.client, hosts.server)
+                            .udp(1, 2)
+                            .dont_fragment()
+                            .payload(1401 - headers + 12));
     CHECK(engine->dropped(DropReason::mtu_exceeded) == 4);
     CHECK(engine->settle() == "");
   }

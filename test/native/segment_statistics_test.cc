@@ -109,7 +109,7 @@ TEST_CASE("STAT-01 what is not sent on is not counted as the flow's") {
     Dialogue tcp(*engine, hosts);
     tcp.open();
     engine->from_client(tcp.client(kTcpAck).ttl(1));
-    engine->from_client(tcp.client(kTcpAck).payload(2000));
+    engine->from_client(tcp.client(kTcpAck).dont_fragment().payload(2000));
     CHECK(engine->dropped(DropReason::ttl_expired) == 1);
     CHECK(engine->dropped(DropReason::mtu_exceeded) == 1);
     tcp.close();
