@@ -1,9 +1,12 @@
 /** Makes TCP segments as no kernel would send them, in frames whose checksums are right. */
 import { addressBytes, onesComplementSum } from './frame.js'
 
-interface Side {
+export interface Station {
   mac: string
   address: string
+}
+
+interface Side extends Station {
   port: number
 }
 
@@ -36,20 +39,28 @@ export function tcpFrame(frame: TcpFrameOptions): Buffer {
   const segment = Buffer.concat([header, Buffer.from(options), Buffer.from(frame.payload ?? '')])
   const pseudo = Buffer.from([0, 6, segment.length >> 8, segment.length & 0xff])
   segment.writeUInt16BE(~onesComplementSum(addresses, pseudo, segment) & 0xffff, 16)
-  const macs = Buffer.from((to.mac + from.mac).replaceAll(':', ''), 'hex')
-  const ip = addresses.length === 8 ? ipv4(addresses, segment) : ipv6(addresses, segment)
-  return Buffer.concat([macs, ip, segment])
+  return ipFrame(from, to, 6, segment)
 }
 
-function ipv4(addresses: Buffer, segment: Buffer): Buffer {
-  const header = Buffer.concat([Buffer.from('450000000000400040060000', 'hex'), addresses])
-  header.writeUInt16BE(20 + segment.length, 2)
+/** A frame with an IPv4 or IPv6 packet, whose payload has its checksum already. */
+export function ipFrame(from: Station, to: Station, protocol: number, payload: Buffer): Buffer {
+  const addresses = Buffer.concat([addressBytes(from.address), addressBytes(to.address)])
+  const macs = Buffer.from((to.mac + from.mac).replaceAll(':', ''), 'hex')
+  const header = addresses.length === 8 ? ipv4Header : ipv6Header
+  return Buffer.concat([macs, header(addresses, protocol, payload.length), payload])
+}
+
+function ipv4Header(addresses: Buffer, protocol: number, length: number): Buffer {
+  const header = Buffer.concat([Buffer.from('450000000000400040000000', 'hex'), addresses])
+  header.writeUInt8(protocol, 9)
+  header.writeUInt16BE(20 + length, 2)
   header.writeUInt16BE(~onesComplementSum(header) & 0xffff, 10)
   return Buffer.concat([Buffer.from('0800', 'hex'), header])
 }
 
-function ipv6(addresses: Buffer, segment: Buffer): Buffer {
-  const header = Buffer.concat([Buffer.from('6000000000000640', 'hex'), addresses])
-  header.writeUInt16BE(segment.length, 4)
+function ipv6Header(addresses: Buffer, protocol: number, length: number): Buffer {
+  const header = Buffer.concat([Buffer.from('6000000000000040', 'hex'), addresses])
+  header.writeUInt8(protocol, 6)
+  header.writeUInt16BE(length, 4)
   return Buffer.concat([Buffer.from('86dd', 'hex'), header])
 }

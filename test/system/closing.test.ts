@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { type Host, type Namespace, until } from '../../src/laboratory/index.js'
 import { deviceSettings } from '../helpers/device-settings.js'
 import { url } from '../helpers/http-clients.js'
+import { icmpFrame } from '../helpers/icmp-frame.js'
 import { kernelCounters } from '../helpers/kernel-counters.js'
 import { RawPeer } from '../helpers/raw-peer.js'
 import { startServers } from '../helpers/servers.js'
@@ -102,6 +103,78 @@ test('HS-28 blind RST and SYN from somebody else end nothing', async () => {
     expect(await socket.request()).toBe('srv1\n')
   }
   expect((await site.end()).counters).toMatchObject({ queries: 2, flowsClosedRst: 0 })
+})
+
+test('TCPX-41 HS-28 blind ICMP errors end nothing and slow nothing down', async () => {
+  await using site = await Site.start({ topology: 'two-arm', servers: 1 })
+  const [node] = site.lab.servers as [Host]
+  const clients = await SocketClients.start(site.client)
+  const attacker = await RawPeer.start(site.client, 'eth0')
+  const ctl = await site.lab.namespace('ctl').exec('ip', ['-j', 'link', 'show', 'dev', 'ext0'])
+  const mac: string = JSON.parse(ctl.stdout)[0].address
+  for (const family of site.lab.families) {
+    const virtual = { mac, address: site.lab.virtualAddress(family), port: 80 }
+    const socket = await clients.connect({ host: virtual.address, port: 80 })
+    await socket.request()
+    const port = Number(socket.local.slice(socket.local.lastIndexOf(':') + 1))
+    const from = { mac: attacker.mac, address: site.lab.client.address(family) }
+    const before = (await site.status()).drops
+    // What the server would have sent; of the numbers none is in flight.
+    const guesses = Array.from({ length: 64 }, (_, index) => index * 0x0400_0000)
+    const quotes = guesses
+      .map((seq) =>
+        tcpFrame({
+          from: virtual,
+          to: { ...from, port },
+          flags: ACK,
+          seq,
+          payload: 'x'.repeat(1000),
+        }),
+      )
+      .map((frame) => frame.subarray(14))
+    const errors =
+      family === 4
+        ? [
+            [3, 2, 0],
+            [3, 3, 0],
+            [3, 4, 600],
+            [11, 0, 0],
+          ]
+        : [
+            [1, 4, 0],
+            [2, 0, 1280],
+            [3, 0, 0],
+          ]
+    for (const [type = 0, code = 0, rest = 0] of errors) {
+      attacker.send(
+        ...quotes.map((body) => icmpFrame({ from, to: virtual, type, code, rest, body })),
+      )
+    }
+    const orders =
+      family === 4
+        ? [
+            [4, 0],
+            [5, 1],
+          ]
+        : [[137, 0]]
+    for (const [type = 0, code = 0] of orders) {
+      attacker.send(...quotes.map((body) => icmpFrame({ from, to: virtual, type, code, body })))
+    }
+    await until('all are refused', async () => {
+      const { drops } = await site.status()
+      const implausible = (drops.icmpImplausible ?? 0) - (before.icmpImplausible ?? 0)
+      const obsolete = (drops.icmpObsolete ?? 0) - (before.icmpObsolete ?? 0)
+      return implausible === errors.length * 64 && obsolete === orders.length * 64
+    })
+    expect(await socket.request()).toBe('srv1\n')
+    const route = await node.namespace.exec('ip', ['route', 'get', from.address])
+    expect(route.stdout).not.toContain('mtu')
+  }
+  expect((await site.end()).counters).toMatchObject({
+    queries: 2,
+    flowsClosedRst: 0,
+    icmpRelayed: 0,
+  })
 })
 
 test('SIGTERM in the middle of transfers: exit code 0, and the devices are as they were', async () => {

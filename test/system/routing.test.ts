@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { type Host, type TopologyName, until } from '../../src/laboratory/index.js'
 import { writeContents } from '../helpers/contents.js'
+import { type FarHost, placeBehind } from '../helpers/far-host.js'
 import { decodeFrame } from '../helpers/frame.js'
 import { curl, curlSha256, url } from '../helpers/http-clients.js'
 import { checksumErrors, kernelCounters } from '../helpers/kernel-counters.js'
 import type { CapturedFrame } from '../helpers/pcap.js'
 import { NginxServer } from '../helpers/servers.js'
-import { listen, Site } from '../helpers/site.js'
+import { endpoint, listen, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
 
@@ -108,40 +109,22 @@ function essences(frames: CapturedFrame[]) {
 }
 
 test('ARCH-11 a node behind another router', async () => {
-  // srv1 routes to a network that only srv2 is on.
-  const far = { 4: '10.2.0.2', 6: '2001:db8:3::2' } as const
-  const near = { 4: '10.2.0.1', 6: '2001:db8:3::1' } as const
-  const [prefix4, prefix6] = ['10.2.0.0/24', '2001:db8:3::/64']
   let server: NginxServer | undefined
+  let far: FarHost | undefined
   await using site = await Site.start({
     topology: 'two-arm',
     servers: 2,
     startServers: async (lab) => {
-      const [router, node] = [lab.namespace('srv1'), lab.namespace('srv2')]
-      await router.setSysctls({ 'ipv4/ip_forward': 1, 'ipv6/conf/all/forwarding': 1 })
-      await router.ip([
-        `link add far0 type veth peer name near0 netns ${node.name}`,
-        `address add ${near[4]}/24 dev far0`,
-        `address add ${near[6]}/64 dev far0 nodad`,
-        'link set far0 up',
-      ])
-      await node.ip([
-        'link set eth0 down',
-        `address add ${far[4]}/24 dev near0`,
-        `address add ${far[6]}/64 dev near0 nodad`,
-        'link set near0 up',
-        `route add default via ${near[4]}`,
-        `route add default via ${near[6]}`,
-      ])
-      const host: Host = { name: 'far', namespace: node, address: (family = 4) => far[family] }
-      server = await NginxServer.start(lab, host)
+      const [router, host] = [lab.namespace('srv1'), lab.namespace('srv2')]
+      far = await placeBehind({ router, host, number: 2 })
+      server = await NginxServer.start(lab, far)
       return [server]
     },
     more: `routes: [
-      { to: '${prefix4}', via: '10.1.0.11' },
-      { to: '${prefix6}', via: '2001:db8:2::11' },
+      { to: '10.2.0.0/24', via: '10.1.0.11' },
+      { to: '2001:db8:20::/64', via: '2001:db8:2::11' },
     ]`,
-    pools: (family) => ({ far: `nodes: ['${family === 4 ? far[4] : `[${far[6]}]`}:80']` }),
+    pools: (family) => ({ far: `nodes: ['${endpoint(far?.address(family) ?? '', 80)}']` }),
     virtualServers: (family, lab) => ({
       far: `listen: '${listen(lab, family, 80)}', pool: 'far${family}'`,
     }),
@@ -149,7 +132,7 @@ test('ARCH-11 a node behind another router', async () => {
   const clients: string[] = []
   for (const family of site.lab.families) {
     const fetched = await site.fetch(family)
-    expect(fetched).toMatchObject({ status: 200, body: 'far\n' })
+    expect(fetched).toMatchObject({ status: 200, body: 'far2\n' })
     clients.push(fetched.client)
   }
   expect((await server?.untilLogged(2))?.map(({ client }) => client)).toEqual(clients)
