@@ -1,6 +1,8 @@
 /** A running engine: a data flow segment and the control segment that decides for it. */
 import { constants } from 'node:os'
 import type { NodeOrder, VirtualServerOrder } from './admin/source.js'
+import { type CapabilityName, effectiveCapabilities } from './capabilities.js'
+import { type CaptureOptions, Captures, captureOrder } from './capture.js'
 import type { SluiceConfig } from './config/config.js'
 import { restartKeys } from './config/reload.js'
 import { resolveConfig } from './config/resolve.js'
@@ -43,6 +45,7 @@ export class Engine implements AsyncDisposable {
   readonly #segment: NativeSegment
   readonly #control: ControlSegment
   readonly #counters: CounterReader
+  readonly #captures: Captures
   readonly #refusals: RefusalNews
   readonly #log: Logger
   readonly #signal: AbortSignal | undefined
@@ -62,6 +65,7 @@ export class Engine implements AsyncDisposable {
     this.#signal = parts.signal
     this.#refusals = new RefusalNews(() => parts.control.decisions, parts.log)
     this.#counters = new CounterReader(parts.segment, parts.config.ports)
+    this.#captures = new Captures(parts.segment)
     this.#policyRevision = policyRevision
   }
 
@@ -118,8 +122,14 @@ export class Engine implements AsyncDisposable {
       bus: this.#control.bus,
       reaper: this.#control.reaper,
       counters,
+      capabilities: effectiveCapabilities(),
       policyRevision: this.#policyRevision,
     }
+  }
+
+  /** What stop() needs of capabilities, to undo what start() did to devices. */
+  get capabilitiesToStop(): readonly CapabilityName[] {
+    return this.#segment.restoresSettings() ? ['CAP_NET_ADMIN'] : []
   }
 
   /**
@@ -213,12 +223,31 @@ export class Engine implements AsyncDisposable {
     this.#log.info({ event: 'reload', policyRevision }, 'another configuration is in force')
   }
 
+  /**
+   * Shows what passes the ports, in the pcapng format, until the stream is cancelled or has as many
+   * packets as were wanted. One at a time. It costs nothing while nobody looks.
+   * @throws {SluiceError} `ERR_SLUICE_CAPTURE`, `ERR_SLUICE_BUSY`, `ERR_SLUICE_VIRTUAL_SERVER`
+   */
+  capture(options: CaptureOptions = {}): Promise<ReadableStream<Uint8Array>> {
+    this.#assertRunning()
+    const { virtualServer, count } = options
+    const server = virtualServer === undefined ? undefined : this.#serverNamed(virtualServer)
+    const order = captureOrder(options, this.#config.ports, server?.settings)
+    return this.#captures.open(order, count)
+  }
+
+  /** Ends the capture that is at work; false where there is none. */
+  stopCapture(): boolean {
+    return this.#captures.stop()
+  }
+
   /** Stops the engine and undoes what it did to devices. Idempotent. */
   async stop(): Promise<void> {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#refusals.stop()
+    this.#captures.stop()
     this.#control.stop()
     this.#segment.stop()
   }

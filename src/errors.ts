@@ -15,6 +15,8 @@
  * - `ERR_SLUICE_TIMEOUT`: the data flow segment did not answer in time.
  * - `ERR_SLUICE_STOPPED`: the engine was stopped while the call waited, or before it.
  * - `ERR_SLUICE_RESTART`: the change of configuration needs a new engine.
+ * - `ERR_SLUICE_CAPTURE`: what is to be captured is not understood.
+ * - `ERR_SLUICE_BUSY`: there is a capture already.
  * - `ERR_SLUICE_NODE`: a pool has no node of that name.
  */
 export type SluiceErrorCode = `ERR_SLUICE_${string}`

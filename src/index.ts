@@ -8,6 +8,8 @@ export type {
 } from './admin/source.js'
 export type { AlgorithmName, BalanceChoice, HashKey } from './balance/algorithms.js'
 export type { Balance, BalanceState } from './balance/balance.js'
+export { type CapabilityName, dropCapabilities, effectiveCapabilities } from './capabilities.js'
+export type { CaptureOptions } from './capture.js'
 export type {
   CheckConfig,
   FunctionCheckConfig,

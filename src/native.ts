@@ -63,6 +63,19 @@ export interface NativeSegmentOptions {
   }
 }
 
+/** Which packets a capture takes; '' and what belongs to it is none. */
+export interface NativeCaptureOrder {
+  /** A bit for each port, by their order. */
+  ports: number
+  mostBytes: number
+  /** Source or destination. */
+  host: string
+  /** The same of an endpoint, whose protocol has this number. */
+  address: string
+  l4Port: number
+  protocol: number
+}
+
 /**
  * A running data flow segment. Messages are those of native/bus/messages.def, back to back, whole.
  * @throws {Error} from `start` where the host refuses: with `operation`, `errno` (positive, 0 for none)
@@ -81,6 +94,15 @@ export interface NativeSegment {
   readCounters(into: BigUint64Array): number
   /** How each port works on this machine, in words; none unless started. */
   describePorts(): string[]
+  /** Lets drainCapture() show what passes the ports; what the file of it begins with. Null while there
+   *  is another, or a worker is not yet through with the last one. */
+  startCapture(order: NativeCaptureOrder): Uint8Array | null
+  /** Fills with as many whole blocks of that file as there are and fit; returns the bytes. */
+  drainCapture(into: Uint8Array): number
+  /** What the file ends with: how many frames there were. Idempotent. */
+  stopCapture(): Uint8Array
+  /** Whether stop() writes settings of devices back, which takes CAP_NET_ADMIN. */
+  restoresSettings(): boolean
   /** Stops the worker and closes the ports. Idempotent; undoes what `start` did to devices. */
   stop(): void
 }
@@ -93,6 +115,7 @@ interface Addon {
   xdpSupport(netns: string, device: string): XdpSupport
   trySteering(): void
   guardEnd(graceMs: number): void
+  dropCapabilities(kept: number[]): void
   notify(path: string, message: string): void
 }
 
@@ -139,6 +162,11 @@ export function trySteering(): void {
  */
 export function guardEnd(graceMs: number): void {
   loadAddon().guardEnd(graceMs)
+}
+
+/** Gives up all capabilities of the process but those with these bits. @throws {Error} with `errno` */
+export function dropCapabilitiesBut(kept: number[]): void {
+  loadAddon().dropCapabilities(kept)
 }
 
 /** Sends a message to the socket of a service manager. @throws {Error} with `errno` */

@@ -10,6 +10,7 @@
 #include "addon/options.h"
 #include "port/steering_program.h"
 #include "port/xdp_support.h"
+#include "process/capability_drop.h"
 #include "process/end_guard.h"
 #include "process/notify_socket.h"
 #include "segment/segment.h"
@@ -49,6 +50,10 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
                         InstanceMethod("drain", &SegmentObject::drain),
                         InstanceMethod("readCounters", &SegmentObject::read_counters),
                         InstanceMethod("describePorts", &SegmentObject::describe_ports),
+                        InstanceMethod("startCapture", &SegmentObject::start_capture),
+                        InstanceMethod("drainCapture", &SegmentObject::drain_capture),
+                        InstanceMethod("stopCapture", &SegmentObject::stop_capture),
+                        InstanceMethod("restoresSettings", &SegmentObject::restores_settings),
                         InstanceMethod("stop", &SegmentObject::stop)});
   }
 
@@ -125,6 +130,37 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
     return texts;
   }
 
+  Napi::Value start_capture(const Napi::CallbackInfo& info) {
+    const CaptureOrder order = read_capture_order(info[0].As<Napi::Object>());
+    const std::lock_guard lock(calls);
+    if (segment_ == nullptr || !segment_->start_capture(order)) return info.Env().Null();
+    return to_buffer(info.Env(), segment_->capture_head(order.most_bytes));
+  }
+
+  Napi::Value drain_capture(const Napi::CallbackInfo& info) {
+    auto into = info[0].As<Napi::Uint8Array>();
+    const std::lock_guard lock(calls);
+    const size_t filled =
+        segment_ == nullptr ? 0 : segment_->drain_capture({into.Data(), into.ByteLength()});
+    return Napi::Number::New(info.Env(), static_cast<double>(filled));
+  }
+
+  Napi::Value stop_capture(const Napi::CallbackInfo& info) {
+    const std::lock_guard lock(calls);
+    if (segment_ == nullptr) return to_buffer(info.Env(), {});
+    segment_->stop_capture();
+    return to_buffer(info.Env(), segment_->capture_tail());
+  }
+
+  static Napi::Value to_buffer(Napi::Env env, const std::vector<uint8_t>& bytes) {
+    return Napi::Buffer<uint8_t>::Copy(env, bytes.data(), bytes.size());
+  }
+
+  Napi::Value restores_settings(const Napi::CallbackInfo& info) {
+    const std::lock_guard lock(calls);
+    return Napi::Boolean::New(info.Env(), segment_ != nullptr && segment_->restores_settings());
+  }
+
   Napi::Value stop(const Napi::CallbackInfo& info) {
     const std::lock_guard lock(calls);
     close();
@@ -175,6 +211,18 @@ Napi::Value guard_end_after(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// Takes the bits of the capabilities that stay.
+Napi::Value drop_capabilities_but(const Napi::CallbackInfo& info) {
+  const auto bits = info[0].As<Napi::Array>();
+  uint64_t kept = 0;
+  for (uint32_t i = 0; i < bits.Length(); ++i) {
+    kept |= uint64_t{1} << bits.Get(i).ToNumber().Uint32Value();
+  }
+  const Status dropped = drop_capabilities(kept);
+  if (!dropped.ok()) to_js(info.Env(), dropped.error()).ThrowAsJavaScriptException();
+  return info.Env().Undefined();
+}
+
 Napi::Value notify(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>().Utf8Value();
   const std::string message = info[1].As<Napi::String>().Utf8Value();
@@ -187,6 +235,8 @@ Napi::Value notify(const Napi::CallbackInfo& info) {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("Segment", SegmentObject::define(env));
   exports.Set("guardEnd", Napi::Function::New(env, guard_end_after, "guardEnd"));
+  exports.Set("dropCapabilities",
+              Napi::Function::New(env, drop_capabilities_but, "dropCapabilities"));
   exports.Set("notify", Napi::Function::New(env, notify, "notify"));
   exports.Set("xdpSupport", Napi::Function::New(env, xdp_support_of, "xdpSupport"));
   exports.Set("trySteering", Napi::Function::New(env, try_steering, "trySteering"));

@@ -123,4 +123,17 @@ Result<SegmentOptions> read_options(const Napi::Object& from) {
   return options;
 }
 
+CaptureOrder read_capture_order(const Napi::Object& from) {
+  CaptureOrder order;
+  order.ports = from.Get("ports").ToNumber().Uint32Value();
+  order.most_bytes = from.Get("mostBytes").ToNumber().Uint32Value();
+  order.host = parse_ip(text(from, "host"));
+  const std::optional<IpAddress> address = parse_ip(text(from, "address"));
+  if (address) {
+    order.endpoint = {*address, static_cast<L4Port>(number(from, "l4Port")),
+                      static_cast<uint8_t>(number(from, "protocol"))};
+  }
+  return order;
+}
+
 }  // namespace sluice

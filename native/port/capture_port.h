@@ -29,6 +29,7 @@ class CapturePort : public Port {
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
   const std::string& description() const override { return inner_->description(); }
+  bool restores_settings() const override { return inner_->restores_settings(); }
 
  private:
   void record(Instant now, CaptureDirection direction, const Packet& packet);

@@ -33,6 +33,7 @@ class FaultPort : public Port {
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
   const std::string& description() const override { return inner_->description(); }
+  bool restores_settings() const override { return inner_->restores_settings(); }
 
   const FaultCounters& receiving() const { return receiving_.counters(); }
   const FaultCounters& transmitting() const { return transmitting_.counters(); }

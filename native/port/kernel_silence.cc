@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <utility>
 
 #include "port/bpf_program.h"
 #include "port/sysctl.h"
@@ -37,11 +38,11 @@ Result<FileDescriptor> attach_classifier(std::span<const bpf_insn> instructions,
 
 }  // namespace
 
-Result<KernelSilence> KernelSilence::impose(const Netns& netns, Netlink& netlink,
-                                            const std::string& device, int link_index) {
+Result<KernelSilence> KernelSilence::impose(Netlink& netlink, const std::string& device,
+                                            int link_index) {
   Result<bool> others = netlink.carries_others(link_index);
   if (!others.ok()) return others.error();
-  KernelSilence silence(netns);
+  KernelSilence silence;
   if (!others.value() && silence.attach(link_index).ok()) return silence;
   Status set = silence.set_all(device);
   if (!set.ok()) return set.error();
@@ -80,18 +81,15 @@ Status KernelSilence::set_all(const std::string& device) {
 Status KernelSilence::set(const std::string& name, const std::string& value) {
   const std::optional<std::string> old = read_sysctl(name);
   if (!old || *old == value) return Done{};
-  Status written = write_sysctl(name, value);
-  if (written.ok()) old_values_.emplace_back(name, *old);
-  return written;
+  Result<FileDescriptor> setting = open_and_write_sysctl(name, value);
+  if (!setting.ok()) return setting.error();
+  old_values_.push_back({std::move(setting.value()), *old});
+  return Done{};
 }
 
 // A device that is gone has taken its settings along: failures mean nothing here.
 KernelSilence::~KernelSilence() {
-  if (old_values_.empty()) return;
-  (void)netns_.run([&]() -> Status {
-    for (const auto& [name, value] : old_values_) (void)write_sysctl(name, value);
-    return Done{};
-  });
+  for (const auto& [setting, value] : old_values_) rewrite_sysctl(setting, value);
 }
 
 }  // namespace sluice

@@ -1,13 +1,11 @@
 #pragma once
 
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "port/file_descriptor.h"
 #include "port/netlink.h"
-#include "port/netns.h"
 
 namespace sluice {
 
@@ -26,25 +24,32 @@ namespace sluice {
 //   sysctl net.ipv4.conf.DEV.forwarding=1      where the host forwards on it
 class KernelSilence {
  public:
-  // Called inside `netns`.
-  static Result<KernelSilence> impose(const Netns& netns, Netlink& netlink,
-                                      const std::string& device, int link_index);
+  // Called inside the network namespace of the device.
+  static Result<KernelSilence> impose(Netlink& netlink, const std::string& device, int link_index);
   KernelSilence(KernelSilence&&) = default;
   KernelSilence& operator=(KernelSilence&&) = delete;
   ~KernelSilence();
 
   // By programs, not by settings.
   bool by_programs() const { return !links_.empty(); }
+  // Whether the destructor has something to write, which takes CAP_NET_ADMIN.
+  bool restores_settings() const { return !old_values_.empty(); }
 
  private:
-  explicit KernelSilence(const Netns& netns) : netns_(netns) {}
+  // A setting, open to be written to: that needs no way back into its network namespace, which
+  // only CAP_SYS_ADMIN has.
+  struct OldValue {
+    FileDescriptor setting;
+    std::string value;
+  };
+
+  KernelSilence() = default;
   Status attach(int link_index);
   Status set_all(const std::string& device);
   Status set(const std::string& name, const std::string& value);
 
-  Netns netns_;
   std::vector<FileDescriptor> links_;
-  std::vector<std::pair<std::string, std::string>> old_values_;  // empty once moved from
+  std::vector<OldValue> old_values_;  // empty once moved from
 };
 
 }  // namespace sluice

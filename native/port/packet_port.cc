@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "port/ethernet_device.h"
 #include "port/host_error.h"
+#include "port/netns.h"
 #include "port/packet_fanout.h"
 #include "port/packet_socket.h"
 #include "port/sysctl.h"
@@ -62,12 +63,11 @@ Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_several(
     const RingShape& shape) {
   Result<Netns> netns = Netns::open(options.netns);
   if (!netns.ok()) return netns.error();
-  return netns.value().run(
-      [&] { return open_here(netns.value(), options, count, program, shape); });
+  return netns.value().run([&] { return open_here(options, count, program, shape); });
 }
 
 Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_here(
-    const Netns& netns, const PortOptions& options, size_t count, const SteeringProgram* program,
+    const PortOptions& options, size_t count, const SteeringProgram* program,
     const RingShape& shape) {
   Result<Netlink> netlink = Netlink::open();
   if (!netlink.ok()) return netlink.error();
@@ -79,7 +79,7 @@ Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_here(
     if (!port.ok()) return port.error();
     ports.push_back(std::move(port.value()));
   }
-  Status taken = ports.front()->take_device(netns, options, link.value(), netlink.value());
+  Status taken = ports.front()->take_device(options, link.value(), netlink.value());
   if (!taken.ok()) return taken.error();
   for (const auto& port : ports) port->silence_ = ports.front()->silence_;
   Status bound = bind_all(ports, link.value(), program);
@@ -143,15 +143,14 @@ PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, Packet
   }
 }
 
-Status PacketPort::take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
-                               Netlink& netlink) {
+Status PacketPort::take_device(const PortOptions& options, const LinkInfo& link, Netlink& netlink) {
   Result<bool> shared = host_uses_device(netlink, link, options);
   if (!shared.ok()) return shared.error();
   if (shared.value()) {
     description_ += ", shared with the host";
     return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
   }
-  Result<KernelSilence> silence = KernelSilence::impose(netns, netlink, options.device, link.index);
+  Result<KernelSilence> silence = KernelSilence::impose(netlink, options.device, link.index);
   if (!silence.ok()) return silence.error();
   description_ += silence.value().by_programs() ? ", tcx drop" : ", sysctl silence";
   silence_ = std::make_shared<KernelSilence>(std::move(silence.value()));

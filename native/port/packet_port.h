@@ -9,7 +9,6 @@
 #include "port/frame_buffers.h"
 #include "port/kernel_silence.h"
 #include "port/netlink.h"
-#include "port/netns.h"
 #include "port/packet_ring.h"
 #include "port/packet_sender.h"
 #include "port/port.h"
@@ -59,6 +58,7 @@ class PacketPort : public Port {
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
   const std::string& description() const override { return description_; }
+  bool restores_settings() const override { return silence_ && silence_->restores_settings(); }
 
  private:
   PacketPort(const PortOptions& options, FileDescriptor socket, PacketRing ring,
@@ -67,15 +67,13 @@ class PacketPort : public Port {
   static Result<std::unique_ptr<PacketPort>> open_unbound(const PortOptions& options,
                                                           const LinkInfo& link,
                                                           const RingShape& shape);
-  static Result<std::vector<std::unique_ptr<PacketPort>>> open_here(const Netns& netns,
-                                                                    const PortOptions& options,
+  static Result<std::vector<std::unique_ptr<PacketPort>>> open_here(const PortOptions& options,
                                                                     size_t count,
                                                                     const SteeringProgram* program,
                                                                     const RingShape& shape);
   static Status bind_all(const std::vector<std::unique_ptr<PacketPort>>& ports,
                          const LinkInfo& link, const SteeringProgram* program);
-  Status take_device(const Netns& netns, const PortOptions& options, const LinkInfo& link,
-                     Netlink& netlink);
+  Status take_device(const PortOptions& options, const LinkInfo& link, Netlink& netlink);
   enum class Slot { whole, truncated, missed };
   Slot read_slot(tpacket2_hdr* slot, Packet& packet);
   Slot read_long_frame(Packet& packet);

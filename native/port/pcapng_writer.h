@@ -8,15 +8,13 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "port/file_descriptor.h"
+#include "port/pcapng_blocks.h"
 
 namespace sluice {
 
-enum class CaptureDirection : uint8_t { inbound = 1, outbound = 2 };  // as in epb_flags
-
-// Writes a capture file in the pcapng format (draft-ietf-opsawg-pcapng), in blocks of the host's
-// byte order, through a buffer. A file that cannot be written to any longer ends there; that stops
-// no packet. Nor does the slow reader of a FIFO: what the buffer has no room for is lost, and the
-// next frame of the interface says how many were (epb_dropcount).
+// Writes a capture file in the pcapng format through a buffer. A file that cannot be written to any
+// longer ends there; that stops no packet. Nor does the slow reader of a FIFO: what the buffer has
+// no room for is lost, and the next frame of the interface says how many were (epb_dropcount).
 class PcapngWriter {
  public:
   // Overwrites what is there, unless another writer is at it. A FIFO needs its reader by now.
@@ -33,24 +31,12 @@ class PcapngWriter {
  private:
   explicit PcapngWriter(FileDescriptor file);
 
-  void begin_block(uint32_t type);
-  void end_block();
-  void option(uint16_t code, ConstByteSpan value);
-  template <class T>
-  void number_option(uint16_t code, T value) {
-    option(code, {reinterpret_cast<const uint8_t*>(&value), sizeof value});
-  }
-  void padded(ConstByteSpan bytes);
-  template <class T>
-  void put(T value) {
-    const auto* bytes = reinterpret_cast<const uint8_t*>(&value);
-    buffer_.insert(buffer_.end(), bytes, bytes + sizeof value);
-  }
+  // Room at the end of the buffer, which becomes longer by so much.
+  ByteSpan grow(size_t size);
 
   FileDescriptor file_;
   std::vector<uint8_t> buffer_;  // of a capacity that is never exceeded
-  size_t block_start_ = 0;
-  std::vector<uint64_t> lost_;  // of each interface, since its last frame
+  std::vector<uint64_t> lost_;   // of each interface, since its last frame
   bool failed_ = false;
 };
 

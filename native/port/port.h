@@ -65,6 +65,8 @@ class Port {
   virtual const std::string& name() const = 0;
   // How the port works on this machine, in words for the user; does not change.
   virtual const std::string& description() const = 0;
+  // Whether its end writes settings of the device back, for which the kernel asks CAP_NET_ADMIN.
+  virtual bool restores_settings() const { return false; }
 };
 
 }  // namespace sluice

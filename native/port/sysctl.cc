@@ -4,12 +4,14 @@
 
 #include <cerrno>
 
-#include "port/file_descriptor.h"
-
 namespace sluice {
 namespace {
 
 std::string path_of(const std::string& name) { return "/proc/sys/net/" + name; }
+
+bool write_all(const FileDescriptor& setting, const std::string& value) {
+  return pwrite(setting.get(), value.data(), value.size(), 0) == static_cast<ssize_t>(value.size());
+}
 
 }  // namespace
 
@@ -24,15 +26,22 @@ std::optional<std::string> read_sysctl(const std::string& name) {
 }
 
 Status write_sysctl(const std::string& name, const std::string& value) {
-  FileDescriptor file(open(path_of(name).c_str(), O_WRONLY | O_CLOEXEC));
-  if (file.is_open() &&
-      write(file.get(), value.data(), value.size()) == static_cast<ssize_t>(value.size())) {
-    return Done{};
-  }
+  Result<FileDescriptor> setting = open_and_write_sysctl(name, value);
+  if (!setting.ok()) return setting.error();
+  return Done{};
+}
+
+Result<FileDescriptor> open_and_write_sysctl(const std::string& name, const std::string& value) {
+  FileDescriptor setting(open(path_of(name).c_str(), O_WRONLY | O_CLOEXEC));
+  if (setting.is_open() && write_all(setting, value)) return setting;
   return Error{"write " + path_of(name), errno,
                "Set it to " + value +
                    " yourself, or run where /proc/sys is writable (as root; in "
                    "a container, not with a read-only /proc/sys)."};
+}
+
+void rewrite_sysctl(const FileDescriptor& setting, const std::string& value) {
+  (void)write_all(setting, value);
 }
 
 }  // namespace sluice

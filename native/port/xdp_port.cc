@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "port/ethernet_device.h"
+#include "port/netns.h"
 #include "port/packet_socket.h"
 #include "port/receive_queues.h"
 
@@ -74,10 +75,10 @@ std::string describe(const XdpRedirect& redirect, bool zero_copy) {
 Result<std::unique_ptr<XdpPort>> XdpPort::open(const PortOptions& options, const XdpShape& shape) {
   Result<Netns> netns = Netns::open(options.netns);
   if (!netns.ok()) return netns.error();
-  return netns.value().run([&] { return open_here(netns.value(), options, shape); });
+  return netns.value().run([&] { return open_here(options, shape); });
 }
 
-Result<std::unique_ptr<XdpPort>> XdpPort::open_here(const Netns& netns, const PortOptions& options,
+Result<std::unique_ptr<XdpPort>> XdpPort::open_here(const PortOptions& options,
                                                     const XdpShape& shape) {
   Result<Netlink> netlink = Netlink::open();
   if (!netlink.ok()) return netlink.error();
@@ -90,7 +91,7 @@ Result<std::unique_ptr<XdpPort>> XdpPort::open_here(const Netns& netns, const Po
   if (!promiscuous.ok()) return promiscuous.error();
   // What the kernel gets before the redirection is complete, and what it says by itself.
   Result<KernelSilence> silence =
-      KernelSilence::impose(netns, netlink.value(), options.device, link.index);
+      KernelSilence::impose(netlink.value(), options.device, link.index);
   if (!silence.ok()) return silence.error();
   Result<XdpRedirect> redirect = XdpRedirect::attach(link.index, options.device);
   if (!redirect.ok()) return redirect.error();

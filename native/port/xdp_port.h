@@ -44,12 +44,13 @@ class XdpPort : public Port {
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
   const std::string& description() const override { return description_; }
+  bool restores_settings() const override { return silence_.restores_settings(); }
 
  private:
   XdpPort(const PortOptions& options, const LinkInfo& link, XdpSocket socket, XdpRedirect redirect,
           KernelSilence silence, FileDescriptor promiscuous, const XdpShape& shape);
 
-  static Result<std::unique_ptr<XdpPort>> open_here(const Netns& netns, const PortOptions& options,
+  static Result<std::unique_ptr<XdpPort>> open_here(const PortOptions& options,
                                                     const XdpShape& shape);
   void collect_completed();
   void send_pending(Instant now);

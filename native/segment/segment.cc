@@ -106,7 +106,6 @@ Status Segment::configure(const SegmentOptions& options) {
     Status added = add_port(wanted, steering_of_port(wanted.internal, any_internal));
     if (!added.ok()) return added;
   }
-  port_count_ = options.ports.size();
   for (const SegmentRoute& route : options.routes) {
     for (const auto& member : members_) {
       Status added =
@@ -124,7 +123,9 @@ Status Segment::add_port(const SegmentPort& wanted, SteerBy others) {
   Result<std::vector<std::unique_ptr<Port>>> ports =
       open_ports(options, team_.size(), team_.program(others));
   if (!ports.ok()) return ports.error();
+  port_names_.push_back(options.name);
   port_descriptions_.push_back(ports.value().front()->description());
+  restores_settings_ |= ports.value().front()->restores_settings();
   for (size_t i = 0; i < members_.size(); ++i) {
     Worker& worker = members_[i]->worker;
     const PortId id = worker.add_port(std::move(ports.value()[i]), wanted.internal);
@@ -226,6 +227,57 @@ size_t Segment::drain(ByteSpan into) {
   return filled;
 }
 
+bool Segment::start_capture(const CaptureOrder& order) {
+  for (const auto& member : members_) {
+    if (member->worker.capture().start(order)) continue;
+    stop_capture();
+    return false;
+  }
+  return true;
+}
+
+void Segment::stop_capture() {
+  for (const auto& member : members_) {
+    member->worker.capture().stop();
+    member->worker.wake();
+  }
+}
+
+std::vector<uint8_t> Segment::capture_head(uint32_t most_bytes) const {
+  std::vector<uint8_t> head(kSectionBlock);
+  write_section_block(head);
+  for (const std::string& name : port_names_) {
+    const size_t before = head.size();
+    head.resize(before + interface_block_size(name));
+    write_interface_block(ByteSpan(head).subspan(before), name, most_bytes);
+  }
+  return head;
+}
+
+size_t Segment::drain_capture(ByteSpan into) {
+  size_t filled = 0;
+  for (const auto& member : members_) {
+    filled += member->worker.capture().drain(into.subspan(filled));
+  }
+  return filled;
+}
+
+std::vector<uint8_t> Segment::capture_tail() const {
+  std::vector<uint8_t> tail(kStatisticsBlock * port_names_.size());
+  const auto now = static_cast<uint64_t>((monotonic_now() + wall_clock_offset()).nanoseconds());
+  size_t filled = 0;
+  for (PortId port = 0; port < port_names_.size(); ++port) {
+    uint64_t taken = 0;
+    uint64_t lost = 0;
+    for (const auto& member : members_) {
+      taken += member->worker.capture().taken(port);
+      lost += member->worker.capture().lost(port);
+    }
+    filled += write_statistics_block(ByteSpan(tail).subspan(filled), port, now, taken + lost, lost);
+  }
+  return tail;
+}
+
 size_t Segment::read_counters(std::span<uint64_t> into) const {
   size_t filled = 0;
   const auto add = [&](auto read) {
@@ -239,7 +291,7 @@ size_t Segment::read_counters(std::span<uint64_t> into) const {
   for (size_t i = 0; i < Counters::kSize; ++i) {
     add([i](const Member& member) { return member.counters.read(i); });
   }
-  for (size_t port = 0; port < port_count_; ++port) {
+  for (size_t port = 0; port < port_names_.size(); ++port) {
     for (size_t i = 0; i < PortFigures::kFigures; ++i) {
       add([&](const Member& member) {
         return member.port_figures.read(static_cast<PortId>(port), i);

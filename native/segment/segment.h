@@ -39,11 +39,23 @@ class Segment {
   // Fills `into` with as many whole messages as fit; returns the bytes.
   size_t drain(ByteSpan into);
 
+  // Lets somebody see what passes the ports, one at a time. False while a worker is still at the
+  // last one: ask again.
+  bool start_capture(const CaptureOrder& order);
+  // Blocks of a capture file: those that it begins with, as many frames as fit, and after
+  // stop_capture() those that it ends with.
+  std::vector<uint8_t> capture_head(uint32_t most_bytes) const;
+  size_t drain_capture(ByteSpan into);
+  void stop_capture();
+  std::vector<uint8_t> capture_tail() const;
+
   // Counters, gauges, drop counters, then seven figures of each port, summed over all workers;
   // returns how many there are.
   size_t read_counters(std::span<uint64_t> into) const;
   // Port::description() of each port.
   const std::vector<std::string>& port_descriptions() const { return port_descriptions_; }
+  // Port::restores_settings() of any port.
+  bool restores_settings() const { return restores_settings_; }
 
  private:
   // A worker, and what it shares with the control side.
@@ -69,8 +81,9 @@ class Segment {
   WorkerTeam team_;
   std::vector<std::unique_ptr<Member>> members_;
   uint32_t drained_ = 0;  // the worker whose messages come first with the next drain()
-  size_t port_count_ = 0;
+  std::vector<std::string> port_names_;
   std::vector<std::string> port_descriptions_;
+  bool restores_settings_ = false;
   std::function<void()> notify_;
   std::atomic<bool> notified_{false};
   std::atomic<bool> stop_{false};

@@ -12,6 +12,7 @@
 #include "port/port_factory.h"
 #include "rewrite/tcp_offsets.h"
 #include "segment/hand_over.h"
+#include "segment/live_capture.h"
 #include "stack/ip_prefix.h"
 
 namespace sluice {
@@ -77,8 +78,8 @@ size_t memory_of(const SegmentOptions& options) {
   return (size_t{limits.all_flows()} + options.workers) * kFlow + buffers * kSmall +
          (buffers / 100 + 1) * kLarge + limits.waiting_flows * kWaitingFlow +
          limits.fragmented_datagrams * kDatagram +
-         options.workers * (2 * std::bit_ceil(limits.bus_bytes) + ports + kRest +
-                            (options.workers - 1) * WorkerTeam::kRingBytes);
+         options.workers * (2 * std::bit_ceil(limits.bus_bytes) + ports + LiveCapture::kRing +
+                            kRest + (options.workers - 1) * WorkerTeam::kRingBytes);
 }
 
 }  // namespace

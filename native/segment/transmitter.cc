@@ -35,8 +35,10 @@ bool takes(const PortCapabilities& port, const Packet& packet) {
 
 }  // namespace
 
-Transmitter::Transmitter(Counters& counters)
-    : counters_(counters), scratch_(new uint8_t[(kScratchPieces + 1) * kScratchPiece]) {}
+Transmitter::Transmitter(Counters& counters, LiveCapture& capture)
+    : counters_(counters),
+      capture_(capture),
+      scratch_(new uint8_t[(kScratchPieces + 1) * kScratchPiece]) {}
 
 void Transmitter::add_port(PortId id, Port* port) { lanes_[id].port = port; }
 
@@ -53,6 +55,12 @@ void Transmitter::flush(Instant now) {
   }
 }
 
+size_t Transmitter::transmit(Instant now, const Lane& lane, std::span<Packet* const> packets) {
+  const size_t accepted = lane.port->transmit(now, packets);
+  capture_.sent(now, static_cast<PortId>(&lane - lanes_.data()), packets.first(accepted));
+  return accepted;
+}
+
 // A port stops at a frame that it does not take: for lack of room, or because of that frame. So the
 // one behind it gets a chance, and all are given up where that is refused as well.
 void Transmitter::flush(Instant now, Lane& lane) {
@@ -60,7 +68,7 @@ void Transmitter::flush(Instant now, Lane& lane) {
   lane.count = 0;
   bool refused = false;
   for (size_t at = 0; at < packets.size();) {
-    const size_t accepted = lane.port->transmit(now, packets.subspan(at));
+    const size_t accepted = transmit(now, lane, packets.subspan(at));
     for (const Packet* packet : packets.subspan(at, accepted)) count_forwarded(*packet);
     at += accepted;
     if (at == packets.size()) return;
@@ -96,7 +104,7 @@ bool Transmitter::send(Instant now, PortId port, Packet& packet) {
 
 bool Transmitter::send_one(Instant now, Lane& lane, Packet& packet) {
   Packet* one = &packet;
-  return lane.port->transmit(now, {&one, 1}) == 1;
+  return transmit(now, lane, {&one, 1}) == 1;
 }
 
 // The super-packet counts as sent if all of its pieces were.
@@ -116,7 +124,7 @@ bool Transmitter::send_segmented(Instant now, Lane& lane, const Packet& super) {
       pointers[i] = &pieces[i];
     }
     if (whole) {
-      sent = lane.port->transmit(now, {pointers.data(), count}) == count && sent;
+      sent = transmit(now, lane, {pointers.data(), count}) == count && sent;
     } else {
       for (size_t i = 0; i < count; ++i) sent = send_fragmented(now, lane, pieces[i]) && sent;
     }

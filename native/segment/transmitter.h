@@ -9,6 +9,7 @@
 #include "packet/packet.h"
 #include "port/port.h"
 #include "segment/counters.h"
+#include "segment/live_capture.h"
 
 namespace sluice {
 
@@ -18,7 +19,7 @@ namespace sluice {
 // IPv4 packets that may be cut into fragments (TCPX-67), all in scratch memory of its own.
 class Transmitter {
  public:
-  explicit Transmitter(Counters& counters);
+  Transmitter(Counters& counters, LiveCapture& capture);
 
   // The transmitter does not own ports; they outlive it.
   void add_port(PortId id, Port* port);
@@ -40,6 +41,7 @@ class Transmitter {
   };
 
   void flush(Instant now, Lane& lane);
+  size_t transmit(Instant now, const Lane& lane, std::span<Packet* const> packets);
   void forward_alone(Instant now, PortId port, Packet& packet);
   bool send_one(Instant now, Lane& lane, Packet& packet);
   bool send_segmented(Instant now, Lane& lane, const Packet& super);
@@ -47,6 +49,7 @@ class Transmitter {
   void count_forwarded(const Packet& packet);
 
   Counters& counters_;
+  LiveCapture& capture_;
   std::array<Lane, kMaxPorts> lanes_;
   std::unique_ptr<uint8_t[]> scratch_;  // room for pieces of a super-packet, and a fragment
 };

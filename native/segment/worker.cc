@@ -29,7 +29,8 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
       now_(now),
       pool_(options.flows.limits.packet_buffers, options.flows.limits.packet_buffers / 100 + 1),
       outbox_(shared.to_control, shared.counters),
-      transmitter_(shared.counters),
+      capture_(wall_clock_offset),
+      transmitter_(shared.counters, capture_),
       stack_(options.stack, options.seed ^ 1, pool_, *this),
       flows_(options.flows, {stack_, pool_, outbox_, shared.counters, time_}, now),
       fragments_(
@@ -56,6 +57,7 @@ PortId Worker::add_port(std::unique_ptr<Port> port, bool internal) {
 
 bool Worker::poll(Instant now) {
   now_ = now;
+  capture_.poll();
   bool worked = handle_messages(now);
   for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
   for (uint32_t from = 0; from < hand_over_.team_size(); ++from) worked |= take_over(now, from);
@@ -84,6 +86,7 @@ bool Worker::receive(Instant now, PortId id) {
   const bool some = port.receive(now, batch_) > 0;
   if (some) {
     for (Packet& packet : batch_.all()) packet.in_port = id;
+    capture_.received(now, id, batch_.all());
     pipeline_.process(now, batch_);
     transmitter_.flush(now);
   }

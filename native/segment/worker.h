@@ -15,6 +15,7 @@
 #include "segment/flows.h"
 #include "segment/fragments.h"
 #include "segment/hand_over.h"
+#include "segment/live_capture.h"
 #include "segment/outbox.h"
 #include "segment/pipeline.h"
 #include "segment/segment_options.h"
@@ -62,6 +63,7 @@ class Worker final : public FrameSink {
   // Configuration, before the first poll(). `internal` as in Pipeline::add_port.
   PortId add_port(std::unique_ptr<Port> port, bool internal);
   Stack& stack() { return stack_; }
+  LiveCapture& capture() { return capture_; }
 
   // One iteration: messages, ports, timers. False if there was nothing to do.
   bool poll(Instant now);
@@ -96,6 +98,7 @@ class Worker final : public FrameSink {
   Instant now_;  // of the present poll, for the sink
   PacketPool pool_;
   Outbox outbox_;
+  LiveCapture capture_;
   Transmitter transmitter_;
   Stack stack_;
   Flows flows_;

@@ -41,6 +41,7 @@ const systemPackages = [
   { name: 'openssl', command: 'openssl' },
   { name: 'prometheus', command: 'promtool' },
   { name: 'systemd', command: 'systemd-analyze' },
+  { name: 'strace', command: 'strace' },
   { name: 'procps', command: 'sysctl' },
   { name: 'util-linux', command: 'unshare' },
 ]

@@ -6,6 +6,7 @@ import { type Context, Hono } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { SluiceError } from '../errors.js'
 import { packageVersion } from '../package-version.js'
+import { captureRequest } from './capture-request.js'
 import { drain } from './drain-request.js'
 import { EventStreams } from './event-stream.js'
 import { exposition, expositionType } from './exposition.js'
@@ -31,6 +32,7 @@ export function createAdminApp(source: AdminSource): Hono {
   answerQuestions(app, source)
   takeOrders(app, source)
   streamEvents(app, source)
+  streamCapture(app, source)
   app.notFound((c) => problem(c, notFound(c.req.method, c.req.path)))
   app.onError((error, c) => problem(c, error))
   return app
@@ -66,6 +68,16 @@ function streamEvents(app: Hono, { events }: AdminSource): void {
     const headers = { 'content-type': 'text/event-stream', 'cache-control': 'no-store' }
     return c.body(streams.open(), 200, headers)
   })
+}
+
+function streamCapture(app: Hono, source: AdminSource): void {
+  app.get('/api/v1/capture', async (c) => {
+    const options = captureRequest(c.req.query())
+    if (!source.capture) throw unsupported('This engine shows no packets.', 'Ask another one.')
+    const headers = { 'content-type': 'application/x-pcapng', 'cache-control': 'no-store' }
+    return c.body(await source.capture(options), 200, headers)
+  })
+  app.delete('/api/v1/capture', (c) => c.json({ ended: source.stopCapture?.() ?? false }))
 }
 
 /** What is not JSON is not understood, like other values. */

@@ -1,4 +1,5 @@
 /** What the administration interface asks of an engine and of who runs it; every `Engine` is one. */
+import type { CaptureOptions } from '../capture.js'
 import type { EngineStatus, FlowRecord } from '../control/status.js'
 import type { EventSource } from '../event-log.js'
 
@@ -22,6 +23,10 @@ export interface AdminSource {
   reloadFile?(): Promise<ReloadResult>
   /** Drains the engine and ends its process, after so long at the latest. */
   drainProcess?(timeoutMs: number): void
+  /** What passes its ports, as a file; at the most one at a time. @throws {SluiceError} */
+  capture?(options: CaptureOptions): Promise<ReadableStream<Uint8Array>>
+  /** Ends the capture that is at work; false where there is none. */
+  stopCapture?(): boolean
   /** What happens to the engine. */
   readonly events?: EventSource
 }

@@ -1,10 +1,12 @@
 /**
  * Asks a running engine over its administration socket.
  */
-import { request } from 'node:http'
+import { type IncomingMessage, request } from 'node:http'
 import { SluiceError } from '../index.js'
 
 const patienceMs = 10_000
+
+type Method = 'GET' | 'POST' | 'DELETE'
 
 /**
  * The JSON answer to `GET path`.
@@ -21,9 +23,25 @@ export function tellEngine<T>(socketPath: string, path: string, body: object = {
   return exchange<T>(socketPath, 'POST', path, JSON.stringify(body))
 }
 
+/** Takes something back: `DELETE path`. @throws as `askEngine` */
+export function cancelAtEngine<T>(socketPath: string, path: string): Promise<T> {
+  return exchange<T>(socketPath, 'DELETE', path)
+}
+
+/** The answer to `GET path` as it comes, for as long as it comes. @throws as `askEngine` */
+export async function streamFromEngine(socketPath: string, path: string): Promise<IncomingMessage> {
+  const answer = await begin(socketPath, 'GET', path, undefined)
+  if ((answer.statusCode ?? 0) < 300) {
+    answer.socket.setTimeout(0)
+    return answer
+  }
+  const body = Buffer.concat(await answer.toArray()).toString()
+  throw problemIn(body) ?? unexpected(path, answer.statusCode ?? 0)
+}
+
 async function exchange<T>(
   socketPath: string,
-  method: 'GET' | 'POST',
+  method: Method,
   path: string,
   sent?: string,
 ): Promise<T> {
@@ -50,26 +68,32 @@ function unexpected(path: string, status: number): SluiceError {
   )
 }
 
-function send(
+async function send(
   socketPath: string,
-  method: string,
+  method: Method,
   path: string,
   sent: string | undefined,
 ): Promise<{ status: number; body: string }> {
+  const answer = await begin(socketPath, method, path, sent)
+  const chunks: Buffer[] = await answer.toArray().catch((cause) => {
+    throw unreachable(socketPath, cause)
+  })
+  return { status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() }
+}
+
+/** Resolves when the head of the answer is there. */
+function begin(
+  socketPath: string,
+  method: Method,
+  path: string,
+  sent: string | undefined,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
-    const fail = (cause: Error) => reject(unreachable(socketPath, cause))
     const headers = sent === undefined ? {} : { 'content-type': 'application/json' }
     const options = { socketPath, method, path, headers, timeout: patienceMs, agent: false }
-    const asking = request(options, (answer) => {
-      const chunks: Buffer[] = []
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
-      answer.once('error', fail)
-      answer.once('end', () => {
-        resolve({ status: answer.statusCode ?? 0, body: Buffer.concat(chunks).toString() })
-      })
-    })
+    const asking = request(options, resolve)
     asking.once('timeout', () => asking.destroy(new Error('no answer in time')))
-    asking.once('error', fail)
+    asking.once('error', (cause) => reject(unreachable(socketPath, cause)))
     asking.end(sent)
   })
 }

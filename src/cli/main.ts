@@ -139,6 +139,19 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .action(calls(async () => (await import('./top.js')).top))
 
   program
+    .command('capture')
+    .description('write the packets that pass a running engine to a file in the pcapng format')
+    .requiredOption('-w, --write <path>', 'the file, or - for standard output')
+    .option('--port <name>', 'of one port of the engine')
+    .option('--client <address>', 'from and to this address, on both sides of the engine')
+    .option('--virtual-server <name>', 'from and to the endpoint of a virtual server')
+    .option('--count <packets>', 'end after so many', whole(1, Number.MAX_SAFE_INTEGER))
+    .option('--snap-length <bytes>', 'keep so much of each packet', whole(14, 65_557))
+    .option('--json', 'print a JSON object in the end')
+    .option('--socket <path>', 'the administration socket to ask', socketPath)
+    .action(calls(async () => (await import('./capture.js')).capture))
+
+  program
     .command('completion')
     .description('print a completion script: source <(sluice completion bash)')
     .addArgument(new Argument('<shell>', 'for which shell').choices(['bash', 'zsh', 'fish']))
@@ -167,6 +180,14 @@ function seconds(given: string): number {
   const value = Number(given)
   if (given.trim() === '' || !(value >= 0.1 && value <= 604_800)) {
     throw new InvalidArgumentError('It is not a number of seconds from 0.1 to 604800.')
+  }
+  return value
+}
+
+const whole = (least: number, most: number) => (given: string) => {
+  const value = Number(given)
+  if (given.trim() === '' || !Number.isInteger(value) || value < least || value > most) {
+    throw new InvalidArgumentError(`It is not a whole number from ${least} to ${most}.`)
   }
   return value
 }

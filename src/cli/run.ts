@@ -7,9 +7,11 @@ import {
   type AdminSource,
   claimSocketPath,
   defaultSocketPath,
+  dropCapabilities,
   Engine,
   EventLog,
   guardEnd,
+  type Logger,
   loadConfigFile,
   Supervisor,
 } from '../index.js'
@@ -72,10 +74,13 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
     setVirtualServer: (...order) => engine.setVirtualServer(...order),
     reloadFile: () => reloader.reload(),
     drainProcess: (timeoutMs) => draining.begin(timeoutMs),
+    capture: (options) => engine.capture(options),
+    stopCapture: () => engine.stopCapture(),
     events: log,
   }
   await using admin = socketPath ? await AdminServer.listen(source, socketPath) : undefined
   if (watch) reloader.watch()
+  giveUpPrivileges(engine, log)
   strayErrors.catch()
   using supervisor = new Supervisor(context.env, log)
   supervisor.ready()
@@ -83,6 +88,15 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
   const signal = await stop.requested
   supervisor.stopping()
   tell({ event: 'stopping', signal })
+}
+
+/** Ports and sockets are open: from here on there is nothing that a policy could take away with it. */
+function giveUpPrivileges(engine: Engine, log: Logger): void {
+  try {
+    dropCapabilities(engine.capabilitiesToStop)
+  } catch (err) {
+    log.warn({ event: 'privileges', err }, 'the engine keeps its capabilities')
+  }
 }
 
 /** Lines of JSON on stderr: stdout is for what the command has to say. */

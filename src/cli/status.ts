@@ -37,6 +37,8 @@ export function printStatus(terminal: Terminal, engine: EngineStatus): void {
   printPorts(terminal, engine)
   printPackets(terminal, engine)
   printDecisions(terminal, engine)
+  printReaper(terminal, engine)
+  terminal.print(`privileges ${inWords(engine.capabilities)}`)
 }
 
 const left = (head: string): Column => ({ head })
@@ -118,6 +120,20 @@ function printDecisions(terminal: Terminal, { decisions }: EngineStatus): void {
     .concat(worthTelling)
     .map(([name, number]) => `${words(name)} ${count(number)}`)
   terminal.print(`decisions  ${parts.join(', ')}`)
+}
+
+/** Flows of which nothing was heard, where there were any. */
+function printReaper(terminal: Terminal, { reaper }: EngineStatus): void {
+  if (reaper.asked === 0) return
+  const parts = Object.entries(reaper).map(([name, number]) => `${words(name)} ${count(number)}`)
+  terminal.print(`reaper     ${parts.join(', ')}`)
+}
+
+function inWords(capabilities: EngineStatus['capabilities']): string {
+  if (capabilities.length === 0) return 'none left'
+  const most = 5
+  const rest = capabilities.length - most
+  return `${capabilities.slice(0, most).join(', ')}${rest > 0 ? ` and ${rest} more` : ''}`
 }
 
 /** `policyErrors` as `policy errors`. */

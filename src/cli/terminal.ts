@@ -8,7 +8,7 @@ type Style = Parameters<typeof styleText>[0]
 
 /** The part of a writable stream that a terminal needs. */
 export interface Sink {
-  write(text: string): unknown
+  write(data: string | Uint8Array, done?: (error?: Error | null) => void): unknown
   isTTY?: boolean
 }
 
@@ -31,6 +31,11 @@ export class Terminal {
   /** One JSON value on one line, so that a reader may split the output by lines. */
   printJson(value: unknown): void {
     this.print(JSON.stringify(value))
+  }
+
+  /** Data that is no text; `done` when it has been handed over. */
+  write(data: Uint8Array, done: (error?: Error | null) => void): void {
+    this.#stdout.write(data, done)
   }
 
   /** A line for a person, beside the data. */

@@ -78,7 +78,20 @@ async function problemOfFile(path: string): Promise<FileProblem | undefined> {
 const isBuildFailure = (error: unknown): error is BuildFailure =>
   error instanceof Error && Array.isArray((error as Partial<BuildFailure>).errors)
 
+/** esbuild leaves a process behind, which would go on with the rights that this one gives up. */
+let builds = 0
+
 async function bundle(path: string): Promise<Bundle> {
+  const { stop } = await import('esbuild')
+  builds++
+  try {
+    return await buildBundle(path)
+  } finally {
+    if (--builds === 0) await stop()
+  }
+}
+
+async function buildBundle(path: string): Promise<Bundle> {
   const { build } = await import('esbuild')
   const folder = dirname(path)
   const here = pathToFileURL(path).href

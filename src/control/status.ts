@@ -1,4 +1,5 @@
 /** What an engine tells about itself: the shapes of status() and flows(). */
+import type { CapabilityName } from '../capabilities.js'
 import type { counterNames, gaugeNames, portCounterNames } from '../generated/counters.js'
 import type { DropReason } from '../generated/drop-reasons.js'
 import type { NodeState, Protocol } from '../policy/new-flow.js'
@@ -147,6 +148,8 @@ export interface EngineStatus {
   readonly counters: Readonly<
     Record<(typeof counterNames)[number] | (typeof gaugeNames)[number], number>
   >
+  /** Capabilities of the process (capabilities(7)): `sluice run` gives up what it no longer needs. */
+  readonly capabilities: readonly CapabilityName[]
   /** The revision of the configuration that decides, null where it has none. */
   readonly policyRevision: string | null
 }

@@ -75,6 +75,7 @@ export const exampleStatus: EngineStatus = {
   bus: { invalid: 0, stale: 1 },
   reaper: { asked: 9, alive: 5, gone: 2, unanswered: 1, waiting: 1 },
   counters: numbered([...counterNames, ...gaugeNames]),
+  capabilities: [],
   policyRevision: '0123456789ab',
 }
 

@@ -85,6 +85,22 @@ export class FakeSegment implements NativeSegment {
     return into.length
   }
 
+  startCapture(): Uint8Array | null {
+    return new Uint8Array()
+  }
+
+  drainCapture(_into: Uint8Array): number {
+    return 0
+  }
+
+  stopCapture(): Uint8Array {
+    return new Uint8Array()
+  }
+
+  restoresSettings(): boolean {
+    return false
+  }
+
   describePorts(): string[] {
     return ['in the test']
   }

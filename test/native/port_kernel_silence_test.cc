@@ -160,10 +160,9 @@ struct Temptation {
 // Whether programs silence the kernel here.
 bool takes_programs(const TestNamespace& space) {
   return space.run([&] {
-    auto netns = Netns::open("");
     auto netlink = Netlink::open();
     auto link = netlink.value().link("e0");
-    auto silence = KernelSilence::impose(netns.value(), netlink.value(), "e0", link.value().index);
+    auto silence = KernelSilence::impose(netlink.value(), "e0", link.value().index);
     return silence.ok() && silence.value().by_programs();
   });
 }

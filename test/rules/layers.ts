@@ -30,7 +30,7 @@ export const nativeLayers: Record<string, string[]> = {
 /** Headers that belong to one folder: nobody else may include them. */
 export const systemHeaders = [
   { headers: /^<?"?(napi|node_api|js_native_api|uv)\.h/, folders: ['addon'] },
-  { headers: /^<(linux|net|netinet|netpacket)\//, folders: ['port'] },
+  { headers: /^<(linux\/(?!capability\.h)|net\/|netinet\/|netpacket\/)/, folders: ['port'] },
 ]
 
 /** Law 2: time and randomness are arguments. Only these read a clock or an entropy source. */

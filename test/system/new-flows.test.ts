@@ -196,6 +196,18 @@ class CountedSegment implements NativeSegment {
   readCounters(into: BigUint64Array): number {
     return this.segment.readCounters(into)
   }
+  startCapture(...order: Parameters<NativeSegment['startCapture']>) {
+    return this.segment.startCapture(...order)
+  }
+  drainCapture(into: Uint8Array): number {
+    return this.segment.drainCapture(into)
+  }
+  stopCapture(): Uint8Array {
+    return this.segment.stopCapture()
+  }
+  restoresSettings(): boolean {
+    return this.segment.restoresSettings()
+  }
   describePorts(): string[] {
     return this.segment.describePorts()
   }

@@ -121,8 +121,9 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     drops: { multicast: 6 },
     decisions,
     bus: { invalid: 0, stale: 0 },
-    reaper: { asked: 0, alive: 0, gone: 0, unanswered: 0, waiting: 0 },
+    reaper: { asked: 4, alive: 3, gone: 1, unanswered: 0, waiting: 0 },
     counters: {} as EngineStatus['counters'],
+    capabilities: ['CAP_NET_ADMIN'],
     policyRevision: '0123456789ab',
   }
   expect(printed((terminal) => printStatus(terminal, status))).toMatchInlineSnapshot(`
@@ -142,6 +143,8 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     packets    received 1 000 = forwarded 990 + delivered 4 + dropped 6
                dropped: multicast 6
     decisions  assigned 5, routed 0, policy errors 2
+    reaper     asked 4, alive 3, gone 1, unanswered 0, waiting 0
+    privileges CAP_NET_ADMIN
     "
   `)
 })

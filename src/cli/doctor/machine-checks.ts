@@ -25,6 +25,7 @@ export function checkMachine(machine: Machine, kinds?: readonly PortKind[]): Fin
     { ...tap, needed: needs('tap', packet) },
     { ...checkXdp(machine), needed: kinds?.includes('xdp') ?? false },
     checkSteering(machine),
+    checkPrivileges(machine),
     checkLaboratory(machine),
     checkMemory(machine),
   ]
@@ -46,7 +47,7 @@ function checkAddon({ addon }: Machine): Finding {
 function checkPacket({ host, privileges }: Machine): Finding {
   const { available, reason, remedy } = host.afPacket
   if (!available) return missing('packet ports', reason, remedy)
-  if (!privileges.netAdmin)
+  if (!privileges.includes('CAP_NET_ADMIN'))
     return missing('packet ports', 'the process has no CAP_NET_ADMIN', grant)
   return healthy('packet ports', 'AF_PACKET sockets open')
 }
@@ -54,15 +55,18 @@ function checkPacket({ host, privileges }: Machine): Finding {
 function checkXdp({ host, privileges }: Machine): Finding {
   const { available, reason, remedy } = host.afXdp
   if (!available) return missing('xdp ports', reason, remedy)
-  if (!privileges.netAdmin) return missing('xdp ports', 'the process has no CAP_NET_ADMIN', grant)
-  if (!privileges.netRaw) return missing('xdp ports', 'the process has no CAP_NET_RAW', grant)
+  if (!privileges.includes('CAP_NET_ADMIN'))
+    return missing('xdp ports', 'the process has no CAP_NET_ADMIN', grant)
+  if (!privileges.includes('CAP_NET_RAW'))
+    return missing('xdp ports', 'the process has no CAP_NET_RAW', grant)
   return healthy('xdp ports', 'AF_XDP sockets and BPF programs can be made')
 }
 
 function checkTap({ host, privileges }: Machine): Finding {
   const { available, reason, remedy } = host.tun
   if (!available) return missing('tap ports', reason, remedy)
-  if (!privileges.netAdmin) return missing('tap ports', 'the process has no CAP_NET_ADMIN', grant)
+  if (!privileges.includes('CAP_NET_ADMIN'))
+    return missing('tap ports', 'the process has no CAP_NET_ADMIN', grant)
   return healthy('tap ports', 'TAP devices can be made')
 }
 
@@ -74,6 +78,19 @@ function checkSteering({ steering }: Machine): Finding {
     'steering',
     `workers hand packets over to each other, which costs time: ${steering.error}`,
     'Run as root outside of any user namespace, or with CAP_BPF. One worker needs none of it.',
+  )
+}
+
+/** What ports may need at the end (native/port/kernel_silence.h). */
+function checkPrivileges({ privileges, steering, kernel }: Machine): Finding {
+  if (privileges.length === 0) return healthy('privileges', 'none, so there are none to give up')
+  const [major = 0, minor = 0] = kernel.split('.').map(Number)
+  const bySettings = 'error' in steering || major * 1000 + minor < 6006
+  return healthy(
+    'privileges',
+    bySettings
+      ? 'given up when the ports are open, but for CAP_NET_ADMIN where settings of devices are to be undone'
+      : 'given up when the ports are open',
   )
 }
 

@@ -6,7 +6,9 @@ import { readFileSync } from 'node:fs'
 import { release } from 'node:os'
 import {
   addonFile,
+  type CapabilityName,
   capabilities,
+  effectiveCapabilities,
   type HostCapabilities,
   trySteering,
   type XdpSupport,
@@ -19,7 +21,7 @@ export interface Machine {
   /** The native part, or why it does not load. */
   addon: { file: string } | { error: string }
   /** What this very process may do, here and now. */
-  privileges: { netAdmin: boolean; netRaw: boolean }
+  privileges: readonly CapabilityName[]
   /** What the host allows, if need be in namespaces of its own. */
   host: HostCapabilities
   /** Whether the kernel steers packets to several workers, or why not. */
@@ -33,22 +35,11 @@ export async function readMachine(): Promise<Machine> {
     nodeVersion: process.versions.node,
     kernel: release(),
     addon: readAddon(),
-    privileges: readPrivileges(text('/proc/self/status')),
+    privileges: effectiveCapabilities(),
     host: await capabilities(),
     steering: readSteering(),
     memoryAvailable: memoryAvailable(text('/proc/meminfo'), cgroupHeadroom()),
   }
-}
-
-/** Bits of `capability.h`. */
-const capNetAdmin = 12n
-const capNetRaw = 13n
-
-/** Reads `CapEff` of `/proc/self/status`. */
-export function readPrivileges(status: string): Machine['privileges'] {
-  const effective = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? '0'}`)
-  const has = (bit: bigint) => ((effective >> bit) & 1n) === 1n
-  return { netAdmin: has(capNetAdmin), netRaw: has(capNetRaw) }
 }
 
 /** The smaller of what `/proc/meminfo` calls available and of what the control group leaves. */
