@@ -102,7 +102,9 @@ export class Engine implements AsyncDisposable {
     await this.#control.start()
     this.#state = 'ready'
     this.#refusals.start()
-    this.#log.info({ virtualServers: this.#config.virtualServers.length }, 'packets flow')
+    const { ports, virtualServers } = this.#config
+    const counts = { ports: ports.length, virtualServers: virtualServers.length }
+    this.#log.info({ event: 'ready', ...counts }, 'packets flow')
   }
 
   status(): EngineStatus {
@@ -233,6 +235,7 @@ export class Engine implements AsyncDisposable {
     const { virtualServer, count } = options
     const server = virtualServer === undefined ? undefined : this.#serverNamed(virtualServer)
     const order = captureOrder(options, this.#config.ports, server?.settings)
+    this.#log.info({ event: 'capture', ...options }, 'somebody looks at packets')
     return this.#captures.open(order, count)
   }
 

@@ -1,8 +1,8 @@
 /**
- * A log that programs can follow: what has a name (`event`) goes to those who subscribed, too. What
+ * A log that programs can follow: what happens goes to those who subscribed, too. What
  * repeats itself is kept back, and told with the next that passes.
  */
-import type { Logger } from './logger.js'
+import type { LogDetails, Logger, TroubleDetails } from './logger.js'
 
 type Level = keyof Logger
 
@@ -13,8 +13,8 @@ export interface EngineEvent {
   /** ISO 8601. */
   readonly at: string
   readonly level: Level
-  /** Its kind: 'reload', 'node', 'policy', 'refusals', 'drain'. */
-  readonly event: string
+  /** Its kind. */
+  readonly event: LogDetails['event']
   readonly message: string
   readonly [detail: string]: unknown
 }
@@ -49,16 +49,16 @@ export class EventLog implements Logger, EventSource {
     this.#now = now
   }
 
-  debug(details: object, message: string): void {
+  debug(details: LogDetails, message: string): void {
     this.#take('debug', details, message)
   }
-  info(details: object, message: string): void {
+  info(details: LogDetails, message: string): void {
     this.#take('info', details, message)
   }
-  warn(details: object, message: string): void {
+  warn(details: TroubleDetails, message: string): void {
     this.#take('warn', details, message)
   }
-  error(details: object, message: string): void {
+  error(details: TroubleDetails, message: string): void {
     this.#take('error', details, message)
   }
 
@@ -67,7 +67,7 @@ export class EventLog implements Logger, EventSource {
     return () => void this.#listeners.delete(listener)
   }
 
-  #take(level: Level, details: object, message: string): void {
+  #take(level: Level, details: LogDetails | TroubleDetails, message: string): void {
     const repetition = this.#repetition(details, message)
     if (repetition.count++ >= mostOfKind) {
       repetition.keptBack++
@@ -76,8 +76,9 @@ export class EventLog implements Logger, EventSource {
     const { keptBack } = repetition
     repetition.keptBack = 0
     const all = keptBack > 0 ? { ...details, keptBack } : details
-    this.#log[level](all, message)
-    if ('event' in details) this.#publish(level, all, message)
+    // What comes as a trouble goes on as one.
+    this.#log[level](all as TroubleDetails, message)
+    this.#publish(level, all, message)
   }
 
   #publish(level: Level, details: object, message: string): void {

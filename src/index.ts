@@ -55,7 +55,7 @@ export {
   LaboratoryError,
   type LaboratoryOptions,
 } from './laboratory/index.js'
-export type { Logger } from './logger.js'
+export { eventNames, type LogDetails, type Logger, type TroubleDetails } from './logger.js'
 export { addonFile, guardEnd, trySteering, type XdpSupport, xdpSupport } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
 export type {

@@ -43,7 +43,8 @@ export class Supervisor implements Disposable {
     try {
       notifySocket(this.#socket, message)
     } catch (err) {
-      this.#log.warn({ err }, 'the service manager cannot be told')
+      const code = 'ERR_SLUICE_SERVICE_MANAGER'
+      this.#log.warn({ event: 'serviceManager', code, err }, 'the service manager cannot be told')
     }
   }
 }

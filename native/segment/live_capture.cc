@@ -8,16 +8,27 @@ namespace sluice {
 
 namespace {
 
+const IpAddress kAnyV4 = IpAddress::v4(0);
+
 bool concerns(const FlowKey& key, const IpAddress& host) {
   return key.src == host || key.dst == host;
 }
 
+bool is_of(const CaptureOrder::Endpoint& wanted, const IpAddress& address, L4Port port) {
+  const bool any = wanted.address.is_zero() || wanted.address == kAnyV4;
+  if (any ? wanted.address.is_v4() != address.is_v4() : wanted.address != address) return false;
+  return wanted.port == 0 || wanted.port == port;
+}
+
 bool concerns(const Packet& packet, const CaptureOrder::Endpoint& endpoint) {
   const FlowKey& key = packet.key;
-  if (!packet.headers.has_ports) return concerns(key, endpoint.address);
-  if (packet.headers.protocol != endpoint.protocol) return false;
-  return (key.src == endpoint.address && key.src_port == endpoint.port) ||
-         (key.dst == endpoint.address && key.dst_port == endpoint.port);
+  CaptureOrder::Endpoint wanted = endpoint;
+  if (!packet.headers.has_ports) {
+    wanted.port = 0;
+  } else if (packet.headers.protocol != endpoint.protocol) {
+    return false;
+  }
+  return is_of(wanted, key.src, key.src_port) || is_of(wanted, key.dst, key.dst_port);
 }
 
 // By its own headers: what the pipeline knows of it may be of before its rewrite, or nothing yet.

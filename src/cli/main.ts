@@ -4,10 +4,16 @@
  * line is the first user of the library: it imports `../index.js` and nothing else of it.
  */
 import { createRequire } from 'node:module'
-import { Argument, CommanderError, InvalidArgumentError, Command as Program } from 'commander'
+import {
+  Argument,
+  CommanderError,
+  InvalidArgumentError,
+  Option,
+  Command as Program,
+} from 'commander'
 import type { Command, Context } from './context.js'
 import { ExitCode } from './exit-code.js'
-import { logLevelProblem } from './log-level.js'
+import { logFormats, logLevelProblem, logLevels } from './log.js'
 import { reportError } from './report-error.js'
 import { type Sink, Terminal, wantsColour } from './terminal.js'
 
@@ -66,6 +72,12 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .option('--socket <path>', 'where the administration socket goes', socketPath)
     .option('--no-admin', 'run without an administration socket')
     .option('--watch', 'take over the file whenever it changes')
+    .addOption(
+      new Option('--log-level <level>', 'what to log, from warn by default').choices(logLevels),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'text for a terminal, else json').choices(logFormats),
+    )
     .hook('preAction', (self) => {
       const problem = logLevelProblem(context.env.SLUICE_LOG)
       if (problem) self.error(problem)

@@ -24,6 +24,9 @@ export function reportError(error: unknown, context: Context, json: boolean): Ex
   return exitCodeFor(error)
 }
 
+/** What docs/troubleshooting.md has it under. */
+export const codeOf = (error: unknown): string => asFailure(error).code
+
 /** Two lines for each issue: what is wrong where, and what to do. */
 export function issueLines(issues: readonly ConfigIssue[], terminal: Terminal): string[] {
   return issues.flatMap(({ key, problem, remedy }) => [

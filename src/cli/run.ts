@@ -1,7 +1,6 @@
 /**
  * `sluice run FILE`: one engine in the foreground, from its configuration to a clean end.
  */
-import { pino } from 'pino'
 import {
   AdminServer,
   type AdminSource,
@@ -18,9 +17,9 @@ import {
 import type { Command, Context } from './context.js'
 import { Draining } from './draining.js'
 import { ExitCode } from './exit-code.js'
-import { defaultLogLevel } from './log-level.js'
+import { type LogOptions, openLog } from './log.js'
 import { Reloader } from './reloader.js'
-import { reportError } from './report-error.js'
+import { codeOf, reportError } from './report-error.js'
 import { announce, type RunEvent, readyEvent } from './run-event.js'
 import { StopRequest } from './stop-request.js'
 import { StrayErrors } from './stray-errors.js'
@@ -28,7 +27,7 @@ import { StrayErrors } from './stray-errors.js'
 /** Time to end in good order. After that a policy that never returns is not waited for. */
 const endGraceMs = 5000
 
-interface RunOptions {
+interface RunOptions extends LogOptions {
   file: string
   json?: boolean
   socket?: string
@@ -54,14 +53,15 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
   const socketPath = options.admin ? (options.socket ?? defaultSocketPath(context.env)) : undefined
   if (socketPath) await claimSocketPath(socketPath)
   const { config, revision: policyRevision } = loaded
-  const log = new EventLog(logger(context))
+  const log = new EventLog(openLog(options, context.terminal, context.env))
   // Disposed of after the engine, so that no stray error keeps it from stopping in good order.
   using strayErrors = new StrayErrors(log)
   await using engine = await Engine.start(config, { logger: log, policyRevision })
   using reloader = new Reloader(engine, file, loaded, {
     reloaded: (policyRevision) => tell({ event: 'reloaded', policyRevision }),
     refused: (error) => {
-      log.warn({ event: 'reloadRefused', err: error }, 'the old configuration stays in force')
+      const code = codeOf(error)
+      log.warn({ event: 'reloadRefused', code, err: error }, 'the old configuration stays in force')
       reportError(error, context, json)
       tell({ event: 'reloadRefused' })
     },
@@ -95,11 +95,9 @@ function giveUpPrivileges(engine: Engine, log: Logger): void {
   try {
     dropCapabilities(engine.capabilitiesToStop)
   } catch (err) {
-    log.warn({ event: 'privileges', err }, 'the engine keeps its capabilities')
+    log.warn(
+      { event: 'privileges', code: 'ERR_SLUICE_PERMISSION', err },
+      'the engine keeps its capabilities',
+    )
   }
-}
-
-/** Lines of JSON on stderr: stdout is for what the command has to say. */
-function logger({ env }: Context) {
-  return pino({ level: env.SLUICE_LOG || defaultLogLevel }, pino.destination({ fd: 2, sync: true }))
 }

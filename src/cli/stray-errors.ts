@@ -28,6 +28,10 @@ export class StrayErrors implements Disposable {
     this.#count++
     // Each flow may bring one: the 1st, 2nd, 4th, 8th is logged, with how many there were.
     if ((this.#count & (this.#count - 1)) !== 0) return
-    this.log.error({ err, strayErrors: this.#count }, 'an error that nothing caught: going on')
+    const details = { event: 'strayError', code: 'ERR_SLUICE_STRAY', err } as const
+    this.log.error(
+      { ...details, strayErrors: this.#count },
+      'an error that nothing caught: going on',
+    )
   }
 }

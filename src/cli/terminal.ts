@@ -23,6 +23,11 @@ export class Terminal {
     this.colour = colour
   }
 
+  /** Whether a person sees the messages as they come. */
+  get notesAreRead(): boolean {
+    return this.#stderr.isTTY === true
+  }
+
   /** A line of data. */
   print(line = ''): void {
     this.#stdout.write(`${line}\n`)

@@ -164,7 +164,10 @@ export class ControlSegment implements MessageSink {
     try {
       await this.#put(config)
     } catch (err) {
-      this.#log.error({ err }, 'the old virtual servers cannot be had again: restart the engine')
+      this.#log.error(
+        { event: 'virtualServersLost', code: 'ERR_SLUICE_VIRTUAL_SERVER', err },
+        'the old virtual servers cannot be had again: restart the engine',
+      )
     }
   }
 

@@ -163,7 +163,9 @@ export class Decider {
       this.#logged.add(occasion)
       const details =
         kind === 'policyNonsense' ? { answer: (error as Nonsense).answer } : { err: error }
-      this.log.warn({ event: 'policy', virtualServer: server.name, ...details }, failureTexts[kind])
+      const code = 'ERR_SLUICE_POLICY'
+      const subject = { event: 'policy', code, virtualServer: server.name } as const
+      this.log.warn({ ...subject, ...details }, failureTexts[kind])
     }
     try {
       return this.#carryOut(server.settings.fallback, server, flow)

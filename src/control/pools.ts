@@ -148,11 +148,9 @@ export class Pools {
 
   #report(node: Node, before: NodeState, reason: string): void {
     const { pool, name, state } = node
-    const level = state === 'down' ? 'warn' : 'info'
-    this.#log[level](
-      { event: 'node', pool, node: name, before, state, reason },
-      `a node is ${state}`,
-    )
+    const details = { event: 'node', pool, node: name, before, state, reason } as const
+    if (state !== 'down') this.#log.info(details, `a node is ${state}`)
+    else this.#log.warn({ ...details, code: 'ERR_SLUICE_NODE_DOWN' }, 'a node is down')
   }
 
   /** Node numbers are 16 bits on the bus; a long-lived engine comes round to old ones. */

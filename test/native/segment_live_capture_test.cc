@@ -94,6 +94,12 @@ TEST_CASE("a capture of one host, and of one virtual server") {
   // A client's port of the same number is not the server's.
   CHECK(taken_of({.endpoint = CaptureOrder::Endpoint{kVirtual, 80, kProtocolTcp}},
                  tcp_frame(kClient, 80, kVirtual, 443)) == 0);
+  // Any port, and any address.
+  CHECK(taken_of({.endpoint = CaptureOrder::Endpoint{kVirtual, 0, kProtocolTcp}}, frame) == 2);
+  const IpAddress any = ip("0.0.0.0");
+  CHECK(taken_of({.endpoint = CaptureOrder::Endpoint{any, 80, kProtocolTcp}}, frame) == 2);
+  CHECK(taken_of({.endpoint = CaptureOrder::Endpoint{any, 81, kProtocolTcp}}, frame) == 0);
+  CHECK(taken_of({.endpoint = CaptureOrder::Endpoint{ip("::"), 80, kProtocolTcp}}, frame) == 0);
   CHECK(taken_of({.host = kClient}, Bytes(20)) == 0);
   CHECK(taken_of({}, Bytes(20)) == 2);
 }

@@ -141,9 +141,13 @@ test('one at a time; who goes makes room; the engine goes on', async () => {
   const url = 'http://sluice/api/v1/capture?count=2'
   const target = ['--unix-socket', site.engine.socket, '-o', fileNamed('third.pcapng')]
   await until('there is room', async () => {
+    let status = ''
     const asking = tryRun(['curl', '-sS', '-w', '%{http_code}', ...target, url])
-    await site.fetch(4)
-    return (await asking).stdout === '200'
+    void asking.then(({ stdout }) => {
+      status = stdout
+    })
+    while (status === '') await site.fetch(4)
+    return status === '200'
   })
   expect(parseCapture(readFileSync(fileNamed('third.pcapng')))).toHaveLength(2)
 })

@@ -197,13 +197,17 @@ describe('/events', () => {
     const events = new EventLog(silentLogger, () => 0)
     const reader = await follow(events)
     events.info({ event: 'reload', policyRevision: 'b' }, 'in force')
-    events.info({}, 'no event')
-    events.warn({ event: 'policy', err: new Error('oh'), answer: { a: 1n } }, 'it threw')
+    events.warn(
+      { event: 'policy', code: 'ERR_SLUICE_POLICY', err: new Error('oh'), answer: { a: 1n } },
+      'it threw',
+    )
     expect(await reader.read()).toBe(
       'id: 1\nevent: reload\ndata: {"event":"reload","at":"1970-01-01T00:00:00.000Z",' +
         '"level":"info","message":"in force","policyRevision":"b"}\n\n',
     )
-    expect(await reader.read()).toContain('"message":"it threw","err":"oh"}')
+    expect(await reader.read()).toContain(
+      '"message":"it threw","code":"ERR_SLUICE_POLICY","err":"oh"}',
+    )
     await reader.cancel()
   })
 
@@ -239,11 +243,13 @@ describe('a log', () => {
     const told: object[] = []
     const logger = { ...silentLogger, warn: (details: object) => void told.push(details) }
     const log = new EventLog(logger, () => now)
-    for (let n = 0; n < 100; n++) log.warn({ event: 'policy', virtualServer: 'site' }, 'it threw')
-    log.warn({ event: 'policy', virtualServer: 'other' }, 'it threw')
+    const about = (virtualServer: string) =>
+      ({ event: 'policy', code: 'ERR_SLUICE_POLICY', virtualServer }) as const
+    for (let n = 0; n < 100; n++) log.warn(about('site'), 'it threw')
+    log.warn(about('other'), 'it threw')
     expect(told).toHaveLength(21)
     now = 10_000
-    log.warn({ event: 'policy', virtualServer: 'site' }, 'it threw')
-    expect(told.at(-1)).toEqual({ event: 'policy', virtualServer: 'site', keptBack: 80 })
+    log.warn(about('site'), 'it threw')
+    expect(told.at(-1)).toEqual({ ...about('site'), keptBack: 80 })
   })
 })

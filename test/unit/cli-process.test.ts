@@ -67,7 +67,10 @@ test('stray errors are counted, logged and survived, from `catch` until disposal
     for (let i = 0; i < 6; i++) process.emit('unhandledRejection', thrown)
   }
   expect(error.mock.calls.map(([details]) => details)).toEqual(
-    [1, 2, 4].map((strayErrors) => ({ err: thrown, strayErrors })),
+    [1, 2, 4].map((strayErrors) => ({
+      ...{ event: 'strayError', code: 'ERR_SLUICE_STRAY' },
+      ...{ err: thrown, strayErrors },
+    })),
   )
   expect(process.eventNames()).toEqual([])
 })

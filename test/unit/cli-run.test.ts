@@ -13,11 +13,13 @@ const engine = vi.hoisted(() => ({
   stop: vi.fn(),
   reload: vi.fn(),
   drain: vi.fn(),
+  dropCapabilities: vi.fn(),
 }))
 
 vi.mock('../../src/index.js', async (actual) => ({
   ...(await actual<object>()),
   Engine: { start: engine.start },
+  dropCapabilities: engine.dropCapabilities,
 }))
 
 /** What `run` asks of an engine. */
@@ -38,6 +40,7 @@ const running = {
   }),
   eachFlow: async () => [],
   drain: engine.drain,
+  capabilitiesToStop: ['CAP_NET_ADMIN'],
   connections: 0,
   [Symbol.asyncDispose]: engine.stop,
   reload: engine.reload,
@@ -90,6 +93,7 @@ describe('sluice run', () => {
     })
     expect({ code, listening }).toEqual({ code: 0, listening: true })
     expect(stdout).toBe(`ready: 1 port, 1 virtual server, administration on ${socket}\n`)
+    expect(engine.dropCapabilities).toHaveBeenCalledWith(['CAP_NET_ADMIN'])
     expect(engine.stop).toHaveBeenCalledOnce()
     expect(existsSync(socket)).toBe(false)
   })
