@@ -49,6 +49,7 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
                         InstanceMethod("submit", &SegmentObject::submit),
                         InstanceMethod("drain", &SegmentObject::drain),
                         InstanceMethod("readCounters", &SegmentObject::read_counters),
+                        InstanceMethod("homesOf", &SegmentObject::homes_of),
                         InstanceMethod("describePorts", &SegmentObject::describe_ports),
                         InstanceMethod("startCapture", &SegmentObject::start_capture),
                         InstanceMethod("drainCapture", &SegmentObject::drain_capture),
@@ -118,6 +119,16 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
     const size_t count =
         segment_ == nullptr ? 0 : segment_->read_counters({into.Data(), into.ElementLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(count));
+  }
+
+  Napi::Value homes_of(const Napi::CallbackInfo& info) {
+    auto address = info[0].As<Napi::Uint8Array>();
+    auto into = info[1].As<Napi::Uint8Array>();
+    const std::lock_guard lock(calls);
+    if (segment_ != nullptr && address.ByteLength() == sizeof(IpAddress::bytes)) {
+      segment_->homes_of(IpAddress::load_v6(address.Data()), {into.Data(), into.ByteLength()});
+    }
+    return info.Env().Undefined();
   }
 
   Napi::Value describe_ports(const Napi::CallbackInfo& info) {

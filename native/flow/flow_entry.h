@@ -110,6 +110,8 @@ struct FlowPair {
   static constexpr uint8_t kVariant = 16;
   static constexpr uint8_t kHasVariants = 32;
   static constexpr uint8_t kDoomed = 64;  // a RESET came after it
+  // The server's FIN did not acknowledge the client's: TIME-WAIT is the server's (RFC 9293 3.6).
+  static constexpr uint8_t kServerWaits = 128;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

@@ -80,6 +80,11 @@ void ControlLink::handle_csmb(Instant now, ByteSpan message) {
     const DeleteVsView remove(message.data());
     vs_id = remove.vs_id();
     error = delete_virtual_server(now, remove);
+  } else if (header.msg_type() == AddSourceView::kCode && message.size() == AddSourceView::kSize) {
+    error = add_source(AddSourceView(message.data()).source_ipaddr());
+  } else if (header.msg_type() == DeleteSourceView::kCode &&
+             message.size() == DeleteSourceView::kSize) {
+    error = delete_source(DeleteSourceView(message.data()).source_ipaddr());
   } else {
     counters_.raise(Counter::messages_invalid);
   }
@@ -106,17 +111,35 @@ uint8_t ControlLink::add_virtual_server(const AddVsView& message) {
   return CsmbError::none;
 }
 
-// Every worker of a team says the same to the program; the last has the final word.
 void ControlLink::add_address(const VirtualServer& server) {
   if (server.any_address) return;
   stack_.add_virtual_address(server.address, server.silent);
-  team_.set_own(server.address, true);
+  steer(server.address);
 }
 
 void ControlLink::remove_address(const VirtualServer& server) {
   if (server.any_address) return;
   stack_.remove_virtual_address(server.address, server.silent);
-  team_.set_own(server.address, stack_.owns(server.address));
+  steer(server.address);
+}
+
+uint8_t ControlLink::add_source(const IpAddress& address) {
+  if (!address.is_host()) return CsmbError::bad_msg;
+  stack_.add_source_address(address);
+  steer(address);
+  return CsmbError::none;
+}
+
+uint8_t ControlLink::delete_source(const IpAddress& address) {
+  if (!stack_.is_source(address)) return CsmbError::bad_msg;
+  stack_.remove_source_address(address);
+  steer(address);
+  return CsmbError::none;
+}
+
+// Every worker of a team says the same to the program; the last has the final word.
+void ControlLink::steer(const IpAddress& address) {
+  team_.set_own(address, stack_.is_addressed(address));
 }
 
 // VS-24: no new flows from now on; the old ones have drain_secs, which a second message may change.

@@ -256,7 +256,12 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
     segment.ack -= table_.offsets(session).seq;
   }
   FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
-  apply_event(now, session, track_tcp(from, to, segment));
+  const TrackEvent event = track_tcp(from, to, segment);
+  const bool from_server = !is_client_leg(index);
+  if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
+    pair(session).flags |= FlowPair::kServerWaits;
+  }
+  apply_event(now, session, event);
 }
 
 void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {

@@ -18,6 +18,9 @@ namespace sluice {
 
 namespace {
 
+// RFC 6056 3.2: those below are of services.
+constexpr L4Port kLowestSourcePort = 1024;
+
 uint8_t hop_limit(const Packet& packet) {
   uint8_t* l3 = packet.at(packet.headers.l3);
   return packet.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
@@ -198,6 +201,10 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
       if (server->maintenance && begins_session(packet)) return refuse(packet);
       return open_flow(now, packet, server->id, false);
     }
+    if (goes_on_from_source(packet)) {
+      if (!hand_over_.alone() && leaves_as_answer(packet, packet.key)) return;
+      return open_flow(now, packet, 0, true);
+    }
   }
   act_on_other(now, packet, action);
 }
@@ -250,6 +257,16 @@ const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& 
   const VirtualServer* server = flows_.virtual_servers().find(key);
   if (server == nullptr || !server->any_address) return server;
   return ports_[in_port].internal || stack_.owns(key.dst) ? nullptr : server;
+}
+
+// What a server sends to an address that flows leave from, and whose flow is not here: the control
+// segment may know it (FLOWLIFE-16). Nobody opens anything there, and nobody outside is served.
+bool Pipeline::goes_on_from_source(const Packet& packet) const {
+  if (!stack_.is_source(packet.key.dst) || packet.key.dst_port < kLowestSourcePort) return false;
+  if (any_internal_ && !ports_[packet.in_port].internal) return false;
+  if (packet.headers.protocol == kProtocolUdp) return true;
+  return packet.headers.protocol == kProtocolTcp &&
+         (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
 }
 
 void Pipeline::refuse(Packet& packet) {

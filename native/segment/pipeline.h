@@ -67,6 +67,8 @@ class Pipeline {
   void act_on_other(Instant now, Packet& packet, Action& action);
   const VirtualServer* virtual_server_of(PortId in_port, const FlowKey& key);
   void refuse(Packet& packet);
+  bool goes_on_from_source(const Packet& packet) const;
+  SteerBy steering_of(PortId in_port, const FlowKey& key);
   SteerBy steering_of_others(const Packet& packet) const;
   bool leaves_for_other_worker(Packet& packet, const FlowKey& key);
   bool leaves_as_answer(Packet& packet, const FlowKey& key);

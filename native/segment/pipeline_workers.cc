@@ -19,17 +19,22 @@ bool Pipeline::leaves_for_other_worker(Packet& packet, const FlowKey& key) {
     return false;
   }
   if (packet.key.dst.is_multicast()) return false;
-  const bool ours = stack_.owns(key.dst) ||
-                    (key.dst_port != 0 && virtual_server_of(packet.in_port, key) != nullptr);
-  return leaves_for(hand_over_.worker_of(key, ours ? SteerBy::source : steering_of_others(packet)),
-                    packet);
+  return leaves_for(hand_over_.worker_of(key, steering_of(packet.in_port, key)), packet);
+}
+
+// By the client, where it is to one of ours; what comes back to where flows left from is as what
+// comes back to the clients themselves.
+SteerBy Pipeline::steering_of(PortId in_port, const FlowKey& key) {
+  if (key.dst_port != 0 && virtual_server_of(in_port, key) != nullptr) return SteerBy::source;
+  const bool ours = stack_.owns(key.dst) && !stack_.is_source(key.dst);
+  return ours ? SteerBy::source : steering_of_port(ports_[in_port].internal, any_internal_);
 }
 
 // All fragments of a datagram meet at one worker, to which the kernel steers them as packets
 // without ports.
 bool Pipeline::leaves_with_datagram(Packet& packet) {
   if (packet.origin != PacketOrigin::port || packet.key.dst.is_multicast()) return false;
-  const bool ours = stack_.owns(packet.key.dst);
+  const bool ours = stack_.owns(packet.key.dst) && !stack_.is_source(packet.key.dst);
   const uint32_t worker =
       hand_over_.worker_of_datagram(packet, ours ? SteerBy::source : steering_of_others(packet));
   if (worker == hand_over_.own()) return false;

@@ -89,7 +89,9 @@ uint8_t Flows::tcp_state_of(PairIndex index) const {
 template <class View>
 void Flows::fill_totals(Instant now, PairIndex index, View message) const {
   const FlowPair& flow = table_.pair(index);
-  message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
+  const uint16_t outbound = flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0;
+  const uint16_t waits = flow.flags & FlowPair::kServerWaits ? SsmbFlags::server_waits : 0;
+  message.set_flags(outbound | waits);
   store_signature(message.sig(), table_.key_of(client_leg(index)));
   fill_counts(now, index, message.cnt());
   message.set_tcp_state(tcp_state_of(index));

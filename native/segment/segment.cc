@@ -215,6 +215,13 @@ uint32_t Segment::worker_for(ConstByteSpan message) const {
   return team_.steering().worker_of(key.src, key.src_port);
 }
 
+void Segment::homes_of(const IpAddress& address, std::span<uint8_t> into) const {
+  for (size_t port = 0; port < into.size() && port <= 0xffff; ++port) {
+    into[port] =
+        static_cast<uint8_t>(team_.steering().worker_of(address, static_cast<L4Port>(port)));
+  }
+}
+
 size_t Segment::drain(ByteSpan into) {
   notified_.store(false);
   size_t filled = 0;

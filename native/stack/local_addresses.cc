@@ -40,7 +40,32 @@ void LocalAddresses::remove_virtual(const IpAddress& address, bool silent) {
   OwnAddress* own = find(address);
   SLUICE_CHECK(own != nullptr && own->virtual_uses > 0);
   own->silent_uses -= silent;
-  if (--own->virtual_uses == 0 && own->port == kNoPort) own_.erase(address);
+  --own->virtual_uses;
+  if (!own->is_used()) own_.erase(address);
+}
+
+void LocalAddresses::add_source(const IpAddress& address) {
+  OwnAddress& own = enter(address);
+  const bool was_claimed = own.is_claimed();
+  ++own.source_uses;
+  if (!was_claimed) announce(own);
+}
+
+void LocalAddresses::remove_source(const IpAddress& address) {
+  OwnAddress* own = find(address);
+  SLUICE_CHECK(own != nullptr && own->source_uses > 0);
+  --own->source_uses;
+  if (!own->is_used()) own_.erase(address);
+}
+
+bool LocalAddresses::is_source(const IpAddress& address) const {
+  const auto own = own_.find(address);
+  return own != own_.end() && own->second.source_uses > 0;
+}
+
+bool LocalAddresses::is_addressed(const IpAddress& address) const {
+  const auto own = own_.find(address);
+  return own != own_.end() && (own->second.virtual_uses > 0 || own->second.source_uses == 0);
 }
 
 const Link& LocalAddresses::link(PortId port) const {

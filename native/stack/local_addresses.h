@@ -32,6 +32,12 @@ class LocalAddresses {
   // An address of a virtual server; a `silent` one is not answered for while no other use of it is.
   void add_virtual(const IpAddress& address, bool silent);
   void remove_virtual(const IpAddress& address, bool silent);
+  // An address that flows leave from, by translation: it is answered for as one of virtual servers.
+  void add_source(const IpAddress& address);
+  void remove_source(const IpAddress& address);
+  bool is_source(const IpAddress& address) const;
+  // Whether what comes to it comes from clients, not in answer to what left from it.
+  bool is_addressed(const IpAddress& address) const;
 
   const Link& link(PortId port) const;
   // Whether packets to `address` are for us.
@@ -71,10 +77,14 @@ class LocalAddresses {
     PortId port = kNoPort;      // where it is the engine's own; kNoPort: of virtual servers only
     uint32_t virtual_uses = 0;  // by virtual servers
     uint32_t silent_uses = 0;   // of those
+    uint32_t source_uses = 0;
     uint8_t announcements_left = 0;
     Instant next_defence;
 
-    bool is_claimed() const { return port != kNoPort || virtual_uses > silent_uses; }
+    bool is_claimed() const {
+      return port != kNoPort || virtual_uses > silent_uses || source_uses > 0;
+    }
+    bool is_used() const { return port != kNoPort || virtual_uses > 0 || source_uses > 0; }
   };
 
   struct Subnet {

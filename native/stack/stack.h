@@ -51,6 +51,13 @@ class Stack : private Solicitor {
   // `silent`: ARP and neighbour discovery are not answered for it.
   void add_virtual_address(const IpAddress& address, bool silent = false);
   void remove_virtual_address(const IpAddress& address, bool silent = false);
+  // An address that flows leave from, by translation; counted in the same way.
+  void add_source_address(const IpAddress& address) { addresses_.add_source(address); }
+  void remove_source_address(const IpAddress& address) { addresses_.remove_source(address); }
+  bool is_source(const IpAddress& address) const { return addresses_.is_source(address); }
+  // An address of ours whose packets belong where their source says (packet/steering.h): not what
+  // comes back to one that flows leave from.
+  bool is_addressed(const IpAddress& address) const { return addresses_.is_addressed(address); }
   // Fails where `via` is in no connected subnet.
   Status add_route(const IpAddress& to, uint8_t prefix_length, const IpAddress& via);
 

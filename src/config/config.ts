@@ -105,6 +105,13 @@ export interface PoolConfig<Pool extends string = string> {
   readonly slowStartMs?: number
 }
 
+export interface SnatConfig {
+  /** Addresses that only the engine has: its own, or others of the network towards the nodes. */
+  readonly addresses: string | readonly string[]
+  /** The first and the last L4 port; default [1024, 65535]. */
+  readonly ports?: readonly [number, number]
+}
+
 export interface VirtualServerConfig<Pool extends string = string> {
   /** 'tcp://address:port' or 'udp://address:port'. */
   readonly listen: string
@@ -130,6 +137,12 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly translateAddress?: boolean
   /** Puts the node's port in the place of its own; default true. */
   readonly translatePort?: boolean
+  /** Whether servers see the client's address and port; default true. Else `snat`, with the engine's
+   *  own address towards the nodes unless that says otherwise. */
+  readonly preserveClient?: boolean
+  /** Where its flows leave from, instead of from the client's endpoint: servers answer there, and need
+   *  no route to the client. */
+  readonly snat?: string | readonly string[] | SnatConfig
   /** Takes what comes from outside to any address that is neither the engine's nor that of another
    *  virtual server; of the address in `listen` only the family counts. Default false. */
   readonly wildcardAddress?: boolean

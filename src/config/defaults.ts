@@ -52,6 +52,9 @@ export const policyTimeoutBounds = { min: 1, max: minute, default: 250 } as cons
 /** A flow keeps its own time-out in 16 bits of seconds. */
 export const idleTimeoutBounds = { min: 1000, max: 65_535_000 } as const
 
+/** RFC 6056 3.2: those below 1024 are of services. */
+export const sourcePortBounds = { min: 1024, max: 65_535 } as const
+
 export const weightBounds = { min: 1, max: 1000, default: 1 } as const
 export const connectionLimitBounds = { min: 1, max: limitBounds.flows.max } as const
 export const slowStartBounds = { min: 0, max: 60 * minute, default: 0 } as const

@@ -3,7 +3,7 @@
 /** Keys by the pattern of the object that they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   'ports.*': ['queues'],
-  'virtualServers.*': ['service', 'inspect', 'preserveClient', 'snat'],
+  'virtualServers.*': ['service', 'inspect'],
   limits: ['connections', 'bufferMemory'],
 }
 

@@ -48,3 +48,12 @@ export function portTowards(links: Links, address: string, family: Family): stri
     .filter(({ prefix }) => contains(prefix, address, family))
     .sort((a, b) => b.prefix.length - a.prefix.length)[0]?.port
 }
+
+/** The engine's own address for a packet to another: of the network that it is in, else any one of its
+ *  family on the port that leads there. */
+export function sourceTowards(links: Links, address: string, family: Family): string | undefined {
+  const name = portTowards(links, address, family)
+  const port = links.ports.find((one) => one.name === name)
+  const own = port?.addresses.filter((prefix) => prefix.family === family) ?? []
+  return (own.find((prefix) => contains(prefix, address, family)) ?? own[0])?.address
+}

@@ -14,7 +14,8 @@ import {
   resolved,
 } from './resolved.js'
 import { keysAt, type ParsedConfig, schema } from './schema.js'
-import { endpointOf } from './virtual-server-schema.js'
+import { sourcesOf } from './sources.js'
+import { endpointOf, type ParsedServer } from './virtual-server-schema.js'
 
 /** Ports behind which there are nodes. */
 function portsOfNodes(config: ParsedConfig): Set<string | undefined> {
@@ -45,10 +46,11 @@ function resolvePorts(config: ParsedConfig): ResolvedPort[] {
   }))
 }
 
-function resolveVirtualServer([name, server]: [
-  string,
-  ParsedConfig['virtualServers'][string],
-]): ResolvedVirtualServer {
+function resolveVirtualServer(
+  config: ParsedConfig,
+  name: string,
+  server: ParsedServer,
+): ResolvedVirtualServer {
   return {
     name,
     protocol: server.listen.protocol,
@@ -64,6 +66,7 @@ function resolveVirtualServer([name, server]: [
     arp: server.arp,
     translateAddress: server.translateAddress,
     translatePort: server.translatePort,
+    snat: sourcesOf(config, server),
     wildcardAddress: server.wildcardAddress,
     wildcardPort: server.wildcardPort,
   }
@@ -103,7 +106,9 @@ function build(config: ParsedConfig): ResolvedConfig {
     ports: resolvePorts(config),
     routes: config.routes,
     pools,
-    virtualServers: Object.entries(config.virtualServers).map(resolveVirtualServer),
+    virtualServers: Object.entries(config.virtualServers).map(([name, server]) =>
+      resolveVirtualServer(config, name, server),
+    ),
     forward: config.forward,
     workers: config.workers,
     cpus: config.cpus,

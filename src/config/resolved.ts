@@ -49,6 +49,13 @@ export interface ResolvedPool {
   readonly passive: PassiveSettings | undefined
 }
 
+/** The addresses that flows leave from, and the first and last of the L4 ports there. */
+export interface ResolvedSources {
+  readonly addresses: readonly string[]
+  readonly first: number
+  readonly last: number
+}
+
 export interface ResolvedVirtualServer {
   readonly name: string
   readonly protocol: Protocol
@@ -66,6 +73,8 @@ export interface ResolvedVirtualServer {
   readonly arp: boolean
   readonly translateAddress: boolean
   readonly translatePort: boolean
+  /** Undefined where servers see the client's endpoint. */
+  readonly snat: ResolvedSources | undefined
   /** Any address of the family of `listen` that is nobody's, whose address is zero then (VS-13). */
   readonly wildcardAddress: boolean
   /** Any port that no other virtual server has, that of `listen` being 0 then (VS-14). */

@@ -7,6 +7,7 @@ import { checkPoolName } from './pool-checks.js'
 import { isBroadcast, linksOf } from './reach.js'
 import type { Report } from './report.js'
 import type { ParsedConfig } from './schema.js'
+import { checkSources } from './sources.js'
 import { listenOf, type ParsedServer } from './virtual-server-schema.js'
 
 /** Who sends flows to the pool of a virtual server. */
@@ -94,6 +95,7 @@ export function checkVirtualServers(config: ParsedConfig, report: Report): void 
     listeners.set(listen, key)
     checkListen(config, `${key}.listen`, server, report)
     checkWayToDecide(key, server, report)
+    checkSources(config, key, server, report)
     if (server.pool !== undefined) {
       checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
     }

@@ -4,9 +4,15 @@ import { formatEndpoint, parseEndpoint } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
 import type { Protocol } from '../policy/new-flow.js'
-import { connectionLimitBounds, idleTimeoutBounds, policyTimeoutBounds } from './defaults.js'
+import { plainAddress } from './address-reader.js'
+import {
+  connectionLimitBounds,
+  idleTimeoutBounds,
+  policyTimeoutBounds,
+  sourcePortBounds,
+} from './defaults.js'
 import { isUnspecified, routedHostProblem } from './host-address.js'
-import { bounded, reading } from './readers.js'
+import { bounded, oneOrMore, reading } from './readers.js'
 
 export interface Listen {
   protocol: Protocol
@@ -40,6 +46,33 @@ const policy = reading<Policy>((input) =>
     : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
 )
 
+const sourceAddress = plainAddress('10.1.0.5', 'take an address that is for the engine alone')
+
+export interface PortRange {
+  first: number
+  last: number
+}
+
+const { min: lowest, max: highest } = sourcePortBounds
+
+const portRange = reading<PortRange>((input) => {
+  const [first, last] = Array.isArray(input) && input.length === 2 ? input : []
+  const isPort = (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= lowest && Number(value) <= highest
+  return isPort(first) && isPort(last) && first <= last
+    ? { first, last }
+    : { problem: `is no range of ports from ${lowest} on`, remedy: 'write it as [32768, 60999]' }
+})
+
+/** Where its flows leave from, so that servers do not see the client. */
+const snat = z.preprocess(
+  (input) => (typeof input === 'string' || Array.isArray(input) ? { addresses: input } : input),
+  z.strictObject({
+    addresses: oneOrMore(sourceAddress),
+    ports: portRange.default({ first: lowest, last: highest }),
+  }),
+)
+
 export const virtualServer = z.strictObject({
   listen,
   pool: z.string().optional(),
@@ -53,6 +86,8 @@ export const virtualServer = z.strictObject({
   arp: z.boolean().default(true),
   translateAddress: z.boolean().default(true),
   translatePort: z.boolean().default(true),
+  preserveClient: z.boolean().optional(),
+  snat: snat.optional(),
   wildcardAddress: z.boolean().default(false),
   wildcardPort: z.boolean().default(false),
 })
@@ -72,6 +107,6 @@ export function listenOf(server: ParsedServer): string {
 }
 
 /** The keys of the object at a path inside a virtual server. */
-export function virtualServerKeysAt(_path: readonly PropertyKey[]): readonly string[] {
-  return Object.keys(virtualServer.shape)
+export function virtualServerKeysAt(path: readonly PropertyKey[]): readonly string[] {
+  return Object.keys(path[0] === 'snat' ? snat.out.shape : virtualServer.shape)
 }

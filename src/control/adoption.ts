@@ -9,12 +9,16 @@ import type { Node } from './node.js'
 import type { Pools } from './pools.js'
 import { Question } from './question.js'
 import {
+  destinationEndpoint,
   destinationWord,
+  type EncodedEndpoint,
   readAddress,
   reverse,
+  sameAddress,
   setDestinationPort,
   setSourcePort,
   signatureWords,
+  sourceEndpoint,
   sourceWord,
 } from './signature.js'
 import type { VirtualServer } from './virtual-server.js'
@@ -44,22 +48,23 @@ export class Adoption {
     const isWhole = server !== null && node !== null
     if (!isWhole && (vsId !== 0 || nodeId !== 0)) return noFlow
     this.#asked.read(message, false)
-    this.#readClient(message, isWhole)
-    const session = this.#sessionOf(server, node, message.cnt.tOpenNumber / 1000)
+    const from = isWhole ? this.#readTranslation(message) : this.#readRouted()
+    const session = this.#sessionOf(server, node, message.cnt.tOpenNumber / 1000, from)
     if (session === noFlow) return noFlow
     const flow = this.ledger.join(session, this.#asked)
     this.ledger.take(flow, message.cnt)
     return flow
   }
 
-  /** Of what a server sent, the client knows it as what it becomes. */
-  #readClient({ xlat }: StateView, isTranslated: boolean): void {
-    if (!isTranslated || !this.#asked.outbound) {
-      this.#signature.set(this.#asked.signature)
-      return
-    }
-    const becomes = this.#becomes
-    becomes.set(this.#asked.signature)
+  #readRouted(): undefined {
+    this.#signature.set(this.#asked.signature)
+  }
+
+  /** Of what a server sent, the client knows it as what it becomes. @returns where the session's
+   *  packets leave from, if not from the client's endpoint */
+  #readTranslation({ xlat }: StateView): EncodedEndpoint | undefined {
+    const [asked, becomes] = [this.#asked.signature, this.#becomes]
+    becomes.set(asked)
     if (xlat.xlatMask & XlatMask.srcAddr) {
       readAddress(xlat.view, xlat.xlatSrcIpaddrOffset, becomes, sourceWord)
     }
@@ -68,11 +73,21 @@ export class Adoption {
     }
     if (xlat.xlatMask & XlatMask.srcPort) setSourcePort(becomes, xlat.xlatSrcPort)
     if (xlat.xlatMask & XlatMask.dstPort) setDestinationPort(becomes, xlat.xlatDstPort)
-    reverse(becomes, this.#signature)
+    if (this.#asked.outbound) {
+      reverse(becomes, this.#signature)
+      return differing(destinationEndpoint(asked), destinationEndpoint(becomes))
+    }
+    this.#signature.set(asked)
+    return differing(sourceEndpoint(becomes), sourceEndpoint(asked))
   }
 
   /** It may have another flow here, of another DSCP. */
-  #sessionOf(server: VirtualServer | null, node: Node | null, openedAt: number): FlowId {
+  #sessionOf(
+    server: VirtualServer | null,
+    node: Node | null,
+    openedAt: number,
+    from: EncodedEndpoint | undefined,
+  ): FlowId {
     const { ledger } = this
     const known = ledger.session(this.#signature)
     if (known !== noFlow) {
@@ -81,6 +96,12 @@ export class Adoption {
       if (session.server === server && session.node === node) return known
       ledger.supersede(known, this.#asked.signature)
     }
-    return ledger.adopt(this.#signature, server, node, openedAt)
+    return ledger.adopt(this.#signature, server, node, openedAt, from)
   }
+}
+
+/** The first one, where the second is another. */
+function differing(one: EncodedEndpoint, other: EncodedEndpoint): EncodedEndpoint | undefined {
+  const same = one.port === other.port && sameAddress(one.address, other.address, 0)
+  return same ? undefined : one
 }

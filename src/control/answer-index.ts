@@ -9,11 +9,13 @@ import {
   redirect,
   reverse,
   sameSession,
+  setDestination,
   setSourceAddress,
   setSourcePort,
   signatureWords,
 } from './signature.js'
 import type { SignatureHash } from './signature-hash.js'
+import { noSource, type SourceAddresses } from './source-addresses.js'
 import type { VirtualServer } from './virtual-server.js'
 
 export class AnswerIndex {
@@ -25,13 +27,14 @@ export class AnswerIndex {
   constructor(
     table: FlowTable,
     private readonly hash: SignatureHash,
+    private readonly sources: SourceAddresses,
   ) {
     this.#view = table.view()
   }
 
   /** To be called when the session has its node. */
   enter(session: FlowView): void {
-    if (!session.server?.isWildcard) return
+    if (!session.server?.isWildcard && session.source === noSource) return
     session.raise(FlowFlags.answers)
     this.#write(session)
     this.#entered.insert(this.hash.of(this.#answer), session.id)
@@ -84,8 +87,11 @@ export class AnswerIndex {
 
   /** What the server of a session sends, in #answer. */
   #write(session: FlowView): void {
-    const { words, signatureAt, node } = session
+    const { words, signatureAt, node, source } = session
     reverse(words, this.#answer, signatureAt)
+    if (source !== noSource) {
+      setDestination(this.#answer, this.sources.get(source).words, source & 0xffff)
+    }
     if (!node) return
     if (!session.has(FlowFlags.keepsAddress)) setSourceAddress(this.#answer, node.encoded.address)
     if (!session.has(FlowFlags.keepsPort)) setSourcePort(this.#answer, node.encoded.port)

@@ -2,8 +2,17 @@
 import type { MessageWriter } from '../bus/writer.js'
 import type { ResolvedVirtualServer } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
-import { type AckView, AddVsView, CsmbError, DeleteVsView, VsFlags } from '../generated/messages.js'
+import {
+  type AckView,
+  AddSourceView,
+  AddVsView,
+  CsmbError,
+  DeleteSourceView,
+  DeleteVsView,
+  VsFlags,
+} from '../generated/messages.js'
 import { protocolNumbers } from './protocol.js'
+import type { SourceAddress } from './source-addresses.js'
 import type { VirtualServer } from './virtual-server.js'
 
 /** The first message of a connection has 1; 65535 wraps to 0. */
@@ -12,7 +21,8 @@ const nextSerial = (serial: number) => (serial + 1) & 0xffff
 const errorNames = Object.fromEntries(Object.entries(CsmbError).map(([name, code]) => [code, name]))
 
 interface Sent {
-  readonly server: VirtualServer
+  /** What was told, in words. */
+  readonly subject: string
   /** Workers that have not acknowledged it. */
   missing: number
   resolve(): void
@@ -25,6 +35,8 @@ const keyOf = (type: number, serial: number) => type * 0x10000 + serial
 export class ConfigurationLink {
   readonly #addVs = new AddVsView(new DataView(new ArrayBuffer(0)))
   readonly #deleteVs = new DeleteVsView(new DataView(new ArrayBuffer(0)))
+  readonly #addSource = new AddSourceView(new DataView(new ArrayBuffer(0)))
+  readonly #deleteSource = new DeleteSourceView(new DataView(new ArrayBuffer(0)))
   readonly #sent = new Map<number, Sent>()
   readonly #serials = new Map<number, number>()
   #serialGlobal = 0
@@ -44,7 +56,7 @@ export class ConfigurationLink {
     message.virtPort = server.settings.listen.port
     message.protocol = protocolNumbers[server.settings.protocol]
     message.idleTimeout = server.idleSeconds
-    return this.#acknowledged(AddVsView.code, message.serialBytype, server)
+    return this.#acknowledged(AddVsView.code, message.serialBytype, nameOf(server))
   }
 
   /** Ends it: no new flows from now on, and the live ones have so long (VS-24). */
@@ -52,7 +64,20 @@ export class ConfigurationLink {
     const message = this.#start(this.#deleteVs, DeleteVsView)
     message.vsId = server.id
     message.drainSecs = Math.ceil(drainMs / 1000)
-    return this.#acknowledged(DeleteVsView.code, message.serialBytype, server)
+    return this.#acknowledged(DeleteVsView.code, message.serialBytype, nameOf(server))
+  }
+
+  /** An address that flows leave from. */
+  addSource({ address, bytes }: SourceAddress): Promise<void> {
+    const message = this.#start(this.#addSource, AddSourceView)
+    this.writer.bytes.set(bytes, message.sourceIpaddrOffset)
+    return this.#acknowledged(AddSourceView.code, message.serialBytype, `source ${address}`)
+  }
+
+  removeSource({ address, bytes }: SourceAddress): Promise<void> {
+    const message = this.#start(this.#deleteSource, DeleteSourceView)
+    this.writer.bytes.set(bytes, message.sourceIpaddrOffset)
+    return this.#acknowledged(DeleteSourceView.code, message.serialBytype, `source ${address}`)
   }
 
   /** Takes an ACK; false where it answers nothing that was sent. */
@@ -62,7 +87,7 @@ export class ConfigurationLink {
     if (!sent) return false
     sent.missing--
     if (sent.missing === 0) this.#sent.delete(key)
-    if (message.errorCode !== CsmbError.none) sent.reject(refusal(sent.server, message.errorCode))
+    if (message.errorCode !== CsmbError.none) sent.reject(refusal(sent.subject, message.errorCode))
     else if (sent.missing === 0) sent.resolve()
     return true
   }
@@ -73,7 +98,7 @@ export class ConfigurationLink {
     this.#sent.clear()
   }
 
-  #start<View extends AddVsView | DeleteVsView>(
+  #start<View extends AddVsView | DeleteVsView | AddSourceView | DeleteSourceView>(
     view: View,
     { code, size }: { readonly code: number; readonly size: number },
   ): View {
@@ -86,19 +111,21 @@ export class ConfigurationLink {
     return message
   }
 
-  #acknowledged(type: number, serial: number, server: VirtualServer): Promise<void> {
+  #acknowledged(type: number, serial: number, subject: string): Promise<void> {
     return new Promise((resolve, reject) => {
       const missing = this.workers
-      this.#sent.set(keyOf(type, serial), { server, missing, resolve, reject })
+      this.#sent.set(keyOf(type, serial), { subject, missing, resolve, reject })
     })
   }
 }
 
-function refusal(server: VirtualServer, errorCode: number): SluiceError {
+const nameOf = ({ name, listen }: VirtualServer) => `virtual server ${name} (${listen})`
+
+function refusal(subject: string, errorCode: number): SluiceError {
   const reason = errorNames[errorCode] ?? `error ${errorCode}`
   return new SluiceError(
     'ERR_SLUICE_VIRTUAL_SERVER',
-    `The data flow segment refused virtual server ${server.name} (${server.listen}): ${reason}.`,
+    `The data flow segment refused ${subject}: ${reason}.`,
     'Listen on an endpoint of its own, and use no more virtual servers than limits allow.',
   )
 }

@@ -36,6 +36,7 @@ import { Reaper, reaperTickMs } from './reaper.js'
 import { ReplyWriter } from './reply-writer.js'
 import { Settlement } from './settlement.js'
 import { sameSession } from './signature.js'
+import { type SourceAddress, SourceAddresses } from './source-addresses.js'
 import type { BusCounters, DecisionCounters, FlowRecord, ReaperCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
 import { type VirtualServerChange, VirtualServers } from './virtual-servers.js'
@@ -54,11 +55,17 @@ const acknowledgeMs = 5000
 const lateMs = 200
 const sweepMs = 10_000
 
+interface Change extends VirtualServerChange {
+  /** Addresses that flows leave from now. */
+  readonly sources: readonly SourceAddress[]
+}
+
 export class ControlSegment implements MessageSink {
   readonly pools: Pools
   readonly servers = new VirtualServers()
   readonly ledger: FlowLedger
   readonly #channel: BusChannel
+  readonly #sources: SourceAddresses
   readonly #decider: Decider
   readonly #settlement: Settlement
   readonly #replies: ReplyWriter
@@ -86,10 +93,15 @@ export class ControlSegment implements MessageSink {
     this.#config = config
     this.pools = new Pools(config.pools, clock, log)
     this.#monitor = new Monitor({ clock, dial })
-    this.ledger = new FlowLedger(config.limits.flows, clock.now)
+    this.#sources = new SourceAddresses({
+      workers: config.workers,
+      homesOf: (address, into) => segment.homesOf(address, into),
+      now: clock.now,
+    })
+    this.ledger = new FlowLedger(config.limits.flows, clock.now, this.#sources)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
-    this.#replies = new ReplyWriter(this.#channel.writer, this.ledger)
+    this.#replies = new ReplyWriter(this.#channel.writer, this.ledger, this.#sources)
     this.#view = this.ledger.view()
     this.#dump = new FlowDump(this.#channel)
     this.#link = new ConfigurationLink(this.#channel.writer, config.workers)
@@ -101,6 +113,7 @@ export class ControlSegment implements MessageSink {
       pools,
       decider: this.#decider,
       replies: this.#replies,
+      sources: this.#sources,
       sendSoon: () => this.#channel.sendSoon(),
     })
     const adoption = new Adoption(ledger, pools, servers)
@@ -118,7 +131,7 @@ export class ControlSegment implements MessageSink {
   async start(): Promise<void> {
     this.#every(sweepMs, () => this.#sweep())
     this.#every(reaperTickMs, () => this.#reap())
-    await this.#tell(this.servers.replace(this.#config.virtualServers))
+    await this.#tell(this.#change(this.#config))
     this.#monitor.watch(this.pools.checked)
   }
 
@@ -152,7 +165,7 @@ export class ControlSegment implements MessageSink {
   }
 
   #put(config: ResolvedConfig): Promise<void> {
-    const change = this.servers.replace(config.virtualServers)
+    const change = this.#change(config)
     this.#config = config
     this.pools.replace(config.pools)
     this.#monitor.watch(this.pools.checked)
@@ -171,10 +184,16 @@ export class ControlSegment implements MessageSink {
     }
   }
 
+  #change({ virtualServers }: ResolvedConfig): Change {
+    const change = this.servers.replace(virtualServers)
+    return { ...change, sources: this.#sources.replace(virtualServers) }
+  }
+
   /** What goes first makes room: the endpoint of one that goes may be that of one that comes. */
-  async #tell({ removed, added }: VirtualServerChange): Promise<void> {
+  async #tell({ sources, removed, added }: Change): Promise<void> {
     const { drainMs } = this.#config.timeouts
     const sent = [
+      ...sources.map((source) => this.#link.addSource(source)),
       ...removed.map((server) => this.#link.remove(server, drainMs)),
       ...added.map((server) => this.#link.add(server)),
     ]
@@ -292,6 +311,10 @@ export class ControlSegment implements MessageSink {
       this.#question.resumes = false
       if (this.#comesLate(message)) this.#decisions.late++
       else this.#settlement.decide(this.#enter(message, server), server, this.#question.signature)
+    } else if (this.#sources.isTo(this.#question.signature)) {
+      // No answer of anybody: nothing is routed to ourselves.
+      this.#decisions.unknown++
+      this.#replies.refuseUnknown(message, 'reset')
     } else if (message.vsId === 0 && this.#config.forward) {
       const session = this.#enter(message, null)
       this.#decisions.routed++
@@ -329,6 +352,10 @@ export class ControlSegment implements MessageSink {
     this.ledger.sweep()
     this.pools.age()
     this.servers.forgetEnded()
+    for (const source of this.#sources.sweep()) {
+      this.#link.removeSource(source).catch((err) => this.#log.warn({ err }, 'an address is kept'))
+    }
+    this.#channel.sendSoon()
   }
 
   /** Answers a flow of a decided session; one that still waits is answered when it is settled. */

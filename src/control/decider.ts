@@ -12,9 +12,9 @@ import type { VirtualServer } from './virtual-server.js'
 
 /**
  * Why a flow is refused: a policy says so, no node of the pool takes any, or its virtual server has
- * as many as it may.
+ * as many as it may, or there is no port left that it could leave from.
  */
-export type Refusal = Rejection | 'unavailable' | 'limited'
+export type Refusal = Rejection | 'unavailable' | 'limited' | 'exhausted'
 
 /** A node, or a refusal. */
 export type Choice = Node | Refusal

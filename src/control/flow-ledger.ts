@@ -22,8 +22,9 @@ import {
 import { HashIndex } from './hash-index.js'
 import type { Node } from './node.js'
 import type { Question } from './question.js'
-import { sameSession, tosOf } from './signature.js'
+import { type EncodedEndpoint, sameSession, tosOf } from './signature.js'
 import { SignatureHash } from './signature-hash.js'
+import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
 import { mirrored, type TcpOffsets } from './tcp-offsets.js'
 import { TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-server.js'
@@ -36,7 +37,7 @@ export class FlowLedger implements ActivityRanking {
   readonly #bySignature = new HashIndex()
   readonly #bySerial = new HashIndex()
   readonly #hash = new SignatureHash()
-  readonly #answers = new AnswerIndex(this.#table, this.#hash)
+  readonly #answers: AnswerIndex
   /** Oldest first, with the time when each is given up, in milliseconds since 1970. */
   readonly #dormant = new Map<FlowId, number>()
   /** Of the few sessions that have any, as their client's packets are moved. */
@@ -55,7 +56,10 @@ export class FlowLedger implements ActivityRanking {
   constructor(
     private readonly maxDormant: number,
     private readonly now: () => number,
-  ) {}
+    private readonly sources: SourceAddresses,
+  ) {
+    this.#answers = new AnswerIndex(this.#table, this.#hash, sources)
+  }
 
   /** Sessions that a signature finds. */
   get size(): number {
@@ -114,12 +118,14 @@ export class FlowLedger implements ActivityRanking {
   /**
    * Takes in a session that was decided and of which nothing is known here any more (FLOWLIFE-09);
    * its flows are to join it. It was counted among all connections when it opened.
+   * @param from where its packets leave from, if not from the client's endpoint
    */
   adopt(
     signature: Int32Array,
     server: VirtualServer | null,
     node: Node | null,
     openedAt: number,
+    from: EncodedEndpoint | undefined,
   ): FlowId {
     const id = this.#table.allocate()
     const session = this.#session.at(id)
@@ -127,6 +133,8 @@ export class FlowLedger implements ActivityRanking {
     session.session = id
     this.#begin(session, signature, server, openedAt)
     this.#bind(session, node)
+    if (from && node) session.source = this.sources.claim(session, from.address, from.port)
+    this.#answers.enter(session)
     node?.regained()
     if (server) server.connections++
     return id
@@ -156,10 +164,12 @@ export class FlowLedger implements ActivityRanking {
   }
 
   /** The decision: a node, or null for a session that is only routed. Counted here, and once. */
-  assign(sessionId: FlowId, node: Node | null): void {
+  assign(sessionId: FlowId, node: Node | null, source: SourceEndpoint = noSource): void {
     const session = this.#session.at(sessionId)
     const { server } = session
+    session.source = source
     this.#bind(session, node)
+    this.#answers.enter(session)
     node?.opened(session.openedAt)
     if (server) {
       server.connections++
@@ -260,6 +270,7 @@ export class FlowLedger implements ActivityRanking {
     if (state === SessionState.dormant) this.#dormant.delete(sessionId)
     if (this.#offsets.size > 0) this.#offsets.delete(sessionId)
     this.#answers.remove(session)
+    if (session.source !== noSource) this.sources.giveBack(session)
     if (!session.has(FlowFlags.replaced)) this.#bySignature.remove(session.hash, sessionId)
     for (let id = session.next; id !== noFlow; id = session.next) this.#forget(id, sessionId)
     if (session.has(FlowFlags.live)) this.#forget(sessionId, sessionId)
@@ -344,7 +355,6 @@ export class FlowLedger implements ActivityRanking {
     if (!node || !server) return
     if (!server.settings.translateAddress) session.raise(FlowFlags.keepsAddress)
     if (!server.settings.translatePort) session.raise(FlowFlags.keepsPort)
-    this.#answers.enter(session)
   }
 
   #enter(flow: FlowView, session: FlowId, asked: Question): void {

@@ -8,13 +8,14 @@ import {
   EndReason,
   type ResetView,
   SsmbError,
+  SsmbFlags,
   type StateView,
   type StatsView,
 } from '../generated/messages.js'
 import type { Adoption } from './adoption.js'
 import type { FlowDump } from './flow-dump.js'
 import type { FlowLedger } from './flow-ledger.js'
-import { type FlowId, type FlowView, noFlow } from './flow-table.js'
+import { FlowFlags, type FlowId, type FlowView, noFlow } from './flow-table.js'
 import { judgeNode } from './flow-verdict.js'
 import { protocolNumbers } from './protocol.js'
 import type { Reaper } from './reaper.js'
@@ -49,6 +50,7 @@ export class FlowNews {
     if (message.errorCode !== SsmbError.noflow) {
       const node = ledger.update(flow, message.cnt)
       if (node?.condition.isWatched) judgeNode(node, message)
+      if (isClosed(message)) this.#view.at(this.#view.at(flow).session).raise(FlowFlags.closed)
     }
     if (message.reason === EndReason.overflow) this.#evict(flow)
     else ledger.endFlow(flow)
@@ -105,4 +107,9 @@ export class FlowNews {
     const ofProtocol = isTcp ? tcpEstablishedMs : udpMs
     this.to.ledger.evictFlow(flow, server?.settings.idleTimeoutMs || ofProtocol)
   }
+}
+
+/** Neither end remembers the connection: its server needs no TIME-WAIT. */
+function isClosed({ reason, flags }: DeleteView): boolean {
+  return reason === EndReason.rst || (reason === EndReason.fin && !(flags & SsmbFlags.serverWaits))
 }

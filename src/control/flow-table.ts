@@ -39,6 +39,8 @@ export const FlowFlags = {
   keepsPort: 128,
   /** Of a session: it is found by what its server sends, which does not tell what its client sends. */
   answers: 256,
+  /** Of a session: neither end remembers the connection (RFC 9293 3.6). */
+  closed: 512,
 } as const
 const stateMask = 0xf
 const flagsShift = 4
@@ -66,6 +68,7 @@ const chunkRecords = 1 << chunkBits
 interface Chunk {
   readonly words: Int32Array
   readonly numbers: Float64Array
+  readonly sources: Int32Array
   readonly nodes: (Node | null)[]
   readonly servers: (VirtualServer | null)[]
 }
@@ -75,6 +78,7 @@ function makeChunk(): Chunk {
   return {
     words: new Int32Array(memory),
     numbers: new Float64Array(memory),
+    sources: new Int32Array(chunkRecords),
     nodes: new Array(chunkRecords).fill(null),
     servers: new Array(chunkRecords).fill(null),
   }
@@ -168,8 +172,9 @@ export class FlowView {
   }
 
   clear(): void {
-    const { words, nodes, servers } = this.#chunk
+    const { words, sources, nodes, servers } = this.#chunk
     words.fill(0, this.#word, this.#word + wordsOfRecord)
+    sources[this.#index] = 0
     nodes[this.#index] = null
     servers[this.#index] = null
   }
@@ -251,6 +256,13 @@ export class FlowView {
   }
   set node(value: Node | null) {
     this.#chunk.nodes[this.#index] = value
+  }
+  /** Where its packets leave from; 0: from the client's endpoint. See source-addresses.ts. */
+  get source(): number {
+    return this.#chunk.sources[this.#index]
+  }
+  set source(value: number) {
+    this.#chunk.sources[this.#index] = value
   }
   /** Null where no virtual server takes the session. */
   get server(): VirtualServer | null {

@@ -5,7 +5,15 @@ import type { Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
 import type { Node } from './node.js'
-import { destinationPortOf, destinationWord, writeAddress, writeSignature } from './signature.js'
+import {
+  destinationPortOf,
+  destinationWord,
+  sourcePortOf,
+  sourceWord,
+  writeAddress,
+  writeSignature,
+} from './signature.js'
+import { noSource, type SourceAddresses } from './source-addresses.js'
 import { writeOffsets } from './tcp-offsets.js'
 
 const sigSize = 40
@@ -16,6 +24,7 @@ const refusals: Readonly<Record<Refusal, { mask: number; error: number }>> = {
   drop: { mask: XlatMask.drop, error: SsmbError.none },
   unavailable: { mask: XlatMask.reset, error: SsmbError.notavail },
   limited: { mask: XlatMask.reset, error: SsmbError.connlimit },
+  exhausted: { mask: XlatMask.reset, error: SsmbError.nores },
 }
 
 export class ReplyWriter {
@@ -25,8 +34,11 @@ export class ReplyWriter {
   readonly #session: FlowView
   readonly #reply = new ReplyView(new DataView(new ArrayBuffer(ReplyView.size)))
 
-  constructor(writer: MessageWriter, ledger: FlowLedger) {
+  readonly #sources: SourceAddresses
+
+  constructor(writer: MessageWriter, ledger: FlowLedger, sources: SourceAddresses) {
     this.#writer = writer
+    this.#sources = sources
     this.#ledger = ledger
     this.#flow = ledger.view()
     this.#session = ledger.view()
@@ -106,9 +118,15 @@ export class ReplyWriter {
       this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
       xlat.xlatMask |= XlatMask.dstAddr
     }
-    if (this.#session.has(FlowFlags.keepsPort)) return
-    xlat.xlatDstPort = node.port
-    xlat.xlatMask |= XlatMask.dstPort
+    if (!this.#session.has(FlowFlags.keepsPort)) {
+      xlat.xlatDstPort = node.port
+      xlat.xlatMask |= XlatMask.dstPort
+    }
+    const { source } = this.#session
+    if (source === noSource) return
+    this.#writer.bytes.set(this.#sources.get(source).bytes, xlat.xlatSrcIpaddrOffset)
+    xlat.xlatSrcPort = source & 0xffff
+    xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
   }
 
   /** What comes from the server comes from what the client addressed. */
@@ -119,5 +137,9 @@ export class ReplyWriter {
     writeAddress(words, signatureAt + destinationWord, reply.view, xlat.xlatSrcIpaddrOffset)
     xlat.xlatSrcPort = destinationPortOf(words, signatureAt)
     xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
+    if (this.#session.source === noSource) return
+    writeAddress(words, signatureAt + sourceWord, reply.view, xlat.xlatDstIpaddrOffset)
+    xlat.xlatDstPort = sourcePortOf(words, signatureAt)
+    xlat.xlatMask |= XlatMask.dstAddr | XlatMask.dstPort
   }
 }

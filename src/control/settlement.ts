@@ -7,9 +7,11 @@ import { ArrivingFlow } from './arriving-flow.js'
 import type { Choice, Decider, Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
+import type { Node } from './node.js'
 import type { Pools } from './pools.js'
 import { RecentRefusals } from './recent-refusals.js'
 import type { ReplyWriter } from './reply-writer.js'
+import { noSource, type SourceAddresses } from './source-addresses.js'
 import type { DecisionCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
 
@@ -19,6 +21,7 @@ const counterOf = {
   drop: 'rejected',
   unavailable: 'unavailable',
   limited: 'limited',
+  exhausted: 'exhausted',
 } as const satisfies Record<Refusal, keyof DecisionCounters>
 
 export interface SettlementReaders {
@@ -26,12 +29,13 @@ export interface SettlementReaders {
   readonly pools: Pools
   readonly decider: Decider
   readonly replies: ReplyWriter
+  readonly sources: SourceAddresses
   /** Replies to what is read now leave with its batch; one that comes later needs a call of this. */
   readonly sendSoon: () => void
 }
 
 export class Settlement {
-  readonly counters = { assigned: 0, rejected: 0, unavailable: 0, limited: 0 }
+  readonly counters = { assigned: 0, rejected: 0, unavailable: 0, limited: 0, exhausted: 0 }
   readonly #view: FlowView
   #arriving: ArrivingFlow
   /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
@@ -75,19 +79,26 @@ export class Settlement {
   /** The decision is there: every flow of the session that waits has its answer. */
   #settle(session: FlowId, choice: Choice): void {
     const { ledger } = this.to
-    const refused = typeof choice === 'string'
-    if (refused) {
-      this.counters[counterOf[choice]]++
-    } else {
-      this.counters.assigned++
-      ledger.assign(session, choice)
-    }
+    const refusal = typeof choice === 'string' ? choice : this.#assign(session, choice)
+    if (refusal) this.counters[counterOf[refusal]]++
+    else this.counters.assigned++
     for (let id = ledger.firstFlow(session); id !== noFlow; id = ledger.nextFlow(id)) {
-      if (refused) this.#refuse(id, choice)
+      if (refusal) this.#refuse(id, refusal)
       else this.to.replies.forward(id)
     }
-    if (refused) ledger.end(session)
+    if (refusal) ledger.end(session)
     this.to.sendSoon()
+  }
+
+  /** Gives the session its node, and where the server is not to see the client a port to leave from. */
+  #assign(session: FlowId, node: Node): Refusal | undefined {
+    const { ledger, sources } = this.to
+    const view = this.#view.at(session)
+    const snat = view.server?.settings.snat
+    const source = snat ? sources.take(view, snat, node) : noSource
+    if (snat && source === noSource) return 'exhausted'
+    ledger.assign(session, node, source)
+    return undefined
   }
 
   #refuse(flow: FlowId, refusal: Refusal): void {

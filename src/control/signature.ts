@@ -53,6 +53,18 @@ export function reverse(words: Int32Array, into: Int32Array, from = 0): void {
   into[rest] = words[from + rest]
 }
 
+/** An address as a signature has it. */
+export function addressWords(bytes: Uint8Array): Int32Array {
+  const view = new DataView(bytes.buffer, bytes.byteOffset)
+  return Int32Array.from([0, 4, 8, 12], (at) => view.getInt32(at))
+}
+
+/** Whether an address stands in a signature from word `at` on. */
+export function sameAddress(address: Int32Array, words: Int32Array, at: number): boolean {
+  for (let i = 0; i < 4; i++) if (address[i] !== words[at + i]) return false
+  return true
+}
+
 /** An endpoint in the words of a signature. */
 export interface EncodedEndpoint {
   readonly address: Int32Array
@@ -61,15 +73,26 @@ export interface EncodedEndpoint {
 
 /** @param endpoint of valid, canonical text */
 export function encodeEndpoint({ address, port }: Endpoint): EncodedEndpoint {
-  const bytes = parseAddress(address) as Uint8Array
-  const view = new DataView(bytes.buffer)
-  return { address: Int32Array.from([0, 4, 8, 12], (at) => view.getInt32(at)), port }
+  return { address: addressWords(parseAddress(address) as Uint8Array), port }
+}
+
+export function sourceEndpoint(signature: Int32Array): EncodedEndpoint {
+  return { address: signature.slice(sourceWord, sourceWord + 4), port: sourcePortOf(signature) }
+}
+
+export function destinationEndpoint(signature: Int32Array): EncodedEndpoint {
+  const address = signature.slice(destinationWord, destinationWord + 4)
+  return { address, port: destinationPortOf(signature) }
 }
 
 /** Puts another destination into a signature. */
-export function redirect(signature: Int32Array, to: EncodedEndpoint): void {
-  for (let i = 0; i < 4; i++) signature[destinationWord + i] = to.address[i]
-  setDestinationPort(signature, to.port)
+export function redirect(signature: Int32Array, { address, port }: EncodedEndpoint): void {
+  setDestination(signature, address, port)
+}
+
+export function setDestination(signature: Int32Array, address: Int32Array, port: number): void {
+  for (let i = 0; i < 4; i++) signature[destinationWord + i] = address[i]
+  setDestinationPort(signature, port)
 }
 
 export function setDestinationPort(signature: Int32Array, port: number): void {
@@ -104,6 +127,10 @@ export function destinationOf(words: Int32Array, from = 0): Endpoint {
 
 export function destinationPortOf(words: Int32Array, from = 0): number {
   return words[from + ports] & 0xffff
+}
+
+export function sourcePortOf(words: Int32Array, from = 0): number {
+  return words[from + ports] >>> 16
 }
 
 /** The number of the IP protocol. */

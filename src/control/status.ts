@@ -81,6 +81,8 @@ export interface DecisionCounters {
   readonly unavailable: number
   /** Flows refused because their virtual server has as many as it may. */
   readonly limited: number
+  /** Flows refused because every port of the addresses in `snat` is in use towards their node. */
+  readonly exhausted: number
   /** Flows that nothing here handles: no virtual server, or an unknown session in its middle. */
   readonly unknown: number
   /** Flows not decided because they had waited too long already, and others waited behind them. */

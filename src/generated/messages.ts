@@ -1369,6 +1369,136 @@ export class DeleteVsView {
   }
 }
 
+export class AddSourceView {
+  static readonly code = 0x000e
+  static readonly size = 28
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint16(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint16(this.at, value)
+  }
+
+  get msgLength(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set msgLength(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serialGlobal(): number {
+    return this.view.getUint16(this.at + 4)
+  }
+  set serialGlobal(value: number) {
+    this.view.setUint16(this.at + 4, value)
+  }
+
+  get serialBytype(): number {
+    return this.view.getUint16(this.at + 6)
+  }
+  set serialBytype(value: number) {
+    this.view.setUint16(this.at + 6, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint16(this.at + 8)
+  }
+  set errorCode(value: number) {
+    this.view.setUint16(this.at + 8, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 10)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 10, value)
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get sourceIpaddrOffset(): number {
+    return this.at + 12
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < AddSourceView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AddSourceView.code
+    this.msgLength = AddSourceView.size
+    return this
+  }
+}
+
+export class DeleteSourceView {
+  static readonly code = 0x000f
+  static readonly size = 28
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint16(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint16(this.at, value)
+  }
+
+  get msgLength(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set msgLength(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serialGlobal(): number {
+    return this.view.getUint16(this.at + 4)
+  }
+  set serialGlobal(value: number) {
+    this.view.setUint16(this.at + 4, value)
+  }
+
+  get serialBytype(): number {
+    return this.view.getUint16(this.at + 6)
+  }
+  set serialBytype(value: number) {
+    this.view.setUint16(this.at + 6, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint16(this.at + 8)
+  }
+  set errorCode(value: number) {
+    this.view.setUint16(this.at + 8, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 10)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 10, value)
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get sourceIpaddrOffset(): number {
+    return this.at + 12
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < DeleteSourceView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = DeleteSourceView.code
+    this.msgLength = DeleteSourceView.size
+    return this
+  }
+}
+
 export class AckView {
   static readonly code = 0x000c
   static readonly size = 20
@@ -1581,6 +1711,22 @@ export const csmbMessages = [
     variable: false,
   },
   {
+    name: 'AddSource',
+    code: 0x000e,
+    size: 28,
+    dfsSends: false,
+    csSends: true,
+    variable: false,
+  },
+  {
+    name: 'DeleteSource',
+    code: 0x000f,
+    size: 28,
+    dfsSends: false,
+    csSends: true,
+    variable: false,
+  },
+  {
     name: 'Ack',
     code: 0x000c,
     size: 20,
@@ -1703,6 +1849,8 @@ export const SsmbFlags = {
   resumed: 0x0100,
   /** return traffic does not pass here: no close tracking */
   halfFlow: 0x0200,
+  /** the server's end of the connection is in TIME-WAIT */
+  serverWaits: 0x0400,
 } as const
 export type SsmbFlags = (typeof SsmbFlags)[keyof typeof SsmbFlags]
 

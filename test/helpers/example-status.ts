@@ -64,6 +64,7 @@ export const exampleStatus: EngineStatus = {
     rejected: 4,
     unavailable: 0,
     limited: 0,
+    exhausted: 0,
     unknown: 0,
     late: 0,
     policyErrors: 5,

@@ -2,10 +2,13 @@
  * A data flow segment for tests of the control segment: it speaks the same bytes and keeps a flow
  * table, but has no packets. It asks what the test tells it to ask.
  */
+import { formatAddress } from '../../src/bus/address.js'
 import {
   AckView,
+  AddSourceView,
   AddVsView,
   csmbMessages,
+  DeleteSourceView,
   DeleteVsView,
   ReplyView,
   StateReqView,
@@ -48,6 +51,8 @@ export class FakeSegment implements NativeSegment {
   readonly replies: Reply[] = []
   /** Those that are REAPs, TIMEOUTs and RESETs. */
   readonly requests: Request[] = []
+  /** The addresses that flows leave from, as told. */
+  sources: string[] = []
   /** Bytes that the ring towards this segment still has room for. */
   room = Number.POSITIVE_INFINITY
   /** Answer to ADD_VS and DELETE_VS: an error code, or undefined for none at all. */
@@ -99,6 +104,11 @@ export class FakeSegment implements NativeSegment {
 
   restoresSettings(): boolean {
     return false
+  }
+
+  homesOf(_address: Uint8Array, into: Uint8Array): void {
+    const workers = this.options?.workers ?? 1
+    for (let port = 0; port < into.length; port++) into[port] = port % workers
   }
 
   describePorts(): string[] {
@@ -184,6 +194,10 @@ export class FakeSegment implements NativeSegment {
     else if (message[0] === StateReqView.code) this.#dump(new StateReqView(view))
     else if (message[1] === AddVsView.code) this.#ack(AddVsView.code, new AddVsView(view))
     else if (message[1] === DeleteVsView.code) this.#ack(DeleteVsView.code, new DeleteVsView(view))
+    else if (message[1] === AddSourceView.code) this.#takeSource(new AddSourceView(view), true)
+    else if (message[1] === DeleteSourceView.code) {
+      this.#takeSource(new DeleteSourceView(view), false)
+    }
     const request = readRequest(message)
     if (request) this.requests.push(request)
   }
@@ -193,14 +207,25 @@ export class FakeSegment implements NativeSegment {
     this.#bySerial.set(reply.serial, reply)
   }
 
-  #ack(type: number, message: AddVsView | DeleteVsView): void {
+  #takeSource(message: AddSourceView | DeleteSourceView, isNew: boolean): void {
+    const bytes = new Uint8Array(message.view.buffer)
+    const address = formatAddress(bytes, message.sourceIpaddrOffset)
+    this.sources = this.sources.filter((one) => one !== address)
+    if (isNew) this.sources.push(address)
+    this.#ack(isNew ? AddSourceView.code : DeleteSourceView.code, message)
+  }
+
+  #ack(type: number, message: { serialBytype: number; vsId?: number }): void {
     if (this.acknowledgeWith === undefined) return
     const ack = new AckView(new DataView(new ArrayBuffer(AckView.size))).clear()
     ack.refType = type
     ack.refSerial = message.serialBytype
-    ack.vsId = message.vsId
+    ack.vsId = message.vsId ?? 0
     ack.errorCode = this.refusals.shift() ?? this.acknowledgeWith
-    this.send(new Uint8Array(ack.view.buffer))
+    // Each worker has it.
+    for (let worker = 0; worker < (this.options?.workers ?? 1); worker++) {
+      this.send(new Uint8Array(ack.view.buffer))
+    }
   }
 
   #dump(request: StateReqView): void {

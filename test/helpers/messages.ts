@@ -103,10 +103,12 @@ export function queryMessage(fields: QueryFields): Uint8Array {
 }
 
 export function deleteMessage(
-  fields: FlowFields & CountFields & { reason: number; error?: number; tcpState?: number },
+  fields: FlowFields &
+    CountFields & { reason: number; error?: number; flags?: number; tcpState?: number },
 ): Uint8Array {
   const message = fresh(DeleteView).clear()
   message.serial = fields.serial
+  message.flags = fields.flags ?? 0
   message.errorCode = fields.error ?? 0
   message.reason = fields.reason
   message.tcpState = fields.tcpState ?? 0
@@ -140,8 +142,9 @@ export interface StateFields extends FlowFields, CountFields, OffsetFields {
   flags?: number
   vsId?: number
   nodeId?: number
-  /** What the source becomes. */
+  /** What source and destination become. */
   newSource?: string
+  newDestination?: string
   /** Milliseconds since 1970. */
   openedAt?: number
 }
@@ -170,18 +173,25 @@ export function stateMessage(fields: StateFields): Uint8Array {
   message.nextCursor = fields.nextCursor ?? 0n
   writeSig(message.sig, fields)
   writeCnt(message.cnt, fields)
-  writeSource(message, fields.newSource)
+  writeTranslation(message, fields)
   return bytesOf(message)
 }
 
-/** What the source of its packets becomes. */
-function writeSource(message: StateView, source: string | undefined): void {
-  if (source === undefined) return
+/** What source and destination of its packets become. */
+function writeTranslation(message: StateView, { newSource, newDestination }: StateFields): void {
   const { xlat } = message
-  const { address, port } = endpoint(source)
-  bytesOf(message).set(parseAddress(address) ?? [], xlat.xlatSrcIpaddrOffset)
-  xlat.xlatSrcPort = port
-  xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
+  if (newSource !== undefined) {
+    const { address, port } = endpoint(newSource)
+    bytesOf(message).set(parseAddress(address) ?? [], xlat.xlatSrcIpaddrOffset)
+    xlat.xlatSrcPort = port
+    xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
+  }
+  if (newDestination !== undefined) {
+    const { address, port } = endpoint(newDestination)
+    bytesOf(message).set(parseAddress(address) ?? [], xlat.xlatDstIpaddrOffset)
+    xlat.xlatDstPort = port
+    xlat.xlatMask |= XlatMask.dstAddr | XlatMask.dstPort
+  }
 }
 
 /** To that server, by translation of the destination. */

@@ -43,6 +43,38 @@ TEST_CASE("a flow has one worker, wherever its packets come in") {
   CHECK(team.balanced());
 }
 
+TEST_CASE("trap 6 what comes back to where flows left from reaches the worker that has the flow") {
+  for (const IpAddress& source : {ip("10.1.0.200"), ip("10.1.0.1")}) {
+    Team team(WorkerTeam::kRingBytes, source);
+    introduce(team, 2);
+    team.sent(0), team.sent(1);
+    for (L4Port port = 40000; port < 40032; ++port) {
+      CAPTURE(port);
+      const uint32_t home = team.steering.worker_of(kClient, port);
+      team.arrive(home, 0, syn(port));
+      auto to_server = team.sent(1);
+      REQUIRE(to_server.size() == 1);
+      Sent left(to_server[0].second);
+      CHECK(left.packet().key.src == source);
+      // By wherever it comes in: the kernel would have brought it home.
+      PacketBuilder answer = PacketBuilder()
+                                 .eth(kServerMac, kInsideMac)
+                                 .ip(kNode, source)
+                                 .tcp(kNodePort, left.packet().key.src_port, kTcpSyn | kTcpAck);
+      const uint64_t handed = team.sum(Counter::handed_over);
+      team.arrive(port % kWorkers, 1, answer);
+      CHECK(team.sum(Counter::handed_over) - handed == (port % kWorkers != home));
+      const auto to_client = team.sent(0);
+      REQUIRE(to_client.size() == 1);
+      CHECK(to_client[0].first == home);
+      Sent returned(to_client[0].second);
+      CHECK(returned.packet().key.src == kVirtual);
+      CHECK(returned.packet().key.dst_port == port);
+    }
+    CHECK(team.balanced());
+  }
+}
+
 TEST_CASE("a flow that begins inside has one worker, wherever its packets come in") {
   Team team;
   introduce(team, 2);

@@ -208,6 +208,9 @@ class CountedSegment implements NativeSegment {
   restoresSettings(): boolean {
     return this.segment.restoresSettings()
   }
+  homesOf(address: Uint8Array, into: Uint8Array): void {
+    this.segment.homesOf(address, into)
+  }
   describePorts(): string[] {
     return this.segment.describePorts()
   }

@@ -31,6 +31,7 @@ const decisions = {
   rejected: 0,
   unavailable: 0,
   limited: 0,
+  exhausted: 0,
   unknown: 0,
   late: 0,
   policyErrors: 2,

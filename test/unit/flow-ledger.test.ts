@@ -11,6 +11,7 @@ import {
   signatureWords,
   sourceOf,
 } from '../../src/control/signature.js'
+import { SourceAddresses } from '../../src/control/source-addresses.js'
 import { QueryView } from '../../src/generated/messages.js'
 import { type Family, families, farmConfig, farmEndpoints } from '../helpers/farm.js'
 import { queryMessage } from '../helpers/messages.js'
@@ -24,7 +25,8 @@ beforeEach(() => {
 /** A ledger that keeps two dormant sessions, and a way to open sessions on the first node. */
 function ledgerOf(family: Family) {
   const farm = farmEndpoints(family)
-  const ledger = new FlowLedger(2, () => now)
+  const sources = new SourceAddresses({ workers: 1, homesOf: () => {}, now: () => now })
+  const ledger = new FlowLedger(2, () => now, sources)
   const node = new Pools(resolveConfig(farmConfig(family)).pools).get('web')?.nodes[0]
   const ask = (n: number, tos = 0): Question => {
     const fields = { serial: n, source: farm.client(n % 1000), destination: farm.vip, tos }

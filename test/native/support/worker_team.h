@@ -58,13 +58,14 @@ struct Member {
 
 class Team {
  public:
-  explicit Team(size_t ring_bytes = WorkerTeam::kRingBytes)
-      : steering(7, kWorkers), team_(steering, ring_bytes) {
+  explicit Team(size_t ring_bytes = WorkerTeam::kRingBytes, const IpAddress& leaves_from = {})
+      : steering(7, kWorkers), source(leaves_from), team_(steering, ring_bytes) {
     for (uint32_t i = 0; i < kWorkers; ++i) members.push_back(std::make_unique<Member>(team_, i));
     run(Duration::seconds(3));  // announcements
     for (auto& member : members) {
       for (const auto& far : member->far) announced += far->discard();
     }
+    if (!source.is_zero()) tell_of_source();
     uint8_t bytes[AddVsView::kSize] = {};
     AddVsView add(bytes);
     add.set_msg_type(AddVsView::kCode);
@@ -130,6 +131,7 @@ class Team {
   Steering steering;
   size_t announced = 0;      // frames at the start
   IpAddress server = kNode;  // where clients' flows go; others pass as they are
+  IpAddress source;  // where they leave from, by the port that comes back; zero: as they are
 
  private:
   WorkerTeam team_;
@@ -148,14 +150,41 @@ class Team {
       if (bytes[0] != QueryView::kCode) continue;
       const FlowKey key = load_signature(QueryView(const_cast<uint8_t*>(bytes.data())).sig());
       const bool outbound = key.dst != kVirtual;
-      answered |= member.from_control.push(TestEngine::reply_to(
-          bytes, TestEngine::to_endpoint(outbound ? key.dst : server,
-                                         outbound ? key.dst_port : kNodePort)));
+      answered |= member.from_control.push(
+          TestEngine::reply_to(bytes, [&](const QueryView& query, ReplyView reply) {
+            const auto decide = TestEngine::to_endpoint(outbound ? key.dst : server,
+                                                        outbound ? key.dst_port : kNodePort);
+            if (!decide(query, reply)) return false;
+            if (!source.is_zero()) leave_from(reply, port_home(member));
+            return true;
+          }));
     }
     return answered;
   }
 
+  void tell_of_source() {
+    uint8_t bytes[AddSourceView::kSize] = {};
+    AddSourceView add(bytes);
+    add.set_msg_type(AddSourceView::kCode);
+    add.set_msg_length(AddSourceView::kSize);
+    add.set_source_ipaddr(source);
+    for (auto& member : members) REQUIRE(member->from_control.push(bytes));
+  }
+  void leave_from(ReplyView reply, L4Port port) const {
+    XlatView xlat = reply.xlat();
+    xlat.set_xlat_src_ipaddr(source);
+    xlat.set_xlat_src_port(port);
+    xlat.set_xlat_mask(xlat.xlat_mask() | XlatMask::src_addr | XlatMask::src_port);
+  }
+  // The next port whose packets come to a worker.
+  L4Port port_home(const Member& member) {
+    do ++last_port_;
+    while (members[steering.worker_of(source, last_port_)].get() != &member);
+    return last_port_;
+  }
+
   Instant now_;
+  L4Port last_port_ = 5000;
 };
 
 inline PacketBuilder arp_request(const MacAddress& mac, const IpAddress& sender,
