@@ -52,6 +52,7 @@ class Segment {
   // The worker to which packets to each L4 port of an address come that are steered by where they
   // go: from 0 on, as many as `into` has room for.
   void homes_of(const IpAddress& address, std::span<uint8_t> into) const;
+
   // Counters, gauges, drop counters, then seven figures of each port, summed over all workers;
   // returns how many there are.
   size_t read_counters(std::span<uint64_t> into) const;

@@ -8,9 +8,9 @@
  * and lasts until its last flow ends.
  */
 import type { CntView } from '../generated/messages.js'
-import type { ActivityRanking, FlowActivity, NodeFigures } from '../policy/new-flow.js'
+import type { ActivityRanking } from '../policy/new-flow.js'
 import { AnswerIndex } from './answer-index.js'
-import { activityOf, noteActivity } from './flow-activity.js'
+import { ActivityOfFlows, noteActivity } from './flow-activity.js'
 import {
   FlowFlags,
   type FlowId,
@@ -32,12 +32,13 @@ import type { VirtualServer } from './virtual-server.js'
 /** Odd, so that it maps serials one to one; they count, and should not lie side by side. */
 const serialFactor = 0x9e3779b1
 
-export class FlowLedger implements ActivityRanking {
+export class FlowLedger {
   readonly #table = new FlowTable()
   readonly #bySignature = new HashIndex()
   readonly #bySerial = new HashIndex()
   readonly #hash = new SignatureHash()
   readonly #answers: AnswerIndex
+  readonly activity: ActivityRanking
   /** Oldest first, with the time when each is given up, in milliseconds since 1970. */
   readonly #dormant = new Map<FlowId, number>()
   /** Of the few sessions that have any, as their client's packets are moved. */
@@ -59,6 +60,7 @@ export class FlowLedger implements ActivityRanking {
     private readonly sources: SourceAddresses,
   ) {
     this.#answers = new AnswerIndex(this.#table, this.#hash, sources)
+    this.activity = new ActivityOfFlows(this.#table, now)
   }
 
   /** Sessions that a signature finds. */
@@ -305,30 +307,6 @@ export class FlowLedger implements ActivityRanking {
   sweep(): void {
     const now = this.now()
     for (const [session, until] of this.#dormant) if (until <= now) this.end(session)
-  }
-
-  busiest(count: number, of?: NodeFigures): FlowActivity[] {
-    return this.#activities(of)
-      .sort((a, b) => b.bytesPerSecond - a.bytesPerSecond)
-      .slice(0, count)
-  }
-
-  quietest(count: number, of?: NodeFigures): FlowActivity[] {
-    return this.#activities(of)
-      .sort((a, b) => a.lastActiveAt - b.lastActiveAt)
-      .slice(0, count)
-  }
-
-  #activities(of: NodeFigures | undefined): FlowActivity[] {
-    const [now, view, activities] = [this.now(), this.view(), [] as FlowActivity[]]
-    for (const id of this.#table.sessions()) {
-      const { state, node } = view.at(id)
-      if (of !== undefined && of !== node) continue
-      if (state === SessionState.open && !view.has(FlowFlags.replaced)) {
-        activities.push(activityOf(view, now))
-      }
-    }
-    return activities
   }
 
   /** What every session has from its beginning. */

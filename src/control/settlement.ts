@@ -44,7 +44,7 @@ export class Settlement {
 
   constructor(private readonly to: SettlementReaders) {
     this.#view = to.ledger.view()
-    this.#arriving = new ArrivingFlow(to.ledger)
+    this.#arriving = new ArrivingFlow(to.ledger.activity)
   }
 
   /** How the flow with this serial was refused a moment ago. */
@@ -63,7 +63,7 @@ export class Settlement {
 
   /** The policy goes on with the flow that it was given; the next ones need another object. */
   #settleLater(session: FlowId, flow: ArrivingFlow, choice: Promise<() => Choice>): void {
-    this.#arriving = new ArrivingFlow(this.to.ledger)
+    this.#arriving = new ArrivingFlow(this.to.ledger.activity)
     this.#asking.set(session, flow)
     void choice.then((late) => {
       // Another session may have the number by now.
