@@ -14,6 +14,7 @@ export const eventNames = [
   'privileges',
   'serviceManager',
   'virtualServersLost',
+  'sourceKept',
 ] as const
 
 export interface LogDetails {

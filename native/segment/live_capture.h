@@ -15,9 +15,9 @@ namespace sluice {
 
 // Which packets a capture takes, and how much of each.
 struct CaptureOrder {
-  // An endpoint that has to be source or destination; zero stands for any address of its family, and
-  // for any port. What has no L4 ports of its own, such as a fragment or an ICMP error, is taken by
-  // its address.
+  // An endpoint that has to be source or destination; zero stands for any address of its family,
+  // and for any port. What has no L4 ports of its own, such as a fragment or an ICMP error, is
+  // taken by its address.
   struct Endpoint {
     IpAddress address;
     L4Port port = 0;

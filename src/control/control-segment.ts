@@ -353,7 +353,9 @@ export class ControlSegment implements MessageSink {
     this.pools.age()
     this.servers.forgetEnded()
     for (const source of this.#sources.sweep()) {
-      this.#link.removeSource(source).catch((err) => this.#log.warn({ err }, 'an address is kept'))
+      this.#link.removeSource(source).catch((err) => {
+        this.#log.warn({ event: 'sourceKept', code: err.code, err }, 'an address is kept')
+      })
     }
     this.#channel.sendSoon()
   }
