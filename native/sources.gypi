@@ -78,6 +78,7 @@
       "native/stack/error_limit.cc",
       "native/stack/icmp_errors.cc",
       "native/stack/local_addresses.cc",
+      "native/stack/multicast_reports.cc",
       "native/stack/neighbor_discovery.cc",
       "native/stack/neighbor_table.cc",
       "native/stack/route_table.cc",

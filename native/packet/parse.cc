@@ -32,11 +32,14 @@ bool is_martian_destination_v4(uint32_t address) {
 
 bool is_multicast_v4(uint32_t address) { return address >> 28 == 0xe || address == 0xffffffff; }
 
-// The unspecified address, loopback and IPv4-mapped addresses (RFC 4291 2.5.2, 2.5.3, 2.5.5). The
-// last would be taken for IPv4 by everything that compares keys.
+// The unspecified address, loopback, IPv4-compatible and IPv4-mapped addresses (RFC 4291 2.5.2,
+// 2.5.3, 2.5.5), and the discard-only prefix (RFC 6666). Mapped ones would be taken for IPv4 by
+// everything that compares keys.
 bool is_never_on_the_wire_v6(const uint8_t* address) {
-  const uint64_t low = load_be64(address + 8);
-  return load_be64(address) == 0 && (low <= 1 || low >> 32 == 0xffff);
+  const uint64_t high = load_be64(address);
+  if (high == 0x0100'0000'0000'0000) return true;
+  const uint64_t upper_low = load_be64(address + 8) >> 32;
+  return high == 0 && (upper_low == 0 || upper_low == 0xffff);
 }
 
 bool is_multicast_v6(const uint8_t* address) { return address[0] == 0xff; }

@@ -284,6 +284,7 @@ void Pipeline::deliver(Instant now, Packet& packet) {
 }
 
 void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
+  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   // Forwarded packets keep their checksums, right or wrong; a flow takes memory and a
   // decision, so what opens one has to be whole (DFS-26).
   if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
@@ -291,6 +292,7 @@ void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound
 }
 
 void Pipeline::route(Instant now, Packet& packet, Action& action) {
+  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   DropReason why = DropReason::no_route;
   action.hop = stack_.acquire_next_hop(now, packet.key.dst, why);
   if (action.hop == kNoNextHop) {

@@ -139,6 +139,7 @@ void Worker::publish_figures() {
   const StackCounters stack = stack_.counters();
   counters_.set(Counter::neighbor_packets, stack.held_packets);
   counters_.set(Counter::address_conflicts, stack.address_conflicts);
+  counters_.set(Counter::duplicate_addresses, stack.duplicate_addresses);
   counters_.set(Counter::icmp_errors, stack.icmp_errors);
   counters_.set(Counter::icmp_errors_limited, stack.icmp_errors_limited);
   counters_.set(Counter::pool_buffers, pool_.used());

@@ -14,7 +14,7 @@ void Arp::input(Instant now, Packet& packet) {
     return packet.drop(DropReason::arp_malformed);
   }
   // A frame of our own that the link gave back.
-  if (mac == addresses_.link(packet.in_port).mac) return packet.drop(DropReason::arp_not_ours);
+  if (addresses_.is_own_mac(mac)) return packet.drop(DropReason::arp_not_ours);
   input_checked(now, packet, message);
 }
 
@@ -25,16 +25,18 @@ void Arp::input_checked(Instant now, Packet& packet, const ArpMessage& message) 
   const IpAddress target = message.target_ip();
   if (addresses_.claims(sender)) {
     // On a link where the address is not ours to answer for, it may well be another's.
-    if (!addresses_.answers(port, sender)) return packet.drop(DropReason::arp_not_ours);
-    addresses_.defend(now, sender);
+    if (!addresses_.stands_for(port, sender)) return packet.drop(DropReason::arp_not_ours);
+    addresses_.contest(now, sender);
     packet.verdict = Verdict::deliver;
     return;
   }
+  // The sender of a probe has no address yet (RFC 5227 2.1.1).
+  const bool is_probe = sender == IpAddress::v4(0);
+  if (is_probe && addresses_.stands_for(port, target)) addresses_.contest_probe(now, target);
   const bool for_us = addresses_.answers(port, target);
   const bool is_request = message.operation() == ArpMessage::kRequest;
   const bool known = neighbors_.advertised(now, {port, sender, &mac, for_us && !is_request, true});
   if (for_us && is_request) {
-    // The sender of a probe has no address yet (RFC 5227 2.1.1).
     if (!known && addresses_.may_be_neighbor(port, sender)) {
       neighbors_.learn(now, addresses_.link(port), sender, mac);
     }
@@ -56,6 +58,12 @@ void Arp::solicit(PortId port, const IpAddress& target, const MacAddress* known)
 // RFC 5227 2.3: a request with our address as sender and target.
 void Arp::announce(PortId port, const IpAddress& address) {
   send(ArpMessage::kRequest, port, address, MacAddress::broadcast(), MacAddress{}, address);
+}
+
+// RFC 5227 2.1.1: one that tells nobody's address.
+void Arp::probe(PortId port, const IpAddress& address) {
+  send(ArpMessage::kRequest, port, IpAddress::v4(0), MacAddress::broadcast(), MacAddress{},
+       address);
 }
 
 void Arp::send(uint16_t operation, PortId port, const IpAddress& sender,

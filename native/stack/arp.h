@@ -20,6 +20,7 @@ class Arp {
   void input(Instant now, Packet& packet);
   void solicit(PortId port, const IpAddress& target, const MacAddress* known);
   void announce(PortId port, const IpAddress& address);
+  void probe(PortId port, const IpAddress& address);
 
  private:
   void input_checked(Instant now, Packet& packet, const ArpMessage& message);

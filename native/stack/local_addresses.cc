@@ -41,7 +41,7 @@ void LocalAddresses::remove_virtual(const IpAddress& address, bool silent) {
   SLUICE_CHECK(own != nullptr && own->virtual_uses > 0);
   own->silent_uses -= silent;
   --own->virtual_uses;
-  if (!own->is_used()) own_.erase(address);
+  release(address, *own);
 }
 
 void LocalAddresses::add_source(const IpAddress& address) {
@@ -55,7 +55,7 @@ void LocalAddresses::remove_source(const IpAddress& address) {
   OwnAddress* own = find(address);
   SLUICE_CHECK(own != nullptr && own->source_uses > 0);
   --own->source_uses;
-  if (!own->is_used()) own_.erase(address);
+  release(address, *own);
 }
 
 bool LocalAddresses::is_source(const IpAddress& address) const {
@@ -87,7 +87,7 @@ bool LocalAddresses::owns(const IpAddress& address) const {
                       [&](const Subnet& subnet) { return subnet.prefix.contains(address); });
 }
 
-bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
+bool LocalAddresses::stands_for(PortId port, const IpAddress& address) const {
   const auto own = own_.find(address);
   if (own == own_.end()) return false;
   if (own->second.port != kNoPort) return own->second.port == port;
@@ -99,6 +99,16 @@ bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
     in_a_subnet = true;
   }
   return !in_a_subnet;
+}
+
+bool LocalAddresses::answers(PortId port, const IpAddress& address) const {
+  const auto own = own_.find(address);
+  return own != own_.end() && !own->second.lost && stands_for(port, address);
+}
+
+bool LocalAddresses::is_own_mac(const MacAddress& mac) const {
+  return std::any_of(links_.begin(), links_.end(),
+                     [&](const Link& link) { return link.port != kNoPort && link.mac == mac; });
 }
 
 bool LocalAddresses::may_be_neighbor(PortId port, const IpAddress& address) const {
@@ -136,18 +146,46 @@ const IpAddress* LocalAddresses::speaker(PortId port, const IpAddress& target) c
 
 // RFC 5227 2.4(c): a router or server defends its address for good, but not in a loop with another
 // that does the same.
-void LocalAddresses::defend(Instant now, const IpAddress& address) {
+void LocalAddresses::contest(Instant now, const IpAddress& address) {
   OwnAddress* own = find(address);
   SLUICE_CHECK(own != nullptr);
   ++conflicts_;
-  if (now < own->next_defence) return;
+  if (now < own->probe_ends) {
+    duplicates_ += !own->lost;
+    own->lost = true;
+    own->announcements_left = 0;
+    own->probe_ends = Instant();
+    own->next_probe = now + kRetryInterval;
+    announcement_due_ = std::min(announcement_due_, own->next_probe);
+    return;
+  }
+  if (own->lost || now < own->next_defence) return;
   own->next_defence = now + kDefenceInterval;
   if (own->announcements_left == 0) own->announcements_left = 1;
   announcement_due_ = now;
 }
 
+void LocalAddresses::contest_probe(Instant now, const IpAddress& address) {
+  const OwnAddress* own = find(address);
+  if (own != nullptr && now < own->probe_ends) contest(now, address);
+}
+
+// Of a lost one: nobody has answered the last probe, so it is ours; or the next one is due.
+void LocalAddresses::try_again(Instant now, OwnAddress& own) {
+  if (own.probe_ends != Instant() && own.probe_ends <= now) {
+    own.lost = false;
+    own.probe_ends = Instant();
+    own.next_probe = Instant::never();
+    own.announcements_left = kAnnouncements;
+    --duplicates_;
+  } else if (own.next_probe <= now) {
+    own.next_probe = now + kRetryInterval;
+    own.probe_due = true;
+  }
+}
+
 void LocalAddresses::announce_all_again(Instant now) {
-  for (auto& [address, own] : own_) own.announcements_left = kAnnouncements;
+  for (auto& [address, own] : own_) announce(own);
   if (!own_.empty()) announcement_due_ = now;
 }
 
@@ -163,8 +201,15 @@ LocalAddresses::OwnAddress& LocalAddresses::enter(const IpAddress& address) {
   return at->second;
 }
 
+void LocalAddresses::release(const IpAddress& address, const OwnAddress& own) {
+  if (own.is_used()) return;
+  duplicates_ -= own.lost;
+  own_.erase(address);
+}
+
 void LocalAddresses::announce(OwnAddress& own) {
-  own.announcements_left = kAnnouncements;
+  own.probe_due = true;
+  if (!own.lost) own.announcements_left = kAnnouncements;
   announcement_due_ = Instant();  // the next poll, whenever that is
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <unordered_map>
@@ -24,6 +25,11 @@ struct Link {
 class LocalAddresses {
  public:
   static constexpr Duration kAnnouncementInterval = Duration::seconds(2);  // RFC 5227 1.1
+  // How long another host may answer a probe for an address that it has: RetransTimer of RFC 4862
+  // 5.4, PROBE_MIN of RFC 5227.
+  static constexpr Duration kProbeTime = Duration::seconds(1);
+  // Until an address that another host has is probed again: RATE_LIMIT_INTERVAL of RFC 5227.
+  static constexpr Duration kRetryInterval = Duration::seconds(60);
 
   explicit LocalAddresses(uint64_t seed) : own_(0, AddressHash(seed)) {}
 
@@ -45,10 +51,12 @@ class LocalAddresses {
   // Whether no other host may have it: one that only silent virtual servers have may be a node's,
   // for which they stand in (LB-11).
   bool claims(const IpAddress& address) const;
-  // Whether ARP and neighbour discovery are answered for `address` on `port`: an address of the
-  // engine itself on its own link only, one of virtual servers where a subnet holds it, or, where
-  // none does, everywhere.
+  // Whether `address` is ours on the link of `port`: one of the engine itself on its own link only,
+  // one of virtual servers where a subnet holds it, or, where none does, everywhere.
+  bool stands_for(PortId port, const IpAddress& address) const;
+  // Whether ARP and neighbour discovery are answered for it there: not while another host has it.
   bool answers(PortId port, const IpAddress& address) const;
+  bool is_own_mac(const MacAddress& mac) const;
   // Whether `address` may be another host on the link of `port`.
   bool may_be_neighbor(PortId port, const IpAddress& address) const;
   // The directed broadcast address of a subnet of ours.
@@ -60,17 +68,28 @@ class LocalAddresses {
   // 4.3.2.4).
   const IpAddress* speaker(PortId port, const IpAddress& target) const;
 
-  // Another host claims an address of ours: counted, and answered by one announcement, unless the
-  // last such answer was a moment ago.
-  void defend(Instant now, const IpAddress& address);
+  // Another host claims an address of ours, or asks whether it may. One that we have probed a
+  // moment ago is the other's from now on (RFC 4862 5.4.3, RFC 5227 2.1.1), and probed again later;
+  // any other is defended by one announcement, unless the last such answer was a moment ago.
+  // Counted.
+  void contest(Instant now, const IpAddress& address);
+  // The same of one that only asks, which means nothing once the address is ours.
+  void contest_probe(Instant now, const IpAddress& address);
   uint64_t conflicts() const { return conflicts_; }
+  // Addresses that another host has.
+  uint64_t duplicates() const { return duplicates_; }
 
-  // Announcements are due from here on. Each address is announced twice after it was added.
+  // Announcements are due from here on. Each address is probed once and announced twice after it
+  // was added. It is in use meanwhile, as RFC 4429 allows: a duplicate is the rare case.
   Instant announcement_due() const { return announcement_due_; }
   void announce_all_again(Instant now);
-  // Calls send(PortId, IpAddress) for each announcement that is due.
+  enum class Claim : uint8_t { probe, announce };
+  // Calls send(PortId, IpAddress, Claim) for each probe and announcement that is due.
   template <class Send>
   void announce_due(Instant now, Send send);
+  // Calls visit(IpAddress) for each address that stands_for() a port.
+  template <class Visit>
+  void for_each_on(PortId port, Visit visit) const;
 
  private:
   struct OwnAddress {
@@ -79,7 +98,11 @@ class LocalAddresses {
     uint32_t silent_uses = 0;   // of those
     uint32_t source_uses = 0;
     uint8_t announcements_left = 0;
+    bool probe_due = false;
+    bool lost = false;  // another host has it
     Instant next_defence;
+    Instant probe_ends;  // until then a conflict means that the other had it first
+    Instant next_probe = Instant::never();  // of one that is lost
 
     bool is_claimed() const {
       return port != kNoPort || virtual_uses > silent_uses || source_uses > 0;
@@ -94,7 +117,12 @@ class LocalAddresses {
   };
 
   OwnAddress& enter(const IpAddress& address);
+  // Forgets one that nothing uses any more; the reference then is.
+  void release(const IpAddress& address, const OwnAddress& own);
   void announce(OwnAddress& own);
+  void try_again(Instant now, OwnAddress& own);
+  template <class Send>
+  void send_everywhere(const IpAddress& address, Claim claim, Send send);
   OwnAddress* find(const IpAddress& address);
 
   std::array<Link, kMaxPorts> links_;
@@ -102,6 +130,7 @@ class LocalAddresses {
   std::unordered_map<IpAddress, OwnAddress, AddressHash> own_;
   Instant announcement_due_ = Instant::never();
   uint64_t conflicts_ = 0;
+  uint64_t duplicates_ = 0;
 };
 
 template <class Send>
@@ -109,12 +138,36 @@ void LocalAddresses::announce_due(Instant now, Send send) {
   if (now < announcement_due_) return;
   announcement_due_ = Instant::never();
   for (auto& [address, own] : own_) {
-    if (own.announcements_left == 0) continue;
-    --own.announcements_left;
-    if (own.announcements_left > 0) announcement_due_ = now + kAnnouncementInterval;
-    for (const Link& link : links_) {
-      if (link.port != kNoPort && answers(link.port, address)) send(link.port, address);
+    if (own.lost) try_again(now, own);
+    if (own.probe_due) {
+      own.probe_due = false;
+      own.probe_ends = now + kProbeTime;
+      send_everywhere(address, Claim::probe, send);
     }
+    if (own.lost) {
+      const bool probing = own.probe_ends != Instant();
+      announcement_due_ = std::min(announcement_due_, probing ? own.probe_ends : own.next_probe);
+    } else if (own.announcements_left > 0) {
+      --own.announcements_left;
+      send_everywhere(address, Claim::announce, send);
+      if (own.announcements_left > 0) {
+        announcement_due_ = std::min(announcement_due_, now + kAnnouncementInterval);
+      }
+    }
+  }
+}
+
+template <class Send>
+void LocalAddresses::send_everywhere(const IpAddress& address, Claim claim, Send send) {
+  for (const Link& link : links_) {
+    if (link.port != kNoPort && stands_for(link.port, address)) send(link.port, address, claim);
+  }
+}
+
+template <class Visit>
+void LocalAddresses::for_each_on(PortId port, Visit visit) const {
+  for (const auto& [address, own] : own_) {
+    if (stands_for(port, address)) visit(address);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "packet/l4_checksum.h"
 #include "stack/own_frame.h"
+#include "stack/solicited_node.h"
 #include "wire/ipv6.h"
 
 namespace sluice {
@@ -14,20 +15,6 @@ constexpr size_t kMessageSize = NeighborMessage::kSize + NeighborMessage::kMacOp
 constexpr uint8_t kHopLimit = 255;
 
 const IpAddress kAllNodes{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}};
-
-// RFC 4291 2.7.1: ff02::1:ff00:0/104 and the last 24 bits of the address.
-IpAddress solicited_node(const IpAddress& address) {
-  IpAddress group{{0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 0}};
-  std::memcpy(group.bytes.data() + 13, address.bytes.data() + 13, 3);
-  return group;
-}
-
-// RFC 2464 7.
-MacAddress multicast_mac(const IpAddress& group) {
-  MacAddress mac{{0x33, 0x33}};
-  std::memcpy(mac.bytes.data() + 2, group.bytes.data() + 12, 4);
-  return mac;
-}
 
 // DropReason::count when the message may be believed (RFC 4861 7.1.1, 7.1.2).
 DropReason fault_of(const Packet& packet) {
@@ -54,7 +41,7 @@ void NeighborDiscovery::input(Instant now, Packet& packet) {
   const DropReason fault = fault_of(packet);
   if (fault != DropReason::count) return packet.drop(fault);
   // A frame of our own that the link gave back.
-  if (EthernetHeader(packet.data).src() == addresses_.link(packet.in_port).mac) {
+  if (addresses_.is_own_mac(EthernetHeader(packet.data).src())) {
     return packet.drop(DropReason::nd_not_ours);
   }
   const NeighborMessage message(packet.at(packet.headers.l4));
@@ -79,11 +66,12 @@ void NeighborDiscovery::solicitation(Instant now, Packet& packet, const Neighbor
       (is_probe && (has_mac || !(packet.key.dst == solicited_node(target))))) {
     return packet.drop(DropReason::nd_malformed);
   }
+  if (is_probe && addresses_.stands_for(port, target)) addresses_.contest_probe(now, target);
   if (!addresses_.answers(port, target)) return packet.drop(DropReason::nd_not_ours);
   packet.verdict = Verdict::deliver;
   if (is_probe) return advertise(port, target, kAllNodes, multicast_mac(kAllNodes), false);
   if (addresses_.claims(source)) {
-    if (addresses_.answers(port, source)) addresses_.defend(now, source);
+    if (addresses_.stands_for(port, source)) addresses_.contest(now, source);
     return;
   }
   if (has_mac && addresses_.may_be_neighbor(port, source)) {
@@ -106,8 +94,8 @@ void NeighborDiscovery::advertisement(Instant now, Packet& packet, const Neighbo
   if (mac.is_multicast() || (solicited && packet.key.dst.is_multicast())) {
     return packet.drop(DropReason::nd_malformed);
   }
-  if (addresses_.answers(port, target)) {
-    addresses_.defend(now, target);
+  if (addresses_.stands_for(port, target)) {
+    addresses_.contest(now, target);
   } else if (!neighbors_.advertised(
                  now, {port, target, has_mac ? &mac : nullptr, solicited, overrides})) {
     return packet.drop(DropReason::nd_not_ours);
@@ -117,20 +105,20 @@ void NeighborDiscovery::advertisement(Instant now, Packet& packet, const Neighbo
 
 namespace {
 
-// Sends what `compose` writes, from `source` to `destination`.
+// Sends what `compose` writes, a message of `size` bytes, from `source` to `destination`.
 template <class Compose>
 void send(const Link& link, FrameSink& sink, const IpAddress& source, const IpAddress& destination,
-          const MacAddress& ethernet_dst, Compose compose) {
-  OwnFrame frame(kEtherTypeIpv6, link.mac, ethernet_dst, Ipv6Header::kSize + kMessageSize);
+          const MacAddress& ethernet_dst, Compose compose, size_t size = kMessageSize) {
+  OwnFrame frame(kEtherTypeIpv6, link.mac, ethernet_dst, Ipv6Header::kSize + size);
   Ipv6Header ip = Ipv6Header::start(frame.payload());
-  ip.set_payload_length(kMessageSize);
+  ip.set_payload_length(static_cast<uint16_t>(size));
   ip.set_next_header(kProtocolIcmpv6);
   ip.set_hop_limit(kHopLimit);
   ip.set_src(source);
   ip.set_dst(destination);
   uint8_t* message = frame.payload() + Ipv6Header::kSize;
   compose(message);
-  complete_icmpv6_checksum(ip.src_bytes(), ip.dst_bytes(), message, kMessageSize);
+  complete_icmpv6_checksum(ip.src_bytes(), ip.dst_bytes(), message, size);
   sink.originate(link.port, frame.packet());
 }
 
@@ -152,6 +140,16 @@ void NeighborDiscovery::solicit(PortId port, const IpAddress& target, const MacA
 // RFC 4861 7.2.6.
 void NeighborDiscovery::announce(PortId port, const IpAddress& address) {
   advertise(port, address, kAllNodes, multicast_mac(kAllNodes), false);
+}
+
+// RFC 4862 5.4.2: from nobody, and so without an option.
+void NeighborDiscovery::probe(PortId port, const IpAddress& address) {
+  const IpAddress group = solicited_node(address);
+  const auto compose = [&](uint8_t* at) {
+    NeighborMessage::start(at, kIcmpv6NeighborSolicitation, 0).set_target(address);
+  };
+  send(addresses_.link(port), sink_, IpAddress{}, group, multicast_mac(group), compose,
+       NeighborMessage::kSize);
 }
 
 // The router flag says what we are to those who route through us; the override flag, that the

@@ -22,6 +22,7 @@ class NeighborDiscovery {
   void input(Instant now, Packet& packet);
   void solicit(PortId port, const IpAddress& target, const MacAddress* known);
   void announce(PortId port, const IpAddress& address);
+  void probe(PortId port, const IpAddress& address);
 
  private:
   void solicitation(Instant now, Packet& packet, const NeighborMessage& message, size_t size);

@@ -13,6 +13,7 @@ Stack::Stack(const StackLimits& limits, uint64_t seed, PacketPool& pool, FrameSi
       neighbors_(limits, seed, pool, *this, sink_),
       arp_(addresses_, neighbors_, sink_),
       discovery_(addresses_, neighbors_, sink_),
+      reports_(addresses_, sink_),
       errors_(seed, addresses_, sink_) {}
 
 void Stack::add_port(PortId port, const MacAddress& mac, uint16_t mtu) {
@@ -42,7 +43,8 @@ Status Stack::add_route(const IpAddress& to, uint8_t prefix_length, const IpAddr
 }
 
 bool Stack::is_for_us(const Packet& packet) const {
-  return is_neighbor_message(packet) || (packet.headers.family != 0 && owns(packet.key.dst));
+  return is_neighbor_message(packet) || MulticastReports::takes(packet) ||
+         (packet.headers.family != 0 && owns(packet.key.dst));
 }
 
 void Stack::deliver(Instant now, Packet& packet) {
@@ -50,6 +52,7 @@ void Stack::deliver(Instant now, Packet& packet) {
   // A tagged frame belongs to another network than our addresses.
   if (headers.l3 != EthernetHeader::kSize) return packet.drop(DropReason::ether_type_unknown);
   if (is_neighbor_message(packet)) return answer_neighbor(now, packet);
+  if (MulticastReports::takes(packet)) return reports_.input(now, packet);
   if (!owns(packet.key.dst)) {
     return packet.drop(packet.key.dst.is_multicast() ? DropReason::multicast
                                                      : DropReason::no_virtual_server);
@@ -100,6 +103,11 @@ NextHop Stack::acquire_neighbor(Instant now, PortId port, const IpAddress& addre
   return hop;
 }
 
+bool Stack::may_come_from(const IpAddress& source) const {
+  const bool link_local = source.is_v4() ? source.v4() >> 16 == 0xa9fe : source.is_link_local();
+  return !link_local && !addresses_.is_broadcast(source);
+}
+
 // RFC 2644: what is sent to a subnet's broadcast address from elsewhere does not enter it.
 bool Stack::may_be_sent_to(const IpAddress& destination, DropReason& why) const {
   if (addresses_.claims(destination)) {
@@ -128,8 +136,12 @@ Instant Stack::deadline() const {
 }
 
 StackCounters Stack::counters() const {
-  return {announces_ ? addresses_.conflicts() : 0, neighbors_.evicted(), neighbors_.held_packets(),
-          errors_.sent(), errors_.limited()};
+  return {announces_ ? addresses_.conflicts() : 0,
+          announces_ ? addresses_.duplicates() : 0,
+          neighbors_.evicted(),
+          neighbors_.held_packets(),
+          errors_.sent(),
+          errors_.limited()};
 }
 
 void Stack::solicit(PortId port, const IpAddress& target, const MacAddress* known) {
@@ -141,14 +153,16 @@ void Stack::solicit(PortId port, const IpAddress& target, const MacAddress* know
 }
 
 void Stack::announce_due(Instant now) {
-  addresses_.announce_due(now, [this](PortId port, const IpAddress& address) {
-    if (!announces_) return;
-    if (address.is_v4()) {
-      arp_.announce(port, address);
-    } else {
-      discovery_.announce(port, address);
-    }
-  });
+  addresses_.announce_due(
+      now, [this](PortId port, const IpAddress& address, LocalAddresses::Claim claim) {
+        if (!announces_) return;
+        const bool probe = claim == LocalAddresses::Claim::probe;
+        if (address.is_v4())
+          return probe ? arp_.probe(port, address) : arp_.announce(port, address);
+        // First of all, so that answers to the probe find their way (RFC 4862 5.4.2).
+        if (probe) reports_.report(port, address);
+        probe ? discovery_.probe(port, address) : discovery_.announce(port, address);
+      });
 }
 
 }  // namespace sluice

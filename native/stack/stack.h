@@ -15,6 +15,7 @@
 #include "stack/frame_sink.h"
 #include "stack/icmp_errors.h"
 #include "stack/local_addresses.h"
+#include "stack/multicast_reports.h"
 #include "stack/neighbor_discovery.h"
 #include "stack/neighbor_table.h"
 #include "stack/next_hop.h"
@@ -26,10 +27,11 @@ namespace sluice {
 using StackLimits = NeighborTable::Limits;
 
 struct StackCounters {
-  uint64_t address_conflicts = 0;  // another host claimed an address of ours (RFC 5227, 4862)
-  uint64_t neighbors_evicted = 0;  // unreferenced entries that made room for new ones
-  uint64_t held_packets = 0;       // gauge: packets that wait for a next hop
-  uint64_t icmp_errors = 0;        // sent
+  uint64_t address_conflicts = 0;    // another host claimed an address of ours (RFC 5227, 4862)
+  uint64_t duplicate_addresses = 0;  // gauge: those that are the other host's
+  uint64_t neighbors_evicted = 0;    // unreferenced entries that made room for new ones
+  uint64_t held_packets = 0;         // gauge: packets that wait for a next hop
+  uint64_t icmp_errors = 0;          // sent
   uint64_t icmp_errors_limited = 0;
 };
 
@@ -40,7 +42,8 @@ class Stack : private Solicitor {
   Stack& operator=(const Stack&) = delete;
 
   // Configuration. Ports come first, then their addresses, then routes through their subnets.
-  // Every address is announced to its link, twice, by the polls that follow its addition.
+  // Every address is probed once and announced twice to its link by the polls that follow its
+  // addition.
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
   // Another worker of the engine announces our addresses, and tells of conflicts about them.
   void leave_announcements_to_others() { announces_ = false; }
@@ -84,6 +87,9 @@ class Stack : private Solicitor {
     errors_.send(now, about, error);
   }
 
+  // Whether packets of others may have this source: no broadcast address, and none that means
+  // something on one link only (RFC 1812 5.3.7, RFC 4291 2.5.6, RFC 3927 7).
+  bool may_come_from(const IpAddress& source) const;
   // Whether packets are forwarded to a destination at all: not to ourselves (own_address), nor to
   // more than one host (multicast).
   bool may_be_sent_to(const IpAddress& destination, DropReason& why) const;
@@ -145,6 +151,7 @@ class Stack : private Solicitor {
   NeighborTable neighbors_;
   Arp arp_;
   NeighborDiscovery discovery_;
+  MulticastReports reports_;
   IcmpErrors errors_;
 };
 

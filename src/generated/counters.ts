@@ -42,6 +42,7 @@ export const gaugeNames = [
   'neighborPackets',
   'handedPackets',
   'fragmentedDatagrams',
+  'duplicateAddresses',
   'flowEntries',
   'poolBuffers',
 ] as const
@@ -133,6 +134,8 @@ export const counterTexts = {
     'Packets on their way from one worker to another',
   fragmentedDatagrams:
     'Datagrams of which some fragments have come and others have not',
+  duplicateAddresses:
+    'Addresses of the engine that another host had first: not answered for',
   flowEntries:
     'Flow entries in use: two of 64 bytes for each plain flow',
   poolBuffers:

@@ -131,12 +131,12 @@ TEST_CASE("DFS-26 TCPX-71 martians: addresses that no network delivers") {
     CHECK(reason(PacketBuilder().ipv4("192.0.2.1", destination).udp(1, 2).build()) ==
           DropReason::ip_martian);
   }
-  for (const char* source : {"::", "::1", "ff02::1"}) {
+  for (const char* source : {"::", "::1", "::192.0.2.1", "100::1", "ff02::1", "ff0e::1"}) {
     CAPTURE(source);
     CHECK(reason(PacketBuilder().ipv6(source, "2001:db8::1").udp(1, 2).build()) ==
           DropReason::ip_martian);
   }
-  for (const char* destination : {"::", "::1"}) {
+  for (const char* destination : {"::", "::1", "::192.0.2.1", "100::1"}) {
     CHECK(reason(PacketBuilder().ipv6("2001:db8::1", destination).udp(1, 2).build()) ==
           DropReason::ip_martian);
   }

@@ -70,6 +70,28 @@ TEST_CASE("TCPX-30 HS-28 a RST or FIN with a wrong checksum is sent on and ends 
   }
 }
 
+TEST_CASE(
+    "TCPX-71 TCPX-78 sources that are no host of the Internet open nothing and go no further") {
+  const std::pair<const char*, bool> kSources[] = {
+      {"192.0.2.255", true}, {"10.1.0.255", true}, {"169.254.1.1", true}, {"fe80::7", false}};
+  for (const auto& [source, v4] : kSources) {
+    CAPTURE(source);
+    const Hosts& hosts = both_families()[v4 ? 0 : 1];
+    auto engine = engine_for(hosts);
+    const auto from = [&](const IpAddress& to) {
+      return PacketBuilder().ip(ip(source), to).tcp(7, kServicePort, kTcpSyn);
+    };
+    engine->from_client(from(hosts.virtual_server));
+    engine->from_client(from(hosts.server));
+    engine->from_server(from(hosts.client));
+    CHECK(engine->dropped(DropReason::ip_martian) == 3);
+    CHECK(engine->to_server.empty());
+    CHECK(engine->to_client.empty());
+    CHECK(engine->told_of<QueryView>().empty());
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("TCPX-75 a tagged frame opens no flow: its VLAN is no part of a signature yet") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

@@ -265,7 +265,7 @@ TEST_CASE("neighbour messages without end leave room for packets that are handed
 
 TEST_CASE("DFS-24 what one worker hears of neighbours all know, and one alone answers") {
   Team team;
-  CHECK(team.announced == 2 * 2);  // two addresses, twice, by the first worker
+  CHECK(team.announced == 2 * 3);  // two addresses, probed and announced twice, by the first worker
   team.arrive(1, 0, arp_request(kClientMac, kClient, ip("192.0.2.1")));
   const auto answers = team.sent(0);
   REQUIRE(answers.size() == 1);

@@ -18,7 +18,10 @@ inline bool is_arp(const std::vector<uint8_t>& frame) {
   return load_be16(&frame[12]) == kEtherTypeArp;
 }
 
+// ARP, neighbour discovery, or a report of what groups one listens to.
 inline bool is_neighbor_message(const std::vector<uint8_t>& frame) {
+  const bool v6 = load_be16(&frame[12]) == kEtherTypeIpv6;
+  if (v6 && frame.size() > 62 && frame[20] == 0 && frame[62] == kIcmpv6MulticastReport) return true;
   return is_arp(frame) ||
          (load_be16(&frame[12]) == kEtherTypeIpv6 && frame[20] == kProtocolIcmpv6 &&
           frame[54] >= kIcmpv6NeighborSolicitation && frame[54] <= kIcmpv6NeighborAdvertisement);

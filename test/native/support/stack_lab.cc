@@ -135,6 +135,18 @@ void RecordingSink::give_up(const Packet& packet) {
   given_up.push_back(packet.drop_reason);
 }
 
+bool is_probe(const SentFrame& frame) {
+  const uint8_t* at = frame.bytes.data() + 14;
+  const bool arp = load_be16(at - 2) == 0x0806;
+  if (arp) return load_be32(at + 14) == 0;
+  return at[6] == kIcmpv6 && at[40] == 135 && IpAddress::load_v6(at + 8).is_zero();
+}
+
+bool is_report(const SentFrame& frame) {
+  const uint8_t* at = frame.bytes.data() + 14;
+  return load_be16(at - 2) == 0x86dd && at[6] == 0 && at[48] == 143;
+}
+
 Bytes Peer::asks(const IpAddress& target) const {
   if (address.is_v4()) {
     return arp(MacAddress::broadcast(), 1, mac, address, kNoMac, target);
@@ -286,12 +298,20 @@ std::vector<Said> StackLab::said() {
   std::vector<Said> all;
   std::vector<SentFrame> rest;
   for (const SentFrame& frame : sink.sent) {
-    if (frame.resumed) {
+    if (frame.resumed || is_probe(frame) || is_report(frame)) {
       rest.push_back(frame);
     } else {
       all.push_back(read(frame));
     }
   }
+  sink.sent = rest;
+  return all;
+}
+
+std::vector<SentFrame> StackLab::take(bool (*wanted)(const SentFrame&)) {
+  std::vector<SentFrame> all;
+  std::vector<SentFrame> rest;
+  for (const SentFrame& frame : sink.sent) (wanted(frame) ? all : rest).push_back(frame);
   sink.sent = rest;
   return all;
 }

@@ -89,6 +89,10 @@ struct Said {
   IpAddress target;   // who is asked for, or answered
 };
 Said read(const SentFrame& frame);
+// Whether it asks if an address is free (RFC 4862 5.4.2, RFC 5227 2.1.1), or tells switches what we
+// listen to (RFC 3810).
+bool is_probe(const SentFrame& frame);
+bool is_report(const SentFrame& frame);
 
 // An Ethernet frame around an IP packet, IPv4 or IPv6 by `src`.
 Bytes ip_frame(const MacAddress& ethernet_src, const MacAddress& ethernet_dst, const IpAddress& src,
@@ -113,8 +117,10 @@ struct StackLab {
   bool hold(NextHop hop, const IpAddress& destination, uint8_t mark = 0);
   // A referenced neighbour on the outside link that has just answered.
   NextHop resolve(const Peer& peer);
-  // Messages of the stack since the last call.
+  // Messages of the stack since the last call, but for probes and reports.
   std::vector<Said> said();
+  // Those, by is_probe or is_report.
+  std::vector<SentFrame> take(bool (*wanted)(const SentFrame&));
   // Held packets that went on since the last call.
   std::vector<SentFrame> resumed();
 
