@@ -60,6 +60,15 @@ bool reset_accepted(const FlowEntry& from, const FlowEntry& to, const TrackedSeg
   return from.tcp.has(LegTcpState::kSeen) && segment.seq == from.seq_end;
 }
 
+// RFC 5961 5.2: what a receiver takes acknowledges something that it has sent, and nothing older
+// than a window. Somebody who does not see the traffic has to guess that as well.
+bool acknowledges_sent(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  if (!to.tcp.has(LegTcpState::kSeen)) return true;
+  if (!(segment.flags & kTcpAck) || Seq(segment.ack) > Seq(to.seq_end)) return false;
+  return !from.tcp.has(LegTcpState::kAcked) ||
+         Seq(segment.ack) >= Seq(from.acked - window_of(from, to));
+}
+
 void note_sequence(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   if (from.tcp.has(LegTcpState::kFin)) return;
   const uint32_t end = segment.seq + segment.length;
@@ -118,8 +127,10 @@ TrackEvent track_tcp(FlowEntry& from, FlowEntry& to, const TrackedSegment& segme
   }
   const bool open_before = both_open(from, to);
   note_start(from, to, segment);
-  const bool first_fin = accept_fin(from, to, segment) && !to.tcp.has(LegTcpState::kFin);
-  note_sequence(from, to, segment);
+  const bool believed = !open_before || acknowledges_sent(from, to, segment);
+  const bool first_fin =
+      believed && accept_fin(from, to, segment) && !to.tcp.has(LegTcpState::kFin);
+  if (believed) note_sequence(from, to, segment);
   note_acknowledgement(from, to, segment);
   if (to.tcp.has(LegTcpState::kFin) && from.tcp.has(LegTcpState::kAcked) &&
       from.acked == to.seq_end && !to.tcp.has(LegTcpState::kFinAcked)) {

@@ -99,6 +99,20 @@ TEST_CASE("HS-28 a RST counts wherever the receiver may be: from what it acknowl
   }
 }
 
+TEST_CASE("HS-28 TCPX-36 in the window counts only what acknowledges something that was sent") {
+  for (const uint32_t ack : {kS + 2, kS + 0x40000000, kS + 1 - 70'000, kS + 0x90000000}) {
+    CAPTURE(ack);
+    Tracked t = established();
+    // Guessed data would have the end of what was sent, and so a RST, where the receiver is not.
+    t.from_client(kTcpAck, kC + 501, ack, 100);
+    CHECK(t.client.seq_end == kC + 1);
+    CHECK(t.from_client(kTcpRst, kC + 401, 0) == TrackEvent::none);
+    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1, ack) == TrackEvent::none);
+    CHECK(t.from_client(kTcpFin, kC + 1, 0) == TrackEvent::none);
+    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1, kS + 1) == TrackEvent::closing);
+  }
+}
+
 TEST_CASE("HS-28 FLOWLIFE-16 in mid-session a repeated segment opens no window for a RST") {
   Tracked t;
   t.from_server(kTcpAck, kS, kC + 5000);
