@@ -117,7 +117,7 @@ class LocalAddresses {
   };
 
   OwnAddress& enter(const IpAddress& address);
-  // Forgets one that nothing uses any more; the reference then is.
+  // Forgets it where nothing uses it any more: `own` is gone then.
   void release(const IpAddress& address, const OwnAddress& own);
   void announce(OwnAddress& own);
   void try_again(Instant now, OwnAddress& own);

@@ -10,6 +10,7 @@
 import type { CntView } from '../generated/messages.js'
 import type { ActivityRanking } from '../policy/new-flow.js'
 import { AnswerIndex } from './answer-index.js'
+import { DormantSessions } from './dormant-sessions.js'
 import { ActivityOfFlows, noteActivity } from './flow-activity.js'
 import {
   FlowFlags,
@@ -39,8 +40,7 @@ export class FlowLedger {
   readonly #hash = new SignatureHash()
   readonly #answers: AnswerIndex
   readonly activity: ActivityRanking
-  /** Oldest first, with the time when each is given up, in milliseconds since 1970. */
-  readonly #dormant = new Map<FlowId, number>()
+  readonly #dormant = new DormantSessions()
   /** Of the few sessions that have any, as their client's packets are moved. */
   readonly #offsets = new Map<FlowId, TcpOffsets>()
   readonly #flow = this.#table.view()
@@ -227,8 +227,8 @@ export class FlowLedger {
     if (!this.#hasFlows(session)) this.end(session)
   }
 
-  /** A flow was evicted; its session may ask again until `keepMs` have passed. */
-  evictFlow(id: FlowId, keepMs: number): void {
+  /** A flow was evicted; its session, a connection or not, may ask again until `keepMs` have passed. */
+  evictFlow(id: FlowId, keepMs: number, isConnection: boolean): void {
     const { session: sessionId } = this.#flow.at(id)
     this.#forget(id, sessionId)
     if (this.#hasFlows(sessionId)) return
@@ -238,12 +238,9 @@ export class FlowLedger {
       return
     }
     session.state = SessionState.dormant
-    this.#dormant.set(sessionId, this.now() + keepMs)
-    if (this.#dormant.size <= this.maxDormant) return
-    for (const oldest of this.#dormant.keys()) {
-      this.end(oldest)
-      return
-    }
+    this.#dormant.add(sessionId, this.now() + keepMs, isConnection)
+    const { first } = this.#dormant
+    if (this.#dormant.size > this.maxDormant && first !== undefined) this.end(first)
   }
 
   /**
@@ -289,7 +286,7 @@ export class FlowLedger {
 
   /** Gives up the dormant sessions, or those of a virtual server. */
   endDormant(of?: VirtualServer): void {
-    for (const id of this.#dormant.keys()) {
+    for (const [id] of this.#dormant) {
       if (of === undefined || this.#session.at(id).server === of) this.end(id)
     }
   }

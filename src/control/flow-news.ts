@@ -52,7 +52,8 @@ export class FlowNews {
       if (node?.condition.isWatched) judgeNode(node, message)
       if (isClosed(message)) this.#view.at(this.#view.at(flow).session).raise(FlowFlags.closed)
     }
-    if (message.reason === EndReason.overflow) this.#evict(flow)
+    // A STATE tells of an eviction, but where a handshake had not come to its end.
+    if (message.reason === EndReason.overflow) this.#evict(flow, true)
     else ledger.endFlow(flow)
   }
 
@@ -80,7 +81,7 @@ export class FlowNews {
     }
     const offsets = readOffsets(message)
     if (offsets) ledger.setOffsets(flow, offsets)
-    if (message.errorCode === SsmbError.evicted) this.#evict(flow)
+    if (message.errorCode === SsmbError.evicted) this.#evict(flow, false)
   }
 
   /** The data flow segment has lost its flows, or those of a virtual server (CS-13). */
@@ -100,12 +101,14 @@ export class FlowNews {
   }
 
   /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */
-  #evict(flow: FlowId): void {
+  #evict(flow: FlowId, isOpening: boolean): void {
     const { server, words, signatureAt } = this.#view.at(this.#view.at(flow).session)
-    const { tcpEstablishedMs, udpMs } = this.to.timeouts
+    const { tcpOpeningMs, tcpEstablishedMs, udpMs } = this.to.timeouts
     const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
     const ofProtocol = isTcp ? tcpEstablishedMs : udpMs
-    this.to.ledger.evictFlow(flow, server?.settings.idleTimeoutMs || ofProtocol)
+    const ofServer = server?.settings.idleTimeoutMs || ofProtocol
+    const keepMs = isTcp && isOpening ? tcpOpeningMs : ofServer
+    this.to.ledger.evictFlow(flow, keepMs, isTcp && !isOpening)
   }
 }
 

@@ -46,7 +46,7 @@ test.each(families)(
   (family) => {
     const { ledger, open, state, node } = ledgerOf(family)
     const flow = open(1)
-    ledger.evictFlow(flow, 5000)
+    ledger.evictFlow(flow, 5000, true)
     now += 4999
     ledger.sweep()
     expect([ledger.size, state(flow), node?.connections]).toEqual([1, SessionState.dormant, 1])
@@ -59,10 +59,23 @@ test.each(families)(
 test.each(families)('dormant sessions are bounded: the oldest makes room, IPv%i', (family) => {
   const { ledger, open, state, node } = ledgerOf(family)
   const flows = [1, 2, 3].map(open)
-  for (const flow of flows) ledger.evictFlow(flow, 60_000)
+  for (const flow of flows) ledger.evictFlow(flow, 60_000, true)
   const { free, dormant } = SessionState
   expect(flows.map(state)).toEqual([free, dormant, dormant])
   expect([ledger.size, node?.connections]).toEqual([2, 2])
+})
+
+test.each(families)('what a flood can make pushes out no dormant connection, IPv%i', (family) => {
+  const { ledger, open, state } = ledgerOf(family)
+  const connection = open(1)
+  ledger.evictFlow(connection, 60_000, true)
+  const { free, dormant } = SessionState
+  const others = [2, 3, 4].map(open)
+  for (const flow of others) ledger.evictFlow(flow, 60_000, false)
+  expect([connection, ...others].map(state)).toEqual([dormant, free, free, dormant])
+  const next = [5, 6].map(open)
+  for (const flow of next) ledger.evictFlow(flow, 60_000, true)
+  expect([connection, ...next].map(state)).toEqual([free, dormant, dormant])
 })
 
 test.each(families)(
