@@ -12,7 +12,7 @@ export interface FarLink {
   /** Tells the links of a laboratory apart: 2 to 9. */
   number: number
   /** Of the link; default 1500. */
-  mtu?: number
+  mtu?: number | undefined
 }
 
 /**

@@ -85,11 +85,8 @@ TEST_CASE("TCPX-67 a fragment is cut further, the last of them says that it is t
     CAPTURE(more);
     auto engine = engine_with(hosts, 700);
     // Without the first one nobody knows whose it is.
-    engine->from_client(PacketBuilder()
-                            .ip(hosts.client, hosts.server)
-                            .udp(1, 2)
-                            .payload(1472)
-                            .fragment(0, true));
+    engine->from_client(
+        PacketBuilder().ip(hosts.client, hosts.server).udp(1, 2).payload(1472).fragment(0, true));
     REQUIRE(engine->to_server.size() == 3);
     engine->to_server.clear();
     engine->from_client(PacketBuilder()

@@ -7,7 +7,7 @@ import { type Family, type Laboratory, type Namespace, until } from '../../src/l
 import { type FarHost, placeBehind } from '../helpers/far-host.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { checksumErrors } from '../helpers/kernel-counters.js'
-import { NginxServer } from '../helpers/servers.js'
+import { NginxServer, startServers } from '../helpers/servers.js'
 import { endpoint, listen, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
@@ -25,8 +25,8 @@ interface FarSite {
   client: FarHost
 }
 
-/** A virtual server whose node is behind a link of 1 400 bytes, as is another client. */
-async function start(): Promise<FarSite> {
+/** A virtual server whose node, and a client other than the laboratory's, are behind such links. */
+async function start(mtu: { node?: number; client?: number }): Promise<FarSite> {
   let node: FarHost | undefined
   let client: FarHost | undefined
   const site = await Site.start({
@@ -34,9 +34,9 @@ async function start(): Promise<FarSite> {
     servers: 3,
     startServers: async (lab) => {
       const [router, host] = [lab.namespace('srv1'), lab.namespace('srv2')]
-      node = await placeBehind({ router, host, number: 2, mtu: SMALL })
+      node = await placeBehind({ router, host, number: 2, mtu: mtu.node })
       const [outside, other] = [lab.client.namespace, lab.namespace('srv3')]
-      client = await placeBehind({ router: outside, host: other, number: 3, mtu: SMALL })
+      client = await placeBehind({ router: outside, host: other, number: 3, mtu: mtu.client })
       const uploads = await host.spawn('python3', ['test/helpers/upload_server.py', `${UPLOADS}`])
       await uploads.waitForOutput(/^ready$/m)
       return [await NginxServer.start(lab, node)]
@@ -77,7 +77,7 @@ async function pathMtu(at: Namespace, port: number): Promise<number> {
 }
 
 test('TCPX-65 an upload finds the small link behind the engine, through a virtual server', async () => {
-  const { site } = await start()
+  const { site } = await start({ node: SMALL })
   await using _ = site
   const { path, sha256 } = contents(site.lab, 4_000_000)
   for (const family of site.lab.families) {
@@ -100,7 +100,7 @@ test('TCPX-65 an upload finds the small link behind the engine, through a virtua
 })
 
 test('TCPX-65 a download finds the small link before the engine, through a virtual server', async () => {
-  const { site, node, client } = await start()
+  const { site, node, client } = await start({ client: SMALL })
   await using _ = site
   const sha256 = await site.servers[0]?.addFile(4_000_000)
   for (const family of site.lab.families) {
@@ -122,7 +122,7 @@ describe('tracepath', () => {
   }
 
   test('TCPX-65 TCPX-67 DFS-25 finds a link of 1 400 bytes, routed and translated', async () => {
-    const { site, node } = await start()
+    const { site, node } = await start({ node: SMALL })
     await using _ = site
     for (const family of site.lab.families) {
       const routed = await discover(site, family, node.address(family))
@@ -142,10 +142,11 @@ describe('a port of the engine with a small MTU', () => {
     Site.start({
       topology: 'two-arm',
       servers: 1,
-      ports: ({ inside, ...rest }) => ({
-        ...rest,
-        ...(inside && { inside: { ...inside, mtu: SMALL } }),
-      }),
+      startServers: async (lab) => {
+        await lab.namespace('ctl').ip([`link set int0 mtu ${SMALL}`])
+        await lab.namespace('srv1').ip([`link set eth0 mtu ${SMALL}`])
+        return startServers(lab)
+      },
     })
 
   test('TCPX-67 ping learns its MTU where it may not be cut', async () => {
