@@ -305,21 +305,26 @@ void Pipeline::route(Instant now, Packet& packet, Action& action) {
   packet.verdict = Verdict::forward;
 }
 
-// Whether a forwarded packet has the hops left, and fits the link (DFS-25, TCPX-67, TCPX-34).
+// Whether a forwarded packet has the hops left, and fits the link or may be cut where it is sent
+// (DFS-25, TCPX-67, TCPX-34).
 bool Pipeline::may_pass(Instant now, Packet& packet, NextHop hop, bool routed) {
-  if (routed && hop_limit(packet) <= 1) {
+  const bool expired = routed && hop_limit(packet) <= 1;
+  const uint16_t mtu = stack_.next_hop(hop).mtu;
+  if (!expired && packet.wire_ip_length() <= mtu) return true;
+  return passes_in_parts(now, packet, expired, mtu);
+}
+
+// Apart from the above, which every packet meets.
+bool Pipeline::passes_in_parts(Instant now, Packet& packet, bool expired, uint16_t mtu) {
+  if (expired) {
     stack_.send_error(now, packet, {IcmpError::Kind::time_exceeded});
     packet.drop(DropReason::ttl_expired);
     return false;
   }
-  const uint16_t mtu = stack_.next_hop(hop).mtu;
-  // What may be cut is cut where it is sent.
-  if (packet.wire_ip_length() > mtu && !may_be_fragmented(packet)) {
-    stack_.send_error(now, packet, {IcmpError::Kind::packet_too_big, mtu});
-    packet.drop(DropReason::mtu_exceeded);
-    return false;
-  }
-  return true;
+  if (may_be_fragmented(packet)) return true;
+  stack_.send_error(now, packet, {IcmpError::Kind::packet_too_big, mtu});
+  packet.drop(DropReason::mtu_exceeded);
+  return false;
 }
 
 // -- rewrite

@@ -78,6 +78,8 @@ class Pipeline {
   void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
   void route(Instant now, Packet& packet, Action& action);
   bool may_pass(Instant now, Packet& packet, NextHop hop, bool routed);
+  [[gnu::noinline, gnu::cold]] bool passes_in_parts(Instant now, Packet& packet, bool expired,
+                                                    uint16_t mtu);
   void clamp(Packet& packet, NextHop hop) const;
   void send_on(Instant now, Packet& packet, const Action& action);
 
