@@ -158,6 +158,50 @@ TEST_CASE("TCPX-65 a node's own error comes from its virtual server") {
   }
 }
 
+TEST_CASE("TCPX-65 SSMB-29 errors about a flow whose source is translated reach both ends") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    engine->decide_with([&hosts](const QueryView& query, ReplyView reply) {
+      TestEngine::to_endpoint(hosts.server, kNodePort)(query, reply);
+      XlatView xlat = reply.xlat();
+      xlat.set_xlat_src_ipaddr(hosts.engine);
+      xlat.set_xlat_src_port(61000);
+      xlat.set_xlat_mask(xlat.xlat_mask() | XlatMask::src_addr | XlatMask::src_port);
+      return true;
+    });
+    const bool v4 = hosts.client.is_v4();
+    const auto unreachable = [v4](const IpAddress& from, const IpAddress& to, const Bytes& seen) {
+      return icmp_error(from, to, v4 ? 3 : 1, v4 ? 3 : 4, 0, seen);
+    };
+    const auto there = client_datagram(hosts);
+    engine->from_client(there);
+    REQUIRE(engine->to_server.size() == 1);
+    const Bytes seen_inside = sent_bytes(engine->to_server[0]);
+    engine->clear_sent();
+    engine->from_server(unreachable(hosts.server, hosts.engine, seen_inside));
+    REQUIRE(engine->to_client.size() == 1);
+    const SentError to_client(engine->to_client[0]);
+    CHECK(one_hop_back(to_client.quote()) == ip_bytes(there));
+    CHECK(to_client.key().src == hosts.virtual_server);
+    CHECK(to_client.key().dst == hosts.client);
+    engine->clear_sent();
+    const auto back =
+        PacketBuilder().ip(hosts.server, hosts.engine).udp(kNodePort, 61000).payload(20);
+    engine->from_server(back);
+    REQUIRE(engine->to_client.size() == 1);
+    const Bytes seen_outside = sent_bytes(engine->to_client[0]);
+    engine->clear_sent();
+    engine->from_client(unreachable(hosts.client, hosts.virtual_server, seen_outside));
+    REQUIRE(engine->to_server.size() == 1);
+    const SentError to_server(engine->to_server[0]);
+    CHECK(one_hop_back(to_server.quote()) == ip_bytes(back));
+    CHECK(to_server.key().src == hosts.engine);
+    CHECK(to_server.key().dst == hosts.server);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("TCPX-65 an error that quotes no more than it must is translated as well") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
