@@ -28,6 +28,7 @@ class CapturePort : public Port {
   const PortCounters& counters() const override { return inner_->counters(); }
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
+  std::span<const IpAddress> host_addresses() const override { return inner_->host_addresses(); }
   const std::string& description() const override { return inner_->description(); }
   bool restores_settings() const override { return inner_->restores_settings(); }
 

@@ -32,6 +32,7 @@ class FaultPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
+  std::span<const IpAddress> host_addresses() const override { return inner_->host_addresses(); }
   const std::string& description() const override { return inner_->description(); }
   bool restores_settings() const override { return inner_->restores_settings(); }
 

@@ -81,7 +81,10 @@ Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_here(
   }
   Status taken = ports.front()->take_device(options, link.value(), netlink.value());
   if (!taken.ok()) return taken.error();
-  for (const auto& port : ports) port->silence_ = ports.front()->silence_;
+  for (const auto& port : ports) {
+    port->silence_ = ports.front()->silence_;
+    port->host_addresses_ = ports.front()->host_addresses_;
+  }
   Status bound = bind_all(ports, link.value(), program);
   if (!bound.ok()) return bound.error();
   return ports;
@@ -148,6 +151,11 @@ Status PacketPort::take_device(const PortOptions& options, const LinkInfo& link,
   if (!shared.ok()) return shared.error();
   if (shared.value()) {
     description_ += ", shared with the host";
+    Result<std::vector<KernelAddress>> kernel = netlink.addresses();
+    if (!kernel.ok()) return kernel.error();
+    for (const KernelAddress& one : kernel.value()) {
+      host_addresses_.push_back(one.address.address);
+    }
     return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
   }
   Result<KernelSilence> silence = KernelSilence::impose(netlink, options.device, link.index);

@@ -57,6 +57,7 @@ class PacketPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
+  std::span<const IpAddress> host_addresses() const override { return host_addresses_; }
   const std::string& description() const override { return description_; }
   bool restores_settings() const override { return silence_ && silence_->restores_settings(); }
 
@@ -88,6 +89,7 @@ class PacketPort : public Port {
   FrameBuffers long_frames_;
   size_t long_frames_used_ = 0;             // by the batch in hand
   std::shared_ptr<KernelSilence> silence_;  // of all on the device
+  std::vector<IpAddress> host_addresses_;   // the same
   PortCapabilities capabilities_;
   PortCounters counters_;
   MacAddress mac_;

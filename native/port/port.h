@@ -9,6 +9,7 @@
 #include "base/instant.h"
 #include "base/result.h"
 #include "packet/packet.h"
+#include "wire/address.h"
 
 namespace sluice {
 
@@ -63,6 +64,9 @@ class Port {
   virtual const PortCounters& counters() const = 0;
   virtual MacAddress mac() const = 0;
   virtual const std::string& name() const = 0;
+  // The addresses of the host, where it uses the device, too: what is for them it gets by itself.
+  // Those that it had when the port was opened.
+  virtual std::span<const IpAddress> host_addresses() const { return {}; }
   // How the port works on this machine, in words for the user; does not change.
   virtual const std::string& description() const = 0;
   // Whether its end writes settings of the device back, for which the kernel asks CAP_NET_ADMIN.

@@ -234,6 +234,7 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
 void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
   if (is_icmp_order(packet)) return packet.drop(DropReason::icmp_obsolete);
   if (stack_.is_for_us(packet)) return deliver(now, packet);
+  if (stack_.is_of_host(packet.key.dst)) return packet.drop(DropReason::host_address);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
   // Servers also answer what was routed to them, for which there is no flow.
@@ -252,11 +253,12 @@ void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
   route(now, packet, action);
 }
 
-// VS-13: one of any address takes what comes from outside, and nothing that is for us.
+// VS-13: one of any address takes what comes from outside, and nothing that is for us or our host.
 const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& key) {
   const VirtualServer* server = flows_.virtual_servers().find(key);
   if (server == nullptr || !server->any_address) return server;
-  return ports_[in_port].internal || stack_.owns(key.dst) ? nullptr : server;
+  const bool taken = stack_.owns(key.dst) || stack_.is_of_host(key.dst);
+  return taken || ports_[in_port].internal ? nullptr : server;
 }
 
 // What a server sends to an address that flows leave from, and whose flow is not here: the control

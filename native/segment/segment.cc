@@ -126,12 +126,15 @@ Status Segment::add_port(const SegmentPort& wanted, SteerBy others) {
   port_names_.push_back(options.name);
   port_descriptions_.push_back(ports.value().front()->description());
   restores_settings_ |= ports.value().front()->restores_settings();
+  const std::span<const IpAddress> shared = ports.value().front()->host_addresses();
+  const std::vector<IpAddress> hosts(shared.begin(), shared.end());
   for (size_t i = 0; i < members_.size(); ++i) {
     Worker& worker = members_[i]->worker;
     const PortId id = worker.add_port(std::move(ports.value()[i]), wanted.internal);
     for (const InterfaceAddress& own : wanted.options.addresses) {
       worker.stack().add_address(id, own.address, own.prefix_length);
     }
+    worker.stack().leave_to_host(hosts);
   }
   for (const InterfaceAddress& own : wanted.options.addresses) team_.set_own(own.address, true);
   return Done{};

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/instant.h"
@@ -31,7 +32,8 @@ class LocalAddresses {
   // Until an address that another host has is probed again: RATE_LIMIT_INTERVAL of RFC 5227.
   static constexpr Duration kRetryInterval = Duration::seconds(60);
 
-  explicit LocalAddresses(uint64_t seed) : own_(0, AddressHash(seed)) {}
+  explicit LocalAddresses(uint64_t seed)
+      : own_(0, AddressHash(seed)), of_host_(0, AddressHash(seed)) {}
 
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
   void add(PortId port, const IpAddress& address, uint8_t prefix_length);
@@ -44,6 +46,12 @@ class LocalAddresses {
   bool is_source(const IpAddress& address) const;
   // Whether what comes to it comes from clients, not in answer to what left from it.
   bool is_addressed(const IpAddress& address) const;
+
+  // An address of the host beside the engine, which has what comes for it from the same device.
+  void leave_to_host(const IpAddress& address) { of_host_.insert(address); }
+  bool is_of_host(const IpAddress& address) const {
+    return !of_host_.empty() && of_host_.contains(address);
+  }
 
   const Link& link(PortId port) const;
   // Whether packets to `address` are for us.
@@ -128,6 +136,7 @@ class LocalAddresses {
   std::array<Link, kMaxPorts> links_;
   std::vector<Subnet> subnets_;
   std::unordered_map<IpAddress, OwnAddress, AddressHash> own_;
+  std::unordered_set<IpAddress, AddressHash> of_host_;
   Instant announcement_due_ = Instant::never();
   uint64_t conflicts_ = 0;
   uint64_t duplicates_ = 0;

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "base/instant.h"
 #include "base/result.h"
@@ -49,6 +50,12 @@ class Stack : private Solicitor {
   void leave_announcements_to_others() { announces_ = false; }
   // An address of the engine itself; its prefix is a connected route.
   void add_address(PortId port, const IpAddress& address, uint8_t prefix_length);
+  // Addresses of the host beside the engine, which gets what is for them by itself: nothing is
+  // routed there.
+  void leave_to_host(std::span<const IpAddress> addresses) {
+    for (const IpAddress& address : addresses) addresses_.leave_to_host(address);
+  }
+  bool is_of_host(const IpAddress& address) const { return addresses_.is_of_host(address); }
   // An address of virtual servers, counted: it is owned until removed as often as added. Answered
   // on the ports whose subnets hold it, on every port where none does.
   // `silent`: ARP and neighbour discovery are not answered for it.

@@ -30,6 +30,7 @@ export const dropReasonNames = [
   'noRoute',
   'noFlow',
   'ownAddress',
+  'hostAddress',
   'icmpImplausible',
   'icmpObsolete',
   'mtuExceeded',
@@ -106,6 +107,8 @@ export const dropReasonTexts = {
     'A TCP segment that opens no flow and belongs to none',
   ownAddress:
     'A packet for an address of the engine that no service answers',
+  hostAddress:
+    'For an address of the host, which gets it from the same device by itself',
   icmpImplausible:
     'An ICMP error about a flow that its quote does not belong to: a forged one, or late',
   icmpObsolete:
