@@ -26,6 +26,7 @@ export type {
   VirtualServerConfig,
 } from './config/config.js'
 export { defineConfig } from './config/config.js'
+export { configurationSchema } from './config/json-schema.js'
 export { type LoadedConfig, loadConfigFile } from './config/load.js'
 export { resolveConfig } from './config/resolve.js'
 export type { ResolvedConfig } from './config/resolved.js'

@@ -91,6 +91,11 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .action(calls(async () => (await import('./check.js')).check))
 
   program
+    .command('schema')
+    .description('print the JSON Schema of a configuration, for editors')
+    .action(calls(async () => (await import('./schema.js')).schema))
+
+  program
     .command('doctor [file]')
     .description('say what this machine lacks, for every port kind or for a configuration')
     .option('--json', 'print a JSON object')

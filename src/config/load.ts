@@ -1,5 +1,5 @@
 /**
- * Loads a configuration file: .ts, .js, .mjs. esbuild bundles it with everything that it imports,
+ * Loads a configuration file: .ts, .js, .mjs, .json. esbuild bundles it with everything that it imports,
  * once per revision, so that a revision is one text with one hash and an exact list of files.
  */
 import { createHash } from 'node:crypto'

@@ -15,9 +15,18 @@ import {
   weightBounds,
 } from './defaults.js'
 import { routedHostProblem } from './host-address.js'
-import { bounded, matching, reading, type Trouble } from './readers.js'
+import { endpointForm } from './json-forms.js'
+import {
+  bounded,
+  type JsonForm,
+  matching,
+  notInJson,
+  reading,
+  type Trouble,
+  withShortForm,
+} from './readers.js'
 
-const nodeAddress = reading<Endpoint>((input) => {
+const nodeAddress = reading<Endpoint>(endpointForm, (input) => {
   const remedy = "write it as '10.1.0.11:80' or '[2001:db8::11]:80'"
   const endpoint = typeof input === 'string' ? parseEndpoint(input) : undefined
   if (!endpoint) return { problem: 'is not an address with a port', remedy }
@@ -58,11 +67,25 @@ function readHash(input: object): NamedBalance | Trouble {
   return { problem: 'is no hash that balances', remedy: `take one of ${quoted(hashes)}`, inside }
 }
 
-const balance = reading<NamedBalance>((input) =>
+const balanceForm: JsonForm = {
+  anyOf: [
+    { enum: Object.keys(algorithms) },
+    {
+      type: 'object',
+      properties: { hash: { enum: Object.keys(hashes) } },
+      required: ['hash'],
+      additionalProperties: false,
+    },
+  ],
+  default: 'round-robin',
+}
+
+const balance = reading<NamedBalance>(balanceForm, (input) =>
   typeof input === 'object' && input !== null ? readHash(input) : readBalance(input),
 )
 
-const node = z.preprocess(
+const node = withShortForm(
+  nodeAddress,
   (input) => (typeof input === 'string' ? { address: input } : input),
   z.strictObject({
     address: nodeAddress,
@@ -85,7 +108,11 @@ export interface StatusRange {
   last: number
 }
 
-const status = reading<StatusRange>((input) => {
+const statusForm: JsonForm = { type: 'integer', minimum: 100, maximum: 599 }
+
+const rangeForm: JsonForm = { type: 'array', items: statusForm, minItems: 2, maxItems: 2 }
+
+const status = reading<StatusRange>({ anyOf: [statusForm, rangeForm] }, (input) => {
   const [first, last] = Array.isArray(input) && input.length === 2 ? input : [input, input]
   const isStatus = (value: unknown): value is number =>
     Number.isInteger(value) && Number(value) >= 100 && Number(value) <= 599
@@ -94,13 +121,13 @@ const status = reading<StatusRange>((input) => {
     : { problem: 'is no status and no range of them', remedy: 'write it as 200 or [200, 299]' }
 })
 
-const body = reading<string | RegExp>((input) =>
+const body = reading<string | RegExp>({ type: 'string' }, (input) =>
   typeof input === 'string' || input instanceof RegExp
     ? input
     : { problem: 'is no text', remedy: 'write what the body contains, or a regular expression' },
 )
 
-const run = reading<CheckFunction>((input) =>
+const run = reading<CheckFunction>(notInJson, (input) =>
   typeof input === 'function'
     ? (input as CheckFunction)
     : { problem: 'is not a function', remedy: 'write it as async (node, { signal }) => boolean' },
@@ -110,7 +137,8 @@ const checkNumber = (name: keyof typeof checkBounds) =>
   bounded(checkBounds[name]).default(checkBounds[name].default)
 
 /** Which key goes with which kind is a matter of checks.ts. */
-const check = z.preprocess(
+const check = withShortForm(
+  undefined,
   (input) => (typeof input === 'function' ? { kind: 'function', run: input } : input),
   z.strictObject({
     kind: z.enum(['tcp', 'http', 'function']),

@@ -10,9 +10,21 @@ export interface Trouble {
 
 const isTrouble = (value: object): value is Trouble => 'problem' in value && 'remedy' in value
 
-/** A value that `read` makes of any input, or says what is wrong with it. */
-export function reading<T extends object | string | number>(read: (input: unknown) => T | Trouble) {
-  return z.unknown().transform((input, context): T => {
+/** What JSON Schema can say of a value: it may let pass what the reading refuses, never the reverse. */
+export type JsonForm = z.core.JSONSchema.BaseSchema
+
+/** No value of JSON will do: a function is wanted. */
+export const notInJson: JsonForm = { not: {} }
+
+/**
+ * A value that `read` makes of any input, or says what is wrong with it.
+ * @param json the same, as far as JSON Schema goes (json-schema.ts)
+ */
+export function reading<T extends object | string | number>(
+  json: JsonForm,
+  read: (input: unknown) => T | Trouble,
+) {
+  const value = z.unknown().transform((input, context): T => {
     const result = read(input)
     if (typeof result !== 'object' || !isTrouble(result)) return result
     const { problem, remedy, inside } = result
@@ -20,11 +32,26 @@ export function reading<T extends object | string | number>(read: (input: unknow
     context.addIssue({ code: 'custom', message: problem, params: { remedy }, path })
     return z.NEVER
   })
+  return value.meta(json)
+}
+
+/** What may be written in the place of another value, for those that turn one into the other. */
+export const writtenForms = new WeakMap<z.ZodType, z.ZodType>()
+
+/** A value with a short form, which `complete` turns into the long one. */
+export function withShortForm<T extends z.ZodType>(
+  short: z.ZodType | undefined,
+  complete: (input: unknown) => unknown,
+  long: T,
+) {
+  const value = z.preprocess(complete, long)
+  writtenForms.set(value, short ? z.union([short, long]) : long)
+  return value
 }
 
 /** One value or a list of them, as a list. */
 export const oneOrMore = <T extends z.ZodType>(item: T) =>
-  z.preprocess((input) => (Array.isArray(input) ? input : [input]), z.array(item).min(1))
+  withShortForm(item, (input) => (Array.isArray(input) ? input : [input]), z.array(item).min(1))
 
 interface Bounds {
   readonly min: number
@@ -34,12 +61,19 @@ interface Bounds {
 }
 
 export const bounded = ({ min, max, default: usual }: Bounds) =>
-  reading<number>((input) =>
+  reading<number>(numberForm(min, max, usual), (input) =>
     typeof input === 'number' &&
     ((Number.isInteger(input) && input >= min && input <= max) || input === usual)
       ? input
       : { problem: `is not a whole number from ${min} to ${max}`, remedy: 'choose one in between' },
   )
+
+function numberForm(minimum: number, maximum: number, usual: number | undefined): JsonForm {
+  const within: JsonForm = { type: 'integer', minimum, maximum }
+  if (usual === undefined) return within
+  if (usual >= minimum && usual <= maximum) return { ...within, default: usual }
+  return { anyOf: [{ const: usual }, within], default: usual }
+}
 
 const number = bounded({ min: 0, max: 0 }).default(0)
 
@@ -56,6 +90,6 @@ export function boundedObject<
 }
 
 export const matching = (pattern: RegExp, problem: string, remedy: string) =>
-  reading<string>((input) =>
+  reading<string>({ type: 'string', pattern: pattern.source }, (input) =>
     typeof input === 'string' && pattern.test(input) ? input : { problem, remedy },
   )

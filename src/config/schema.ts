@@ -5,11 +5,12 @@ import { networkOf, type Prefix, parsePrefix } from '../bus/address.js'
 import { plainAddress } from './address-reader.js'
 import { cpuBounds, limitBounds, mtuBounds, timeoutBounds, workerBounds } from './defaults.js'
 import { hostProblem, isBroadcastOf } from './host-address.js'
+import { prefixForm } from './json-forms.js'
 import { pool, poolKeysAt } from './pool-schema.js'
 import { bounded, boundedObject, matching, oneOrMore, reading } from './readers.js'
 import { virtualServer, virtualServerKeysAt } from './virtual-server-schema.js'
 
-const ownAddress = reading<Prefix>((input) => {
+const ownAddress = reading<Prefix>(prefixForm, (input) => {
   const remedy = "write it as '192.0.2.1/24' or '2001:db8::1/64'"
   const prefix = typeof input === 'string' ? parsePrefix(input) : undefined
   if (!prefix) return { problem: 'is not an address with the length of its network', remedy }
@@ -21,7 +22,7 @@ const ownAddress = reading<Prefix>((input) => {
   return problem === undefined ? prefix : { problem, remedy }
 })
 
-const network = reading<Prefix>((input) => {
+const network = reading<Prefix>(prefixForm, (input) => {
   const prefix = typeof input === 'string' ? parsePrefix(input) : undefined
   if (!prefix) {
     return {
@@ -48,7 +49,7 @@ const device = matching(
 )
 
 const mac = matching(
-  /^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i,
+  /^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$/,
   'is not the MAC address of one station',
   "write it as '02:00:00:00:00:01'",
 )
@@ -76,6 +77,8 @@ export const schema = z.strictObject({
   timeouts: boundedObject(timeoutBounds),
   workers: bounded(workerBounds).default(workerBounds.default),
   cpus: z.array(bounded(cpuBounds)).default([]),
+  /** Where an editor finds the schema of a file in JSON. */
+  $schema: z.string().optional(),
 })
 
 export type ParsedConfig = z.output<typeof schema>

@@ -12,7 +12,8 @@ import {
   sourcePortBounds,
 } from './defaults.js'
 import { isUnspecified, routedHostProblem } from './host-address.js'
-import { bounded, oneOrMore, reading } from './readers.js'
+import { listenForm } from './json-forms.js'
+import { bounded, type JsonForm, notInJson, oneOrMore, reading, withShortForm } from './readers.js'
 
 export interface Listen {
   protocol: Protocol
@@ -20,7 +21,7 @@ export interface Listen {
 }
 
 /** Which wildcard goes with which endpoint is a matter of virtual-server-checks.ts. */
-const listen = reading<Listen>((input) => {
+const listen = reading<Listen>(listenForm(['tcp', 'udp']), (input) => {
   const [, protocol, rest = ''] = /^(tcp|udp):\/\/(.+)$/.exec(String(input)) ?? []
   const endpoint = parseEndpoint(rest, 0)
   const remedy = "write it as 'tcp://192.0.2.100:80' or 'udp://[2001:db8::100]:53'"
@@ -32,7 +33,24 @@ const listen = reading<Listen>((input) => {
   return { protocol: protocol as Protocol, endpoint }
 })
 
+const only = (key: string, value: JsonForm): JsonForm => ({
+  type: 'object',
+  properties: { [key]: value },
+  required: [key],
+  additionalProperties: false,
+})
+
+const decisionForm: JsonForm = {
+  anyOf: [
+    { type: 'string' },
+    only('pool', { type: 'string' }),
+    only('node', { type: 'string' }),
+    only('reject', { enum: ['reset', 'drop'] }),
+  ],
+}
+
 const decision = reading<Verdict>(
+  decisionForm,
   (input) =>
     readDecision(input) ?? {
       problem: 'is no decision',
@@ -40,7 +58,7 @@ const decision = reading<Verdict>(
     },
 )
 
-const policy = reading<Policy>((input) =>
+const policy = reading<Policy>(notInJson, (input) =>
   typeof input === 'function'
     ? (input as Policy)
     : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
@@ -55,7 +73,10 @@ export interface PortRange {
 
 const { min: lowest, max: highest } = sourcePortBounds
 
-const portRange = reading<PortRange>((input) => {
+const portForm: JsonForm = { type: 'integer', minimum: lowest, maximum: highest }
+const rangeForm: JsonForm = { type: 'array', items: portForm, minItems: 2, maxItems: 2 }
+
+const portRange = reading<PortRange>(rangeForm, (input) => {
   const [first, last] = Array.isArray(input) && input.length === 2 ? input : []
   const isPort = (value: unknown): value is number =>
     Number.isInteger(value) && Number(value) >= lowest && Number(value) <= highest
@@ -64,11 +85,14 @@ const portRange = reading<PortRange>((input) => {
     : { problem: `is no range of ports from ${lowest} on`, remedy: 'write it as [32768, 60999]' }
 })
 
+const sourceAddresses = oneOrMore(sourceAddress)
+
 /** Where its flows leave from, so that servers do not see the client. */
-const snat = z.preprocess(
+const snat = withShortForm(
+  sourceAddresses,
   (input) => (typeof input === 'string' || Array.isArray(input) ? { addresses: input } : input),
   z.strictObject({
-    addresses: oneOrMore(sourceAddress),
+    addresses: sourceAddresses,
     ports: portRange.default({ first: lowest, last: highest }),
   }),
 )

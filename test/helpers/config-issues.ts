@@ -1,6 +1,9 @@
 /** A configuration that is right, what a test changes in it, and what Sluice has to say of that. */
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect } from 'vitest'
+import { configurationSchema } from '../../src/config/json-schema.js'
 import { resolveConfig } from '../../src/config/resolve.js'
+import { schema } from '../../src/config/schema.js'
 import { type ConfigIssue, SluiceError } from '../../src/errors.js'
 
 export const base = {
@@ -44,4 +47,16 @@ export function issuesOf(config: unknown): Record<string, ConfigIssue> {
     return Object.fromEntries(issues.map((issue) => [issue.key, issue]))
   }
   throw new Error('the configuration is valid')
+}
+
+/** Names of those that the schema refuses and JSON Schema does not, once they are written in JSON. */
+export function refusedByReadersOnly(
+  wrong: readonly (readonly [string, Changes, ...unknown[]])[],
+): string[] {
+  const validates = new Ajv2020().compile(configurationSchema())
+  const passed = wrong.filter(([, changes]) => {
+    const config = JSON.parse(JSON.stringify(changed(changes)))
+    return validates(config) && !schema.safeParse(config).success
+  })
+  return passed.map(([name]) => name)
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { limitBounds, timeoutBounds } from '../../src/config/defaults.js'
+import { configurationSchema } from '../../src/config/json-schema.js'
 import { keysAt } from '../../src/config/schema.js'
 import { filesUnder, readText, root } from '../helpers/repository.js'
 
@@ -13,6 +14,35 @@ function row(key: string): string[] | undefined {
   const line = configuration.split('\n').find((one) => one.startsWith(`| \`${key}\` |`))
   return line?.split('|').map((cell) => cell.trim())
 }
+
+/** The rows below a heading, before the next one. */
+function section(heading: string): string[][] {
+  const begin = configuration.indexOf(`\n${heading}\n`) + heading.length + 2
+  const text = configuration.slice(begin).split(/^#/m, 1)[0] ?? ''
+  const lines = text.split('\n').filter((line) => line.startsWith('| `'))
+  return lines.map((line) => line.split('|').map((cell) => cell.trim()))
+}
+
+interface Described {
+  properties: Record<string, Described & { default?: unknown }>
+  additionalProperties: Described
+  anyOf: Described[]
+  items: Described
+}
+
+const of = configurationSchema() as Described
+const named = (key: string) => of.properties[key]?.additionalProperties as Described
+const inPool = named('pools').properties
+const describedObjects: [string, Described][] = [
+  ['## ports', named('ports')],
+  ['## pools', named('pools')],
+  ['### nodes', inPool.nodes?.items.anyOf.find(({ properties }) => properties) as Described],
+  ['### check', inPool.check as Described],
+  ['### passive', inPool.passive as Described],
+  ['## virtualServers', named('virtualServers')],
+  ['## limits', of.properties.limits as Described],
+  ['## timeouts', of.properties.timeouts as Described],
+]
 
 /** `262 144` of a cell such as `262 144, from 100`. */
 const firstNumber = (cell = '') => Number(/^[\d ]+/.exec(cell)?.[0].replaceAll(' ', ''))
@@ -26,6 +56,19 @@ describe('docs/configuration.md', () => {
     [['timeouts']],
   ])('has a row for every key of %j', (path) => {
     expect(keysAt(path).filter((key) => !row(key))).toEqual([])
+  })
+
+  test.each(describedObjects)('has the keys and the defaults of the schema: %s', (heading, of) => {
+    const told = section(heading)
+    for (const [key, value] of Object.entries(of.properties)) {
+      const cell = told.find((cells) => cells[1] === `\`${key}\``)?.[2]
+      expect({ key, cell }).toEqual({ key, cell: expect.any(String) })
+      const usual = value.default
+      // An empty text is none.
+      if (usual === undefined || usual === '') continue
+      const plain = cell?.replaceAll(/[`']|(?<=\d) (?=\d{3})/g, '') ?? ''
+      expect({ key, plain }).toEqual({ key, plain: expect.stringMatching(`^${usual}(?![\\w.])`) })
+    }
   })
 
   test('has a section for every key of a configuration', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve.js'
-import { type Changes, changed, issuesOf } from '../helpers/config-issues.js'
+import { type Changes, changed, issuesOf, refusedByReadersOnly } from '../helpers/config-issues.js'
 
 const web = 'pools.web'
 const wrong: [string, Changes, string, RegExp][] = [
@@ -76,4 +76,8 @@ test('LB-10 a pool has its defaults; a function is short for a check', () => {
     ...times,
   })
   expect(settings({ kind: 'http' })?.how).toEqual({ ...http, status: { first: 200, last: 399 } })
+})
+
+test('JSON Schema refuses what a single value has wrong, but for arithmetic', () => {
+  expect(refusedByReadersOnly(wrong)).toEqual(['no status'])
 })

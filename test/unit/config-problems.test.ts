@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { resolveConfig } from '../../src/config/resolve.js'
-import { base, type Changes, changed, issuesOf } from '../helpers/config-issues.js'
+import {
+  base,
+  type Changes,
+  changed,
+  issuesOf,
+  refusedByReadersOnly,
+} from '../helpers/config-issues.js'
 
 const policy = () => 'web'
 const site = 'virtualServers.site'
@@ -371,4 +377,8 @@ describe('what later versions bring is refused by name', () => {
   test.each(later)('%s', (key, changes) => {
     expect(issuesOf(changed(changes))[key]?.problem).toBe('is not supported by this version yet')
   })
+})
+
+test('JSON Schema refuses what a single value has wrong, but for arithmetic', () => {
+  expect(refusedByReadersOnly(wrong)).toEqual(['host bits in a route'])
 })
