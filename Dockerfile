@@ -1,7 +1,8 @@
 # The engine in a container:
 #   docker build -t sluice .
-#   docker run --rm --network host --cap-add NET_ADMIN --cap-add NET_RAW --device /dev/net/tun \
-#     -v "$PWD":/site sluice run /site/site.ts
+#   docker run --rm --network host --cap-add NET_ADMIN --cap-add NET_RAW --cap-add BPF \
+#     --device /dev/net/tun -v "$PWD":/site sluice run /site/site.ts
+# They are given up when the ports are open; docs/operation.md, Privileges.
 FROM node:20-bookworm-slim AS build
 RUN apt-get update \
   && apt-get install -y --no-install-recommends g++ make cmake ninja-build doctest-dev python3 \

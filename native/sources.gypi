@@ -17,6 +17,7 @@
       "native/port/address_text.cc",
       "native/port/bpf_program.cc",
       "native/port/capture_port.cc",
+      "native/port/device_claim.cc",
       "native/port/device_drops.cc",
       "native/port/ethernet_device.cc",
       "native/port/fault_port.cc",

@@ -82,6 +82,7 @@ Result<std::vector<std::unique_ptr<PacketPort>>> PacketPort::open_here(
   Status taken = ports.front()->take_device(options, link.value(), netlink.value());
   if (!taken.ok()) return taken.error();
   for (const auto& port : ports) {
+    port->claim_ = ports.front()->claim_;
     port->silence_ = ports.front()->silence_;
     port->host_addresses_ = ports.front()->host_addresses_;
   }
@@ -149,6 +150,9 @@ PacketPort::PacketPort(const PortOptions& options, FileDescriptor socket, Packet
 Status PacketPort::take_device(const PortOptions& options, const LinkInfo& link, Netlink& netlink) {
   Result<bool> shared = host_uses_device(netlink, link, options);
   if (!shared.ok()) return shared.error();
+  Result<DeviceClaim> claim = DeviceClaim::make(options.device, link.index, mac_);
+  if (!claim.ok()) return claim.error();
+  claim_ = std::make_shared<DeviceClaim>(std::move(claim.value()));
   if (shared.value()) {
     description_ += ", shared with the host";
     Result<std::vector<KernelAddress>> kernel = netlink.addresses();

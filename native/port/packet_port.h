@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "port/device_claim.h"
 #include "port/file_descriptor.h"
 #include "port/frame_buffers.h"
 #include "port/kernel_silence.h"
@@ -88,8 +89,9 @@ class PacketPort : public Port {
   PacketSender sender_;
   FrameBuffers long_frames_;
   size_t long_frames_used_ = 0;             // by the batch in hand
-  std::shared_ptr<KernelSilence> silence_;  // of all on the device
-  std::vector<IpAddress> host_addresses_;   // the same
+  std::shared_ptr<DeviceClaim> claim_;      // of all on the device
+  std::shared_ptr<KernelSilence> silence_;  // likewise
+  std::vector<IpAddress> host_addresses_;   // likewise
   PortCapabilities capabilities_;
   PortCounters counters_;
   MacAddress mac_;

@@ -285,6 +285,9 @@ TEST_CASE("ARCH-08 AF_PACKET port takes MTU and MAC address from the device") {
   CHECK(to_text(port->mac()) == "02:00:00:00:00:55");
   CHECK(port->capabilities().checksum);
   PortOptions plain = packet_options(link.engine, "e0");
+  CHECK(PacketPort::open(plain).error().error_number ==
+        EADDRINUSE);  // another engine's MAC address
+  plain.mac = MacAddress{{2, 0, 0, 0, 0, 0x56}};
   plain.offloads = false;
   const PortCapabilities none = open_packet(plain)->capabilities();
   CHECK_FALSE((none.checksum || none.tso4 || none.tso6 || none.uso));

@@ -142,6 +142,28 @@ test('a device that is not there: exit 5, with the remedy', async () => {
   expect(stderr).toContain('absent0')
 })
 
+test('a device that another engine has: exit 5, unless the two have addresses of their own', async () => {
+  await using lab = await Laboratory.create({ topology: 'two-arm', servers: 1 })
+  const ports = lab.ports()
+  const first = await SluiceProcess.start(lab, { ports })
+  const file = join(lab.folder, 'second.mjs')
+  writeFileSync(file, `export default { ports: ${JSON.stringify(ports)} }`)
+  const { code, stderr, stdout } = await sluice('run', file, '--no-admin', '--json')
+  expect({ code, stdout }).toEqual({ code: 5, stdout: '' })
+  expect(JSON.parse(stderr).error).toMatchObject({
+    code: 'ERR_SLUICE_DEVICE',
+    message: expect.stringContaining('ext0'),
+    remedy: expect.stringContaining('Another engine'),
+  })
+  const { outside } = ports
+  const own = { ...outside, mac: '02:00:00:00:00:77', address: '192.0.2.2/24' }
+  const second = await SluiceProcess.start(lab, { ports: { outside: own } })
+  await second.stop()
+  await first.stop()
+  const again = await SluiceProcess.start(lab, { ports })
+  await again.stop()
+})
+
 function namespaceNames({ prefix }: Laboratory): string[] {
   return readdirSync('/run/netns').filter((name) => name.startsWith(prefix))
 }

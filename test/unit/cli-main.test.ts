@@ -56,6 +56,19 @@ describe('the command line', () => {
     )
   })
 
+  test.each([
+    [['statsu'], /Did you mean status\?/],
+    [['dran'], /Did you mean drain\?/],
+    [['run', 'site.ts', '--wacth'], /Did you mean --watch\?/],
+    [['run', 'site.ts', '--log-level', 'loud'], /Allowed choices are trace, debug/],
+    [['capture'], /-w, --write/],
+    [['capture', '-w', '-', '--count', '0'], /whole number from 1/],
+  ])('%j is a usage error that tells what was meant', async (args, sentence) => {
+    const { written, environment } = capture()
+    expect(await main(args, environment)).toBe(2)
+    expect(written).toMatchObject({ stdout: '', stderr: expect.stringMatching(sentence) })
+  })
+
   test.each([[['--help']], [['run', '--help']], [['--version']]])(
     '%s prints to stdout and exits 0',
     async (args) => {
