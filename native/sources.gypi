@@ -67,6 +67,7 @@
       "native/segment/outbox.cc",
       "native/segment/pipeline.cc",
       "native/segment/pipeline_workers.cc",
+      "native/segment/refusals.cc",
       "native/segment/reports.cc",
       "native/segment/reset_reply.cc",
       "native/segment/segment.cc",

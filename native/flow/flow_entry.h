@@ -91,9 +91,10 @@ static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
 //   waiting    the client's leg is entered; its packets are queued until a REPLY
 //   translate  both legs are entered; packets are rewritten and sent on
 //   discard    the client's leg is entered; its packets are dropped
-//   reset      the client's leg is entered; its segments are answered by RST
+//   reset      the client's leg is entered; its segments are answered by RST, others by ICMP
+//   unreachable  the client's leg is entered; its packets are answered by ICMP
 //   over       no leg is entered; both may be read until the batch in hand has left
-enum class PairMode : uint8_t { free, waiting, translate, discard, reset, over };
+enum class PairMode : uint8_t { free, waiting, translate, discard, reset, unreachable, over };
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
 enum class FlowClass : uint8_t { waiting, opening, established, closing, udp, refused, linger };

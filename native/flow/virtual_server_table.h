@@ -8,6 +8,9 @@
 
 namespace sluice {
 
+// What a refused client is told: by RST (by ICMP where that cannot be), by ICMP, or nothing.
+enum class Refusal : uint8_t { reset, unreachable, silence };
+
 // What the data flow segment knows of a virtual server: the match (VS-01), not the nodes.
 struct VirtualServer {
   uint16_t id = 0;
@@ -19,6 +22,7 @@ struct VirtualServer {
   bool any_port = false;     // that no other virtual server has; `port` is not used (VS-14)
   bool silent = false;       // ARP and neighbour discovery are not answered for it (VS-16)
   bool maintenance = false;  // new flows are refused (LB-21)
+  Refusal refusal = Refusal::reset;
 };
 
 // The virtual servers of a segment, found by destination address, L4 port and protocol (DFS-14):

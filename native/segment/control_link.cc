@@ -8,17 +8,44 @@ namespace sluice {
 
 namespace {
 
+// What a flag asks for that no segment does is refused, not taken in silence (VS-23).
+constexpr uint16_t kProxyFlags =
+    VsFlags::ssl_proxy | VsFlags::cookie_proxy | VsFlags::http_proxy | VsFlags::raw_proxy;
+constexpr uint16_t kRefusalFlags = VsFlags::refuse_unreachable | VsFlags::refuse_silently;
+constexpr uint16_t kKnownFlags = kProxyFlags | kRefusalFlags | VsFlags::translate_addr |
+                                 VsFlags::translate_port | VsFlags::route_by_dst_ip |
+                                 VsFlags::wildcard_addr | VsFlags::wildcard_port |
+                                 VsFlags::noarp_mode | VsFlags::maintenance;
+
+bool has_one_at_most(uint16_t flags) { return (flags & (flags - 1)) == 0; }
+
+// A proxy is one of TCP, and of one kind. What only a control segment carries is not told to us.
+bool is_consistent(const AddVsView& message) {
+  const uint16_t flags = message.flags();
+  const uint16_t proxies = flags & kProxyFlags;
+  return (flags & ~kKnownFlags) == 0 && has_one_at_most(proxies) &&
+         has_one_at_most(flags & kRefusalFlags) &&
+         (proxies == 0 || message.protocol() == kProtocolTcp) &&
+         (message.vs_class() == VsClass::dfs_assist || message.vs_class() == VsClass::hybrid);
+}
+
 bool is_valid(const AddVsView& message) {
-  // What a flag asks for that this segment does not do is refused, not taken in silence.
-  constexpr uint16_t kKnownFlags =
-      VsFlags::translate_addr | VsFlags::translate_port | VsFlags::route_by_dst_ip |
-      VsFlags::wildcard_addr | VsFlags::wildcard_port | VsFlags::noarp_mode | VsFlags::maintenance;
   const uint16_t flags = message.flags();
   const uint8_t protocol = message.protocol();
-  return (flags & ~kKnownFlags) == 0 && message.vs_id() > 0 && message.vs_id() <= 0xffff &&
+  return is_consistent(message) && message.vs_id() > 0 && message.vs_id() <= 0xffff &&
          ((flags & VsFlags::wildcard_port) || message.virt_port() != 0) &&
          ((flags & VsFlags::wildcard_addr) || message.virt_ipaddr().is_host()) &&
          (protocol == kProtocolTcp || protocol == kProtocolUdp);
+}
+
+// CSMB-27: this segment runs no handshake proxy, and takes nothing over from a control segment.
+bool is_possible(const AddVsView& message) {
+  return (message.flags() & kProxyFlags) == 0 && message.vs_class() == VsClass::dfs_assist;
+}
+
+Refusal refusal_of(uint16_t flags) {
+  if (flags & VsFlags::refuse_unreachable) return Refusal::unreachable;
+  return flags & VsFlags::refuse_silently ? Refusal::silence : Refusal::reset;
 }
 
 VirtualServer server_of(const AddVsView& message) {
@@ -31,6 +58,7 @@ VirtualServer server_of(const AddVsView& message) {
   server.any_port = (message.flags() & VsFlags::wildcard_port) != 0;
   server.silent = (message.flags() & VsFlags::noarp_mode) != 0;
   server.maintenance = (message.flags() & VsFlags::maintenance) != 0;
+  server.refusal = refusal_of(message.flags());
   return server;
 }
 
@@ -94,6 +122,7 @@ void ControlLink::handle_csmb(Instant now, ByteSpan message) {
 
 uint8_t ControlLink::add_virtual_server(const AddVsView& message) {
   if (!is_valid(message)) return CsmbError::bad_vs;
+  if (!is_possible(message)) return CsmbError::no_capability;
   const VirtualServer server = server_of(message);
   VirtualServer before;
   const bool replaces = flows_.virtual_servers().remove(server.id, &before);

@@ -29,6 +29,12 @@ bool drops(const ReplyView& reply) {
   return reply.error_code() == SsmbError::unknown || (reply.xlat().xlat_mask() & XlatMask::drop);
 }
 
+PairMode refusal_mode(const ReplyView& reply) {
+  if (drops(reply)) return PairMode::discard;
+  const bool by_icmp = (reply.xlat().xlat_mask() & XlatMask::unreachable) != 0;
+  return by_icmp ? PairMode::unreachable : PairMode::reset;
+}
+
 // Forwarding on layer 2 is no business of this segment.
 bool bridges(const ReplyView& reply) {
   return (reply.flags() & SsmbFlags::bridge) || (reply.xlat().xlat_mask() & XlatMask::dst_mac);
@@ -43,7 +49,7 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
 
 bool Flows::refuses(const ReplyView& reply) {
   return drops(reply) || reply.error_code() != SsmbError::none ||
-         (reply.xlat().xlat_mask() & XlatMask::reset);
+         (reply.xlat().xlat_mask() & (XlatMask::reset | XlatMask::unreachable));
 }
 
 // A later question about the signature of a live flow was answered: both had been given up when the
@@ -118,7 +124,7 @@ void Flows::carry_out(Instant now, PairIndex index, const ReplyView& reply, bool
   flow.vs = static_cast<uint16_t>(reply.xlat().vs_id());
   flow.node = static_cast<uint16_t>(reply.xlat().node_id());
   if (reply.flags() & SsmbFlags::outbound) flow.flags |= FlowPair::kOutbound;
-  if (refuses(reply)) return refuse(now, index, drops(reply) ? PairMode::discard : PairMode::reset);
+  if (refuses(reply)) return refuse(now, index, refusal_mode(reply));
   DropReason why = DropReason::flow_table_full;
   if (!install(now, index, reply, why)) return fail(now, index, why);
   counters_.raise(Counter::flows_opened);

@@ -113,7 +113,7 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
   if (place == WaitingRoom::kNoPlace) return packet.drop(DropReason::waiting_full);
   waiting_.join(place, packet);
   if (packet.verdict != Verdict::none) return waiting_.give_back(place);
-  if (opens_session(packet)) forget_past(now, packet.key);
+  if (opens_session(packet)) forget_past(now, packet);
   const PairIndex index = allocate(now);
   if (index == kNoPair) return waiting_.dismiss(place, DropReason::flow_table_full);
   if (!table_.enter(client_leg(index), packet.key)) {
@@ -136,13 +136,16 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
 
 // Flows of an earlier session with this signature, whatever their DSCP, would send packets of the
 // new one where they went then.
-void Flows::forget_past(Instant now, const FlowKey& key) {
+void Flows::forget_past(Instant now, const Packet& syn) {
   PairIndex past[FlowTable::kMostVariants];
   size_t count = 0;
-  table_.for_each_variant(key, [&](LegIndex leg) {
-    if (pair(pair_of(leg)).flow_class == FlowClass::linger) past[count++] = pair_of(leg);
+  table_.for_each_variant(syn.key, [&](LegIndex leg) {
+    if (gives_way(leg, syn)) past[count++] = pair_of(leg);
   });
-  for (size_t i = 0; i < count; ++i) forget(now, past[i]);
+  for (size_t i = 0; i < count; ++i) {
+    if (pair(past[i]).flow_class != FlowClass::linger) end_session(now, past[i], EndReason::fin);
+    forget(now, past[i]);
+  }
 }
 
 // SYN retransmissions while the first waits would reach the server as duplicates (HS-05).
@@ -223,7 +226,20 @@ LegIndex Flows::leg_of_any_dscp(const FlowKey& key) const {
 }
 
 bool Flows::begins_anew(LegIndex leg, const Packet& packet) const {
-  return table_.pair(pair_of(leg)).flow_class == FlowClass::linger && opens_session(packet);
+  return opens_session(packet) && gives_way(leg, packet);
+}
+
+// It is over, or both sides have sent all that they had: an acknowledgement that was lost keeps no
+// client from its port. A SYN of the old connection is not beyond it (RFC 9293 3.6.1).
+bool Flows::gives_way(LegIndex leg, const Packet& syn) const {
+  const FlowPair& flow = table_.pair(pair_of(leg));
+  if (flow.flow_class != FlowClass::closing) return flow.flow_class == FlowClass::linger;
+  const PairIndex session = session_of(pair_of(leg));
+  const FlowEntry& client = table_.leg(client_leg(session));
+  const FlowEntry& server = table_.leg(server_leg(session));
+  const FlowEntry& from = is_client_leg(leg) ? client : server;
+  return client.tcp.has(LegTcpState::kFin) && server.tcp.has(LegTcpState::kFin) &&
+         TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(from.seq_end);
 }
 
 PairIndex Flows::session_of(PairIndex index) const {

@@ -113,6 +113,7 @@ class Flows {
   }
   Tick timeout_of(const FlowPair& pair) const;
   Tick last_seen(PairIndex index) const;
+  bool gives_way(LegIndex leg, const Packet& syn) const;
   // The pair that follows TCP for this one: itself, unless it is a variant.
   PairIndex session_of(PairIndex index) const;
   template <class Visit>
@@ -125,7 +126,7 @@ class Flows {
   bool evict_for_next_hop(Instant now);
   bool evict_over(Instant now, FlowClass flow_class);
   bool evict_alive(Instant now, FlowClass flow_class);
-  void forget_past(Instant now, const FlowKey& key);
+  void forget_past(Instant now, const Packet& syn);
   PairIndex least_recently_used(FlowClass flow_class);
   uint32_t pairs_in_place() const;
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }

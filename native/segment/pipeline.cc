@@ -7,7 +7,6 @@
 #include "packet/l4_checksum.h"
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
-#include "segment/reset_reply.h"
 #include "wire/ethernet.h"
 #include "wire/ip_protocol.h"
 #include "wire/ipv4.h"
@@ -62,7 +61,7 @@ Pipeline::Pipeline(bool forward, const Parts& parts)
       transmitter_(parts.transmitter),
       counters_(parts.counters),
       hand_over_(parts.hand_over),
-      sink_(parts.sink),
+      refusals_({parts.seed, parts.stack, parts.counters, parts.sink}),
       icmp_relay_(parts.flows, parts.stack) {}
 
 void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal) {
@@ -169,7 +168,8 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   const FlowEntry& leg = flows_.table().leg(action.leg);
   switch (flows_.table().pair(pair_of(action.leg)).mode) {
     case PairMode::waiting: return flows_.wait(action.leg, packet);
-    case PairMode::reset: return refuse(packet);
+    case PairMode::reset: return refusals_.refuse(now, packet, Refusal::reset);
+    case PairMode::unreachable: return refusals_.refuse(now, packet, Refusal::unreachable);
     case PairMode::discard: return packet.drop(DropReason::refused);
     case PairMode::translate: break;
     case PairMode::free:
@@ -198,7 +198,9 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
     if (server != nullptr) {
       if (packet.headers.headless) return packet.drop(DropReason::ip_fragment);
       if (!may_begin_flow(packet)) return packet.drop(DropReason::no_flow);
-      if (server->maintenance && begins_session(packet)) return refuse(packet);
+      if (server->maintenance && begins_session(packet)) {
+        return refusals_.refuse(now, packet, server->refusal);
+      }
       return open_flow(now, packet, server->id, false);
     }
     if (goes_on_from_source(packet)) {
@@ -270,11 +272,6 @@ bool Pipeline::goes_on_from_source(const Packet& packet) const {
   if (packet.headers.protocol == kProtocolUdp) return true;
   return packet.headers.protocol == kProtocolTcp &&
          (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
-}
-
-void Pipeline::refuse(Packet& packet) {
-  send_reset(packet, sink_);
-  packet.drop(DropReason::refused);
 }
 
 void Pipeline::deliver(Instant now, Packet& packet) {

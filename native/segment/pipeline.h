@@ -9,6 +9,7 @@
 #include "segment/fragments.h"
 #include "segment/hand_over.h"
 #include "segment/icmp_relay.h"
+#include "segment/refusals.h"
 #include "segment/transmitter.h"
 #include "stack/stack.h"
 
@@ -27,6 +28,7 @@ class Pipeline {
     Counters& counters;
     HandOver& hand_over;
     FrameSink& sink;
+    uint64_t seed;
   };
 
   // `forward`: packets that no virtual server takes are routed.
@@ -66,7 +68,6 @@ class Pipeline {
   void act_on_icmp_error(Instant now, Packet& packet, Action& action);
   void act_on_other(Instant now, Packet& packet, Action& action);
   const VirtualServer* virtual_server_of(PortId in_port, const FlowKey& key);
-  void refuse(Packet& packet);
   bool goes_on_from_source(const Packet& packet) const;
   SteerBy steering_of(PortId in_port, const FlowKey& key);
   SteerBy steering_of_others(const Packet& packet) const;
@@ -96,7 +97,7 @@ class Pipeline {
   Transmitter& transmitter_;
   Counters& counters_;
   HandOver& hand_over_;
-  FrameSink& sink_;
+  Refusals refusals_;
   IcmpRelay icmp_relay_;
   std::array<PortInfo, kMaxPorts> ports_;
   bool any_internal_ = false;

@@ -32,9 +32,10 @@ void write_tcp(TcpHeader reset, const Packet& refused) {
 
 }  // namespace
 
-void send_reset(const Packet& refused, FrameSink& sink) {
+bool send_reset(const Packet& refused, FrameSink& sink) {
   const Headers& headers = refused.headers;
-  if (headers.protocol != kProtocolTcp || headers.headless || (headers.tcp_flags & kTcpRst)) return;
+  const bool can = headers.protocol == kProtocolTcp && !headers.headless;
+  if (!can || (headers.tcp_flags & kTcpRst)) return false;
   uint8_t buffer[kHeadroom + 22 + Ipv6Header::kSize + TcpHeader::kSize];
   Packet reply;
   reply.data = buffer + kHeadroom;
@@ -69,6 +70,7 @@ void send_reset(const Packet& refused, FrameSink& sink) {
   tcp.set_checksum(finish_checksum(sum + sum_bytes(l4, TcpHeader::kSize)));
   reply.length = static_cast<uint32_t>(l4 + TcpHeader::kSize - reply.data);
   sink.originate(refused.in_port, reply);
+  return true;
 }
 
 }  // namespace sluice

@@ -5,13 +5,13 @@
 namespace sluice {
 
 bool ErrorLimit::allows(Instant now, const IpAddress& destination) {
-  constexpr Duration kInterval = Duration::microseconds(1'000'000 / kPerSecond);
-  constexpr Duration kIntervalOfAll = Duration::microseconds(1'000'000 / kPerSecondOfAll);
+  const Duration interval = Duration::microseconds(1'000'000 / rates_.per_second);
+  const Duration interval_of_all = Duration::microseconds(1'000'000 / rates_.per_second_of_all);
   Bucket& one = of(destination);
-  if (!one.has_one(now, kInterval, kBurst)) return false;
-  if (!all_.has_one(now, kIntervalOfAll, kBurstOfAll)) return false;
-  one.take(now, kInterval, 1);
-  all_.take(now, kIntervalOfAll, 1 + static_cast<int>(random_.below(3)));
+  if (!one.has_one(now, interval, rates_.burst)) return false;
+  if (!all_.has_one(now, interval_of_all, rates_.burst_of_all)) return false;
+  one.take(now, interval, 1);
+  all_.take(now, interval_of_all, 1 + static_cast<int>(random_.below(3)));
   return true;
 }
 

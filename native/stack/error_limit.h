@@ -10,17 +10,24 @@
 
 namespace sluice {
 
-// How many ICMP errors may leave (RFC 1812 4.3.2.8, RFC 4443 2.4 (f)): token buckets, one for each
-// destination and one for all. Whoever is refused by the first takes nothing of the second, and
-// what an error takes of it is random: so nobody finds out by what becomes of errors to himself
-// whether others were sent some (the SAD DNS attack).
+struct RateLimit {
+  int burst, per_second;                // of one destination (an IPv6 destination is its /64)
+  int burst_of_all, per_second_of_all;  // of one worker
+};
+
+// How many ICMP errors, or other answers, may leave (RFC 1812 4.3.2.8, RFC 4443 2.4 (f)): token
+// buckets, one for each destination and one for all. Whoever is refused by the first takes nothing
+// of the second, and what an error takes of it is random: so nobody finds out by what becomes of
+// errors to himself whether others were sent some (the SAD DNS attack).
 class ErrorLimit {
  public:
-  // Of one destination (an IPv6 destination is its /64), and of all of one worker.
+  // Of ICMP errors.
   static constexpr int kBurst = 20, kPerSecond = 50;
   static constexpr int kBurstOfAll = 200, kPerSecondOfAll = 2000;
 
-  explicit ErrorLimit(uint64_t seed) : hash_(seed), random_(seed) {}
+  explicit ErrorLimit(uint64_t seed,
+                      const RateLimit& rates = {kBurst, kPerSecond, kBurstOfAll, kPerSecondOfAll})
+      : rates_(rates), hash_(seed), random_(seed) {}
 
   // Whether another one may go to `destination` now; takes its tokens if so.
   bool allows(Instant now, const IpAddress& destination);
@@ -43,6 +50,7 @@ class ErrorLimit {
 
   Bucket& of(const IpAddress& destination);
 
+  RateLimit rates_;
   AddressHash hash_;
   Random random_;
   Bucket all_;

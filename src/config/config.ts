@@ -101,6 +101,9 @@ export interface PoolConfig<Pool extends string = string> {
   readonly passive?: PassiveCheckConfig
   /** The pool that takes its flows while none of its nodes does. */
   readonly fallback?: Pool
+  /** What becomes of the live flows of a node that goes down: they go on, for it may come back, or end.
+   *  Default 'keep'. */
+  readonly onDown?: 'keep' | 'reset'
   /** A node that comes back, or joins, has its full weight after so long, growing evenly; default 0. */
   readonly slowStartMs?: number
 }
@@ -129,6 +132,12 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly connectionLimit?: number
   /** Refuses new flows, a TCP client learns it at once; live ones go on. Default false. */
   readonly maintenance?: boolean
+  /** What a client meets where its flow cannot be served: RST (ICMP for UDP), ICMP port unreachable, or
+   *  silence. Default 'reset'. */
+  readonly refuse?: 'reset' | 'unreachable' | 'drop'
+  /** What becomes of its live flows when a configuration no longer has it: they have
+   *  `timeouts.drainMs`, or end at once. Default 'drain'. */
+  readonly onRemove?: 'drain' | 'reset'
   /** Answers ARP and neighbour discovery for its address; default true. Without, others have to
    *  route the address to the engine. */
   readonly arp?: boolean

@@ -167,6 +167,7 @@ export const pool = z.strictObject({
   check: check.optional(),
   passive: passive.optional(),
   fallback: z.string().optional(),
+  onDown: z.enum(['keep', 'reset']).default('keep'),
   slowStartMs: bounded(slowStartBounds).default(slowStartBounds.default),
 })
 

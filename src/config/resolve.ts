@@ -63,6 +63,8 @@ function resolveVirtualServer(
     midSession: server.midSession,
     connectionLimit: server.connectionLimit,
     maintenance: server.maintenance,
+    refuse: server.refuse,
+    onRemove: server.onRemove,
     arp: server.arp,
     translateAddress: server.translateAddress,
     translatePort: server.translatePort,
@@ -98,6 +100,7 @@ function build(config: ParsedConfig): ResolvedConfig {
     balanceName: pool.balance.name,
     fallback: pool.fallback,
     slowStartMs: pool.slowStartMs,
+    onDown: pool.onDown,
     check: pool.check && resolveCheck(pool.check),
     passive: pool.passive,
   }))

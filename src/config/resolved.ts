@@ -4,7 +4,7 @@ import type { Prefix } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import type { PassiveSettings } from '../health/refusals.js'
 import type { CheckSettings } from '../health/settings.js'
-import type { Policy, Verdict } from '../policy/decision.js'
+import type { Policy, Rejection, Verdict } from '../policy/decision.js'
 import type { Protocol } from '../policy/new-flow.js'
 import type { limitBounds, timeoutBounds } from './defaults.js'
 
@@ -45,6 +45,7 @@ export interface ResolvedPool {
   /** The pool that takes its flows while none of its nodes does. */
   readonly fallback: string | undefined
   readonly slowStartMs: number
+  readonly onDown: 'keep' | 'reset'
   readonly check: CheckSettings | undefined
   readonly passive: PassiveSettings | undefined
 }
@@ -70,6 +71,9 @@ export interface ResolvedVirtualServer {
   /** Infinity where there is none. */
   readonly connectionLimit: number
   readonly maintenance: boolean
+  /** What a client meets where its flow cannot be served. */
+  readonly refuse: Rejection
+  readonly onRemove: 'drain' | 'reset'
   readonly arp: boolean
   readonly translateAddress: boolean
   readonly translatePort: boolean

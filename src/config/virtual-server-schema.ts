@@ -54,7 +54,7 @@ const decision = reading<Verdict>(
   (input) =>
     readDecision(input) ?? {
       problem: 'is no decision',
-      remedy: "name a pool, or write { node }, { reject: 'reset' } or { reject: 'drop' }",
+      remedy: "name a pool, or write { node }, { reject: 'reset' }, or 'unreachable', 'drop'",
     },
 )
 
@@ -107,6 +107,8 @@ export const virtualServer = z.strictObject({
   midSession: z.enum(['reset', 'drop', 'route']).default('reset'),
   connectionLimit: bounded(connectionLimitBounds).default(Number.POSITIVE_INFINITY),
   maintenance: z.boolean().default(false),
+  refuse: z.enum(['reset', 'unreachable', 'drop']).default('reset'),
+  onRemove: z.enum(['drain', 'reset']).default('drain'),
   arp: z.boolean().default(true),
   translateAddress: z.boolean().default(true),
   translatePort: z.boolean().default(true),

@@ -9,6 +9,7 @@ import {
   CsmbError,
   DeleteSourceView,
   DeleteVsView,
+  VsClass,
   VsFlags,
 } from '../generated/messages.js'
 import { protocolNumbers } from './protocol.js'
@@ -55,6 +56,7 @@ export class ConfigurationLink {
     this.writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
     message.virtPort = server.settings.listen.port
     message.protocol = protocolNumbers[server.settings.protocol]
+    message.vsClass = VsClass.dfsAssist
     message.idleTimeout = server.idleSeconds
     return this.#acknowledged(AddVsView.code, message.serialBytype, nameOf(server))
   }
@@ -130,6 +132,12 @@ function refusal(subject: string, errorCode: number): SluiceError {
   )
 }
 
+const refusalFlags = {
+  reset: 0,
+  unreachable: VsFlags.refuseUnreachable,
+  drop: VsFlags.refuseSilently,
+} as const satisfies Record<ResolvedVirtualServer['refuse'], number>
+
 function flagsOf(settings: ResolvedVirtualServer): number {
   const { translateAddress, translatePort, wildcardAddress, wildcardPort, maintenance, arp } =
     settings
@@ -139,6 +147,7 @@ function flagsOf(settings: ResolvedVirtualServer): number {
     (wildcardAddress ? VsFlags.wildcardAddr : 0) |
     (wildcardPort ? VsFlags.wildcardPort : 0) |
     (maintenance ? VsFlags.maintenance : 0) |
-    (arp ? 0 : VsFlags.noarpMode)
+    (arp ? 0 : VsFlags.noarpMode) |
+    refusalFlags[settings.refuse]
   )
 }

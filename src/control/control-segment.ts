@@ -29,6 +29,7 @@ import { FlowLedger } from './flow-ledger.js'
 import { FlowNews } from './flow-news.js'
 import { reportFlow } from './flow-report.js'
 import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
+import { NodeReset } from './node-reset.js'
 import { Pools } from './pools.js'
 import { Question } from './question.js'
 import { QuestionAge } from './question-age.js'
@@ -74,6 +75,7 @@ export class ControlSegment implements MessageSink {
   readonly #link: ConfigurationLink
   readonly #log: Logger
   readonly #reaper: Reaper
+  readonly #nodeReset: NodeReset
   readonly #news: FlowNews
   readonly #reset = new ResetView(new DataView(new ArrayBuffer(ResetView.size)))
   readonly #age = new QuestionAge()
@@ -91,7 +93,7 @@ export class ControlSegment implements MessageSink {
     dial = kernelDial,
   }: ControlSegmentOptions) {
     this.#config = config
-    this.pools = new Pools(config.pools, clock, log)
+    this.pools = new Pools(config.pools, clock, log, (node) => this.#nodeReset.begin(node))
     this.#monitor = new Monitor({ clock, dial })
     this.#sources = new SourceAddresses({
       workers: config.workers,
@@ -106,6 +108,7 @@ export class ControlSegment implements MessageSink {
     this.#dump = new FlowDump(this.#channel)
     this.#link = new ConfigurationLink(this.#channel.writer, config.workers)
     this.#log = log
+    this.#nodeReset = new NodeReset(this.ledger, this.#channel.writer)
     this.#reaper = new Reaper(this.ledger, this.#channel.writer, config.timeouts.reapMs)
     const { ledger, pools, servers } = this
     this.#settlement = new Settlement({
@@ -192,9 +195,10 @@ export class ControlSegment implements MessageSink {
   /** What goes first makes room: the endpoint of one that goes may be that of one that comes. */
   async #tell({ sources, removed, added }: Change): Promise<void> {
     const { drainMs } = this.#config.timeouts
+    const timeOf = ({ settings }: VirtualServer) => (settings.onRemove === 'drain' ? drainMs : 0)
     const sent = [
       ...sources.map((source) => this.#link.addSource(source)),
-      ...removed.map((server) => this.#link.remove(server, drainMs)),
+      ...removed.map((server) => this.#link.remove(server, timeOf(server))),
       ...added.map((server) => this.#link.add(server)),
     ]
     const timer = setTimeout(() => this.#link.giveUp(unacknowledged()), acknowledgeMs)
@@ -208,7 +212,7 @@ export class ControlSegment implements MessageSink {
 
   /** Asks the data flow segment to end every flow, or those of a virtual server (CS-09). */
   resetFlows(of?: VirtualServer): void {
-    this.ledger.endDormant(of)
+    this.ledger.endDormant(({ server }) => of === undefined || server === of)
     this.#channel.writer.start(this.#reset, ResetView.size).scope = of?.id ?? 0
     this.#channel.sendSoon()
   }
@@ -253,7 +257,8 @@ export class ControlSegment implements MessageSink {
     }
     const refusal = this.#settlement.refusalOf(serial)
     if (refusal) {
-      this.#replies.refuseUnknown(message, refusal)
+      const server = this.servers.get(message.vsId) ?? null
+      this.#replies.refuseUnknown(message, refusal, server)
       return
     }
     const session = this.#known(message, signature)
@@ -344,6 +349,7 @@ export class ControlSegment implements MessageSink {
   }
 
   #reap(): void {
+    this.#nodeReset.tick()
     this.#reaper.tick()
     this.#channel.sendSoon()
   }

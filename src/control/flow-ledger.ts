@@ -284,11 +284,9 @@ export class FlowLedger {
     }
   }
 
-  /** Gives up the dormant sessions, or those of a virtual server. */
-  endDormant(of?: VirtualServer): void {
-    for (const [id] of this.#dormant) {
-      if (of === undefined || this.#session.at(id).server === of) this.end(id)
-    }
+  /** Gives up the dormant sessions that are meant. */
+  endDormant(isMeant: (session: FlowView) => boolean): void {
+    for (const [id] of this.#dormant) if (isMeant(this.#session.at(id))) this.end(id)
   }
 
   /** The flows of a session, one after the other, until noFlow. */

@@ -45,7 +45,8 @@ export class FlowNews {
     const { ledger, reaper } = this.to
     const flow = this.#flowOf(message)
     if (flow === noFlow) return
-    if (message.reason === EndReason.reaped) reaper.counters.gone++
+    const wasAsked = this.#view.at(flow).has(FlowFlags.asked)
+    if (message.reason === EndReason.reaped && wasAsked) reaper.counters.gone++
     // Of a flow that is not there nothing was counted: the zeros are no totals.
     if (message.errorCode !== SsmbError.noflow) {
       const node = ledger.update(flow, message.cnt)

@@ -25,6 +25,8 @@ export class Pools {
     pools: readonly ResolvedPool[],
     clock: Clock = systemClock,
     log: Logger = silentLogger,
+    /** Called with a node that goes down in a pool whose flows are to end then. */
+    private readonly resetFlows: (node: Node) => void = () => {},
   ) {
     this.#clock = clock
     this.#log = log
@@ -149,8 +151,12 @@ export class Pools {
   #report(node: Node, before: NodeState, reason: string): void {
     const { pool, name, state } = node
     const details = { event: 'node', pool, node: name, before, state, reason } as const
-    if (state !== 'down') this.#log.info(details, `a node is ${state}`)
-    else this.#log.warn({ ...details, code: 'ERR_SLUICE_NODE_DOWN' }, 'a node is down')
+    if (state !== 'down') {
+      this.#log.info(details, `a node is ${state}`)
+      return
+    }
+    if (this.get(pool)?.settings.onDown === 'reset') this.resetFlows(node)
+    this.#log.warn({ ...details, code: 'ERR_SLUICE_NODE_DOWN' }, 'a node is down')
   }
 
   /** Node numbers are 16 bits on the bus; a long-lived engine comes round to old ones. */

@@ -1,6 +1,7 @@
 /** Fills REPLY messages: each has all that the data flow segment needs to act (SSMB-10). */
 import type { MessageWriter } from '../bus/writer.js'
 import { type QueryView, ReplyView, SsmbError, SsmbFlags, XlatMask } from '../generated/messages.js'
+import type { Rejection } from '../policy/decision.js'
 import type { Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView } from './flow-table.js'
@@ -15,16 +16,29 @@ import {
 } from './signature.js'
 import { noSource, type SourceAddresses } from './source-addresses.js'
 import { writeOffsets } from './tcp-offsets.js'
+import type { VirtualServer } from './virtual-server.js'
 
 const sigSize = 40
 
-/** What a refused client meets, and what the data flow segment is told of the reason. */
-const refusals: Readonly<Record<Refusal, { mask: number; error: number }>> = {
-  reset: { mask: XlatMask.reset, error: SsmbError.none },
-  drop: { mask: XlatMask.drop, error: SsmbError.none },
-  unavailable: { mask: XlatMask.reset, error: SsmbError.notavail },
-  limited: { mask: XlatMask.reset, error: SsmbError.connlimit },
-  exhausted: { mask: XlatMask.reset, error: SsmbError.nores },
+const masks = {
+  reset: XlatMask.reset,
+  unreachable: XlatMask.unreachable,
+  drop: XlatMask.drop,
+} as const satisfies Record<Rejection, number>
+
+/** What the data flow segment is told of a reason that is not the client's business. */
+const errors = {
+  unavailable: SsmbError.notavail,
+  limited: SsmbError.connlimit,
+  exhausted: SsmbError.nores,
+} as const satisfies Record<Exclude<Refusal, Rejection>, number>
+
+/** A refusal that nobody chose meets the client as its virtual server says (SSMB-37). */
+function writeRefusal(refusal: Refusal, server: VirtualServer | null, reply: ReplyView): void {
+  const isChosen = refusal in masks
+  reply.errorCode = isChosen ? SsmbError.none : errors[refusal as keyof typeof errors]
+  const rejection = isChosen ? (refusal as Rejection) : (server?.settings.refuse ?? 'reset')
+  reply.xlat.xlatMask = masks[rejection]
 }
 
 export class ReplyWriter {
@@ -67,9 +81,9 @@ export class ReplyWriter {
   /** The refusal of a flow. */
   refuse(flow: FlowId, refusal: Refusal): void {
     const reply = this.#begin(flow)
-    reply.errorCode = refusals[refusal].error
-    reply.xlat.xlatMask = refusals[refusal].mask
-    reply.xlat.vsId = this.#session.server?.id ?? 0
+    const { server } = this.#session
+    writeRefusal(refusal, server, reply)
+    reply.xlat.vsId = server?.id ?? 0
   }
 
   /** Nothing here handles the flow: the data flow segment has its own way with it (SSMB-32). */
@@ -78,10 +92,8 @@ export class ReplyWriter {
   }
 
   /** The refusal of a flow that is in no ledger. */
-  refuseUnknown(query: QueryView, refusal: Refusal): void {
-    const reply = this.#answer(query)
-    reply.errorCode = refusals[refusal].error
-    reply.xlat.xlatMask = refusals[refusal].mask
+  refuseUnknown(query: QueryView, refusal: Refusal, server: VirtualServer | null = null): void {
+    writeRefusal(refusal, server, this.#answer(query))
   }
 
   #answer(query: QueryView): ReplyView {

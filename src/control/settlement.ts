@@ -18,6 +18,7 @@ import type { VirtualServer } from './virtual-server.js'
 /** What counts a refused flow. */
 const counterOf = {
   reset: 'rejected',
+  unreachable: 'rejected',
   drop: 'rejected',
   unavailable: 'unavailable',
   limited: 'limited',

@@ -11,6 +11,8 @@ export const counterNames = [
   'originatedLost',
   'icmpErrors',
   'icmpErrorsLimited',
+  'resets',
+  'resetsLimited',
   'icmpRelayed',
   'addressConflicts',
   'softwareSegmented',
@@ -77,6 +79,10 @@ export const counterTexts = {
   icmpErrors:
     'ICMP errors that the engine sent, as routers do',
   icmpErrorsLimited:
+    'Those that it did not send, to keep to their rate',
+  resets:
+    'RSTs that the engine sent to refuse what came',
+  resetsLimited:
     'Those that it did not send, to keep to their rate',
   icmpRelayed:
     'ICMP errors about flows that were sent on to the host concerned',

@@ -1823,10 +1823,22 @@ export const CsmbError = {
   vsExists: 7,
   /** no such virtual server */
   noSuchVs: 8,
+  /** the data flow segment cannot do what a flag asks for */
+  noCapability: 9,
   /** no room */
   noResources: 10,
 } as const
 export type CsmbError = (typeof CsmbError)[keyof typeof CsmbError]
+
+export const VsClass = {
+  /** the data flow segment asks for each flow, and carries it */
+  dfsAssist: 0,
+  /** the control segment carries it: not told to the data flow segment */
+  csAssist: 1,
+  /** the control segment begins, the data flow segment takes over */
+  hybrid: 2,
+} as const
+export type VsClass = (typeof VsClass)[keyof typeof VsClass]
 
 export const SsmbFlags = {
   /** the message concerns an outbound flow */
@@ -1871,8 +1883,10 @@ export const XlatMask = {
   dstMac: 0x0040,
   /** drop the packets of the flow */
   drop: 0x0080,
-  /** refuse the flow: RST for TCP */
+  /** refuse the flow: RST for TCP, ICMP for others */
   reset: 0x0100,
+  /** refuse the flow: ICMP port unreachable */
+  unreachable: 0x0200,
 } as const
 export type XlatMask = (typeof XlatMask)[keyof typeof XlatMask]
 
@@ -1889,7 +1903,19 @@ export const VsFlags = {
   wildcardPort: 0x0040,
   /** do not answer ARP for the address */
   noarpMode: 0x0080,
+  /** handshake proxy: decide by the TLS session */
+  sslProxy: 0x0100,
+  /** handshake proxy: decide by a cookie */
+  cookieProxy: 0x0200,
+  /** handshake proxy: decide by the HTTP request */
+  httpProxy: 0x0400,
+  /** handshake proxy: the control segment sees the client's packets */
+  rawProxy: 0x0800,
   /** refuse new flows */
   maintenance: 0x1000,
+  /** in maintenance: by ICMP port unreachable */
+  refuseUnreachable: 0x4000,
+  /** in maintenance: by silence */
+  refuseSilently: 0x8000,
 } as const
 export type VsFlags = (typeof VsFlags)[keyof typeof VsFlags]

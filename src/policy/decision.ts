@@ -1,8 +1,11 @@
 /** What a policy answers, and the reading of an answer that may be anything. */
 import type { NewFlow } from './new-flow.js'
 
-/** `reset` tells the client (TCP RST); `drop` is silent. */
-export type Rejection = 'reset' | 'drop'
+/** `reset` tells the client (TCP RST, ICMP for UDP), `unreachable` by ICMP also for TCP; `drop` is
+ *  silent. */
+export type Rejection = 'reset' | 'unreachable' | 'drop'
+
+const rejections: readonly unknown[] = ['reset', 'unreachable', 'drop'] satisfies Rejection[]
 
 /** A pool's name, the same in long form, one node of a pool by its 'address:port', or a refusal. */
 export type Decision<Pool extends string = string> =
@@ -30,8 +33,8 @@ export function readDecision(answer: unknown): Verdict | undefined {
   }
   if ('pool' in answer && typeof answer.pool === 'string') return { pool: answer.pool }
   if ('node' in answer && typeof answer.node === 'string') return { node: answer.node }
-  if ('reject' in answer && (answer.reject === 'reset' || answer.reject === 'drop')) {
-    return { reject: answer.reject }
+  if ('reject' in answer && rejections.includes(answer.reject)) {
+    return { reject: answer.reject as Rejection }
   }
   return undefined
 }

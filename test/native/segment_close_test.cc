@@ -188,6 +188,42 @@ TEST_CASE("DFS-20 SSMB-12 a reused client port is a new flow at once: new serial
   }
 }
 
+TEST_CASE("trap 3 DFS-20 a client port that is used again while its last connection closes") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool client_first : {false, true}) {
+      CAPTURE(hosts.family);
+      CAPTURE(client_first);
+      auto engine = engine_for(hosts);
+      Dialogue first(*engine, hosts);
+      first.open();
+      client_first ? first.client_sends(kTcpFin | kTcpAck) : first.server_sends(kTcpFin | kTcpAck);
+      // One side may have more to say: this is no new connection yet.
+      Dialogue early(*engine, hosts);
+      early.client_next = 60'000;
+      early.client_sends(kTcpSyn);
+      CHECK(engine->count(Counter::queries) == 1);
+      client_first ? first.server_sends(kTcpFin | kTcpAck) : first.client_sends(kTcpFin | kTcpAck);
+      // The last acknowledgement is lost. A SYN of the old connection that comes late is none.
+      engine->from_client(first.client(kTcpSyn).seq(1000).ack(0));
+      CHECK(engine->count(Counter::queries) == 1);
+      engine->told.clear();
+      engine->clear_sent();
+      Dialogue second(*engine, hosts);
+      second.client_next = 77'000;
+      second.server_next = 88'000;
+      second.open();
+      CHECK(engine->to_server.size() == 2);  // not a second later
+      CHECK(engine->count(Counter::queries) == 2);
+      Told<DeleteView> ends(*engine);
+      REQUIRE(ends.count() == 1);
+      CHECK(ends.last().reason() == EndReason::fin);
+      second.close();
+      CHECK(Told<DeleteView>(*engine).count() == 2);
+      CHECK(engine->settle() == "");
+    }
+  }
+}
+
 TEST_CASE("DFS-20 a port reused towards another virtual server of one node waits for no linger") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

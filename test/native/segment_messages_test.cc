@@ -272,7 +272,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "SSMB-24 one node behind two virtual servers: the second flow of a client port is refused") {
+    "trap 4 SSMB-24 one node behind two virtual servers: the second flow of a client port is "
+    "refused, the first goes on") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
     const IpAddress other_vip = ip(hosts.client.is_v4() ? "192.0.2.101" : "2001:db8::101");

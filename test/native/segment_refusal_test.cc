@@ -1,8 +1,10 @@
 // Flows that the control segment refuses: by silence or by RST, and without a storm of queries.
 #include <doctest/doctest.h>
 
-#include "support/dialogue.h"
+#include "segment/refusals.h"
+#include "support/icmp_error.h"
 #include "support/packet_check.h"
+#include "support/virtual_server_messages.h"
 
 namespace sluice {
 namespace {
@@ -10,21 +12,22 @@ namespace {
 using namespace test;
 
 // How a REPLY refuses.
-struct Refusal {
+struct Refused {
   const char* what;
   uint8_t error;
   uint16_t mask;
-  bool resets;
+  bool answers;
 };
-constexpr Refusal kRefusals[] = {
+constexpr Refused kRefusals[] = {
     {"UNKNOWN", SsmbError::unknown, 0, false},
     {"DROP", SsmbError::none, XlatMask::drop, false},
     {"RESET", SsmbError::none, XlatMask::reset, true},
+    {"UNREACHABLE", SsmbError::none, XlatMask::unreachable, true},
     {"NOTAVAIL", SsmbError::notavail, 0, true},
     {"CONNLIMIT", SsmbError::connlimit, 0, true},
 };
 
-TestEngine::Decider refusing(const Refusal& refusal) {
+TestEngine::Decider refusing(const Refused& refusal) {
   return [refusal](const QueryView&, ReplyView reply) {
     reply.set_error_code(refusal.error);
     reply.xlat().set_xlat_mask(refusal.mask);
@@ -35,7 +38,7 @@ TestEngine::Decider refusing(const Refusal& refusal) {
 TEST_CASE(
     "SSMB-32 CS-01 a refused client's repetitions ask nobody until the refusal is forgotten") {
   for (const Hosts& hosts : both_families()) {
-    for (const Refusal& refusal : kRefusals) {
+    for (const Refused& refusal : kRefusals) {
       for (const bool udp : {false, true}) {
         CAPTURE(hosts.family);
         CAPTURE(refusal.what);
@@ -52,7 +55,7 @@ TEST_CASE(
         CHECK(engine->count(Counter::flows_refused) == 1);
         CHECK(engine->dropped(DropReason::refused) == 10);
         CHECK(engine->to_server.empty());
-        CHECK(engine->to_client.size() == (refusal.resets && !udp ? 10u : 0u));
+        CHECK(engine->to_client.size() == (refusal.answers ? 10u : 0u));
         CHECK(engine->told_of<DeleteView>().empty());
         engine->run(Duration::milliseconds(200));
         CHECK(engine->count(Counter::flow_entries) == 0);
@@ -107,6 +110,70 @@ TEST_CASE("SSMB-33 SSMB-37 the RST of a refusal is the one that RFC 9293 3.10.7.
       CHECK(engine->count(Counter::originated) > 0);
       CHECK(engine->settle() == "");
     }
+  }
+}
+
+TEST_CASE("SSMB-37 a refusal is by RST, by ICMP port unreachable, or by silence") {
+  for (const Hosts& hosts : both_families()) {
+    for (const Refused& refusal : kRefusals) {
+      for (const bool udp : {false, true}) {
+        CAPTURE(hosts.family);
+        CAPTURE(refusal.what);
+        CAPTURE(udp);
+        auto engine = engine_for(hosts);
+        engine->decide_with(refusing(refusal));
+        engine->from_client(udp ? client_datagram(hosts)
+                                : Dialogue(*engine, hosts).client(kTcpSyn));
+        REQUIRE(engine->to_client.size() == refusal.answers);
+        if (!refusal.answers) continue;
+        const bool by_icmp = udp || refusal.mask == XlatMask::unreachable;
+        const SentError answer(engine->to_client[0]);
+        CHECK(answer.is_one() == by_icmp);
+        CHECK(engine->count(Counter::resets) == !by_icmp);
+        if (!by_icmp) continue;
+        CHECK(answer.type() == (hosts.client.is_v4() ? 3 : 1));
+        CHECK(answer.code() == (hosts.client.is_v4() ? 3 : 4));
+        CHECK(answer.key().dst == hosts.client);
+      }
+    }
+  }
+}
+
+TEST_CASE("SSMB-37 in maintenance clients are told as the virtual server says") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    for (const uint16_t how :
+         {uint16_t{0}, VsFlags::refuse_unreachable, VsFlags::refuse_silently}) {
+      CAPTURE(how);
+      auto engine = engine_for(hosts);
+      const uint16_t flags = VsFlags::maintenance | how;
+      CHECK(answered(*engine, add_vs(kService, hosts.virtual_server, kServicePort, kProtocolTcp, "",
+                                     flags)) == CsmbError::none);
+      engine->clear_sent();
+      engine->from_client(Dialogue(*engine, hosts).client(kTcpSyn));
+      REQUIRE(engine->to_client.size() == (how != VsFlags::refuse_silently));
+      if (how == VsFlags::refuse_silently) continue;
+      CHECK(SentError(engine->to_client[0]).is_one() == (how == VsFlags::refuse_unreachable));
+    }
+  }
+}
+
+TEST_CASE("SSMB-37 RSTs keep to a rate, of which each client has its share") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    engine->decide_with(refusing(kRefusals[2]));
+    const Dialogue tcp(*engine, hosts);
+    constexpr int kSent = 3 * Refusals::kResets.burst;
+    for (int i = 0; i < kSent; ++i) engine->from_client(tcp.client(kTcpSyn));
+    CHECK(engine->count(Counter::resets) >= static_cast<uint64_t>(Refusals::kResets.burst));
+    CHECK(engine->count(Counter::resets) < kSent);
+    CHECK(engine->count(Counter::resets) + engine->count(Counter::resets_limited) == kSent);
+    CHECK(engine->to_client.size() == engine->count(Counter::resets));
+    engine->run(Duration::seconds(1));
+    engine->clear_sent();
+    engine->from_client(tcp.client(kTcpSyn));
+    CHECK(engine->to_client.size() == 1);
   }
 }
 

@@ -86,6 +86,37 @@ TEST_CASE("VS-16 VS-17 a silent address is served and not answered for") {
   }
 }
 
+TEST_CASE(
+    "VS-18 VS-23 CSMB-27 flags that contradict, and what this segment cannot do, are refused") {
+  constexpr uint16_t kProxies[] = {VsFlags::ssl_proxy, VsFlags::cookie_proxy, VsFlags::http_proxy,
+                                   VsFlags::raw_proxy};
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngine engine;
+    const auto add = [&](uint16_t flags, uint8_t protocol = kProtocolTcp, uint8_t vs_class = 0) {
+      Bytes message = add_vs(1, hosts.virtual_server, 80, protocol, "", flags);
+      AddVsView(message.data()).set_vs_class(vs_class);
+      return answered(engine, message);
+    };
+    for (const uint16_t one : kProxies) {
+      CHECK(add(one) == CsmbError::no_capability);
+      CHECK(add(one, kProtocolUdp) == CsmbError::bad_vs);
+      for (const uint16_t other : kProxies) {
+        if (other != one) CHECK(add(one | other) == CsmbError::bad_vs);
+      }
+    }
+    CHECK(add(VsFlags::refuse_unreachable | VsFlags::refuse_silently) == CsmbError::bad_vs);
+    CHECK(add(0x2000) == CsmbError::bad_vs);
+    CHECK(add(0, kProtocolTcp, VsClass::cs_assist) == CsmbError::bad_vs);
+    CHECK(add(0, kProtocolTcp, VsClass::hybrid) == CsmbError::no_capability);
+    CHECK(add(0, kProtocolTcp, 3) == CsmbError::bad_vs);
+    CHECK_FALSE(owns(engine, hosts, hosts.virtual_server));
+    // VS-03, VS-04: one that the data flow segment assists, without special flags.
+    CHECK(add(0) == CsmbError::none);
+    CHECK(owns(engine, hosts, hosts.virtual_server));
+  }
+}
+
 TEST_CASE("LB-21 in maintenance new connections are refused, and those that live go on") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

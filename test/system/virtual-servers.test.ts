@@ -6,6 +6,7 @@ import { decodeFrame } from '../helpers/frame.js'
 import { NginxServer, startServers } from '../helpers/servers.js'
 import { listen, nodes, Site } from '../helpers/site.js'
 import { requireCaptures, requireTools } from '../helpers/skip.js'
+import { SocketClients } from '../helpers/socket-clients.js'
 
 requireCaptures()
 requireTools('ip', 'nsenter', 'nginx', 'curl')
@@ -115,4 +116,38 @@ test('LB-21 in maintenance clients are refused at once', async () => {
   expect(drops.refused).toBe(site.lab.families.length)
   await until('flows have ended', async () => (await site.flows()).length === 0)
   await site.end()
+})
+
+test('SSMB-37 SSMB-33 a client that is refused learns it by RST, by ICMP, or not at all', async () => {
+  const of = (family: Family, lab: Laboratory, port: number, keys: string, protocol = 'tcp') =>
+    `listen: '${listen(lab, family, port, protocol)}', pool: 'web${family}', maintenance: true, ${keys}`
+  await using site = await Site.start({
+    topology: 'two-arm',
+    virtualServers: (family, lab) => ({
+      reset: of(family, lab, 80, ''),
+      icmp: of(family, lab, 81, `refuse: 'unreachable'`),
+      silent: of(family, lab, 82, `refuse: 'drop'`),
+      udp: of(family, lab, 80, '', 'udp'),
+      // Here TypeScript says so, and the engine carries it out.
+      policy: `listen: '${listen(lab, family, 83)}', policy: () => ({ reject: 'unreachable' })`,
+    }),
+  })
+  const refused = 7 // curl(1): failed to connect
+  const late = 28 // curl(1): the operation timed out
+  const clients = await SocketClients.start(site.client)
+  for (const family of site.lab.families) {
+    const args = ['--connect-timeout', '3']
+    for (const port of [80, 81, 83]) {
+      expect(await site.fetch(family, '/', port, { args })).toMatchObject({ exitCode: refused })
+    }
+    expect(await site.fetch(family, '/', 82, { args })).toMatchObject({ exitCode: late })
+    const host = site.lab.virtualAddress(family)
+    const socket = await clients.connect({ protocol: 'udp', host, port: 80 })
+    socket.write('hello')
+    await until('the socket is refused', () => socket.error?.code === 'ECONNREFUSED')
+  }
+  const { counters } = await site.end()
+  const families = site.lab.families.length
+  expect(counters.resets).toBe(families)
+  expect(counters.icmpErrors).toBe(3 * families)
 })
