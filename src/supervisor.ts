@@ -25,11 +25,6 @@ export class Supervisor implements Disposable {
     this.#timer = setInterval(() => this.#tell('WATCHDOG=1'), this.#watchdogMs / 2).unref()
   }
 
-  /** One line for `systemctl status`. */
-  status(line: string): void {
-    this.#tell(`STATUS=${line.replaceAll('\n', ' ')}`)
-  }
-
   stopping(): void {
     this.#tell('STOPPING=1')
   }

@@ -124,7 +124,7 @@ export const dropReasonTexts = {
   refused:
     'The control segment refused the flow',
   flowTableFull:
-    'No room in the flow table and nothing that may be evicted',
+    'No room in the flow table and nothing that may be evicted, or a decision that cannot be carried out beside the flows there are',
   waitingFull:
     'Too many flows wait for a decision',
   waitingFlowFull:
