@@ -37,8 +37,8 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
           {options.flows.limits.fragmented_datagrams, options.flows.limits.waiting_fragments},
           options.seed ^ 2, pool_, shared.counters),
       hand_over_(shared.team, options.index, shared.counters),
-      pipeline_(options.forward, {flows_, fragments_, stack_, transmitter_, shared.counters, hand_over_, *this,
-                                  options.seed ^ 3}),
+      pipeline_(options.forward, {flows_, fragments_, stack_, transmitter_, shared.counters,
+                                  hand_over_, *this, options.seed ^ 3}),
       control_link_({flows_, stack_, outbox_, shared.counters, shared.team}),
       sleeper_(shared.team.sleeper(options.index)) {
   if (options.index > 0) stack_.leave_announcements_to_others();
