@@ -43,6 +43,7 @@
       "native/port/tap_port.cc",
       "native/port/umem.cc",
       "native/port/virtio_header.cc",
+      "native/port/vlan_port.cc",
       "native/port/xdp_port.cc",
       "native/port/xdp_redirect.cc",
       "native/port/xdp_socket.cc",

@@ -19,6 +19,8 @@ export interface NativePortOptions {
   /** `aa:bb:cc:dd:ee:ff`, or '' to use the device's own (`packet`, `xdp`) or a random one. */
   mac: string
   mtu: number
+  /** VLAN tags of all its frames, from the outermost: none, one or two. */
+  vlans: readonly number[]
   /** The engine's own addresses on the link, as 'address/prefix'. */
   addresses: string[]
   /** TAP only: what the host's side gets, as 'address/prefix'. */

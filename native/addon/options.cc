@@ -50,6 +50,10 @@ Result<SegmentPort> read_port(const Napi::Object& from) {
   port.options.netns = text(from, "netns");
   port.options.mac = parse_mac(text(from, "mac"));
   port.options.mtu = static_cast<uint16_t>(number(from, "mtu"));
+  const auto vlans = from.Get("vlans").As<Napi::Array>();
+  for (uint32_t i = 0; i < vlans.Length(); ++i) {
+    port.options.vlans.push_back(static_cast<uint16_t>(vlans.Get(i).ToNumber().Uint32Value()));
+  }
   port.options.offloads = flag(from, "offloads");
   port.options.capture = text(from, "capture");
   port.internal = flag(from, "internal");

@@ -40,9 +40,10 @@ class Port {
   virtual ~Port() = default;
 
   // Appends received frames to `batch` (at most its free room) and returns how many. Of each packet
-  // it sets data, length and offload and resets the rest; in_port is the caller's. The bytes, and
-  // kHeadroom bytes before them, belong to the port and may be changed in place by the engine
-  // until release(). Not called again before release().
+  // it sets data, length and offload and resets the rest; one that is none of the port's business
+  // is dropped already. in_port is the caller's. The bytes, and kHeadroom bytes before them, belong
+  // to the port and may be changed in place by the engine until release(). Not called again before
+  // release().
   virtual size_t receive(Instant now, Batch& batch) = 0;
 
   // Gives back every packet of the last receive(). Afterwards their bytes are the port's again.

@@ -7,6 +7,7 @@
 #include "port/packet_port.h"
 #include "port/pcapng_writer.h"
 #include "port/tap_port.h"
+#include "port/vlan_port.h"
 #include "port/xdp_port.h"
 
 namespace sluice {
@@ -96,10 +97,15 @@ size_t memory_of_port(PortKind kind) {
 OpenedPorts open_ports(const PortOptions& options, size_t count, const SteeringProgram* program,
                        std::vector<std::unique_ptr<MemoryPort>>* far) {
   OpenedPorts opened = open_kind(options, count, program, far);
-  if (!opened.ok() || options.capture.empty()) return opened;
+  if (!opened.ok()) return opened;
   for (size_t i = 0; i < count; ++i) {
-    Status captured = add_capture(options, i, opened.value()[i]);
-    if (!captured.ok()) return captured.error();
+    std::unique_ptr<Port>& port = opened.value()[i];
+    // A capture has the frames as they are on the link.
+    if (!options.capture.empty()) {
+      Status captured = add_capture(options, i, port);
+      if (!captured.ok()) return captured.error();
+    }
+    if (!options.vlans.empty()) port = std::make_unique<VlanPort>(std::move(port), options.vlans);
   }
   return opened;
 }

@@ -21,6 +21,7 @@ struct PortOptions {
   std::optional<MacAddress>
       mac;              // none: the device's own (packet, xdp), or one made up (tap, memory)
   uint16_t mtu = 1500;  // packet, xdp: the device's own counts instead
+  std::vector<uint16_t> vlans;  // tags of all frames, from the outermost: none, one or two
   std::vector<InterfaceAddress> addresses;       // the engine's: the kernel may not have them
   std::vector<InterfaceAddress> host_addresses;  // tap: what the kernel's side gets
   bool offloads = true;

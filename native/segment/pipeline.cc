@@ -95,6 +95,7 @@ void Pipeline::resume(Instant now, Batch& batch) {
 bool Pipeline::parse_batch(Batch& batch) {
   bool fragments = false;
   for (Packet& packet : batch.all()) {
+    if (packet.verdict != Verdict::none) continue;  // not the port's business
     const DatagramHead told = head_of(packet.key);
     parse(packet);
     if (packet.verdict != Verdict::none) continue;

@@ -23,6 +23,9 @@ function checkPort(name: string, port: ParsedConfig['ports'][string], report: Re
       'take it out, or make the port a tap',
     )
   }
+  if (port.vlan && port.vlan.length > 2) {
+    report(`${key}.vlan`, `has ${port.vlan.length} tags`, 'take an outer and an inner one at most')
+  }
   if (port.mtu < minimumIpv6Mtu && port.address.some(isIpv6)) {
     report(
       `${key}.mtu`,

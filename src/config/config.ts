@@ -19,6 +19,8 @@ export interface PortConfig {
   readonly mac?: string
   /** Default 1500. */
   readonly mtu?: number
+  /** The VLAN in which it is, 1 to 4094, or an outer and an inner one; default untagged. */
+  readonly vlan?: number | readonly [outer: number, inner: number]
   /** Flows that start behind an internal port are outbound. Default: internal where nodes of pools
    *  are reached through it and there is another port. */
   readonly role?: 'external' | 'internal'

@@ -42,6 +42,8 @@ export const mostPorts = 16
 export const workerBounds = { min: 1, max: 32, default: 1 } as const
 /** CPU_SETSIZE of glibc. */
 export const cpuBounds = { min: 0, max: 1023 } as const
+/** 0 and 4095 are reserved (802.1Q). */
+export const vlanBounds = { min: 1, max: 4094 } as const
 export const mtuBounds = { min: 576, max: 65_535, default: 1500 } as const
 /** IFNAMSIZ less the zero byte. */
 export const longestDevice = 15

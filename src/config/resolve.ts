@@ -40,6 +40,7 @@ function resolvePorts(config: ParsedConfig): ResolvedPort[] {
     netns: port.netns,
     mac: port.mac?.toLowerCase() ?? '',
     mtu: port.mtu,
+    vlans: port.vlan ?? [],
     internal: port.role ? port.role === 'internal' : ports.length > 1 && withNodes.has(name),
     offloads: port.offloads,
     capture: port.capture,

@@ -17,6 +17,8 @@ export interface ResolvedPort {
   readonly netns: string
   readonly mac: string
   readonly mtu: number
+  /** From the outermost. */
+  readonly vlans: readonly number[]
   readonly internal: boolean
   readonly offloads: boolean
   readonly capture: string

@@ -3,7 +3,14 @@
 import { z } from 'zod'
 import { networkOf, type Prefix, parsePrefix } from '../bus/address.js'
 import { plainAddress } from './address-reader.js'
-import { cpuBounds, limitBounds, mtuBounds, timeoutBounds, workerBounds } from './defaults.js'
+import {
+  cpuBounds,
+  limitBounds,
+  mtuBounds,
+  timeoutBounds,
+  vlanBounds,
+  workerBounds,
+} from './defaults.js'
 import { hostProblem, isBroadcastOf } from './host-address.js'
 import { prefixForm } from './json-forms.js'
 import { pool, poolKeysAt } from './pool-schema.js'
@@ -62,6 +69,7 @@ const port = z.strictObject({
   netns: z.string().default(''),
   mac: mac.optional(),
   mtu: bounded(mtuBounds).default(mtuBounds.default),
+  vlan: oneOrMore(bounded(vlanBounds)).optional(),
   role: z.enum(['external', 'internal']).optional(),
   offloads: z.boolean().default(true),
   capture: z.string().default(''),

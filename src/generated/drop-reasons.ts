@@ -4,6 +4,7 @@ export const dropReasonNames = [
   'truncated',
   'ethernetMalformed',
   'ethernetOtherHost',
+  'vlanOther',
   'etherTypeUnknown',
   'arpMalformed',
   'arpNotOurs',
@@ -55,6 +56,8 @@ export const dropReasonTexts = {
     'The frame is shorter than an Ethernet header',
   ethernetOtherHost:
     "The frame is addressed to another host's MAC address",
+  vlanOther:
+    'The frame is in another VLAN than its port, or in none',
   etherTypeUnknown:
     'The EtherType is none of ARP, IPv4 and IPv6',
   arpMalformed:

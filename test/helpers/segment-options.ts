@@ -8,6 +8,7 @@ export const memoryPort: NativeSegmentOptions['ports'][number] = {
   netns: '',
   mac: '',
   mtu: 1500,
+  vlans: [],
   addresses: ['10.1.0.1/24', '2001:db8:2::1/64'],
   hostAddresses: [],
   internal: true,

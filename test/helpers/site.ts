@@ -17,7 +17,10 @@ import { type CapturedFrame, readCapture } from './pcap.js'
 import { type NginxServer, startServers } from './servers.js'
 import { SluiceProcess } from './sluice-process.js'
 
-export type Ports = Record<string, LaboratoryPort & { offloads?: boolean; mtu?: number }>
+export type Ports = Record<
+  string,
+  LaboratoryPort & { offloads?: boolean; mtu?: number; vlan?: number | number[] }
+>
 
 export interface SiteOptions extends LaboratoryOptions {
   /** Source of the `balance` of the pools `web4` and `web6`, which have every server. */

@@ -40,6 +40,8 @@ const wrong: [string, Changes, string, RegExp][] = [
   ['a multicast MAC', { [`${ported}.mac`]: '01:00:00:00:00:01' }, `${ported}.mac`, /02:00/],
   ['an MTU out of bounds', { [`${ported}.mtu`]: 100 }, `${ported}.mtu`, /576 to 65535/],
   ['an MTU too small for IPv6', { 'ports.inside.mtu': 1000 }, 'ports.inside.mtu', /1280/],
+  ['a VLAN that is reserved', { [`${ported}.vlan`]: 4095 }, `${ported}.vlan`, /1 to 4094/],
+  ['three VLANs', { [`${ported}.vlan`]: [1, 2, 3] }, `${ported}.vlan`, /outer and an inner/],
   ['a bad name', { 'ports.1st': base.ports.outside }, 'ports.1st', /letter/],
   [
     'hostAddress without tap',
