@@ -85,6 +85,11 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
       counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
       return kNoLeg;
     }
+    if (!is_client_leg(known) && flow.flow_class != FlowClass::linger) {
+      // The answer to the other side's question came first, and was for both; or it is taken.
+      if (!refuses(reply)) report_unentered(reply);
+      return kNoLeg;
+    }
     if (take_over(now, pair_of(known), reply)) return kNoLeg;
   }
   return make(now, reply, key);
@@ -162,6 +167,7 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
 // could not be told apart (SOCK-10; one node behind two virtual servers).
 bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key) {
   const LegIndex server = server_leg(index);
+  take_in(key);
   if (table_.enter_any_dscp(server, key)) return true;
   const LegIndex holder = table_.find(key);
   if (holder == kNoLeg) return false;
@@ -169,6 +175,23 @@ bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key) {
     return forget(now, pair_of(holder)) && table_.enter_any_dscp(server, key);
   }
   return join_session(index, holder);
+}
+
+// Where a session goes on that was evicted, its server's packets may have asked as well, and wait
+// for an answer of their own: they go on with this flow.
+void Flows::take_in(const FlowKey& way_back) {
+  PairIndex asking[FlowTable::kMostVariants];
+  size_t count = 0;
+  table_.for_each_variant(way_back, [&](LegIndex leg) {
+    const WaitingRoom::Place place = table_.leg(leg).detail;
+    const bool waits = is_client_leg(leg) && pair(pair_of(leg)).mode == PairMode::waiting &&
+                       place != WaitingRoom::kNoPlace;
+    if (waits && !opens_session(waiting_.first(place)->packet)) asking[count++] = pair_of(leg);
+  });
+  for (size_t i = 0; i < count; ++i) {
+    release_packets(asking[i]);
+    remove(asking[i]);
+  }
 }
 
 bool Flows::join_session(PairIndex index, LegIndex way_back) {
@@ -269,9 +292,13 @@ FlowClass Flows::class_of_decided(PairIndex index, bool resumes) const {
 
 // Puts the flow into its class, and hands the packets that waited to the pipeline.
 void Flows::release_waiting(Instant now, PairIndex index, FlowClass flow_class) {
+  set_class(now, index, flow_class);
+  release_packets(index);
+}
+
+void Flows::release_packets(PairIndex index) {
   WaitingRoom::Place& place = table_.leg(client_leg(index)).detail;
   const WaitingRoom::Place left = std::exchange(place, WaitingRoom::kNoPlace);
-  set_class(now, index, flow_class);
   if (left == WaitingRoom::kNoPlace) return;
   PacketQueue packets = waiting_.leave(left);
   while (!packets.empty()) released_.push(packets.pop());

@@ -40,10 +40,6 @@ bool takes_place(FlowClass flow_class) {
          flow_class == FlowClass::udp;
 }
 
-bool opens_session(const Packet& packet) {
-  return (packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
-}
-
 template <size_t... I>
 std::array<TimerWheel, kFlowClasses> make_wheels(TimerLinks& links, Tick now,
                                                  std::index_sequence<I...>) {
@@ -223,6 +219,10 @@ LegIndex Flows::leg_of_any_dscp(const FlowKey& key) const {
   LegIndex found = kNoLeg;
   table_.for_each_variant(key, [&found](LegIndex leg) { found = leg; });
   return found;
+}
+
+bool Flows::opens_session(const Packet& packet) {
+  return (packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn;
 }
 
 bool Flows::begins_anew(LegIndex leg, const Packet& packet) const {

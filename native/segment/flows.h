@@ -120,6 +120,7 @@ class Flows {
   void for_each_variant_of(PairIndex session, Visit&& visit);
 
   // flows.cc: opening and following
+  static bool opens_session(const Packet& packet);
   PairIndex allocate(Instant now);
   bool evict_passing(Instant now);
   void make_place(Instant now);
@@ -142,6 +143,7 @@ class Flows {
   void carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);
+  void take_in(const FlowKey& way_back);
   bool join_session(PairIndex index, LegIndex way_back);
   NextHop acquire_hop(Instant now, const IpAddress& destination, DropReason& why);
   bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
@@ -151,6 +153,7 @@ class Flows {
   void fail(Instant now, PairIndex index, DropReason why);
   FlowClass class_of_decided(PairIndex index, bool resumes) const;
   void release_waiting(Instant now, PairIndex index, FlowClass flow_class);
+  void release_packets(PairIndex index);
 
   // flow_requests.cc: NEWFLOW, REAP, TIMEOUT, RESET
   LegIndex find_to_enter(Instant now, const ReplyView& told, const FlowKey& key);

@@ -195,22 +195,27 @@ TEST_CASE("FLOWLIFE-03 without room to tell it nobody is evicted") {
   }
 }
 
+// What the control segment says of a session that it knows, asked from either side.
+TestEngine::Decider resume_at(const Hosts& hosts) {
+  return [&hosts, forward = TestEngine::to_endpoint(hosts.server, kNodePort)](
+             const QueryView& query, ReplyView reply) {
+    if ((query.flags() & SsmbFlags::outbound) == 0) return forward(query, reply);
+    XlatView xlat = reply.xlat();
+    xlat.set_xlat_src_ipaddr(hosts.virtual_server);
+    xlat.set_xlat_src_port(kServicePort);
+    xlat.set_xlat_mask(XlatMask::src_addr | XlatMask::src_port | XlatMask::dec_ttl);
+    reply.set_flags(reply.flags() | SsmbFlags::route_by_dst | SsmbFlags::resumed);
+    return true;
+  };
+}
+
 TEST_CASE("FLOWLIFE-16 an evicted session comes back with its next packet") {
   for (const Hosts& hosts : both_families()) {
     for (const bool server_first : {false, true}) {
       CAPTURE(hosts.family);
       CAPTURE(server_first);
       auto engine = engine_for(hosts, table_of(2));
-      const auto forward = TestEngine::to_endpoint(hosts.server, kNodePort);
-      engine->decide_with([&](const QueryView& query, ReplyView reply) {
-        if ((query.flags() & SsmbFlags::outbound) == 0) return forward(query, reply);
-        XlatView xlat = reply.xlat();
-        xlat.set_xlat_src_ipaddr(hosts.virtual_server);
-        xlat.set_xlat_src_port(kServicePort);
-        xlat.set_xlat_mask(XlatMask::src_addr | XlatMask::src_port | XlatMask::dec_ttl);
-        reply.set_flags(reply.flags() | SsmbFlags::route_by_dst | SsmbFlags::resumed);
-        return true;
-      });
+      engine->decide_with(resume_at(hosts));
       Dialogue session(*engine, hosts, 1);
       session.open();
       Dialogue(*engine, hosts, 2).open();
@@ -226,6 +231,39 @@ TEST_CASE("FLOWLIFE-16 an evicted session comes back with its next packet") {
       Told<QueryView> queries(*engine);
       REQUIRE(queries.count() == 1);
       CHECK(queries.last().reason() == QueryReason::mid_session);
+      session.close();
+      CHECK(engine->count(Counter::flows_closed_fin) == 1);
+      CHECK(engine->settle() == "");
+    }
+  }
+}
+
+TEST_CASE("FLOWLIFE-16 where both sides of an evicted session ask at once one answer is for both") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool server_first : {false, true}) {
+      CAPTURE(hosts.family);
+      CAPTURE(server_first);
+      constexpr L4Port kFlows = 16;  // and two more that may wait
+      auto engine = engine_for(hosts, table_of(kFlows));
+      engine->decide_with(resume_at(hosts));
+      Dialogue session(*engine, hosts, 1);
+      session.open();
+      engine->run(Duration::seconds(1));
+      for (L4Port port = 2; port <= kFlows + 1; ++port) Dialogue(*engine, hosts, port).open();
+      CHECK(evicted(*engine) == std::vector<L4Port>{1});
+      engine->told.clear();
+      engine->clear_sent();
+      engine->decide_with([](const QueryView&, ReplyView) { return false; });
+      server_first ? session.server_sends(kTcpAck, 10) : session.client_sends(kTcpAck, 10);
+      server_first ? session.client_sends(kTcpAck, 10) : session.server_sends(kTcpAck, 10);
+      CHECK(engine->count(Counter::waiting_flows) == 2);
+      engine->answer_all(resume_at(hosts));
+      CHECK(engine->to_client.size() == 1);
+      CHECK(engine->to_server.size() == 1);
+      // The control segment has an entry for each question; one stands for nothing.
+      Told<DeleteView> unentered(*engine);
+      REQUIRE(unentered.count() == 1);
+      CHECK(unentered.last().error_code() == SsmbError::nores);
       session.close();
       CHECK(engine->count(Counter::flows_closed_fin) == 1);
       CHECK(engine->settle() == "");
