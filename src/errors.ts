@@ -18,6 +18,7 @@
  * - `ERR_SLUICE_CAPTURE`: what is to be captured is not understood.
  * - `ERR_SLUICE_BUSY`: there is a capture already.
  * - `ERR_SLUICE_NODE`: a pool has no node of that name.
+ * - `ERR_SLUICE_ADMIN_CERTIFICATE`: a file of `admin` cannot be used.
  */
 export type SluiceErrorCode = `ERR_SLUICE_${string}`
 

@@ -1,7 +1,11 @@
+export { type Credentials, readCredentials, tlsOptions } from './admin/credentials.js'
+export { AdminNetwork } from './admin/network.js'
 export { AdminServer } from './admin/server.js'
 export { claimSocketPath, defaultSocketPath } from './admin/socket.js'
 export type {
   AdminSource,
+  ListenerStatus,
+  NetworkStatus,
   NodeOrder,
   ReloadResult,
   VirtualServerOrder,
@@ -11,6 +15,7 @@ export type { Balance, BalanceState } from './balance/balance.js'
 export { type CapabilityName, dropCapabilities, effectiveCapabilities } from './capabilities.js'
 export type { CaptureOptions } from './capture.js'
 export type {
+  AdminConfig,
   CheckConfig,
   FunctionCheckConfig,
   HttpCheckConfig,

@@ -10,6 +10,8 @@ export const eventNames = [
   'refusals',
   'drain',
   'capture',
+  'adminAddress',
+  'adminRefused',
   'strayError',
   'privileges',
   'serviceManager',

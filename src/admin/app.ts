@@ -2,7 +2,7 @@
  * The administration interface as a web application: what is asked and what is answered, without a
  * word on where it listens. It knows of the engine only what `AdminSource` says.
  */
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type Next } from 'hono'
 import { bodyLimit } from 'hono/body-limit'
 import { SluiceError } from '../errors.js'
 import { packageVersion } from '../package-version.js'
@@ -12,21 +12,33 @@ import { EventStreams } from './event-stream.js'
 import { exposition, expositionType } from './exposition.js'
 import { jsonList } from './json-list.js'
 import { metricsOf } from './metrics.js'
+import { networkMetrics } from './network-metrics.js'
 import { problem, unsupported } from './problem.js'
 import type { AdminSource } from './source.js'
 
 /** Of a request. */
 const mostBodyBytes = 65_536
 
-export function createAdminApp(source: AdminSource): Hono {
+/** What the one who asks may do. */
+export interface AdminRights {
+  /** Take orders, and show packets: else only what tells of the engine is answered. */
+  readonly write: boolean
+}
+
+export function createAdminApp(source: AdminSource, { write }: AdminRights): Hono {
   const app = new Hono()
+  if (!write) app.use(readOnly)
   app.get('/healthz', (c) => c.text('ok\n'))
   app.get('/readyz', (c) => {
     const { ready, state } = source.status()
     return ready ? c.text('ready\n') : c.text(`not ready: ${state}\n`, 503)
   })
   app.get('/metrics', (c) => {
-    const text = exposition(metricsOf(source.status(), packageVersion()))
+    const metrics = [
+      ...metricsOf(source.status(), packageVersion()),
+      ...networkMetrics(source.network?.()),
+    ]
+    const text = exposition(metrics)
     return c.body(text, 200, { 'content-type': expositionType })
   })
   answerQuestions(app, source)
@@ -38,6 +50,17 @@ export function createAdminApp(source: AdminSource): Hono {
   return app
 }
 
+/** Packets are other people's: who may read figures may not read them. */
+async function readOnly({ req }: Context, next: Next): Promise<void> {
+  const asks = req.method === 'GET' || req.method === 'HEAD'
+  if (asks && req.path !== '/api/v1/capture') return next()
+  throw new SluiceError(
+    'ERR_SLUICE_ADMIN_READ_ONLY',
+    `Over the network ${req.method} ${req.path} is not for anybody.`,
+    "Ask on the engine's host, over its Unix socket, or set `write: true` under `admin`.",
+  )
+}
+
 function answerQuestions(app: Hono, source: AdminSource): void {
   app.get('/api/v1/status', async (c) => {
     // The data flow segment tells the counts of every flow, and with them those of its server.
@@ -46,6 +69,7 @@ function answerQuestions(app: Hono, source: AdminSource): void {
   })
   app.get('/api/v1/pools', (c) => c.json(source.status().pools))
   app.get('/api/v1/virtual-servers', (c) => c.json(source.status().virtualServers))
+  app.get('/api/v1/network', (c) => c.json(source.network?.() ?? null))
   app.get('/api/v1/drops', (c) => c.json(source.status().drops))
   app.get('/api/v1/flows', async (c) =>
     c.body(jsonList(await source.eachFlow()), 200, { 'content-type': 'application/json' }),

@@ -6,12 +6,11 @@ import type { Server } from 'node:http'
 import { createAdaptorServer } from '@hono/node-server'
 import { SluiceError } from '../errors.js'
 import { createAdminApp } from './app.js'
+import { mostConnections, requestBounds } from './bounds.js'
 import { claimSocketPath } from './socket.js'
 import type { AdminSource } from './source.js'
 
 const socketMode = 0o660
-/** At once; more wait for nothing and are closed. */
-const mostConnections = 256
 
 /** A listening administration interface. */
 export class AdminServer implements AsyncDisposable {
@@ -20,8 +19,9 @@ export class AdminServer implements AsyncDisposable {
 
   private constructor(source: AdminSource, socketPath: string) {
     this.socketPath = socketPath
-    const app = createAdminApp(source)
-    this.#server = createAdaptorServer({ fetch: app.fetch }) as Server
+    const app = createAdminApp(source, { write: true })
+    const options = { fetch: app.fetch, serverOptions: requestBounds }
+    this.#server = createAdaptorServer(options) as Server
     this.#server.maxConnections = mostConnections
   }
 

@@ -4,15 +4,16 @@
 import { createWriteStream, type WriteStream } from 'node:fs'
 import { Transform, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { defaultSocketPath, SluiceError } from '../index.js'
+import { SluiceError } from '../index.js'
 import { cancelAtEngine, streamFromEngine } from './admin-client.js'
 import { CaptureTally } from './capture-tally.js'
 import type { Command, Context } from './context.js'
+import { type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { plural } from './format.js'
 import { StopRequest } from './stop-request.js'
 
-interface CaptureOptions {
+interface CaptureOptions extends EngineAtOptions {
   write: string
   port?: string
   client?: string
@@ -20,7 +21,6 @@ interface CaptureOptions {
   count?: number
   snapLength?: number
   json?: boolean
-  socket?: string
 }
 
 export const capture: Command<CaptureOptions> = async (options, context) => {
@@ -41,15 +41,15 @@ async function write(
   stop: StopRequest,
   { terminal, env }: Context,
 ): Promise<void> {
-  const socket = options.socket ?? defaultSocketPath(env)
+  const engine = await engineAt(options, env)
   const target =
     options.write === '-'
       ? new Writable({ write: (chunk, _, done) => terminal.write(chunk, done) })
       : await openFile(options.write)
-  const answer = await streamFromEngine(socket, `/api/v1/capture?${query(options)}`)
+  const answer = await streamFromEngine(engine, `/api/v1/capture?${query(options)}`)
   terminal.note('capturing: SIGINT (control-C) ends it')
   // The engine ends the file then, with the number of packets that it had no room for.
-  void stop.requested.then(() => cancelAtEngine(socket, '/api/v1/capture')).catch(() => {})
+  void stop.requested.then(() => cancelAtEngine(engine, '/api/v1/capture')).catch(() => {})
   const count = new Transform({
     transform(chunk: Buffer, _, done) {
       tally.add(chunk)

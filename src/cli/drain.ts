@@ -1,13 +1,14 @@
 /**
  * `sluice drain`: no new flows for a node, a virtual server or the whole engine; live ones go on.
  */
-import { defaultSocketPath, type EngineStatus } from '../index.js'
+import type { EngineStatus } from '../index.js'
 import { askEngine, tellEngine } from './admin-client.js'
 import type { Command } from './context.js'
+import { type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { plural } from './format.js'
 
-interface DrainOptions {
+interface DrainOptions extends EngineAtOptions {
   /** `[POOL/]ADDRESS:PORT`, or the name of a virtual server. */
   file?: string
   process?: boolean
@@ -15,7 +16,6 @@ interface DrainOptions {
   maintenance?: boolean
   undo?: boolean
   json?: boolean
-  socket?: string
 }
 
 interface Order {
@@ -27,9 +27,9 @@ interface Order {
 }
 
 export const drain: Command<DrainOptions> = async (options, { terminal, env }) => {
-  const path = options.socket ?? defaultSocketPath(env)
-  const order = await tellEngine<Order>(path, '/api/v1/drain', orderOf(options))
-  const status = await askEngine<EngineStatus>(path, '/api/v1/status')
+  const engine = await engineAt(options, env)
+  const order = await tellEngine<Order>(engine, '/api/v1/drain', orderOf(options))
+  const status = await askEngine<EngineStatus>(engine, '/api/v1/status')
   const connections = connectionsOf(order, status)
   if (options.json) terminal.printJson({ ...order, connections })
   else terminal.print(inWords(order, connections))

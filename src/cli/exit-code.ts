@@ -17,8 +17,11 @@ const byErrorCode: Readonly<Record<string, ExitCode>> = {
   ERR_SLUICE_UNREACHABLE: ExitCode.unreachable,
   ERR_SLUICE_CONFIG: ExitCode.invalid,
   ERR_SLUICE_RESTART: ExitCode.invalid,
+  ERR_SLUICE_ADMIN_CERTIFICATE: ExitCode.invalid,
   ERR_SLUICE_PERMISSION: ExitCode.denied,
   ERR_SLUICE_DEVICE: ExitCode.denied,
+  ERR_SLUICE_ADMIN_PEER: ExitCode.denied,
+  ERR_SLUICE_ADMIN_READ_ONLY: ExitCode.denied,
   ERR_SLUICE_LAB_PRIVILEGE: ExitCode.denied,
 }
 

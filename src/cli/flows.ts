@@ -1,22 +1,22 @@
 /**
  * `sluice flows`: the flows of a running engine, most recently active first.
  */
-import { defaultSocketPath, type FlowRecord } from '../index.js'
+import type { FlowRecord } from '../index.js'
 import { askEngine } from './admin-client.js'
 import type { Command } from './context.js'
+import { type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { bytes, count, duration, plural } from './format.js'
 import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 
-interface FlowsOptions {
+interface FlowsOptions extends EngineAtOptions {
   json?: boolean
-  socket?: string
 }
 
-export const flows: Command<FlowsOptions> = async ({ json, socket }, { terminal, env }) => {
-  const records = await askEngine<FlowRecord[]>(socket ?? defaultSocketPath(env), '/api/v1/flows')
-  if (json) terminal.printJson(records)
+export const flows: Command<FlowsOptions> = async (options, { terminal, env }) => {
+  const records = await askEngine<FlowRecord[]>(await engineAt(options, env), '/api/v1/flows')
+  if (options.json) terminal.printJson(records)
   else printFlows(terminal, records, Date.now())
   return ExitCode.ok
 }

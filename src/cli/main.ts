@@ -12,6 +12,7 @@ import {
   Command as Program,
 } from 'commander'
 import type { Command, Context } from './context.js'
+import { asksAnEngine, socketPath } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { logFormats, logLevelProblem, logLevels } from './log.js'
 import { reportError } from './report-error.js'
@@ -70,7 +71,7 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .description('run the engine that a file configures, until SIGTERM or SIGINT')
     .option('--json', 'print one JSON object per line')
     .option('--socket <path>', 'where the administration socket goes', socketPath)
-    .option('--no-admin', 'run without an administration socket')
+    .option('--no-admin', 'run without an administration interface')
     .option('--watch', 'take over the file whenever it changes')
     .addOption(
       new Option('--log-level <level>', 'what to log, from warn by default').choices(logLevels),
@@ -101,62 +102,49 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .option('--json', 'print a JSON object')
     .action(calls(async () => (await import('./doctor.js')).doctor))
 
-  program
-    .command('status')
+  asksAnEngine(program.command('status'))
     .description('show what a running engine does')
     .option('--json', 'print a JSON object')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./status.js')).status))
 
-  program
-    .command('flows')
+  asksAnEngine(program.command('flows'))
     .description('list the flows of a running engine')
     .option('--json', 'print a JSON array')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./flows.js')).flows))
 
-  program
-    .command('reload')
+  asksAnEngine(program.command('reload'))
     .description(
       'have a running engine read its file again; the old one stays in force on any error',
     )
     .option('--json', 'print a JSON object')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./reload.js')).reload))
 
-  program
-    .command('pools')
+  asksAnEngine(program.command('pools'))
     .description('list the nodes of each pool, with their states')
     .option('--json', 'print a JSON array')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./pools.js')).pools))
 
-  program
-    .command('drain [target]')
+  asksAnEngine(program.command('drain [target]'))
     .description('no new flows for a node ([POOL/]ADDRESS:PORT), a virtual server, or the engine')
     .option('--process', 'the whole engine, which ends with its last flow')
     .option('--timeout <seconds>', 'with --process: end after so long at the latest', seconds)
     .option('--maintenance', 'a node that is not checked meanwhile, either')
     .option('--undo', 'take new flows again')
     .option('--json', 'print a JSON object')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .hook('preAction', (self) => {
       const targets = self.args.length + (self.opts().process ? 1 : 0)
       if (targets !== 1) self.error('error: name a target, or --process')
     })
     .action(calls(async () => (await import('./drain.js')).drain))
 
-  program
-    .command('top')
+  asksAnEngine(program.command('top'))
     .description('show what each virtual server does by the second, until SIGINT')
     .option('--interval <seconds>', 'how often', seconds, 2)
     .option('--once', 'once, and be done')
     .option('--json', 'print a JSON object for each look')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./top.js')).top))
 
-  program
-    .command('capture')
+  asksAnEngine(program.command('capture'))
     .description('write the packets that pass a running engine to a file in the pcapng format')
     .requiredOption('-w, --write <path>', 'the file, or - for standard output')
     .option('--port <name>', 'of one port of the engine')
@@ -165,7 +153,6 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .option('--count <packets>', 'end after so many', whole(1, Number.MAX_SAFE_INTEGER))
     .option('--snap-length <bytes>', 'keep so much of each packet', whole(14, 65_557))
     .option('--json', 'print a JSON object in the end')
-    .option('--socket <path>', 'the administration socket to ask', socketPath)
     .action(calls(async () => (await import('./capture.js')).capture))
 
   program
@@ -186,11 +173,6 @@ function describe(context: Context, done: (code: ExitCode) => void): Program {
     .action(calls(async () => (await import('./demo.js')).demo))
 
   return program
-}
-
-function socketPath(given: string): string {
-  if (given === '') throw new InvalidArgumentError('It is empty: give the path of a socket.')
-  return given
 }
 
 function seconds(given: string): number {

@@ -1,23 +1,22 @@
 /**
  * `sluice pools`: the nodes of each pool, whether they take new flows, and since when and why.
  */
-import { defaultSocketPath, type NodeStatus, type PoolStatus } from '../index.js'
+import type { NodeStatus, PoolStatus } from '../index.js'
 import { askEngine } from './admin-client.js'
 import type { Command } from './context.js'
+import { type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { bytes, count, duration } from './format.js'
 import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 
-interface PoolsOptions {
+interface PoolsOptions extends EngineAtOptions {
   json?: boolean
-  socket?: string
 }
 
-export const pools: Command<PoolsOptions> = async ({ json, socket }, { terminal, env }) => {
-  const path = socket ?? defaultSocketPath(env)
-  const found = await askEngine<PoolStatus[]>(path, '/api/v1/pools')
-  if (json) terminal.printJson(found)
+export const pools: Command<PoolsOptions> = async (options, { terminal, env }) => {
+  const found = await askEngine<PoolStatus[]>(await engineAt(options, env), '/api/v1/pools')
+  if (options.json) terminal.printJson(found)
   else printPools(terminal, found, Date.now())
   return ExitCode.ok
 }

@@ -1,20 +1,19 @@
 /**
  * `sluice reload`: has a running engine read its configuration again, and says what came of it.
  */
-import { defaultSocketPath, type ReloadResult } from '../index.js'
+import type { ReloadResult } from '../index.js'
 import { tellEngine } from './admin-client.js'
 import type { Command } from './context.js'
+import { type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 
-interface ReloadOptions {
+interface ReloadOptions extends EngineAtOptions {
   json?: boolean
-  socket?: string
 }
 
-export const reload: Command<ReloadOptions> = async ({ json, socket }, { terminal, env }) => {
-  const path = socket ?? defaultSocketPath(env)
-  const result = await tellEngine<ReloadResult>(path, '/api/v1/reload')
-  if (json) terminal.printJson(result)
+export const reload: Command<ReloadOptions> = async (options, { terminal, env }) => {
+  const result = await tellEngine<ReloadResult>(await engineAt(options, env), '/api/v1/reload')
+  if (options.json) terminal.printJson(result)
   else if (result.changed) terminal.print(`reloaded: policy revision ${result.policyRevision}`)
   else terminal.print(`nothing has changed: policy revision ${result.policyRevision}`)
   return ExitCode.ok

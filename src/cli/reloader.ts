@@ -4,7 +4,13 @@
  */
 import { type FSWatcher, watch } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Engine, type LoadedConfig, loadConfigFile, type ReloadResult } from '../index.js'
+import {
+  type AdminNetwork,
+  type Engine,
+  type LoadedConfig,
+  loadConfigFile,
+  type ReloadResult,
+} from '../index.js'
 
 /** An editor writes a file in several steps: wait until it is quiet for so long. */
 const quietMs = 50
@@ -18,6 +24,7 @@ export class Reloader implements Disposable {
   readonly #engine: Pick<Engine, 'reload'>
   readonly #file: string
   readonly #outcome: ReloadOutcome
+  readonly #network: Pick<AdminNetwork, 'prepare'> | undefined
   readonly #watchers = new Map<string, FSWatcher>()
   readonly #request = () => void this.reload().catch(() => {})
   #files: ReadonlySet<string>
@@ -32,17 +39,19 @@ export class Reloader implements Disposable {
     file: string,
     { files, revision }: LoadedConfig,
     outcome: ReloadOutcome,
+    network?: Pick<AdminNetwork, 'prepare'>,
   ) {
     this.#engine = engine
     this.#file = file
     this.#files = new Set(files)
     this.#revision = revision
     this.#outcome = outcome
+    this.#network = network
     process.on('SIGHUP', this.#request)
   }
 
   /**
-   * Reads the file again; the same content changes nothing.
+   * Reads the file again, and the certificates that it names; the same content changes nothing.
    * @throws why the old configuration stays in force; the outcome was told then, too
    */
   reload(): Promise<ReloadResult> {
@@ -78,13 +87,16 @@ export class Reloader implements Disposable {
   async #load(): Promise<ReloadResult> {
     try {
       const { config, revision, files } = await loadConfigFile(this.#file)
-      if (revision === this.#revision) return { changed: false, policyRevision: revision }
-      await this.#engine.reload(config, { policyRevision: revision })
+      const apply = await this.#network?.prepare(config.admin)
+      const same = revision === this.#revision
+      if (!same) await this.#engine.reload(config, { policyRevision: revision })
+      const changed = apply?.() || !same
+      if (!changed) return { changed, policyRevision: revision }
       this.#revision = revision
       this.#files = new Set(files)
       if (this.#watchers.size > 0) this.watch()
       this.#outcome.reloaded(revision)
-      return { changed: true, policyRevision: revision }
+      return { changed, policyRevision: revision }
     } catch (error) {
       this.#outcome.refused(error)
       throw error

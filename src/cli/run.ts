@@ -2,6 +2,7 @@
  * `sluice run FILE`: one engine in the foreground, from its configuration to a clean end.
  */
 import {
+  AdminNetwork,
   AdminServer,
   type AdminSource,
   claimSocketPath,
@@ -18,7 +19,7 @@ import type { Command, Context } from './context.js'
 import { Draining } from './draining.js'
 import { ExitCode } from './exit-code.js'
 import { type LogOptions, openLog } from './log.js'
-import { Reloader } from './reloader.js'
+import { Reloader, type ReloadOutcome } from './reloader.js'
 import { codeOf, reportError } from './report-error.js'
 import { announce, type RunEvent, readyEvent } from './run-event.js'
 import { StopRequest } from './stop-request.js'
@@ -54,10 +55,13 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
   if (socketPath) await claimSocketPath(socketPath)
   const { config, revision: policyRevision } = loaded
   const log = new EventLog(openLog(options, context.terminal, context.env))
+  using network = options.admin ? new AdminNetwork(log) : undefined
+  const apply = await network?.prepare(config.admin)
+  apply?.()
   // Disposed of after the engine, so that no stray error keeps it from stopping in good order.
   using strayErrors = new StrayErrors(log)
   await using engine = await Engine.start(config, { logger: log, policyRevision })
-  using reloader = new Reloader(engine, file, loaded, {
+  const outcome: ReloadOutcome = {
     reloaded: (policyRevision) => tell({ event: 'reloaded', policyRevision }),
     refused: (error) => {
       const code = codeOf(error)
@@ -65,20 +69,12 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
       reportError(error, context, json)
       tell({ event: 'reloadRefused' })
     },
-  })
-  using draining = new Draining(engine, () => stop.drained())
-  const source: AdminSource = {
-    status: () => engine.status(),
-    eachFlow: () => engine.eachFlow(),
-    setNode: (...order) => engine.setNode(...order),
-    setVirtualServer: (...order) => engine.setVirtualServer(...order),
-    reloadFile: () => reloader.reload(),
-    drainProcess: (timeoutMs) => draining.begin(timeoutMs),
-    capture: (options) => engine.capture(options),
-    stopCapture: () => engine.stopCapture(),
-    events: log,
   }
+  using reloader = new Reloader(engine, file, loaded, outcome, network)
+  using draining = new Draining(engine, () => stop.drained())
+  const source = sourceOf({ engine, reloader, draining, network, log })
   await using admin = socketPath ? await AdminServer.listen(source, socketPath) : undefined
+  network?.open(source)
   if (watch) reloader.watch()
   giveUpPrivileges(engine, log)
   strayErrors.catch()
@@ -88,6 +84,29 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
   const signal = await stop.requested
   supervisor.stopping()
   tell({ event: 'stopping', signal })
+}
+
+interface Running {
+  readonly engine: Engine
+  readonly reloader: Reloader
+  readonly draining: Draining
+  readonly network: AdminNetwork | undefined
+  readonly log: EventLog
+}
+
+function sourceOf({ engine, reloader, draining, network, log }: Running): AdminSource {
+  return {
+    status: () => engine.status(),
+    eachFlow: () => engine.eachFlow(),
+    setNode: (...order) => engine.setNode(...order),
+    setVirtualServer: (...order) => engine.setVirtualServer(...order),
+    reloadFile: () => reloader.reload(),
+    drainProcess: (timeoutMs) => draining.begin(timeoutMs),
+    capture: (options) => engine.capture(options),
+    stopCapture: () => engine.stopCapture(),
+    network: () => network?.status() ?? null,
+    events: log,
+  }
 }
 
 /** Ports and sockets are open: from here on there is nothing that a policy could take away with it. */

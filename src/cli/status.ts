@@ -1,24 +1,23 @@
 /**
  * `sluice status`: what a running engine does.
  */
-import { defaultSocketPath, type EngineStatus, type Traffic } from '../index.js'
+import type { EngineStatus, Traffic } from '../index.js'
 import { askEngine } from './admin-client.js'
 import type { Command } from './context.js'
+import { type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { bytes, count, duration, plural } from './format.js'
 import { balanceLines } from './packet-balance.js'
 import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 
-interface StatusOptions {
+interface StatusOptions extends EngineAtOptions {
   json?: boolean
-  socket?: string
 }
 
-export const status: Command<StatusOptions> = async ({ json, socket }, { terminal, env }) => {
-  const path = socket ?? defaultSocketPath(env)
-  const engine = await askEngine<EngineStatus>(path, '/api/v1/status')
-  if (json) terminal.printJson(engine)
+export const status: Command<StatusOptions> = async (options, { terminal, env }) => {
+  const engine = await askEngine<EngineStatus>(await engineAt(options, env), '/api/v1/status')
+  if (options.json) terminal.printJson(engine)
   else printStatus(terminal, engine)
   return ExitCode.ok
 }

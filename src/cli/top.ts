@@ -2,9 +2,10 @@
  * `sluice top`: the rates of each virtual server, refreshed until SIGINT.
  */
 import { setTimeout as delay } from 'node:timers/promises'
-import { defaultSocketPath, type EngineStatus } from '../index.js'
+import type { EngineStatus } from '../index.js'
 import { askEngine } from './admin-client.js'
 import type { Command } from './context.js'
+import { type EngineAt, type EngineAtOptions, engineAt } from './engine-at.js'
 import { ExitCode } from './exit-code.js'
 import { bitRate, count } from './format.js'
 import { type EngineRates, type Look, ratesBetween } from './rates.js'
@@ -12,26 +13,25 @@ import { StopRequest } from './stop-request.js'
 import { type Column, table } from './table.js'
 import type { Terminal } from './terminal.js'
 
-interface TopOptions {
+interface TopOptions extends EngineAtOptions {
   json?: boolean
   once?: boolean
   interval: number
-  socket?: string
 }
 
 /** Cursor home, and everything below it away (ECMA-48 CUP, ED). */
 const clearScreen = '\x1b[H\x1b[J'
 
 export const top: Command<TopOptions> = async (options, { terminal, env }) => {
-  const path = options.socket ?? defaultSocketPath(env)
+  const engine = await engineAt(options, env)
   const stop = new StopRequest()
   const ended = new AbortController()
   void stop.requested.then(() => ended.abort())
   try {
-    let before = await look(path)
+    let before = await look(engine)
     do {
       await delay(options.interval * 1000, undefined, { signal: ended.signal })
-      const after = await look(path)
+      const after = await look(engine)
       show(terminal, ratesBetween(before, after), options)
       before = after
     } while (!options.once)
@@ -43,8 +43,8 @@ export const top: Command<TopOptions> = async (options, { terminal, env }) => {
   return ExitCode.ok
 }
 
-async function look(path: string): Promise<Look> {
-  return { at: Date.now(), status: await askEngine<EngineStatus>(path, '/api/v1/status?fresh') }
+async function look(engine: EngineAt): Promise<Look> {
+  return { at: Date.now(), status: await askEngine<EngineStatus>(engine, '/api/v1/status?fresh') }
 }
 
 function show(terminal: Terminal, rates: EngineRates, { json, once }: TopOptions): void {

@@ -2,6 +2,7 @@
 import { contains, formatPrefix } from '../bus/address.js'
 import type { Family } from '../endpoint.js'
 import type { ConfigIssue } from '../errors.js'
+import { checkAdmin } from './admin-checks.js'
 import { longestDevice, minimumIpv6Mtu, mostPorts } from './defaults.js'
 import { checkPools } from './pool-checks.js'
 import { isBroadcast, linkOf, linksOf, ownAddresses } from './reach.js'
@@ -114,7 +115,14 @@ function checkWorkers({ workers, cpus, ports }: ParsedConfig, report: Report): v
 export function checkConfig(config: ParsedConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const report: Report = (key, problem, remedy) => issues.push({ key, problem, remedy })
-  for (const check of [checkPorts, checkRoutes, checkPools, checkVirtualServers, checkWorkers]) {
+  for (const check of [
+    checkPorts,
+    checkRoutes,
+    checkPools,
+    checkVirtualServers,
+    checkWorkers,
+    checkAdmin,
+  ]) {
     check(config, report)
   }
   return issues

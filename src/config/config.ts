@@ -165,6 +165,19 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly midSession?: 'reset' | 'drop' | 'route'
 }
 
+/** Administration over the network, by mutual TLS (TLS 1.2 or later), beside the Unix socket. */
+export interface AdminConfig {
+  /** Where to listen: 'address:port' of the host's kernel, not of the engine; one or a list. */
+  readonly listen: string | readonly string[]
+  /** Paths of files in PEM: the private key, its certificate with what leads to its authority, and the
+   *  authorities of those who may ask. They are read again with every reload. */
+  readonly key: string
+  readonly cert: string
+  readonly ca: string
+  /** Takes orders, too (reload, drain), and shows packets. Default false: what can only be read. */
+  readonly write?: boolean
+}
+
 /**
  * The bound of each table. The memory is reserved at start and taken from the machine as it is
  * first used: with the defaults about 240 MiB at most.
@@ -222,6 +235,8 @@ export interface SluiceConfig<Pool extends string = string> {
   readonly virtualServers?: Readonly<Record<string, VirtualServerConfig<NoInfer<Pool>>>>
   /** Forward what no virtual server takes, as a router; default true. */
   readonly forward?: boolean
+  /** Administration over the network, which `sluice run` serves; default none. */
+  readonly admin?: AdminConfig
   readonly limits?: LimitsConfig
   readonly timeouts?: TimeoutsConfig
   /** Threads that move packets, each with its share of the flows; default 1. */

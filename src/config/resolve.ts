@@ -114,6 +114,7 @@ function build(config: ParsedConfig): ResolvedConfig {
       resolveVirtualServer(config, name, server),
     ),
     forward: config.forward,
+    admin: config.admin,
     workers: config.workers,
     cpus: config.cpus,
     limits: config.limits,

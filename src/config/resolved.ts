@@ -87,6 +87,18 @@ export interface ResolvedVirtualServer {
   readonly wildcardPort: boolean
 }
 
+/** The administration over the network, by mutual TLS. */
+export interface ResolvedAdmin {
+  /** Addresses of the host's kernel. */
+  readonly listen: readonly Endpoint[]
+  /** Paths of files in PEM. */
+  readonly key: string
+  readonly cert: string
+  readonly ca: string
+  /** Whether it takes orders, and shows packets. */
+  readonly write: boolean
+}
+
 /** Marks what resolveConfig made, so that it is taken as it is the next time. */
 export const resolved: unique symbol = Symbol('sluice.resolved')
 
@@ -97,6 +109,7 @@ export interface ResolvedConfig {
   readonly pools: readonly ResolvedPool[]
   readonly virtualServers: readonly ResolvedVirtualServer[]
   readonly forward: boolean
+  readonly admin: ResolvedAdmin | undefined
   readonly workers: number
   /** As many as workers, or none. */
   readonly cpus: readonly number[]

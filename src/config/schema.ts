@@ -3,6 +3,7 @@
 import { z } from 'zod'
 import { networkOf, type Prefix, parsePrefix } from '../bus/address.js'
 import { plainAddress } from './address-reader.js'
+import { admin } from './admin-schema.js'
 import {
   cpuBounds,
   limitBounds,
@@ -81,6 +82,7 @@ export const schema = z.strictObject({
   pools: z.record(name, pool).default({}),
   virtualServers: z.record(name, virtualServer).default({}),
   forward: z.boolean().default(true),
+  admin: admin.optional(),
   limits: boundedObject(limitBounds),
   timeouts: boundedObject(timeoutBounds),
   workers: bounded(workerBounds).default(workerBounds.default),
@@ -103,6 +105,8 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] {
       return virtualServerKeysAt(path.slice(2))
     case 'routes':
       return ['to', 'via']
+    case 'admin':
+      return keys(admin)
     case 'limits':
       return Object.keys(limitBounds)
     case 'timeouts':

@@ -29,8 +29,8 @@ export interface SiteOptions extends LaboratoryOptions {
   pool?: string
   /** The engine's host has a place in the servers' network, for its checks; on `two-arm` only. */
   amongServers?: boolean
-  /** Role of the namespace whose kernel the engine's checks use. */
-  checksFrom?: string
+  /** Role of the namespace whose kernel's sockets the engine's process uses: checks, administration. */
+  runsIn?: string
   /** Source of further pools by name, called for each family. */
   pools?: (family: Family, lab: Laboratory) => Record<string, string>
   /** Source of each virtual server by name, called for each family. Default: TCP 80 to the pool. */
@@ -58,7 +58,7 @@ export class Site implements AsyncDisposable {
     const lab = await Laboratory.create(options)
     try {
       const servers = await (options.startServers ?? startServers)(lab)
-      const beside = options.checksFrom ? lab.namespace(options.checksFrom) : lab
+      const beside = options.runsIn ? lab.namespace(options.runsIn) : lab
       const host = options.amongServers ? await placeAmongServers(lab) : beside
       const engine = await SluiceProcess.start(lab, source(lab, options), [], host)
       return new Site(lab, servers, engine)

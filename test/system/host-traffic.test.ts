@@ -88,7 +88,7 @@ test('trap 7 LB-10 checks of the host over the inside device make no flows', asy
       await ctl.ip(lines.map((line) => `address add ${line}`))
       return startServers(lab)
     },
-    checksFrom: 'ctl',
+    runsIn: 'ctl',
   })
   const checked = async () => {
     const { pools } = await site.status()

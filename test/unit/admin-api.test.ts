@@ -24,7 +24,7 @@ function source(more: Partial<AdminSource> = {}): AdminSource {
 }
 
 const ask = (of: AdminSource, path: string, body?: unknown) =>
-  createAdminApp(of).request(
+  createAdminApp(of, { write: true }).request(
     path,
     body === undefined ? {} : { method: 'POST', body: JSON.stringify(body) },
   )
@@ -134,7 +134,7 @@ describe('/api/v1', () => {
     ['more than it takes', { node: 'x', else: 1 }],
     ['a time that is none', { process: true, timeoutMs: -1 }],
   ])('a body that says %s is refused with the remedy', async (_, body) => {
-    const answer = await createAdminApp(source()).request('/api/v1/drain', {
+    const answer = await createAdminApp(source(), { write: true }).request('/api/v1/drain', {
       method: 'POST',
       body: body === undefined ? '{' : JSON.stringify(body),
     })
@@ -229,7 +229,7 @@ describe('/events', () => {
   })
 
   test('there is a bound on readers, and one that goes makes room', async () => {
-    const app = createAdminApp(source({ events: new EventLog(silentLogger) }))
+    const app = createAdminApp(source({ events: new EventLog(silentLogger) }), { write: true })
     const all = await Promise.all(Array.from({ length: 64 }, async () => app.request('/events')))
     expect((await app.request('/events')).status).toBe(503)
     await all[0]?.body?.cancel()

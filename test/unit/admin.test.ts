@@ -32,7 +32,7 @@ afterEach(() => rm(folder, { recursive: true, force: true }))
 
 describe('what is answered', () => {
   const ask = async (target: string, source = engine()) => {
-    const response = await createAdminApp(source).request(target)
+    const response = await createAdminApp(source, { write: true }).request(target)
     return { status: response.status, body: await response.text() }
   }
 

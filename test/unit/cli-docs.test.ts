@@ -40,6 +40,7 @@ const describedObjects: [string, Described][] = [
   ['### check', inPool.check as Described],
   ['### passive', inPool.passive as Described],
   ['## virtualServers', named('virtualServers')],
+  ['## admin', of.properties.admin as Described],
   ['## limits', of.properties.limits as Described],
   ['## timeouts', of.properties.timeouts as Described],
 ]
@@ -52,6 +53,7 @@ describe('docs/configuration.md', () => {
     [['ports', 'x']],
     [['pools', 'x']],
     [['virtualServers', 'x']],
+    [['admin']],
     [['limits']],
     [['timeouts']],
   ])('has a row for every key of %j', (path) => {

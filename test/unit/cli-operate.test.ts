@@ -142,6 +142,11 @@ describe('wrong calls', () => {
     [['drain', 'site', '--process']],
     [['top', '--interval', '0']],
     [['drain', '--process', '--timeout', 'soon']],
+    [['status', '--connect', 'http://10.1.0.254:9443']],
+    [['status', '--connect', 'https://10.1.0.254:9443/metrics']],
+    [['status', '--connect', 'https://10.1.0.254:9443', '--cert', 'a.pem', '--key', 'a.key']],
+    [['status', '--connect', 'https://10.1.0.254:9443', '--socket', 'a.sock']],
+    [['flows', '--ca', 'ca.pem']],
   ])('%j is a usage error', async (args) => {
     expect((await sluice(...args)).code).toBe(2)
   })

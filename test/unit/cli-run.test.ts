@@ -142,6 +142,21 @@ describe('sluice run', () => {
     expect(engine.start).not.toHaveBeenCalled()
   })
 
+  test('certificates that are not there are found before anything starts', async () => {
+    await writeFile(
+      file,
+      `export default {
+        ports: { outside: { kind: 'packet', device: 'eth0', address: '192.0.2.1/24' } },
+        admin: { listen: '127.0.0.1:9443', key: 'no.key', cert: 'no.pem', ca: 'no-ca.pem' },
+      }`,
+    )
+    const { code, stderr } = await sluice(['run', file, '--socket', socket])
+    expect(code).toBe(4)
+    expect(stderr).toContain('ERR_SLUICE_ADMIN_CERTIFICATE')
+    expect(engine.start).not.toHaveBeenCalled()
+    expect((await sluice(['run', file, '--no-admin'])).code).toBe(0)
+  })
+
   test('a socket that is lost in between stops the engine', async () => {
     engine.start.mockImplementation(async () => {
       await writeFile(socket, 'no socket')
@@ -233,14 +248,50 @@ describe('changing the file of a running engine', () => {
     expect(stderr).toContain('The old configuration stays in force.')
   })
 
-  test('the same content is no change', async () => {
+  /** What takes over the file with the administration over the network beside it. */
+  async function reloaderBeside(apply: () => boolean) {
     const { loadConfigFile } = await import('../../src/index.js')
     const outcome = { reloaded: vi.fn(), refused: vi.fn() }
-    using reloader = new Reloader(engine, file, await loadConfigFile(file), outcome)
-    await reloader.reload()
+    const network = { prepare: vi.fn().mockResolvedValue(apply) }
+    const reloader = new Reloader(engine, file, await loadConfigFile(file), outcome, network)
+    return { reloader, outcome, network }
+  }
+
+  test('the same content is no change', async () => {
+    const { reloader: made, outcome } = await reloaderBeside(() => false)
+    using reloader = made
+    expect(await reloader.reload()).toMatchObject({ changed: false })
     expect([engine.reload, outcome.reloaded, outcome.refused].map((one) => one.mock.calls)).toEqual(
       [[], [], []],
     )
+  })
+
+  test('the same content with other certificates is one, and none of the engine', async () => {
+    const { reloader: made, outcome } = await reloaderBeside(() => true)
+    using reloader = made
+    expect(await reloader.reload()).toMatchObject({ changed: true })
+    expect(engine.reload).not.toHaveBeenCalled()
+    expect(outcome.reloaded).toHaveBeenCalledOnce()
+  })
+
+  test('certificates that are wrong change nothing, whatever else the file says', async () => {
+    const { reloader: made, outcome, network } = await reloaderBeside(() => true)
+    using reloader = made
+    writeFileSync(file, changed)
+    network.prepare.mockRejectedValue(new SluiceError('ERR_SLUICE_ADMIN_CERTIFICATE', 'No.', 'Do.'))
+    await expect(reloader.reload()).rejects.toThrow('No.')
+    expect(engine.reload).not.toHaveBeenCalled()
+    expect(outcome.refused).toHaveBeenCalledOnce()
+  })
+
+  test('an engine that takes nothing over leaves the administration as it was', async () => {
+    const apply = vi.fn().mockReturnValue(true)
+    const { reloader: made } = await reloaderBeside(apply)
+    using reloader = made
+    writeFileSync(file, changed)
+    engine.reload.mockRejectedValue(new SluiceError('ERR_SLUICE_RESTART', 'No.', 'Do.'))
+    await expect(reloader.reload()).rejects.toThrow('No.')
+    expect(apply).not.toHaveBeenCalled()
   })
 })
 
