@@ -180,7 +180,7 @@ TEST_CASE("ARCH-08 AF_XDP port outlives a link that goes down, and a device that
   CHECK(receive_all(*engine).empty());
 }
 
-TEST_CASE("ARCH-08 AF_XDP port: what was accepted leaves without another transmission") {
+TEST_CASE("trap 8 ARCH-08 AF_XDP port: what was accepted leaves without another transmission") {
   if (skipped_without_xdp()) return;
   OneHost link;
   auto engine = open_xdp(options_on(link.engine, "e0"));
@@ -197,7 +197,7 @@ TEST_CASE("ARCH-08 AF_XDP port: what was accepted leaves without another transmi
   receive_until(*host, marker(1));
 }
 
-TEST_CASE("ARCH-08 AF_XDP port: nothing waits behind a frame that the device drops") {
+TEST_CASE("trap 8 ARCH-08 AF_XDP port: nothing waits behind a frame that the device drops") {
   if (skipped_without_xdp()) return;
   OneHost link;
   auto engine = open_xdp(options_on(link.engine, "e0"));
@@ -208,6 +208,19 @@ TEST_CASE("ARCH-08 AF_XDP port: nothing waits behind a frame that the device dro
   auto host = open_packet(packet_options(link.host, "h0"));
   REQUIRE(transmit(*engine, now(), {marker(2)}) == 1);
   CHECK(only_markers(receive_until(*host, marker(2))).empty());
+}
+
+TEST_CASE(
+    "trap 8 ARCH-08 AF_XDP port refuses a device of several queues, of which it would get one") {
+  if (skipped_without_xdp()) return;
+  OneHost link;
+  REQUIRE(link.engine.ip("link add q0 numrxqueues 2 numtxqueues 2 type veth peer name q1"));
+  REQUIRE(link.engine.ip("link set q0 up"));
+  REQUIRE(link.engine.ip("link set q1 up"));
+  auto opened = XdpPort::open(options_on(link.engine, "q0"));
+  REQUIRE_FALSE(opened.ok());
+  CHECK(opened.error().error_number == EINVAL);
+  CHECK(opened.error().remedy.find("ethtool -L q0 combined 1") != std::string::npos);
 }
 
 TEST_CASE("ARCH-08 AF_XDP port leaves no program behind, not even when it is killed") {
