@@ -7,6 +7,14 @@ import type { NativeSegment } from '../native.js'
 import { MessageReader, type MessageSink } from './reader.js'
 import { MessageWriter } from './writer.js'
 
+/** Sees whole messages, back to back, in the order in which they pass. They are good until it returns. */
+export interface BusWatcher {
+  /** From the control segment to the data flow segment. */
+  sent(messages: Uint8Array): void
+  /** From the data flow segment to the control segment, which has not read them yet. */
+  received(messages: Uint8Array): void
+}
+
 /** Some 40 questions: their answers leave before the next ones are read. */
 const drainBytes = 4096
 /** Then other work of this process gets its turn. */
@@ -23,6 +31,7 @@ export class BusChannel {
   readonly #segment: NativeSegment
   readonly #sink: MessageSink
   readonly #reader = new MessageReader(this.received)
+  #watchers: readonly BusWatcher[] = []
   #turn: NodeJS.Immediate | undefined
   #retry: NodeJS.Timeout | undefined
   #sendScheduled = false
@@ -47,6 +56,14 @@ export class BusChannel {
   /** The segment has messages. */
   readonly wake = (): void => {
     if (this.#turn === undefined) this.#drain()
+  }
+
+  /** What it returns ends that. */
+  watch(watcher: BusWatcher): () => void {
+    this.#watchers = [...this.#watchers, watcher]
+    return () => {
+      this.#watchers = this.#watchers.filter((one) => one !== watcher)
+    }
   }
 
   /** What the writer has goes out before this turn of the event loop is over. */
@@ -75,6 +92,7 @@ export class BusChannel {
       const length = this.#segment.drain(this.received)
       if (length === 0) return
       this.#backlogged = length > drainBytes - StateView.size
+      for (const watcher of this.#watchers) watcher.received(this.received.subarray(0, length))
       this.#draining = true
       this.#reader.read(length, this.#sink)
       this.#draining = false
@@ -86,7 +104,10 @@ export class BusChannel {
   #send(): void {
     const { writer } = this
     if (this.#stopped || writer.length === 0 || this.#retry !== undefined) return
-    writer.taken(this.#segment.submit(writer.pending, writer.length))
+    const { pending } = writer
+    const taken = this.#segment.submit(pending, pending.length)
+    for (const watcher of this.#watchers) watcher.sent(pending.subarray(0, taken))
+    writer.taken(taken)
     if (writer.length === 0) return
     this.#retry = setTimeout(() => {
       this.#retry = undefined

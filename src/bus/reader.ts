@@ -1,14 +1,13 @@
 /** Walks a buffer of whole messages, as drained from a data flow segment. */
 import {
   AckView,
-  csmbMessages,
   DeleteView,
   QueryView,
   ResetView,
   StateView,
   StatsView,
-  ssmbMessages,
 } from '../generated/messages.js'
+import { csmbSizes, isCsmb, messageSize } from './message-size.js'
 
 /** Takes the messages in order. A view is good until the method returns. */
 export interface MessageSink {
@@ -19,14 +18,6 @@ export interface MessageSink {
   reset(message: ResetView): void
   ack(message: AckView): void
 }
-
-const csmbHeader = 12
-
-/** Size by code; 0 for a code that is no message. Every SSMB type of this version is fixed. */
-const ssmbSizes = new Uint16Array(256)
-for (const { code, size } of ssmbMessages) ssmbSizes[code] = size
-
-const csmbSizes = new Map<number, number>(csmbMessages.map(({ code, size }) => [code, size]))
 
 export class MessageReader {
   /** Messages of unknown type, of a wrong size, or of a type that a data flow segment never sends
@@ -56,24 +47,15 @@ export class MessageReader {
   read(length: number, sink: MessageSink): void {
     let at = 0
     while (at < length) {
-      // The first byte of a CSMB message is 0, that of an SSMB message never (messages.def).
-      const isCsmb = this.#view.getUint8(at) === 0
-      const size = isCsmb ? this.#csmbSize(at, length) : ssmbSizes[this.#view.getUint8(at)]
-      if (size === 0 || at + size > length) {
+      const size = messageSize(this.#view, at, length)
+      if (size === 0) {
         this.invalid++
         return
       }
-      if (isCsmb) this.#readCsmb(at, size, sink)
+      if (isCsmb(this.#view, at)) this.#readCsmb(at, size, sink)
       else this.#readSsmb(at, sink)
       at += size
     }
-  }
-
-  /** The size that a CSMB header states; 0 where it is none. */
-  #csmbSize(at: number, length: number): number {
-    if (at + csmbHeader > length) return 0
-    const size = this.#view.getUint16(at + 2)
-    return size < csmbHeader ? 0 : size
   }
 
   #readSsmb(at: number, sink: MessageSink): void {

@@ -47,7 +47,7 @@ export class Adoption {
     // A session is translated by both or routed by neither.
     const isWhole = server !== null && node !== null
     if (!isWhole && (vsId !== 0 || nodeId !== 0)) return noFlow
-    this.#asked.read(message, false)
+    this.#asked.read(message)
     const from = isWhole ? this.#readTranslation(message) : this.#readRouted()
     const session = this.#sessionOf(server, node, message.cnt.tOpenNumber / 1000, from)
     if (session === noFlow) return noFlow

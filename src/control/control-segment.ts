@@ -2,7 +2,7 @@
  * The control segment: answers what the data flow segment asks, flow by flow, and keeps the books.
  * It knows the data flow segment by its messages only.
  */
-import { BusChannel } from '../bus/channel.js'
+import { BusChannel, type BusWatcher } from '../bus/channel.js'
 import type { MessageSink } from '../bus/reader.js'
 import { type Clock, systemClock } from '../clock.js'
 import type { ResolvedConfig } from '../config/resolved.js'
@@ -10,7 +10,6 @@ import { SluiceError } from '../errors.js'
 import {
   type AckView,
   type DeleteView,
-  QueryReason,
   type QueryView,
   ResetView,
   type StateView,
@@ -34,9 +33,9 @@ import { Pools } from './pools.js'
 import { Question } from './question.js'
 import { QuestionAge } from './question-age.js'
 import { Reaper, reaperTickMs } from './reaper.js'
+import { Recognition } from './recognition.js'
 import { ReplyWriter } from './reply-writer.js'
 import { Settlement } from './settlement.js'
-import { sameSession } from './signature.js'
 import { type SourceAddress, SourceAddresses } from './source-addresses.js'
 import type { BusCounters, DecisionCounters, FlowRecord, ReaperCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
@@ -80,6 +79,7 @@ export class ControlSegment implements MessageSink {
   readonly #reset = new ResetView(new DataView(new ArrayBuffer(ResetView.size)))
   readonly #age = new QuestionAge()
   readonly #question = new Question()
+  readonly #recognition: Recognition
   readonly #view: FlowView
   #config: ResolvedConfig
   readonly #timers: NodeJS.Timeout[] = []
@@ -101,6 +101,7 @@ export class ControlSegment implements MessageSink {
       now: clock.now,
     })
     this.ledger = new FlowLedger(config.limits.flows, clock.now, this.#sources)
+    this.#recognition = new Recognition(this.ledger, this.servers)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
     this.#replies = new ReplyWriter(this.#channel.writer, this.ledger, this.#sources)
@@ -128,6 +129,11 @@ export class ControlSegment implements MessageSink {
   /** To be called when the data flow segment has messages. */
   get wake(): () => void {
     return this.#channel.wake
+  }
+
+  /** Lets somebody see every message of this control segment, both ways; what it returns ends that. */
+  watch(watcher: BusWatcher): () => void {
+    return this.#channel.watch(watcher)
   }
 
   /** Tells the running data flow segment of the virtual servers; resolves when it has them all. */
@@ -243,25 +249,19 @@ export class ControlSegment implements MessageSink {
   }
 
   query(message: QueryView): void {
-    const resumes = message.reason === QueryReason.midSession
-    const { signature, serial } = this.#question.read(message, resumes)
-    const flow = this.ledger.flow(serial)
+    const asked = this.#question.readQuery(message)
+    const flow = this.#recognition.flow(asked)
     if (flow !== noFlow) {
-      const { words, signatureAt } = this.#view.at(flow)
-      if (sameSession(words, signatureAt, signature)) {
-        this.#answer(flow)
-        return
-      }
-      // Serials come round: the flow that had this one is gone in the data flow segment.
-      this.ledger.endFlow(flow)
+      this.#answer(flow)
+      return
     }
-    const refusal = this.#settlement.refusalOf(serial)
+    const refusal = this.#settlement.refusalOf(asked.serial)
     if (refusal) {
       const server = this.servers.get(message.vsId) ?? null
       this.#replies.refuseUnknown(message, refusal, server)
       return
     }
-    const session = this.#known(message, signature)
+    const session = this.#recognition.session(asked)
     if (session !== noFlow) this.#resume(session)
     else this.#open(message)
   }
@@ -286,19 +286,6 @@ export class ControlSegment implements MessageSink {
     if (!this.#link.acknowledge(message)) this.#news.stale++
   }
 
-  /** The session that a new flow belongs to (FLOWLIFE-17), from either side. */
-  #known(message: QueryView, signature: Int32Array): FlowId {
-    const session = this.ledger.session(signature)
-    if (message.reason !== QueryReason.open) {
-      return session !== noFlow ? session : this.ledger.sessionOfServer(signature, this.servers)
-    }
-    if (session === noFlow) return noFlow
-    // A SYN with the same number is the same SYN again; another one opens another session (DFS-20).
-    if (this.#view.at(session).sequence === (message.tcpSeq | 0)) return session
-    this.ledger.supersede(session, signature)
-    return noFlow
-  }
-
   /** A flow of a session that is known. While that waits for its decision there is none to resume. */
   #resume(session: FlowId): void {
     if (this.#view.at(session).state !== SessionState.deciding) this.#decisions.resumed++
@@ -315,13 +302,18 @@ export class ControlSegment implements MessageSink {
       // Whether it goes on is for its server to say: until then it is one that opens.
       this.#question.resumes = false
       if (this.#comesLate(message)) this.#decisions.late++
-      else this.#settlement.decide(this.#enter(message, server), server, this.#question.signature)
+      else
+        this.#settlement.decide(
+          this.ledger.open(this.#question, server),
+          server,
+          this.#question.signature,
+        )
     } else if (this.#sources.isTo(this.#question.signature)) {
       // No answer of anybody: nothing is routed to ourselves.
       this.#decisions.unknown++
       this.#replies.refuseUnknown(message, 'reset')
     } else if (message.vsId === 0 && this.#config.forward) {
-      const session = this.#enter(message, null)
+      const session = this.ledger.open(this.#question, null)
       this.#decisions.routed++
       this.ledger.assign(session, null)
       this.#answer(session)
@@ -337,11 +329,6 @@ export class ControlSegment implements MessageSink {
    */
   #comesLate(message: QueryView): boolean {
     return this.#age.of(message) > lateMs && this.#channel.backlogged
-  }
-
-  #enter(message: QueryView, server: VirtualServer | null): FlowId {
-    const openedAt = message.timestampNumber / 1000
-    return this.ledger.open(this.#question, server, message.tcpSeq | 0, openedAt)
   }
 
   #every(ms: number, run: () => void): void {

@@ -107,13 +107,13 @@ export class FlowLedger {
   }
 
   /** Enters a flow as a session that waits for its decision. */
-  open(asked: Question, server: VirtualServer | null, sequence: number, openedAt: number): FlowId {
+  open(asked: Question, server: VirtualServer | null): FlowId {
     const id = this.#table.allocate()
     const session = this.#session.at(id)
     this.#enter(session, id, asked)
-    session.sequence = sequence
+    session.sequence = asked.sequence
     session.state = SessionState.deciding
-    this.#begin(session, asked.signature, server, openedAt)
+    this.#begin(session, asked.signature, server, asked.openedAt)
     return id
   }
 
@@ -168,15 +168,17 @@ export class FlowLedger {
   /** The decision: a node, or null for a session that is only routed. Counted here, and once. */
   assign(sessionId: FlowId, node: Node | null, source: SourceEndpoint = noSource): void {
     const session = this.#session.at(sessionId)
-    const { server } = session
     session.source = source
     this.#bind(session, node)
-    this.#answers.enter(session)
-    node?.opened(session.openedAt)
-    if (server) {
-      server.connections++
-      server.totalConnections++
-    }
+    this.#opened(session)
+  }
+
+  /** The same, where somebody else has decided. @param from as of `adopt` */
+  assignAs(sessionId: FlowId, node: Node | null, from: EncodedEndpoint | undefined): void {
+    const session = this.#session.at(sessionId)
+    this.#bind(session, node)
+    if (from && node) session.source = this.sources.claim(session, from.address, from.port)
+    this.#opened(session)
   }
 
   /**
@@ -318,6 +320,15 @@ export class FlowLedger {
     session.lastActiveAt = openedAt
     session.recentSince = openedAt
     this.#bySignature.insert(session.hash, session.id)
+  }
+
+  #opened(session: FlowView): void {
+    const { server, node } = session
+    this.#answers.enter(session)
+    node?.opened(session.openedAt)
+    if (!server) return
+    server.connections++
+    server.totalConnections++
   }
 
   /** The session goes on with this node, as its virtual server translates now. */

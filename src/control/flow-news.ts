@@ -26,8 +26,8 @@ import type { VirtualServers } from './virtual-servers.js'
 export interface FlowNewsReaders {
   readonly ledger: FlowLedger
   readonly servers: VirtualServers
-  readonly dump: FlowDump
-  readonly reaper: Reaper
+  readonly dump: Pick<FlowDump, 'take'>
+  readonly reaper: Pick<Reaper, 'counters'>
   readonly adoption: Adoption
   readonly timeouts: ResolvedConfig['timeouts']
 }

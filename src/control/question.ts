@@ -1,5 +1,5 @@
 /** What a QUERY says of the flow that asks, or a STATE of one that lives; read once and reused. */
-import { type QueryView, SsmbFlags } from '../generated/messages.js'
+import { QueryReason, type QueryView, SsmbFlags } from '../generated/messages.js'
 import { readSignature, signatureWords } from './signature.js'
 
 export class Question {
@@ -9,12 +9,29 @@ export class Question {
   outbound = false
   /** It goes on with a session that is known. */
   resumes = false
+  /** Of a flow that asks: one of QueryReason. */
+  reason = 0
+  /** Of the SYN, signed. */
+  sequence = 0
+  /** Milliseconds since 1970. */
+  openedAt = 0
 
-  read(message: Pick<QueryView, 'sig' | 'serial' | 'flags'>, resumes: boolean): this {
+  /** Of a flow that lives. */
+  read(message: Pick<QueryView, 'sig' | 'serial' | 'flags'>): this {
     readSignature(message.sig.view, message.sig.at, this.signature)
     this.serial = message.serial | 0
     this.outbound = (message.flags & SsmbFlags.outbound) !== 0
-    this.resumes = resumes
+    this.resumes = false
+    return this
+  }
+
+  /** Of a flow that asks. */
+  readQuery(message: QueryView): this {
+    this.read(message)
+    this.reason = message.reason
+    this.resumes = message.reason === QueryReason.midSession
+    this.sequence = message.tcpSeq | 0
+    this.openedAt = message.timestampNumber / 1000
     return this
   }
 }

@@ -55,8 +55,14 @@ export function reverse(words: Int32Array, into: Int32Array, from = 0): void {
 
 /** An address as a signature has it. */
 export function addressWords(bytes: Uint8Array): Int32Array {
-  const view = new DataView(bytes.buffer, bytes.byteOffset)
-  return Int32Array.from([0, 4, 8, 12], (at) => view.getInt32(at))
+  return addressAt(new DataView(bytes.buffer, bytes.byteOffset), 0)
+}
+
+/** The same of the address at `at` of a message. */
+export function addressAt(view: DataView, at: number): Int32Array {
+  const words = new Int32Array(4)
+  readAddress(view, at, words, 0)
+  return words
 }
 
 /** Whether an address stands in a signature from word `at` on. */

@@ -58,6 +58,16 @@ export const sourceLayers: { files: string; mayNotImport: RegExp; because: strin
     because: 'checks know a server to look at and a clock: neither pools nor the bus',
   },
   {
+    files: 'src/control/',
+    mayNotImport: /^src\/(cluster|admin|cli)\//,
+    because: 'a control segment knows neither who watches it nor who asks it',
+  },
+  {
+    files: 'src/cluster/',
+    mayNotImport: /^src\/(native|engine|admin\/|cli\/)/,
+    because: 'another control segment is known by its messages',
+  },
+  {
     files: 'src/cli/',
     mayNotImport: /^src\/(?!cli\/|index\.ts)/,
     because: 'the command line is our first user: it imports index.ts only',

@@ -30,10 +30,11 @@ function ledgerOf(family: Family) {
   const node = new Pools(resolveConfig(farmConfig(family)).pools).get('web')?.nodes[0]
   const ask = (n: number, tos = 0): Question => {
     const fields = { serial: n, source: farm.client(n % 1000), destination: farm.vip, tos }
-    return new Question().read(new QueryView(new DataView(queryMessage(fields).buffer)), false)
+    const asked = new Question().readQuery(new QueryView(new DataView(queryMessage(fields).buffer)))
+    return Object.assign(asked, { openedAt: now })
   }
   const open = (n: number): FlowId => {
-    const session = ledger.open(ask(n), null, 1, now)
+    const session = ledger.open(ask(n), null)
     ledger.assign(session, node ?? null)
     return session
   }
@@ -120,7 +121,7 @@ test('records are used again, and many sessions find their own', () => {
   const openAt = (n: number) => {
     const question = ask(n)
     question.signature.set(signatureOf(n))
-    const id = ledger.open(question, null, 1, now)
+    const id = ledger.open(question, null)
     ledger.assign(id, null)
     return id
   }
