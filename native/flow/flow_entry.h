@@ -102,28 +102,27 @@ inline constexpr int kFlowClasses = 7;
 
 // What both legs of a flow share and a packet rarely needs.
 struct FlowPair {
-  static constexpr uint8_t kOutbound = 1;    // opened from the internal side
-  static constexpr uint8_t kHalfFlow = 2;    // return traffic does not pass here
-  static constexpr uint8_t kUnreported = 4;  // its DELETE still waits for room in the ring
-  static constexpr uint8_t kNotEntered = 8;  // decided, but there was no way to carry it out
+  static constexpr uint16_t kOutbound = 1;    // opened from the internal side
+  static constexpr uint16_t kHalfFlow = 2;    // return traffic does not pass here
+  static constexpr uint16_t kUnreported = 4;  // its DELETE still waits for room in the ring
+  static constexpr uint16_t kNotEntered = 8;  // decided, but there was no way to carry it out
   // A session whose DSCP changes is several flows (DFS-03). Its first one has the way back and
   // follows TCP for all; the variants have a client's leg only.
-  static constexpr uint8_t kVariant = 16;
-  static constexpr uint8_t kHasVariants = 32;
-  static constexpr uint8_t kDoomed = 64;  // a RESET came after it
+  static constexpr uint16_t kVariant = 16;
+  static constexpr uint16_t kHasVariants = 32;
+  static constexpr uint16_t kDoomed = 64;  // a RESET came after it
   // The server's FIN did not acknowledge the client's: TIME-WAIT is the server's (RFC 9293 3.6).
-  static constexpr uint8_t kServerWaits = 128;
+  static constexpr uint16_t kServerWaits = 128;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;
   uint16_t vs;
   uint16_t node;
   uint16_t idle_seconds;  // 0: that of the class
+  uint16_t flags;
   PairMode mode;
   FlowClass flow_class;
   uint8_t dscp;
-  uint8_t flags;
-  uint8_t in_port;     // where the flow began
   uint8_t end_reason;  // EndReason of the bus, once it has ended
 };
 static_assert(sizeof(FlowPair) <= 20);

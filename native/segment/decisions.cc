@@ -106,7 +106,6 @@ LegIndex Flows::make(Instant now, const ReplyView& reply, const FlowKey& key) {
   flow.serial = reply.serial();
   serials_.keep(flow.serial);
   flow.opened = time_.tick(now);
-  flow.in_port = kNoPort;
   flow.flow_class = FlowClass::waiting;
   table_.leg(client_leg(index)).detail = WaitingRoom::kNoPlace;
   table_.leg(client_leg(index)).last_seen = flow.opened;
@@ -285,7 +284,7 @@ void Flows::fail(Instant now, PairIndex index, DropReason why) {
 // followed need not show both sides to count as established.
 FlowClass Flows::class_of_decided(PairIndex index, bool resumes) const {
   if (table_.leg(client_leg(index)).protocol == kProtocolUdp) return FlowClass::udp;
-  constexpr uint8_t kNotFollowed = FlowPair::kHalfFlow | FlowPair::kVariant;
+  constexpr uint16_t kNotFollowed = FlowPair::kHalfFlow | FlowPair::kVariant;
   const bool followed = (table_.pair(index).flags & kNotFollowed) == 0;
   return followed && !resumes ? FlowClass::opening : FlowClass::established;
 }

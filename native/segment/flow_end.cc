@@ -64,7 +64,7 @@ void Flows::conclude(Instant now, PairIndex index) {
     flow.flags |= FlowPair::kUnreported;
     return move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
   }
-  flow.flags &= static_cast<uint8_t>(~FlowPair::kUnreported);
+  flow.flags &= static_cast<uint16_t>(~FlowPair::kUnreported);
   const bool lingers = flow.end_reason == EndReason::fin || flow.end_reason == EndReason::rst;
   lingers ? set_class(now, index, FlowClass::linger) : remove(index);
 }
@@ -87,7 +87,7 @@ void Flows::remove(PairIndex index) {
   }
   // A variant that outlives its session stands for itself.
   for_each_variant_of(index, [this](PairIndex variant) {
-    pair(variant).flags &= static_cast<uint8_t>(~FlowPair::kVariant);
+    pair(variant).flags &= static_cast<uint16_t>(~FlowPair::kVariant);
   });
   table_.retire(index);
   if (!batch_open_) return free_pair(index);

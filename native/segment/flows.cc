@@ -120,7 +120,6 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
   flow.serial = serials_.next();
   flow.opened = time_.tick(now);
   flow.vs = vs;
-  flow.in_port = packet.in_port;
   flow.flags = outbound ? FlowPair::kOutbound : 0;
   flow.flow_class = FlowClass::waiting;
   FlowEntry& leg = table_.leg(client_leg(index));

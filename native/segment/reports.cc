@@ -54,7 +54,7 @@ bool Flows::send_query(Instant now, PairIndex index) {
   message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
   store_signature(message.sig(), table_.key_of(client_leg(index)));
   message.set_timestamp(time_.wall_us(now, flow.opened));
-  message.set_in_if(flow.in_port);
+  message.set_in_if(packet.in_port);
   message.set_vs_id(flow.vs);
   message.set_reason(QueryReason::udp);
   if (packet.key.protocol == kProtocolTcp) {
