@@ -67,6 +67,7 @@
       "native/segment/live_capture.cc",
       "native/segment/outbox.cc",
       "native/segment/pipeline.cc",
+      "native/segment/pipeline_strangers.cc",
       "native/segment/pipeline_workers.cc",
       "native/segment/refusals.cc",
       "native/segment/reports.cc",

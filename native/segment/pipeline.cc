@@ -4,11 +4,9 @@
 
 #include "base/check.h"
 #include "packet/fragmentation.h"
-#include "packet/l4_checksum.h"
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
 #include "wire/ethernet.h"
-#include "wire/ip_protocol.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 #include "wire/tcp.h"
@@ -17,31 +15,9 @@ namespace sluice {
 
 namespace {
 
-// RFC 6056 3.2: those below are of services.
-constexpr L4Port kLowestSourcePort = 1024;
-
 uint8_t hop_limit(const Packet& packet) {
   uint8_t* l3 = packet.at(packet.headers.l3);
   return packet.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
-}
-
-// A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
-// older than the flow (FLOWLIFE-16). Where the first fragment opened no flow the others do not.
-bool may_begin_flow(const Packet& packet) {
-  if (packet.headers.headless) return false;
-  if (packet.headers.protocol != kProtocolTcp) return true;
-  const uint8_t flags = packet.headers.tcp_flags;
-  const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
-  return (flags & kTcpRst) == 0 && !answers;
-}
-
-// What may also go on with a session that began before does not.
-bool begins_session(const Packet& packet) {
-  return packet.headers.protocol != kProtocolTcp || (packet.headers.tcp_flags & kTcpSyn);
-}
-
-bool carries_ports(const Packet& packet) {
-  return packet.headers.protocol == kProtocolTcp || packet.headers.protocol == kProtocolUdp;
 }
 
 // What becomes of a packet that is routed without a flow.
@@ -194,115 +170,12 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   }
   if (is_icmp_error(packet)) return act_on_icmp_error(now, packet, action);
   if (!hand_over_.alone() && leaves_for_other_worker(packet, packet.key)) return;
-  if (has_signature(packet)) {
-    const VirtualServer* server = virtual_server_of(packet.in_port, packet.key);
-    if (server != nullptr) {
-      if (packet.headers.headless) return packet.drop(DropReason::ip_fragment);
-      if (!may_begin_flow(packet)) return packet.drop(DropReason::no_flow);
-      if (server->maintenance && begins_session(packet)) {
-        return refusals_.refuse(now, packet, server->refusal);
-      }
-      return open_flow(now, packet, server->id, false);
-    }
-    if (goes_on_from_source(packet)) {
-      if (!hand_over_.alone() && leaves_as_answer(packet, packet.key)) return;
-      return open_flow(now, packet, 0, true);
-    }
-  }
-  act_on_other(now, packet, action);
-}
-
-// TCPX-65. Its flow is at home where the answers to what it quotes are, and so is what quotes
-// nothing of a flow.
-void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
-  IcmpQuote quote;
-  if (!parse_icmp_quote(packet, quote)) return packet.drop(DropReason::l4_malformed);
-  const LegIndex leg = icmp_relay_.leg_of(quote);
-  if (leg == kNoLeg) {
-    const FlowKey answered = quote.key.reversed();
-    if (!hand_over_.alone() && leaves_for_other_worker(packet, answered)) return;
-    if (!hand_over_.alone() && quote.has_ports && leaves_as_answer(packet, answered)) return;
-    return act_on_other(now, packet, action);
-  }
-  icmp_relay_.translate(leg, quote, packet);
-  if (packet.verdict != Verdict::forward) return;
-  const NextHop hop = flows_.table().leg(leg).next_hop;
-  if (!may_pass(now, packet, hop, true)) return;
-  counters_.raise(Counter::icmp_relayed);
-  stack_.share_next_hop(hop);
-  action = {kNoLeg, hop};
-}
-
-// What belongs to no flow and opens none for a virtual server.
-void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
-  if (is_icmp_order(packet)) return packet.drop(DropReason::icmp_obsolete);
-  if (stack_.is_for_us(packet)) return deliver(now, packet);
-  if (stack_.is_of_host(packet.key.dst)) return packet.drop(DropReason::host_address);
-  DropReason why = DropReason::multicast;
-  if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
-  // Servers also answer what was routed to them, for which there is no flow.
-  if (has_signature(packet) && ports_[packet.in_port].internal && may_begin_flow(packet)) {
-    if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
+  if (has_signature(packet) && serve(now, packet)) return;
+  if (has_signature(packet) && goes_on_from_source(packet)) {
+    if (!hand_over_.alone() && leaves_as_answer(packet, packet.key)) return;
     return open_flow(now, packet, 0, true);
   }
-  // One of a flow that is translated would show the server's own address.
-  if (packet.headers.fragment && ports_[packet.in_port].internal && carries_ports(packet)) {
-    return packet.drop(DropReason::ip_fragment);
-  }
-  if (!hand_over_.alone() && has_signature(packet) && leaves_as_answer(packet, packet.key)) {
-    return;
-  }
-  if (!forward_) return packet.drop(DropReason::no_virtual_server);
-  route(now, packet, action);
-}
-
-// VS-13: one of any address takes what comes from outside, and nothing that is for us or our host.
-const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& key) {
-  const VirtualServer* server = flows_.virtual_servers().find(key);
-  if (server == nullptr || !server->any_address) return server;
-  const bool taken = stack_.owns(key.dst) || stack_.is_of_host(key.dst);
-  return taken || ports_[in_port].internal ? nullptr : server;
-}
-
-// What a server sends to an address that flows leave from, and whose flow is not here: the control
-// segment may know it (FLOWLIFE-16). Nobody opens anything there, and nobody outside is served.
-bool Pipeline::goes_on_from_source(const Packet& packet) const {
-  if (!stack_.is_source(packet.key.dst) || packet.key.dst_port < kLowestSourcePort) return false;
-  if (packet.headers.headless) return false;
-  if (any_internal_ && !ports_[packet.in_port].internal) return false;
-  if (packet.headers.protocol == kProtocolUdp) return true;
-  return packet.headers.protocol == kProtocolTcp &&
-         (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
-}
-
-void Pipeline::deliver(Instant now, Packet& packet) {
-  if (packet.origin == PacketOrigin::overheard) return stack_.overhear(now, packet);
-  // Any worker may have asked, and each has neighbours of its own.
-  const bool concerns_all = !hand_over_.alone() && Stack::is_neighbor_message(packet);
-  if (concerns_all) hand_over_.share(packet);
-  stack_.deliver(now, packet);
-}
-
-void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
-  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
-  // Forwarded packets keep their checksums, right or wrong; a flow takes memory and a
-  // decision, so what opens one has to be whole (DFS-26).
-  if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
-  flows_.open(now, packet, vs, outbound);
-}
-
-void Pipeline::route(Instant now, Packet& packet, Action& action) {
-  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
-  DropReason why = DropReason::no_route;
-  action.hop = stack_.acquire_next_hop(now, packet.key.dst, why);
-  if (action.hop == kNoNextHop) {
-    if (why == DropReason::no_route) {
-      stack_.send_error(now, packet, {IcmpError::Kind::no_route});
-    }
-    return packet.drop(why);
-  }
-  if (!may_pass(now, packet, action.hop, true)) return stack_.release_next_hop(action.hop);
-  packet.verdict = Verdict::forward;
+  act_on_other(now, packet, action);
 }
 
 // Whether a forwarded packet has the hops left, and fits the link or may be cut where it is sent

@@ -67,6 +67,8 @@ class Pipeline {
   void act_on_stranger(Instant now, Packet& packet, Action& action);
   void act_on_icmp_error(Instant now, Packet& packet, Action& action);
   void act_on_other(Instant now, Packet& packet, Action& action);
+  static bool may_begin_flow(const Packet& packet);
+  bool serve(Instant now, Packet& packet);
   const VirtualServer* virtual_server_of(PortId in_port, const FlowKey& key);
   bool goes_on_from_source(const Packet& packet) const;
   SteerBy steering_of(PortId in_port, const FlowKey& key);
