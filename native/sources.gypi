@@ -1,6 +1,7 @@
 {
   "variables": {
     "core_sources": [
+      "native/bridge/station_table.cc",
       "native/bus/message_ring.cc",
       "native/bus/signature.cc",
       "native/flow/flow_table.cc",
@@ -56,6 +57,7 @@
       "native/rewrite/rewrite.cc",
       "native/rewrite/tcp_offsets.cc",
       "native/rewrite/translation.cc",
+      "native/segment/bridge.cc",
       "native/segment/control_link.cc",
       "native/segment/decisions.cc",
       "native/segment/flow_end.cc",
@@ -67,6 +69,7 @@
       "native/segment/live_capture.cc",
       "native/segment/outbox.cc",
       "native/segment/pipeline.cc",
+      "native/segment/pipeline_bridge.cc",
       "native/segment/pipeline_strangers.cc",
       "native/segment/pipeline_workers.cc",
       "native/segment/refusals.cc",

@@ -41,8 +41,8 @@ export interface NativeSegmentOptions {
   cpus: number[]
   ports: NativePortOptions[]
   routes: { to: string; via: string }[]
-  /** Forward packets that no virtual server takes, as a router. */
-  forward: boolean
+  /** What becomes of packets that no virtual server takes. */
+  forwarding: 'none' | 'route' | 'bridge'
   limits: {
     flows: number
     waitingFlows: number

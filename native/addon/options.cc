@@ -42,6 +42,11 @@ PortKind kind_of(const std::string& name) {
   return name == "packet" ? PortKind::packet : PortKind::memory;
 }
 
+Forwarding forwarding_of(const std::string& name) {
+  if (name == "bridge") return Forwarding::bridge;
+  return name == "route" ? Forwarding::route : Forwarding::none;
+}
+
 Result<SegmentPort> read_port(const Napi::Object& from) {
   SegmentPort port;
   port.options.name = text(from, "name");
@@ -109,7 +114,7 @@ Result<SegmentOptions> read_options(const Napi::Object& from) {
   for (uint32_t i = 0; i < cpus.Length(); ++i) {
     options.cpus.push_back(cpus.Get(i).ToNumber().Uint32Value());
   }
-  options.forward = flag(from, "forward");
+  options.forwarding = forwarding_of(text(from, "forwarding"));
   options.limits = read_limits(from.Get("limits").As<Napi::Object>());
   options.timeouts = read_timeouts(from.Get("timeouts").As<Napi::Object>());
   const auto ports = from.Get("ports").As<Napi::Array>();

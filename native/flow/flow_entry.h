@@ -113,6 +113,8 @@ struct FlowPair {
   static constexpr uint16_t kDoomed = 64;  // a RESET came after it
   // The server's FIN did not acknowledge the client's: TIME-WAIT is the server's (RFC 9293 3.6).
   static constexpr uint16_t kServerWaits = 128;
+  // Its packets pass between stations of the bridge as they are.
+  static constexpr uint16_t kBridged = 256;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

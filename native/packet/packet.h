@@ -42,6 +42,7 @@ enum class PacketOrigin : uint8_t {
   handed_over,  // by the worker whose port it came in by: its flow, or its datagram, is here
   assigned,     // a fragment, by the worker that has its datagram: its flow is here
   overheard,    // a neighbour message that the other worker answers and counts
+  sender,       // of a frame that the other worker has, its Ethernet header alone
 };
 
 enum class GsoType : uint8_t { none, tcp4, tcp6, udp };

@@ -35,10 +35,7 @@ PairMode refusal_mode(const ReplyView& reply) {
   return by_icmp ? PairMode::unreachable : PairMode::reset;
 }
 
-// Forwarding on layer 2 is no business of this segment.
-bool bridges(const ReplyView& reply) {
-  return (reply.flags() & SsmbFlags::bridge) || (reply.xlat().xlat_mask() & XlatMask::dst_mac);
-}
+bool bridges(const ReplyView& reply) { return (reply.flags() & SsmbFlags::bridge) != 0; }
 
 // Nothing is translated between IP versions (TCPX-74).
 bool same_family(const FlowKey& key, const FlowKey& target) {
@@ -59,7 +56,7 @@ bool Flows::take_over(Instant now, PairIndex index, const ReplyView& reply) {
   FlowPair& flow = pair(index);
   const LegIndex leg = client_leg(index);
   const bool alive = flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
-  if (alive && !refuses(reply) &&
+  if (alive && !refuses(reply) && bridges(reply) == ((flow.flags & FlowPair::kBridged) != 0) &&
       table_.target_of(leg) == translated(table_.key_of(leg), reply.xlat())) {
     serials_.give_back(flow.serial);
     serials_.keep(reply.serial());
@@ -141,8 +138,16 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
   const FlowKey key = table_.key_of(client_leg(index));
   const FlowKey target = translated(key, reply.xlat());
   const uint16_t mask = reply.xlat().xlat_mask();
-  if (!same_family(key, target) || bridges(reply)) return false;
-  if (!acquire_hops(now, index, reply.xlat(), reply.flags(), target, why)) return false;
+  // A frame with another destination's MAC address is what a next hop makes of it.
+  if (!same_family(key, target) || (mask & XlatMask::dst_mac)) return false;
+  FlowPair& flow = pair(index);
+  flow.flags &= static_cast<uint16_t>(~FlowPair::kBridged);
+  if (bridges(reply)) {
+    if (!may_bridge(key, target, reply)) return false;
+    flow.flags |= FlowPair::kBridged;
+  } else if (!acquire_hops(now, index, reply.xlat(), reply.flags(), target, why)) {
+    return false;
+  }
   if (!enter_way_back(now, index, target.reversed())) return false;
   table_.set_target(client_leg(index), target);
   table_.set_target(server_leg(index), key.reversed());
@@ -152,13 +157,21 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
     if (mask & XlatMask::tos) flags |= LegFlags::kSetDscp;
   }
   store_offsets(index, reply);
-  FlowPair& flow = pair(index);
   flow.dscp = target.dscp;
   flow.mode = PairMode::translate;
   if (reply.flags() & SsmbFlags::half_flow) flow.flags |= FlowPair::kHalfFlow;
   const uint32_t idle = reply.xlat().idle_timeout();
   flow.idle_seconds = static_cast<uint16_t>(idle < 0xffff ? idle : 0xffff);
   return true;
+}
+
+// A bridge changes nothing.
+bool Flows::may_bridge(const FlowKey& key, const FlowKey& target, const ReplyView& reply) const {
+  constexpr uint16_t kChanges = SsmbFlags::add_tcp_offsets | SsmbFlags::add_ts_offsets |
+                                SsmbFlags::scale_window | SsmbFlags::strip_sack |
+                                SsmbFlags::strip_ts;
+  return options_.bridges && target == key && reply.xlat().xlat_mask() == 0 &&
+         !(reply.flags() & kChanges);
 }
 
 // Makes return packets findable, whatever their DSCP: servers choose it by themselves (DFS-09).

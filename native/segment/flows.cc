@@ -104,7 +104,7 @@ void Flows::set_class(Instant now, PairIndex index, FlowClass flow_class) {
 }
 
 // The packet takes its place first: what cannot wait must not push out another flow.
-void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
+void Flows::open(Instant now, Packet& packet, uint16_t vs, uint16_t flags) {
   const WaitingRoom::Place place = waiting_.enter();
   if (place == WaitingRoom::kNoPlace) return packet.drop(DropReason::waiting_full);
   waiting_.join(place, packet);
@@ -120,7 +120,7 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, bool outbound) {
   flow.serial = serials_.next();
   flow.opened = time_.tick(now);
   flow.vs = vs;
-  flow.flags = outbound ? FlowPair::kOutbound : 0;
+  flow.flags = flags;
   flow.flow_class = FlowClass::waiting;
   FlowEntry& leg = table_.leg(client_leg(index));
   leg.detail = place;

@@ -33,6 +33,7 @@ class Flows {
     // for none.
     uint64_t first_cursor = 0;
     uint64_t cursor_after = 0;
+    bool bridges = false;  // whether flows may be forwarded on layer 2
   };
   struct Parts {
     Stack& stack;
@@ -55,8 +56,8 @@ class Flows {
   void end_batch();
 
   // A packet that belongs to no flow opens one and waits for the decision, or is dropped.
-  // `vs` is 0 for a flow that no virtual server takes.
-  void open(Instant now, Packet& packet, uint16_t vs, bool outbound);
+  // `vs` is 0 for a flow that no virtual server takes; `flags` of FlowPair, kOutbound and kBridged.
+  void open(Instant now, Packet& packet, uint16_t vs, uint16_t flags);
   // A packet of a flow that still waits joins its queue, or is dropped.
   void wait(LegIndex leg, Packet& packet);
   // A leg with this signature whatever its DSCP; kNoLeg if there is none.
@@ -142,6 +143,7 @@ class Flows {
   LegIndex make(Instant now, const ReplyView& reply, const FlowKey& key);
   void carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
+  bool may_bridge(const FlowKey& key, const FlowKey& target, const ReplyView& reply) const;
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);
   void take_in(const FlowKey& way_back);
   bool join_session(PairIndex index, LegIndex way_back);

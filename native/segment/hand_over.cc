@@ -3,8 +3,18 @@
 #include <cstring>
 
 #include "base/check.h"
+#include "wire/ethernet.h"
 
 namespace sluice {
+
+namespace {
+
+// What is shared is counted where it was received.
+bool is_given(PacketOrigin origin) {
+  return origin == PacketOrigin::handed_over || origin == PacketOrigin::assigned;
+}
+
+}  // namespace
 
 WorkerTeam::WorkerTeam(const Steering& steering, size_t ring_bytes)
     : steering_(steering), sleepers_(new Sleeper[steering.workers()]) {
@@ -25,11 +35,20 @@ void HandOver::give(uint32_t to, Packet& packet, PacketOrigin as) {
   counters_.raise(Counter::handed_packets);
 }
 
-void HandOver::share(const Packet& packet) {
+void HandOver::share(const Packet& packet) { offer_all(packet, PacketOrigin::overheard); }
+
+void HandOver::tell_of_sender(const Packet& frame) {
+  Packet header = frame;
+  header.length = EthernetHeader(frame.data).payload().offset;
+  header.offload = Offload{};
+  offer_all(header, PacketOrigin::sender);
+}
+
+void HandOver::offer_all(const Packet& packet, PacketOrigin origin) {
   for (uint32_t to = 0; to < team_.size(); ++to) {
     if (to == own_) continue;
     const MessageRing& ring = team_.ring(own_, to);
-    if (ring.unread() < ring.capacity() / 2) (void)copy(to, packet, PacketOrigin::overheard);
+    if (ring.unread() < ring.capacity() / 2) (void)copy(to, packet, origin);
   }
 }
 
@@ -69,7 +88,7 @@ bool HandOver::take(uint32_t from, Batch& batch) {
     packet.key.dst_port = record.head.dst_port;
     packet.key.protocol = record.head.protocol;
     packet.key.dscp = record.head.dscp;
-    if (record.origin != PacketOrigin::overheard) counters_.lower(Counter::handed_packets);
+    if (is_given(record.origin)) counters_.lower(Counter::handed_packets);
   }
   return batch.count > 0;
 }

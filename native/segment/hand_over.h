@@ -69,6 +69,8 @@ class HandOver {
   // Lets all others know of a neighbour message. Best effort: neighbours repeat themselves, and
   // half of a ring is for packets of flows.
   void share(const Packet& packet);
+  // Lets all others know where the sender of a frame is. Best effort: it sends again.
+  void tell_of_sender(const Packet& frame);
   // Wakes those that were given something since the last call.
   void wake();
 
@@ -90,6 +92,7 @@ class HandOver {
   };
   static constexpr size_t kFrame = (sizeof(Record) + kHeadroom + 7) & ~size_t{7};
 
+  void offer_all(const Packet& packet, PacketOrigin origin);
   bool copy(uint32_t to, const Packet& packet, PacketOrigin origin);
   WorkerTeam& team_;
   uint32_t own_;

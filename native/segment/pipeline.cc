@@ -29,8 +29,8 @@ constexpr Rewrite kRouted = [] {
 
 }  // namespace
 
-Pipeline::Pipeline(bool forward, const Parts& parts)
-    : forward_(forward),
+Pipeline::Pipeline(bool routes, const Parts& parts)
+    : routes_(routes),
       flows_(parts.flows),
       fragments_(parts.fragments),
       stack_(parts.stack),
@@ -38,6 +38,7 @@ Pipeline::Pipeline(bool forward, const Parts& parts)
       counters_(parts.counters),
       hand_over_(parts.hand_over),
       refusals_({parts.seed, parts.stack, parts.counters, parts.sink}),
+      bridge_(parts.bridge),
       icmp_relay_(parts.flows, parts.stack) {}
 
 void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal) {
@@ -46,14 +47,14 @@ void Pipeline::add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool i
 }
 
 void Pipeline::process(Instant now, Batch& batch) {
-  const bool fragments = parse_batch(batch);
+  const bool fragments = parse_batch(now, batch);
   count_received(batch);
   if (fragments) assign_fragments(now, batch);
   resume(now, batch);
 }
 
 void Pipeline::take_over(Instant now, Batch& batch) {
-  if (parse_batch(batch)) assign_fragments(now, batch);
+  if (parse_batch(now, batch)) assign_fragments(now, batch);
   resume(now, batch);
 }
 
@@ -68,31 +69,37 @@ void Pipeline::resume(Instant now, Batch& batch) {
 
 // -- parse
 
-bool Pipeline::parse_batch(Batch& batch) {
+bool Pipeline::parse_batch(Instant now, Batch& batch) {
   bool fragments = false;
-  for (Packet& packet : batch.all()) {
+  for (size_t i = 0; i < batch.count; ++i) {
+    Packet& packet = batch.packets[i];
     if (packet.verdict != Verdict::none) continue;  // not the port's business
     const DatagramHead told = head_of(packet.key);
-    parse(packet);
-    if (packet.verdict != Verdict::none) continue;
-    if (packet.headers.fragment) {
-      fragments = true;
-      if (packet.origin == PacketOrigin::assigned) complete_key(packet, told);
+    if (bridge_ == nullptr) {
+      admit(packet);
+    } else {
+      admit_to_bridge(now, packet, actions_[i]);
     }
-    // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
-    if (packet.headers.l3 != EthernetHeader::kSize) {
-      packet.drop(DropReason::ether_type_unknown);
-      continue;
-    }
-    const MacAddress dst = EthernetHeader(packet.data).dst();
-    if (dst.is_multicast()) {
-      // RFC 1122 3.3.6; nothing that a flow could be made of comes to more than one (TCPX-78).
-      if (has_signature(packet)) packet.drop(DropReason::multicast);
-    } else if (dst != ports_[packet.in_port].mac) {
-      packet.drop(DropReason::ethernet_other_host);
-    }
+    if (packet.verdict != Verdict::none || !packet.headers.fragment) continue;
+    fragments = true;
+    if (packet.origin == PacketOrigin::assigned) complete_key(packet, told);
   }
   return fragments;
+}
+
+void Pipeline::admit(Packet& packet) const {
+  parse(packet);
+  if (packet.verdict != Verdict::none) return;
+  // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
+  if (packet.headers.l3 != EthernetHeader::kSize)
+    return packet.drop(DropReason::ether_type_unknown);
+  const MacAddress dst = EthernetHeader(packet.data).dst();
+  if (dst.is_multicast()) {
+    // RFC 1122 3.3.6; nothing that a flow could be made of comes to more than one (TCPX-78).
+    if (has_signature(packet)) packet.drop(DropReason::multicast);
+  } else if (dst != ports_[packet.in_port].mac) {
+    packet.drop(DropReason::ethernet_other_host);
+  }
 }
 
 void Pipeline::assign_fragments(Instant now, Batch& batch) {
@@ -108,7 +115,7 @@ void Pipeline::count_received(Batch& batch) {
   uint64_t bytes = 0;
   for (const Packet& packet : batch.all()) {
     bytes += packet.length;
-    segments += packet.verdict == Verdict::none ? packet.wire_segments() : 1;
+    segments += packet.verdict == Verdict::drop ? 1 : packet.wire_segments();
   }
   counters_.raise(Counter::received, batch.count);
   counters_.raise(Counter::received_segments, segments);
@@ -156,6 +163,10 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     action.leg = kNoLeg;
     return act_on_stranger(now, packet, action);
   }
+  if (leg.next_hop == kNoNextHop) {
+    if (passes_by(packet)) flows_.follow(now, action.leg, packet);
+    return pass_on_its_way(packet, action);
+  }
   if (!may_pass(now, packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   flows_.follow(now, action.leg, packet);
   action.hop = leg.next_hop;
@@ -169,11 +180,12 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
     if (action.leg != kNoLeg) return act_on_flow(now, packet, action);
   }
   if (is_icmp_error(packet)) return act_on_icmp_error(now, packet, action);
+  if (passes_by(packet)) return act_on_passing(now, packet, action);
   if (!hand_over_.alone() && leaves_for_other_worker(packet, packet.key)) return;
   if (has_signature(packet) && serve(now, packet)) return;
   if (has_signature(packet) && goes_on_from_source(packet)) {
     if (!hand_over_.alone() && leaves_as_answer(packet, packet.key)) return;
-    return open_flow(now, packet, 0, true);
+    return open_flow(now, packet, 0, FlowPair::kOutbound);
   }
   act_on_other(now, packet, action);
 }
@@ -205,7 +217,7 @@ bool Pipeline::passes_in_parts(Instant now, Packet& packet, bool expired, uint16
 void Pipeline::rewrite(Batch& batch) {
   for (size_t i = 0; i < batch.count; ++i) {
     Packet& packet = batch.packets[i];
-    if (packet.verdict != Verdict::forward) continue;
+    if (packet.verdict != Verdict::forward || actions_[i].hop == kNoNextHop) continue;
     const LegIndex leg = actions_[i].leg;
     if (leg == kNoLeg) {
       apply(kRouted, packet);
@@ -239,11 +251,12 @@ void Pipeline::dispatch(Instant now, Batch& batch) {
 }
 
 void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
+  if (action.hop == kNoNextHop) return bridge_->pass(now, packet);
   const NextHopView& hop = stack_.next_hop(action.hop);
   DropReason why;
   if (hop.resolved) {
     hop.write_addresses(packet.data);
-    transmitter_.queue(now, hop.port, packet);
+    bridge_ == nullptr ? transmitter_.queue(now, hop.port, packet) : bridge_->forward(now, packet);
   } else if (!stack_.hold(now, action.hop, packet, why)) {
     packet.drop(why);
     counters_.raise(why);

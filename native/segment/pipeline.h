@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "packet/packet.h"
+#include "segment/bridge.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
 #include "segment/fragments.h"
@@ -29,10 +30,11 @@ class Pipeline {
     HandOver& hand_over;
     FrameSink& sink;
     uint64_t seed;
+    Bridge* bridge;  // null where ports are not bridged
   };
 
-  // `forward`: packets that no virtual server takes are routed.
-  Pipeline(bool forward, const Parts& parts);
+  // `routes`: packets that no virtual server takes are routed.
+  Pipeline(bool routes, const Parts& parts);
 
   // `internal`: flows that begin behind the port are outbound (SSMB-29).
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu, bool internal);
@@ -50,12 +52,13 @@ class Pipeline {
  private:
   // What was decided for a packet with verdict `forward`.
   struct Action {
-    LegIndex leg;  // kNoLeg: routed without a flow, and `hop` is a reference of this packet's
-    NextHop hop;
+    LegIndex leg;  // kNoLeg: without a flow, and `hop` is a reference of this packet's
+    NextHop hop;   // kNoNextHop: bridged, as it is
   };
 
   // True if there are fragments.
-  bool parse_batch(Batch& batch);
+  bool parse_batch(Instant now, Batch& batch);
+  void admit(Packet& packet) const;
   void assign_fragments(Instant now, Batch& batch);
   void count_received(Batch& batch);
   void look_up(const Batch& batch);
@@ -78,7 +81,7 @@ class Pipeline {
   bool leaves_for(uint32_t worker, Packet& packet);
   bool leaves_with_datagram(Packet& packet);
   void deliver(Instant now, Packet& packet);
-  void open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound);
+  void open_flow(Instant now, Packet& packet, uint16_t vs, uint16_t flags);
   void route(Instant now, Packet& packet, Action& action);
   bool may_pass(Instant now, Packet& packet, NextHop hop, bool routed);
   [[gnu::noinline, gnu::cold]] bool passes_in_parts(Instant now, Packet& packet, bool expired,
@@ -86,13 +89,22 @@ class Pipeline {
   void clamp(Packet& packet, NextHop hop) const;
   void send_on(Instant now, Packet& packet, const Action& action);
 
+  // pipeline_bridge.cc: where the ports are bridged
+  void admit_to_bridge(Instant now, Packet& packet, Action& action);
+  static void pass(Packet& packet, Action& action);
+  bool passes_by(const Packet& packet) const;
+  void act_on_passing(Instant now, Packet& packet, Action& action);
+  bool leaves_on_its_side(Instant now, Packet& packet);
+  void act_on_group(Instant now, Packet& packet, Action& action);
+  void pass_on_its_way(Packet& packet, Action& action) const;
+
   struct PortInfo {
     MacAddress mac;
     uint16_t mtu = 0;
     bool internal = false;
   };
 
-  bool forward_;
+  bool routes_;
   Flows& flows_;
   Fragments& fragments_;
   Stack& stack_;
@@ -100,6 +112,7 @@ class Pipeline {
   Counters& counters_;
   HandOver& hand_over_;
   Refusals refusals_;
+  Bridge* bridge_;
   IcmpRelay icmp_relay_;
   std::array<PortInfo, kMaxPorts> ports_;
   bool any_internal_ = false;

@@ -39,17 +39,20 @@ bool Pipeline::may_begin_flow(const Packet& packet) {
 // nothing of a flow.
 void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
   IcmpQuote quote;
-  if (!parse_icmp_quote(packet, quote)) return packet.drop(DropReason::l4_malformed);
+  if (!parse_icmp_quote(packet, quote)) {
+    return passes_by(packet) ? pass(packet, action) : packet.drop(DropReason::l4_malformed);
+  }
   const LegIndex leg = icmp_relay_.leg_of(quote);
   if (leg == kNoLeg) {
     const FlowKey answered = quote.key.reversed();
     if (!hand_over_.alone() && leaves_for_other_worker(packet, answered)) return;
     if (!hand_over_.alone() && quote.has_ports && leaves_as_answer(packet, answered)) return;
-    return act_on_other(now, packet, action);
+    return passes_by(packet) ? pass(packet, action) : act_on_other(now, packet, action);
   }
+  const NextHop hop = flows_.table().leg(leg).next_hop;
+  if (hop == kNoNextHop) return pass_on_its_way(packet, action);
   icmp_relay_.translate(leg, quote, packet);
   if (packet.verdict != Verdict::forward) return;
-  const NextHop hop = flows_.table().leg(leg).next_hop;
   if (!may_pass(now, packet, hop, true)) return;
   counters_.raise(Counter::icmp_relayed);
   stack_.share_next_hop(hop);
@@ -61,12 +64,13 @@ void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
   if (is_icmp_order(packet)) return packet.drop(DropReason::icmp_obsolete);
   if (stack_.is_for_us(packet)) return deliver(now, packet);
   if (stack_.is_of_host(packet.key.dst)) return packet.drop(DropReason::host_address);
+  if (bridge_ != nullptr) return packet.drop(DropReason::no_virtual_server);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
   // Servers also answer what was routed to them, for which there is no flow.
   if (has_signature(packet) && ports_[packet.in_port].internal && may_begin_flow(packet)) {
     if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
-    return open_flow(now, packet, 0, true);
+    return open_flow(now, packet, 0, FlowPair::kOutbound);
   }
   // One of a flow that is translated would show the server's own address.
   if (packet.headers.fragment && ports_[packet.in_port].internal && carries_ports(packet)) {
@@ -75,7 +79,7 @@ void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
   if (!hand_over_.alone() && has_signature(packet) && leaves_as_answer(packet, packet.key)) {
     return;
   }
-  if (!forward_) return packet.drop(DropReason::no_virtual_server);
+  if (!routes_) return packet.drop(DropReason::no_virtual_server);
   route(now, packet, action);
 }
 
@@ -90,7 +94,7 @@ bool Pipeline::serve(Instant now, Packet& packet) {
   } else if (server->maintenance && begins_session(packet)) {
     refusals_.refuse(now, packet, server->refusal);
   } else {
-    open_flow(now, packet, server->id, false);
+    open_flow(now, packet, server->id, 0);
   }
   return true;
 }
@@ -122,12 +126,12 @@ void Pipeline::deliver(Instant now, Packet& packet) {
   stack_.deliver(now, packet);
 }
 
-void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, bool outbound) {
+void Pipeline::open_flow(Instant now, Packet& packet, uint16_t vs, uint16_t flags) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   // Forwarded packets keep their checksums, right or wrong; a flow takes memory and a
   // decision, so what opens one has to be whole (DFS-26).
   if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
-  flows_.open(now, packet, vs, outbound);
+  flows_.open(now, packet, vs, flags);
 }
 
 void Pipeline::route(Instant now, Packet& packet, Action& action) {

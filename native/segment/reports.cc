@@ -45,13 +45,21 @@ void fill_offsets(const TcpOffsets& offsets, StateView message) {
   xlat.set_wshift_s2c(offsets.reply_window_shift);
 }
 
+uint16_t message_flags(const FlowPair& flow) {
+  uint16_t flags = 0;
+  if (flow.flags & FlowPair::kOutbound) flags |= SsmbFlags::outbound;
+  if (flow.flags & FlowPair::kBridged) flags |= SsmbFlags::bridge;
+  if (flow.flags & FlowPair::kServerWaits) flags |= SsmbFlags::server_waits;
+  return flags;
+}
+
 }  // namespace
 
 bool Flows::send_query(Instant now, PairIndex index) {
   const FlowPair& flow = pair(index);
   const Packet& packet = waiting_.first(table_.leg(client_leg(index)).detail)->packet;
   QueryView message = outbox_.begin<QueryView>(flow.serial);
-  message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
+  message.set_flags(message_flags(flow));
   store_signature(message.sig(), table_.key_of(client_leg(index)));
   message.set_timestamp(time_.wall_us(now, flow.opened));
   message.set_in_if(packet.in_port);
@@ -89,9 +97,7 @@ uint8_t Flows::tcp_state_of(PairIndex index) const {
 template <class View>
 void Flows::fill_totals(Instant now, PairIndex index, View message) const {
   const FlowPair& flow = table_.pair(index);
-  const uint16_t outbound = flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0;
-  const uint16_t waits = flow.flags & FlowPair::kServerWaits ? SsmbFlags::server_waits : 0;
-  message.set_flags(outbound | waits);
+  message.set_flags(message_flags(flow));
   store_signature(message.sig(), table_.key_of(client_leg(index)));
   fill_counts(now, index, message.cnt());
   message.set_tcp_state(tcp_state_of(index));
@@ -216,7 +222,7 @@ StateView Flows::state_of(Instant now, PairIndex index) {
   const FlowPair& flow = pair(index);
   const PairIndex session = session_of(index);
   StateView message = outbox_.begin<StateView>(flow.serial);
-  message.set_flags(flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0);
+  message.set_flags(message_flags(flow));
   store_signature(message.sig(), table_.key_of(client_leg(index)));
   store_translation(index, message);
   TcpsView tcps = message.tcps();

@@ -38,11 +38,12 @@ Worker::Options worker_options(const SegmentOptions& options, uint32_t index, ui
   Worker::Options worker;
   worker.index = index;
   worker.seed = seed + index;
-  worker.forward = options.forward;
+  worker.forwarding = options.forwarding;
   worker.flows = {share_of(options.limits, options.workers), options.timeouts,
                   static_cast<uint8_t>(options.node + index), worker.seed};
   worker.flows.first_cursor = first_cursor(index);
   worker.flows.cursor_after = index + 1 < options.workers ? first_cursor(index + 1) : 0;
+  worker.flows.bridges = options.forwarding == Forwarding::bridge;
   worker.stack.neighbors = options.limits.neighbors;
   // What waits for a decision has the larger part of the pool.
   worker.stack.held_packets = std::max<size_t>(worker.flows.limits.packet_buffers / 4, 1);

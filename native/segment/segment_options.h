@@ -30,6 +30,13 @@ struct SegmentLimits {
   uint32_t all_flows() const { return flows + passing_flows(); }
 };
 
+// What becomes of packets that no virtual server takes.
+enum class Forwarding : uint8_t {
+  none,    // they are dropped
+  route,   // as a router does, by their IP addresses
+  bridge,  // as a switch does: all ports are one link
+};
+
 struct FlowTimeouts {
   Duration established;
   Duration opening;
@@ -56,7 +63,7 @@ struct SegmentOptions {
   std::vector<uint32_t> cpus;  // of each worker, in order; none: the scheduler chooses
   std::vector<SegmentPort> ports;
   std::vector<SegmentRoute> routes;
-  bool forward = false;
+  Forwarding forwarding = Forwarding::none;
   SegmentLimits limits;
   FlowTimeouts timeouts;
 };

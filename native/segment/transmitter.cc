@@ -1,6 +1,7 @@
 #include "segment/transmitter.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "packet/fragmentation.h"
 #include "packet/l4_checksum.h"
@@ -47,6 +48,15 @@ void Transmitter::queue(Instant now, PortId port, Packet& packet) {
   if (!takes(lane.port->capabilities(), packet)) return forward_alone(now, port, packet);
   if (lane.count == lane.packets.size()) flush(now, lane);
   lane.packets[lane.count++] = &packet;
+}
+
+// Several ports cannot have the same packet in their queues: each may write in front of it.
+void Transmitter::queue_for_all(Instant now, uint32_t ports, Packet& packet) {
+  if (std::has_single_bit(ports)) {
+    return queue(now, static_cast<PortId>(std::countr_zero(ports)), packet);
+  }
+  if (send_to_all(now, ports, packet)) return count_forwarded(packet);
+  counters_.raise(DropReason::transmit_failed);
 }
 
 void Transmitter::flush(Instant now) {
@@ -100,6 +110,14 @@ bool Transmitter::send(Instant now, PortId port, Packet& packet) {
   if (!takes(capabilities, packet)) complete_checksum(packet);
   return fits(capabilities, packet) ? send_one(now, lane, packet)
                                     : send_fragmented(now, lane, packet);
+}
+
+bool Transmitter::send_to_all(Instant now, uint32_t ports, Packet& packet) {
+  bool sent = false;
+  for (; ports != 0; ports &= ports - 1) {
+    sent |= send(now, static_cast<PortId>(std::countr_zero(ports)), packet);
+  }
+  return sent;
 }
 
 bool Transmitter::send_one(Instant now, Lane& lane, Packet& packet) {

@@ -26,10 +26,14 @@ class Transmitter {
 
   // Sends a forwarded packet with the next flush. Its bytes stay as they are until then.
   void queue(Instant now, PortId port, Packet& packet);
+  // The same by each port of a set, a bit for each: one that was sent by any of them is forwarded.
+  void queue_for_all(Instant now, uint32_t ports, Packet& packet);
   void flush(Instant now);
 
   // Sends one frame at once, after what is queued for that port. True if the port took it.
   bool send(Instant now, PortId port, Packet& packet);
+  // The same by each port of a set. True if any of them took it.
+  bool send_to_all(Instant now, uint32_t ports, Packet& packet);
   // The same for forwarded packets, which are counted, as few calls of the port as it takes.
   void forward(Instant now, PortId port, std::span<Packet* const> packets);
 

@@ -37,8 +37,12 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
           {options.flows.limits.fragmented_datagrams, options.flows.limits.waiting_fragments},
           options.seed ^ 2, pool_, shared.counters),
       hand_over_(shared.team, options.index, shared.counters),
-      pipeline_(options.forward, {flows_, fragments_, stack_, transmitter_, shared.counters,
-                                  hand_over_, *this, options.seed ^ 3}),
+      bridge_(options.forwarding == Forwarding::bridge
+                  ? new Bridge(options.seed, transmitter_, shared.counters, hand_over_)
+                  : nullptr),
+      pipeline_(options.forwarding == Forwarding::route,
+                {flows_, fragments_, stack_, transmitter_, shared.counters, hand_over_, *this,
+                 options.seed ^ 3, bridge_.get()}),
       control_link_({flows_, stack_, outbox_, shared.counters, shared.team}),
       sleeper_(shared.team.sleeper(options.index)) {
   if (options.index > 0) stack_.leave_announcements_to_others();
@@ -47,8 +51,14 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
 PortId Worker::add_port(std::unique_ptr<Port> port, bool internal) {
   SLUICE_CHECK(ports_.size() < kMaxPorts);
   const auto id = static_cast<PortId>(ports_.size());
-  stack_.add_port(id, port->mac(), port->capabilities().mtu);
-  pipeline_.add_port(id, port->mac(), port->capabilities().mtu, internal);
+  const uint16_t mtu = port->capabilities().mtu;
+  if (bridge_) bridge_->add_port(id, port->mac(), mtu);
+  if (bridge_ && id > 0) {
+    stack_.join_port(id, 0, mtu);
+  } else {
+    stack_.add_port(id, port->mac(), mtu);
+  }
+  pipeline_.add_port(id, port->mac(), mtu, internal);
   transmitter_.add_port(id, port.get());
   ports_.push_back(std::move(port));
   truncated_.push_back(0);
@@ -64,6 +74,7 @@ bool Worker::poll(Instant now) {
   fragments_.poll(now);
   flows_.poll(now);
   stack_.poll(now);
+  if (bridge_) bridge_->poll(now);
   control_link_.poll(now);
   publish_figures();
   hand_over_.wake();
@@ -160,12 +171,14 @@ Instant Worker::deadline(Instant now) const {
 }
 
 void Worker::originate(PortId port, Packet& frame) {
-  counters_.raise(transmitter_.send(now_, port, frame) ? Counter::originated
-                                                       : Counter::originated_lost);
+  const bool sent = bridge_ ? bridge_->send(now_, frame) : transmitter_.send(now_, port, frame);
+  counters_.raise(sent ? Counter::originated : Counter::originated_lost);
 }
 
 void Worker::resume(PortId port, std::span<Packet* const> packets) {
-  transmitter_.forward(now_, port, packets);
+  if (!bridge_) return transmitter_.forward(now_, port, packets);
+  for (Packet* packet : packets) bridge_->forward(now_, *packet);
+  transmitter_.flush(now_);
 }
 
 void Worker::give_up(const Packet& packet) {

@@ -10,6 +10,7 @@
 #include "bus/message_ring.h"
 #include "packet/packet_pool.h"
 #include "port/port.h"
+#include "segment/bridge.h"
 #include "segment/control_link.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
@@ -46,7 +47,7 @@ class Worker final : public FrameSink {
   struct Options {
     Flows::Options flows;
     StackLimits stack;
-    bool forward = true;
+    Forwarding forwarding = Forwarding::route;
     uint64_t seed = 0;
     uint32_t index = 0;  // in its team
   };
@@ -104,6 +105,7 @@ class Worker final : public FrameSink {
   Flows flows_;
   Fragments fragments_;
   HandOver hand_over_;
+  std::unique_ptr<Bridge> bridge_;
   Pipeline pipeline_;
   ControlLink control_link_;
   std::vector<std::unique_ptr<Port>> ports_;

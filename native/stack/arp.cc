@@ -19,7 +19,7 @@ void Arp::input(Instant now, Packet& packet) {
 }
 
 void Arp::input_checked(Instant now, Packet& packet, const ArpMessage& message) {
-  const PortId port = packet.in_port;
+  const PortId port = addresses_.link(packet.in_port).port;
   const MacAddress mac = message.sender_mac();
   const IpAddress sender = message.sender_ip();
   const IpAddress target = message.target_ip();

@@ -132,7 +132,8 @@ size_t write_ipv6(const Packet& about, const IcmpError& error, const IpAddress& 
 
 void IcmpErrors::send(Instant now, const Packet& about, const IcmpError& error) {
   if (!may_be_told(about, error.kind)) return;
-  const IpAddress* src = addresses_.speaker(about.in_port, about.key.src);
+  const Link& link = addresses_.link(about.in_port);
+  const IpAddress* src = addresses_.speaker(link.port, about.key.src);
   if (src == nullptr) return;
   if (!limit_.allows(now, about.key.src)) {
     ++limited_;
@@ -146,7 +147,7 @@ void IcmpErrors::send(Instant now, const Packet& about, const IcmpError& error) 
   const EthernetHeader came(about.data);
   EthernetHeader ethernet(frame.data);
   ethernet.set_dst(came.src());
-  ethernet.set_src(addresses_.link(about.in_port).mac);
+  ethernet.set_src(link.mac);
   uint8_t* ip = frame.at(about.headers.l3);
   const size_t length = about.headers.family == 4 ? write_ipv4(about, error, *src, ip)
                                                   : write_ipv6(about, error, *src, ip);

@@ -20,8 +20,16 @@ void LocalAddresses::add_port(PortId port, const MacAddress& mac, uint16_t mtu) 
   links_[port] = {port, mtu, mac};
 }
 
+void LocalAddresses::join(PortId port, PortId to, uint16_t mtu) {
+  SLUICE_CHECK(port < kMaxPorts && links_[port].port == kNoPort && link(to).port == to);
+  links_[port] = links_[to];
+  for (Link& member : links_) {
+    if (member.port == to) member.mtu = std::min(member.mtu, mtu);
+  }
+}
+
 void LocalAddresses::add(PortId port, const IpAddress& address, uint8_t prefix_length) {
-  SLUICE_CHECK(link(port).port == port);
+  port = link(port).port;
   OwnAddress& own = enter(address);
   SLUICE_CHECK(own.port == kNoPort);
   own.port = port;
@@ -69,7 +77,7 @@ bool LocalAddresses::is_addressed(const IpAddress& address) const {
 }
 
 const Link& LocalAddresses::link(PortId port) const {
-  SLUICE_CHECK(port < kMaxPorts && links_[port].port == port);
+  SLUICE_CHECK(port < kMaxPorts && links_[port].port != kNoPort);
   return links_[port];
 }
 

@@ -15,14 +15,15 @@
 
 namespace sluice {
 
-// A port as the stack knows it.
+// What the stack knows of a port, or of several that are bridged: the link that it is on.
 struct Link {
-  PortId port = kNoPort;  // kNoPort: there is no such port
+  PortId port = kNoPort;  // the first one on it, by which the stack calls it; kNoPort: no such port
   uint16_t mtu = 0;
   MacAddress mac;
 };
 
-// The ports and the addresses of our own on them.
+// The links and the addresses of our own on them. Beside add_port, join, add and link, a port is
+// the first one of its link.
 class LocalAddresses {
  public:
   static constexpr Duration kAnnouncementInterval = Duration::seconds(2);  // RFC 5227 1.1
@@ -36,6 +37,8 @@ class LocalAddresses {
       : own_(0, AddressHash(seed)), of_host_(0, AddressHash(seed)) {}
 
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
+  // A further port on the link of another, which has its MAC address there, too.
+  void join(PortId port, PortId to, uint16_t mtu);
   void add(PortId port, const IpAddress& address, uint8_t prefix_length);
   // An address of a virtual server; a `silent` one is not answered for while no other use of it is.
   void add_virtual(const IpAddress& address, bool silent);
@@ -168,8 +171,8 @@ void LocalAddresses::announce_due(Instant now, Send send) {
 
 template <class Send>
 void LocalAddresses::send_everywhere(const IpAddress& address, Claim claim, Send send) {
-  for (const Link& link : links_) {
-    if (link.port != kNoPort && stands_for(link.port, address)) send(link.port, address, claim);
+  for (PortId port = 0; port < kMaxPorts; ++port) {
+    if (links_[port].port == port && stands_for(port, address)) send(port, address, claim);
   }
 }
 

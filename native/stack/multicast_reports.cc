@@ -37,7 +37,7 @@ void MulticastReports::input(Instant now, Packet& packet) {
   if (!sound) return packet.drop(DropReason::nd_malformed);
   if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
   packet.verdict = Verdict::deliver;
-  const PortId port = packet.in_port;
+  const PortId port = addresses_.link(packet.in_port).port;
   if (now < next_answer_[port]) return;
   next_answer_[port] = now + kAnswerInterval;
   const IpAddress asked = IpAddress::load_v6(packet.at(headers.l4 + kGroup));

@@ -37,6 +37,13 @@ bool NeighborDiscovery::takes(const Packet& packet) {
   return type == kIcmpv6NeighborSolicitation || type == kIcmpv6NeighborAdvertisement;
 }
 
+std::optional<IpAddress> NeighborDiscovery::target_of(const Packet& packet) {
+  uint8_t* message = packet.at(packet.headers.l4);
+  const size_t size = packet.headers.end - packet.headers.l4;
+  if (!NeighborMessage::check(message, size)) return std::nullopt;
+  return NeighborMessage(message).target();
+}
+
 void NeighborDiscovery::input(Instant now, Packet& packet) {
   const DropReason fault = fault_of(packet);
   if (fault != DropReason::count) return packet.drop(fault);
@@ -56,7 +63,7 @@ void NeighborDiscovery::input(Instant now, Packet& packet) {
 // RFC 4861 7.2.3.
 void NeighborDiscovery::solicitation(Instant now, Packet& packet, const NeighborMessage& message,
                                      size_t size) {
-  const PortId port = packet.in_port;
+  const PortId port = addresses_.link(packet.in_port).port;
   const IpAddress& source = packet.key.src;
   const IpAddress target = message.target();
   MacAddress mac = EthernetHeader(packet.data).src();
@@ -85,7 +92,7 @@ void NeighborDiscovery::solicitation(Instant now, Packet& packet, const Neighbor
 // RFC 4861 7.2.5.
 void NeighborDiscovery::advertisement(Instant now, Packet& packet, const NeighborMessage& message,
                                       size_t size) {
-  const PortId port = packet.in_port;
+  const PortId port = addresses_.link(packet.in_port).port;
   const IpAddress target = message.target();
   const bool solicited = (message.flags() & NeighborMessage::kSolicited) != 0;
   const bool overrides = (message.flags() & NeighborMessage::kOverride) != 0;

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <optional>
+
 #include "base/instant.h"
 #include "packet/packet.h"
 #include "stack/frame_sink.h"
@@ -18,6 +20,8 @@ class NeighborDiscovery {
 
   // Whether a parsed packet is for input(). Fragments never are (RFC 6980 5).
   static bool takes(const Packet& packet);
+  // Whose address such a packet asks for or tells; none where it is malformed.
+  static std::optional<IpAddress> target_of(const Packet& packet);
   // Sets the verdict.
   void input(Instant now, Packet& packet);
   void solicit(PortId port, const IpAddress& target, const MacAddress* known);

@@ -22,7 +22,7 @@ void Stack::add_port(PortId port, const MacAddress& mac, uint16_t mtu) {
 
 void Stack::add_address(PortId port, const IpAddress& address, uint8_t prefix_length) {
   addresses_.add(port, address, prefix_length);
-  routes_.add({IpPrefix(address, prefix_length), port, IpAddress{}});
+  routes_.add({IpPrefix(address, prefix_length), addresses_.link(port).port, IpAddress{}});
 }
 
 void Stack::add_virtual_address(const IpAddress& address, bool silent) {
@@ -71,6 +71,17 @@ bool Stack::is_neighbor_message(const Packet& packet) {
 void Stack::answer_neighbor(Instant now, Packet& packet) {
   if (packet.headers.ether_type == kEtherTypeArp) return arp_.input(now, packet);
   discovery_.input(now, packet);
+}
+
+bool Stack::concerns_us(const Packet& packet) const {
+  const PortId port = addresses_.link(packet.in_port).port;
+  if (packet.headers.ether_type == kEtherTypeArp) {
+    const ArpMessage message(packet.at(packet.headers.l3));
+    return addresses_.answers(port, message.target_ip()) ||
+           addresses_.answers(port, message.sender_ip());
+  }
+  const std::optional<IpAddress> target = NeighborDiscovery::target_of(packet);
+  return target && addresses_.answers(port, *target);
 }
 
 void Stack::overhear(Instant now, Packet& packet) {

@@ -46,6 +46,9 @@ class Stack : private Solicitor {
   // Every address is probed once and announced twice to its link by the polls that follow its
   // addition.
   void add_port(PortId port, const MacAddress& mac, uint16_t mtu);
+  // A port that is bridged with another: they are one link, of which the other's MAC address is
+  // ours.
+  void join_port(PortId port, PortId to, uint16_t mtu) { addresses_.join(port, to, mtu); }
   // Another worker of the engine announces our addresses, and tells of conflicts about them.
   void leave_announcements_to_others() { announces_ = false; }
   // An address of the engine itself; its prefix is a connected route.
@@ -79,8 +82,12 @@ class Stack : private Solicitor {
   void deliver(Instant now, Packet& packet);
   // ARP or neighbour discovery.
   static bool is_neighbor_message(const Packet& packet);
-  // A neighbour message that another worker of the engine delivers: we learn what it says. Sets the
-  // verdict `elsewhere`.
+  // A question who listens to groups (RFC 3810): others on the link are asked, too.
+  static bool is_listener_query(const Packet& packet) { return MulticastReports::takes(packet); }
+  // Whether a neighbour message asks for an address that we answer for, or claims one.
+  bool concerns_us(const Packet& neighbor_message) const;
+  // A neighbour message that is not for us, or that another worker of the engine delivers: we learn
+  // what it says. Sets the verdict `elsewhere`.
   void overhear(Instant now, Packet& packet);
 
   // Our address on a port towards `target`, or where that port has none any other; null if there is

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "wire/address.h"
 
@@ -63,5 +64,20 @@ class EthernetHeader {
 
   uint8_t* at_;
 };
+
+// The VLAN of a frame that passed EthernetHeader::check: the identifier in its outer tag, 0 where
+// it has none, or one that tells a priority alone (IEEE 802.1Q 9.6).
+inline uint16_t vlan_of(const uint8_t* frame) {
+  const uint16_t type = load_be16(frame + 12);
+  if (type != kEtherTypeVlan && type != kEtherTypeQinQ) return 0;
+  return load_be16(frame + 14) & 0xfff;
+}
+
+// 01-80-C2-00-00-00 to -0F: for the bridge at the other end of the link, as spanning tree, pause
+// frames, link aggregation and LLDP use them. No bridge sends them on (IEEE 802.1Q 8.6.3).
+inline bool is_for_next_bridge(const MacAddress& destination) {
+  static constexpr uint8_t kReserved[5] = {0x01, 0x80, 0xc2, 0x00, 0x00};
+  return std::memcmp(destination.bytes.data(), kReserved, 5) == 0 && destination.bytes[5] <= 0x0f;
+}
 
 }  // namespace sluice

@@ -34,6 +34,23 @@ function checkPort(name: string, port: ParsedConfig['ports'][string], report: Re
       `set it to at least ${minimumIpv6Mtu}, or take out the IPv6 address`,
     )
   }
+}
+
+/** Where ports are bridged, the engine needs no address, and those of all ports are on one link. */
+function checkOwnAddresses(config: ParsedConfig, report: Report): void {
+  const ports = Object.entries(config.ports)
+  if (config.forward === 'bridge') {
+    if (ports.length === 1) report('ports', 'has one entry', 'name at least two ports to bridge')
+    return
+  }
+  for (const [name, port] of ports) checkAddressesOf(`ports.${name}`, port, report)
+}
+
+function checkAddressesOf(key: string, port: ParsedConfig['ports'][string], report: Report): void {
+  if (port.address.length === 0) {
+    report(`${key}.address`, 'is missing', "write it as '192.0.2.1/24' or '2001:db8::1/64'")
+    return
+  }
   for (const host of port.hostAddress ?? []) {
     const near = port.address.some(
       (own) => contains(own, host.address, host.family) || contains(host, own.address, own.family),
@@ -115,15 +132,15 @@ function checkWorkers({ workers, cpus, ports }: ParsedConfig, report: Report): v
 export function checkConfig(config: ParsedConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const report: Report = (key, problem, remedy) => issues.push({ key, problem, remedy })
-  for (const check of [
+  const checks = [
     checkPorts,
+    checkOwnAddresses,
     checkRoutes,
     checkPools,
     checkVirtualServers,
     checkWorkers,
     checkAdmin,
-  ]) {
-    check(config, report)
-  }
+  ]
+  for (const check of checks) check(config, report)
   return issues
 }

@@ -9,8 +9,9 @@ export interface PortConfig {
   readonly kind: 'tap' | 'packet' | 'xdp' | 'memory'
   /** Name of the network device; default the port's name. */
   readonly device?: string
-  /** The engine's own addresses on the link, 'address/prefix'. */
-  readonly address: string | readonly string[]
+  /** The engine's own addresses on the link, 'address/prefix'; may be left out where ports are
+   *  bridged. */
+  readonly address?: string | readonly string[]
   /** `tap` only: what the host's side of the device gets. */
   readonly hostAddress?: string | readonly string[]
   /** Name (or path) of the network namespace of the device; default the present one. */
@@ -233,8 +234,10 @@ export interface SluiceConfig<Pool extends string = string> {
   readonly routes?: readonly RouteConfig[]
   readonly pools?: Readonly<Record<Pool, PoolConfig<NoInfer<Pool>>>>
   readonly virtualServers?: Readonly<Record<string, VirtualServerConfig<NoInfer<Pool>>>>
-  /** Forward what no virtual server takes, as a router; default true. */
-  readonly forward?: boolean
+  /** What becomes of packets that no virtual server takes. `true`, the default: they are routed.
+   *  `'bridge'`: all ports are one link, and their frames pass as a switch passes them. `false`: they
+   *  are dropped. */
+  readonly forward?: boolean | 'bridge'
   /** Administration over the network, which `sluice run` serves; default none. */
   readonly admin?: AdminConfig
   readonly limits?: LimitsConfig

@@ -17,8 +17,9 @@ import { keysAt, type ParsedConfig, schema } from './schema.js'
 import { sourcesOf } from './sources.js'
 import { endpointOf, type ParsedServer } from './virtual-server-schema.js'
 
-/** Ports behind which there are nodes. */
+/** Ports behind which there are nodes, as far as addresses tell: not where all ports are one link. */
 function portsOfNodes(config: ParsedConfig): Set<string | undefined> {
+  if (config.forward === 'bridge') return new Set()
   const links = linksOf(config)
   const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
   return new Set(

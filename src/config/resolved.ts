@@ -108,7 +108,7 @@ export interface ResolvedConfig {
   readonly routes: readonly ResolvedRoute[]
   readonly pools: readonly ResolvedPool[]
   readonly virtualServers: readonly ResolvedVirtualServer[]
-  readonly forward: boolean
+  readonly forward: boolean | 'bridge'
   readonly admin: ResolvedAdmin | undefined
   readonly workers: number
   /** As many as workers, or none. */

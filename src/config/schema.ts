@@ -65,7 +65,7 @@ const mac = matching(
 const port = z.strictObject({
   kind: z.enum(['tap', 'packet', 'xdp', 'memory']),
   device: device.optional(),
-  address: oneOrMore(ownAddress),
+  address: oneOrMore(ownAddress).default([]),
   hostAddress: oneOrMore(ownAddress).optional(),
   netns: z.string().default(''),
   mac: mac.optional(),
@@ -81,7 +81,7 @@ export const schema = z.strictObject({
   routes: z.array(z.strictObject({ to: network, via: router })).default([]),
   pools: z.record(name, pool).default({}),
   virtualServers: z.record(name, virtualServer).default({}),
-  forward: z.boolean().default(true),
+  forward: z.literal([true, false, 'bridge']).default(true),
   admin: admin.optional(),
   limits: boundedObject(limitBounds),
   timeouts: boundedObject(timeoutBounds),

@@ -348,6 +348,7 @@ export class FlowLedger {
     flow.raise(FlowFlags.live)
     flow.hear(this.turn)
     if (asked.outbound) flow.raise(FlowFlags.outbound)
+    if (asked.bridged) flow.raise(FlowFlags.bridged)
     if (asked.resumes) flow.raise(FlowFlags.resumes)
     this.#bySerial.insert(Math.imul(asked.serial, serialFactor), flow.id)
   }

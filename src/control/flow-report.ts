@@ -1,6 +1,6 @@
 /** A session as users see it. */
 import { formatEndpoint } from '../bus/address.js'
-import type { FlowView } from './flow-table.js'
+import { FlowFlags, type FlowView } from './flow-table.js'
 import { protocolName } from './protocol.js'
 import { destinationOf, protocolOf, sourceOf } from './signature.js'
 import type { FlowRecord } from './status.js'
@@ -15,7 +15,7 @@ export function reportFlow(session: FlowView): FlowRecord {
     listen,
     server: node?.name ?? listen,
     protocol: protocolName(protocolOf(words, signatureAt)),
-    mode: 'translate',
+    mode: !node && session.has(FlowFlags.bridged) ? 'bridge' : 'translate',
     ...reportTraffic(session.sessionTotals()),
     openedAt: new Date(session.openedAt).toISOString(),
     lastActiveAt: new Date(session.lastActiveAt).toISOString(),

@@ -41,6 +41,8 @@ export const FlowFlags = {
   answers: 256,
   /** Of a session: neither end remembers the connection (RFC 9293 3.6). */
   closed: 512,
+  /** It passes between stations of the bridge, unless its session has a node. */
+  bridged: 1024,
 } as const
 const stateMask = 0xf
 const flagsShift = 4
@@ -302,7 +304,7 @@ export class FlowView {
 
   /** Another flow begins in the record of its session. */
   beginFlow(): void {
-    this.lower(FlowFlags.outbound | FlowFlags.resumes)
+    this.lower(FlowFlags.outbound | FlowFlags.resumes | FlowFlags.bridged)
     this.#chunk.numbers.fill(0, this.#num + Num.totals, this.#num + Num.sessionTotals)
   }
 

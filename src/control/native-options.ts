@@ -3,6 +3,9 @@ import { formatPrefix } from '../bus/address.js'
 import type { ResolvedConfig } from '../config/resolved.js'
 import type { NativeSegmentOptions } from '../native.js'
 
+/** By `forward` of a configuration. */
+const forwardings = { true: 'route', bridge: 'bridge', false: 'none' } as const
+
 export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
   const { timeouts } = config
   return {
@@ -15,7 +18,7 @@ export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
       hostAddresses: hostAddresses.map(formatPrefix),
     })),
     routes: config.routes.map(({ to, via }) => ({ to: formatPrefix(to), via })),
-    forward: config.forward,
+    forwarding: forwardings[`${config.forward}`],
     limits: { ...config.limits },
     timeouts: {
       tcpEstablished: timeouts.tcpEstablishedMs,

@@ -7,6 +7,8 @@ export class Question {
   /** A signed number: on the bus it is unsigned with its top bit set, which V8 keeps as an object. */
   serial = 0
   outbound = false
+  /** It passes between stations of the bridge. */
+  bridged = false
   /** It goes on with a session that is known. */
   resumes = false
   /** Of a flow that asks: one of QueryReason. */
@@ -21,6 +23,7 @@ export class Question {
     readSignature(message.sig.view, message.sig.at, this.signature)
     this.serial = message.serial | 0
     this.outbound = (message.flags & SsmbFlags.outbound) !== 0
+    this.bridged = (message.flags & SsmbFlags.bridge) !== 0
     this.resumes = false
     return this
   }

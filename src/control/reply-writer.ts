@@ -59,15 +59,17 @@ export class ReplyWriter {
   }
 
   /** The translation to the session's node, or from it where the server's packet asked; plain
-   *  routing for a session without a node. */
+   *  routing, or bridging, for a session without a node. */
   forward(flow: FlowId): void {
     const reply = this.#begin(flow)
     const { node, server } = this.#session
-    reply.xlat.xlatMask = XlatMask.decTtl
     if (!node || !server) {
-      reply.flags |= SsmbFlags.routeByDst
+      const bridged = this.#flow.has(FlowFlags.bridged)
+      reply.flags |= bridged ? SsmbFlags.bridge : SsmbFlags.routeByDst
+      reply.xlat.xlatMask = bridged ? 0 : XlatMask.decTtl
       return
     }
+    reply.xlat.xlatMask = XlatMask.decTtl
     if (this.#flow.has(FlowFlags.fromServer)) this.#translateFromServer(reply)
     else this.#translateToServer(reply, node)
     reply.xlat.nodeId = node.id

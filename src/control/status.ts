@@ -73,7 +73,7 @@ export interface DecisionCounters {
   readonly assigned: number
   /** Flows of a session that was known, given the node that it has. */
   readonly resumed: number
-  /** Flows that no virtual server takes, routed. */
+  /** Flows that no virtual server takes, routed or bridged. */
   readonly routed: number
   /** Flows refused by a policy. */
   readonly rejected: number
@@ -160,7 +160,7 @@ export interface EngineStatus {
 export interface FlowRecord extends Traffic {
   /** 'address:port' or '[address]:port'. */
   readonly client: string
-  /** Name of the virtual server; null for a flow that is only routed. */
+  /** Name of the virtual server; null for a flow that is only routed or bridged. */
   readonly virtualServer: string | null
   /** The endpoint that the client addressed. */
   readonly listen: string
@@ -168,7 +168,7 @@ export interface FlowRecord extends Traffic {
   readonly server: string
   /** 'tcp', 'udp', or 'ip-N' for IP protocol N. */
   readonly protocol: Protocol | `ip-${number}`
-  readonly mode: 'translate'
+  readonly mode: 'translate' | 'bridge'
   /** ISO 8601. */
   readonly openedAt: string
   /** ISO 8601. */

@@ -19,6 +19,10 @@ export const counterNames = [
   'fragmented',
   'handedOver',
   'datagramsEvicted',
+  'bridged',
+  'flooded',
+  'stationMoves',
+  'stationsEvicted',
   'queries',
   'queriesRepeated',
   'replies',
@@ -46,6 +50,7 @@ export const gaugeNames = [
   'fragmentedDatagrams',
   'duplicateAddresses',
   'flowEntries',
+  'stations',
   'poolBuffers',
 ] as const
 
@@ -96,6 +101,14 @@ export const counterTexts = {
     'Packets that came to one worker and were given to another, which has their flow',
   datagramsEvicted:
     'Fragmented datagrams that made room for others, or for one of the same source',
+  bridged:
+    'Frames between stations, passed on as they came; part of those forwarded',
+  flooded:
+    'Of those, frames to every other port: to many, or to a station not heard of yet',
+  stationMoves:
+    'Times a station was heard behind another port than before',
+  stationsEvicted:
+    'Stations forgotten for want of room',
   queries:
     'QUERY messages sent, without repetitions',
   queriesRepeated:
@@ -144,6 +157,8 @@ export const counterTexts = {
     'Addresses of the engine that another host had first: not answered for',
   flowEntries:
     'Flow entries in use: two of 64 bytes for each plain flow',
+  stations:
+    'Stations of which the bridge knows the port',
   poolBuffers:
     'Packet buffers in use',
 } as const

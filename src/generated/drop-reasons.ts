@@ -5,6 +5,10 @@ export const dropReasonNames = [
   'ethernetMalformed',
   'ethernetOtherHost',
   'vlanOther',
+  'bridgeReserved',
+  'bridgeSameSide',
+  'bridgeLoop',
+  'bridgeFlood',
   'etherTypeUnknown',
   'arpMalformed',
   'arpNotOurs',
@@ -58,6 +62,14 @@ export const dropReasonTexts = {
     "The frame is addressed to another host's MAC address",
   vlanOther:
     'The frame is in another VLAN than its port, or in none',
+  bridgeReserved:
+    'A frame to a reserved group address, which no bridge sends on: STP, LACP, LLDP, pause',
+  bridgeSameSide:
+    'The destination is behind the port by which the frame came in',
+  bridgeLoop:
+    "A frame with the engine's own MAC address as its source came in: the network has a loop",
+  bridgeFlood:
+    'More frames to every port in a second than the bridge sends',
   etherTypeUnknown:
     'The EtherType is none of ARP, IPv4 and IPv6',
   arpMalformed:

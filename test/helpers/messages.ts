@@ -39,6 +39,7 @@ export interface QueryFields extends FlowFields {
   reason?: number
   sequence?: number
   outbound?: boolean
+  bridged?: boolean
   /** Milliseconds since 1970. */
   at?: number
 }
@@ -92,7 +93,7 @@ function writeCnt(cnt: CntView, counts: CountFields): void {
 export function queryMessage(fields: QueryFields): Uint8Array {
   const query = fresh(QueryView).clear()
   query.serial = fields.serial
-  query.flags = fields.outbound ? SsmbFlags.outbound : 0
+  query.flags = (fields.outbound ? SsmbFlags.outbound : 0) | (fields.bridged ? SsmbFlags.bridge : 0)
   writeSig(query.sig, fields)
   query.timestampNumber = (fields.at ?? testEpoch) * 1000
   query.tcpSeq = fields.sequence ?? 1

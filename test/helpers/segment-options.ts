@@ -22,7 +22,7 @@ export const segmentOptions: NativeSegmentOptions = {
   cpus: [],
   ports: [memoryPort],
   routes: [{ to: '0.0.0.0/0', via: '10.1.0.254' }],
-  forward: false,
+  forwarding: 'none',
   limits: {
     flows: 64,
     waitingFlows: 16,

@@ -145,7 +145,7 @@ TEST_CASE("DFS-14 ARCH-09 what no virtual server takes is routed, or dropped, an
       CAPTURE(hosts.family);
       CAPTURE(forward);
       TestEngineOptions options;
-      options.forward = forward;
+      options.forwarding = forward ? Forwarding::route : Forwarding::none;
       auto engine = engine_for(hosts, options);
       engine->from_client(
           PacketBuilder().ip(hosts.client, hosts.server).tcp(40000, 80, kTcpSyn).ttl(9));

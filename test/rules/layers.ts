@@ -20,11 +20,12 @@ export const nativeLayers: Record<string, string[]> = {
   // The flow entry is the small half of its control block; the table is not its business.
   tcp: [...ground, 'flow/flow_entry.h'],
   stack: [...ground, 'tcp'],
+  bridge: ground,
   bus: [...ground, 'port', ...protocols],
-  segment: [...ground, 'port', ...protocols, 'bus'],
+  segment: [...ground, 'port', ...protocols, 'bridge', 'bus'],
   // The process as a whole; knows nothing of packets.
   process: ['base'],
-  addon: [...ground, 'port', ...protocols, 'bus', 'segment', 'process'],
+  addon: [...ground, 'port', ...protocols, 'bridge', 'bus', 'segment', 'process'],
 }
 
 /** Headers that belong to one folder: nobody else may include them. */

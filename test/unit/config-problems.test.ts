@@ -28,6 +28,8 @@ const wrong: [string, Changes, string, RegExp][] = [
   ['an unknown key', { colour: 'red' }, 'colour', /the keys here are ports/],
   ['an unknown kind', { [`${ported}.kind`]: 'veth' }, `${ported}.kind`, /tap, packet, xdp, memory/],
   ['no kind', { [`${ported}.kind`]: undefined }, `${ported}.kind`, /missing/],
+  ['no address', { [`${ported}.address`]: undefined }, `${ported}.address`, /missing/],
+  ['one port to bridge', { forward: 'bridge', 'ports.inside': undefined }, 'ports', /two ports/],
   ['no prefix', { [`${ported}.address`]: '192.0.2.1' }, `${ported}.address`, /192\.0\.2\.1\/24/],
   ['one bad address', { 'ports.inside.address.1': 'x' }, 'ports.inside.address[1]', /2001:db8/],
   ['a bad device', { [`${ported}.device`]: 'a/b' }, `${ported}.device`, /15 characters/],
@@ -243,7 +245,7 @@ const wrong: [string, Changes, string, RegExp][] = [
   ],
   ['a time-out too short', { 'timeouts.udpMs': 0 }, 'timeouts.udpMs', /whole number/],
   ['a time-out in words', { 'timeouts.udpMs': '2m' }, 'timeouts.udpMs', /whole number/],
-  ['forward in words', { forward: 'yes' }, 'forward', /boolean/],
+  ['forward in words', { forward: 'yes' }, 'forward', /true, false, bridge/],
   ['a list for an object', { pools: [] }, 'pools', /object/],
 ]
 

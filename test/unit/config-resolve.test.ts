@@ -64,6 +64,21 @@ describe('a valid configuration', () => {
     expect([config.pools, config.virtualServers, config.routes]).toEqual([[], [], []])
   })
 
+  test('ARCH-09 a bridge needs two ports and no address; no port is internal unless it says so', () => {
+    const { ports, forward } = resolveConfig({
+      ports: {
+        a: { kind: 'memory', address: '192.0.2.1/24' },
+        b: { kind: 'memory' },
+        c: { kind: 'memory', role: 'internal' },
+      },
+      pools: { web: { nodes: ['192.0.2.11:80'] } },
+      forward: 'bridge',
+    })
+    expect(forward).toBe('bridge')
+    expect(ports.map(({ internal }) => internal)).toEqual([false, false, true])
+    expect(ports[1]?.addresses).toEqual([])
+  })
+
   test('VS-01 may have TCP and UDP on one endpoint, and IPv4 and IPv6 side by side', () => {
     const { virtualServers } = resolveConfig({
       ...base,

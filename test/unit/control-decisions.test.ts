@@ -165,6 +165,25 @@ describe.each(families)('IPv%i', (family) => {
     expect(engine.status().decisions.routed).toBe(1)
   })
 
+  test('ARCH-09 DFS-13 a flow between stations is bridged, unless its session has a node', async () => {
+    const { engine, segment, farm, fromClient } = await startFarm(family, () => ({
+      forward: 'bridge',
+    }))
+    expect(segment.options).toMatchObject({ forwarding: 'bridge' })
+    const between = { source: farm.client(), destination: farm.stranger, bridged: true }
+    const [bridged] = await segment.repliesTo(segment.query(between))
+    expect(bridged).toMatchObject({ error: SsmbError.none, flags: SsmbFlags.bridge, mask: 0 })
+    expect(engine.status().decisions.routed).toBe(1)
+    // What a node sends in mid-session passes by the segment, which has forgotten the flow.
+    await segment.repliesTo(segment.query(fromClient(2)))
+    const answer = { source: farm.node(1), destination: farm.client(2), bridged: true }
+    const [translated] = await segment.repliesTo(
+      segment.query({ ...answer, reason: QueryReason.midSession }),
+    )
+    expect(translated).toMatchObject({ newSource: farm.vip })
+    expect((translated?.flags ?? 0) & SsmbFlags.bridge).toBe(0)
+  })
+
   test('SSMB-32 without forwarding, and for an unknown virtual server, the error is UNKNOWN', async () => {
     const { engine, segment, farm, fromClient } = await startFarm(family, () => ({
       forward: false,

@@ -46,7 +46,7 @@ describe('start', () => {
         { name: 'inside', internal: true },
       ],
       routes: [{ to: '0.0.0.0/0', via: '192.0.2.254' }],
-      forward: false,
+      forwarding: 'none',
       limits: { flows: 1000, waitingFlows: 16_384 },
       timeouts: { udp: 4000, tcpEstablished: 7_440_000 },
     })

@@ -40,7 +40,7 @@ struct TestEngineOptions {
   size_t largest_frame = kMaxFrame;
   FaultOptions receiving;  // faults on both links, as the engine sees them
   FaultOptions transmitting;
-  bool forward = true;
+  Forwarding forwarding = Forwarding::route;
   bool internal_inside = true;
   uint64_t seed = 1;
 };
@@ -59,7 +59,8 @@ class TestEngine {
     Worker::Options worker_options;
     worker_options.flows = {options.limits, options.timeouts, 1, options.seed};
     worker_options.stack = options.stack;
-    worker_options.forward = options.forward;
+    worker_options.forwarding = options.forwarding;
+    worker_options.flows.bridges = options.forwarding == Forwarding::bridge;
     worker_options.seed = options.seed;
     worker_ = std::make_unique<Worker>(
         worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_, team_},
