@@ -21,7 +21,7 @@ export async function layKernelRouter(
 ): Promise<void> {
   await place.namespace.setSysctls(FORWARDING)
   await place.namespace.ip(
-    Object.values(ports).flatMap(({ device, address }) => addressLines(device, address)),
+    Object.values(ports).flatMap(({ device, address = [] }) => addressLines(device, address)),
   )
   await untilNeighboursAnswer(place.namespace)
 }

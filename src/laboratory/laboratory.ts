@@ -8,7 +8,7 @@
 import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { addressLines, type Family, OUTSIDE, serverAddress } from './addresses.js'
+import { addressLines, type Family, OUTSIDE } from './addresses.js'
 import { explainRefusal } from './capabilities.js'
 import { register, unregister } from './clean-up.js'
 import { LaboratoryError } from './error.js'
@@ -19,12 +19,13 @@ import { nextPrefix, OWNER_VARIABLE } from './owner.js'
 import { untilLinksAreUp, untilNeighboursAnswer } from './settle.js'
 import { congestionControl, PINNED } from './sysctls.js'
 import type { LaboratoryPort, Topology, TopologyName } from './topology.js'
+import { bridged } from './topology-bridged.js'
 import { oneArm } from './topology-one-arm.js'
 import { tap } from './topology-tap.js'
 import { twoArm } from './topology-two-arm.js'
 import { until } from './until.js'
 
-const TOPOLOGIES = { 'two-arm': twoArm, 'one-arm': oneArm, tap }
+const TOPOLOGIES = { 'two-arm': twoArm, 'one-arm': oneArm, tap, bridged }
 
 /** The plan's IPv4 addresses go from 10.1.0.11 upwards within one /24. */
 const MOST_SERVERS = 240
@@ -96,7 +97,7 @@ export class Laboratory implements AsyncDisposable {
   get servers(): Host[] {
     return Array.from({ length: this.serverCount }, (_, index) =>
       this.host(`srv${index + 1}`, this.plan.serverRole(index + 1), (family) =>
-        serverAddress(family, index + 1),
+        this.plan.serverAddress(family, index + 1),
       ),
     )
   }
@@ -150,7 +151,7 @@ export class Laboratory implements AsyncDisposable {
     const translations = this.families.map((family) => ({
       family,
       from: this.virtualAddress(family),
-      to: serverAddress(family, server),
+      to: this.plan.serverAddress(family, server),
     }))
     await layKernelNat(this.kernelPlace().namespace, translations)
   }

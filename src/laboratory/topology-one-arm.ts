@@ -13,7 +13,7 @@
  *                            │ 10.1.0.1     2001:db8:2::1 │
  *                            └────────────────────────────┘
  */
-import { INSIDE, OUTSIDE } from './addresses.js'
+import { INSIDE, OUTSIDE, serverAddress } from './addresses.js'
 import {
   bridge,
   clientAddresses,
@@ -48,6 +48,7 @@ export function oneArm({ servers, families }: TopologyOptions): Topology {
     ],
     late: [],
     serverRole: (server) => `srv${server}`,
+    serverAddress,
     engine: { role: 'ctl', outside: 'ext0', inside: 'ext0' },
     ports: (name) => ({
       outside: {

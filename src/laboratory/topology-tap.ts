@@ -12,7 +12,7 @@
  * The devices come and go with the engine, so only the namespaces are laid before it starts; the
  * routes follow in `afterStart()`. Servers may bind their addresses before these exist.
  */
-import { defaultRouteLines, INSIDE, OUTSIDE } from './addresses.js'
+import { defaultRouteLines, INSIDE, OUTSIDE, serverAddress } from './addresses.js'
 import {
   clientAddresses,
   engineAddresses,
@@ -36,6 +36,7 @@ export function tap({ servers, families }: TopologyOptions): Topology {
       { role: 'lan', device: 'int0', lines: defaultRouteLines('int0', INSIDE, families) },
     ],
     serverRole: () => 'lan',
+    serverAddress,
     ports: (name) => ({
       outside: {
         kind: 'tap',

@@ -14,7 +14,7 @@
  * Every address in ctl is the engine's: its kernel has none and stays silent. One server alone is
  * joined to int0 directly, without a bridge, which would cost each packet more than the engine does.
  */
-import { INSIDE, OUTSIDE } from './addresses.js'
+import { INSIDE, OUTSIDE, serverAddress } from './addresses.js'
 import {
   bridge,
   clientAddresses,
@@ -63,6 +63,7 @@ export function twoArm({ servers, families }: TopologyOptions): Topology {
     links: [{ from: ['cli', 'eth0'], to: ['ctl', 'ext0'] }, ...network.links],
     late: [],
     serverRole: (server) => `srv${server}`,
+    serverAddress,
     engine: { role: 'ctl', outside: 'ext0', inside: 'int0' },
     ports: (name) => ({
       outside: {

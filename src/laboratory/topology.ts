@@ -12,11 +12,11 @@ import {
   withPrefix,
 } from './addresses.js'
 
-export type TopologyName = 'two-arm' | 'one-arm' | 'tap'
+export type TopologyName = 'two-arm' | 'one-arm' | 'tap' | 'bridged'
 
 /** One entry of `ports` in a Sluice configuration. */
 export type LaboratoryPort =
-  | { kind: 'packet'; device: string; netns: string; address: string[] }
+  | { kind: 'packet'; device: string; netns: string; address?: string[]; role?: 'internal' }
   | { kind: 'tap'; device: string; netns: string; address: string[]; hostAddress: string[] }
 
 /** A veth pair, each end with its namespace's role and its device name there. */
@@ -45,6 +45,8 @@ export interface Topology {
   late: LatePlan[]
   /** Role of the namespace where the servers with numbers from 1 live. */
   serverRole(server: number): string
+  /** Address of the server with a number from 1. */
+  serverAddress(family: Family, server: number): string
   /** Role and devices of the engine's own place, where it has one that the kernel can stand in for. */
   engine?: { role: string; outside: string; inside: string }
   /** The `ports` object of a Sluice configuration; `name` gives the namespace of a role. */

@@ -91,7 +91,7 @@ test('VS-16 VS-17 a silent address is not answered for, and served to those who 
       args: ['--connect-timeout', '2'],
     })
     expect(refused.exitCode).not.toBe(0)
-    const via = lab.ports().outside?.address[family === 4 ? 0 : 1]?.split('/')[0] as string
+    const via = lab.ports().outside?.address?.[family === 4 ? 0 : 1]?.split('/')[0] as string
     const route = [`-${family}`, 'route', 'add', lab.virtualAddress(family), 'via', via]
     await site.client.exec('ip', route)
     expect(await site.fetch(family)).toMatchObject({ status: 200, exitCode: 0 })

@@ -20,7 +20,7 @@ const any: Record<Family, string> = { 4: '0.0.0.0', 6: '[::]' }
 /** The client reaches those networks through the engine. */
 async function routeClient({ lab, client }: Site, to: (family: Family) => string): Promise<void> {
   for (const family of lab.families) {
-    const via = lab.ports().outside?.address[family === 4 ? 0 : 1]?.split('/')[0] as string
+    const via = lab.ports().outside?.address?.[family === 4 ? 0 : 1]?.split('/')[0] as string
     await client.ip([`route replace ${to(family)} via ${via}`])
   }
 }
