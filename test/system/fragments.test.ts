@@ -37,7 +37,7 @@ function startSite(topology: TopologyName, workers = 1): Promise<Site> {
       dns: `listen: '${listen(lab, family, 5353, 'udp')}', pool: 'dns${family}'`,
       echo: `listen: '${listen(lab, family, 7, 'udp')}', pool: 'echo${family}'`,
     }),
-    more: `workers: ${workers}, limits: ${JSON.stringify(LIMITS)},`,
+    more: `forward: ${topology === 'bridged' ? "'bridge'" : true}, workers: ${workers}, limits: ${JSON.stringify(LIMITS)},`,
   })
 }
 
@@ -59,6 +59,7 @@ describe.each<[TopologyName, number]>([
   ['two-arm', 1],
   ['tap', 1],
   ['two-arm', 2],
+  ['bridged', 2],
 ])('over %s with %d workers', (topology, workers) => {
   if (topology === 'tap') requireHost('tun')
 
@@ -87,8 +88,13 @@ describe.each<[TopologyName, number]>([
   test('TCPX-68 TCPX-72 TCPX-79 datagrams of 4000 bytes both ways, a hundred of them', async () => {
     await using site = await startSite(topology, workers)
     const clients = await SocketClients.start(site.client)
-    for (const family of site.lab.families) {
-      const host = site.lab.virtualAddress(family)
+    const [server] = site.lab.servers as [Host]
+    // On a bridge, the server by its own address, too.
+    const targets = site.lab.families.flatMap((family) => [
+      site.lab.virtualAddress(family),
+      ...(topology === 'bridged' ? [server.address(family)] : []),
+    ])
+    for (const host of targets) {
       const socket = await clients.connect({ protocol: 'udp', host, port: 7 })
       for (let turn = 0; turn < 100; ++turn) {
         socket.write(`${turn}`.padStart(4000, '.'))
@@ -96,14 +102,14 @@ describe.each<[TopologyName, number]>([
         expect(socket.received[turn]).toMatch(new RegExp(` ${turn + 1} \\.+${turn}\n$`))
         expect(socket.received[turn]?.length).toBeGreaterThan(4000)
       }
-      const [server] = site.lab.servers as [Host]
       for (const at of [site.client, server.namespace]) {
         const { IpReasmFails = 0, Ip6ReasmFails = 0 } = await kernelCounters(at)
         expect({ IpReasmFails, Ip6ReasmFails }).toEqual({ IpReasmFails: 0, Ip6ReasmFails: 0 })
       }
     }
     const { counters } = await site.end()
-    expect(counters).toMatchObject({ queries: 2, fragmentedDatagrams: 0, waitingFragments: 0 })
+    const queries = targets.length
+    expect(counters).toMatchObject({ queries, fragmentedDatagrams: 0, waitingFragments: 0 })
   })
 })
 
