@@ -20,6 +20,23 @@ uint8_t hop_limit(const Packet& packet) {
   return packet.headers.family == 4 ? Ipv4Header(l3).ttl() : Ipv6Header(l3).hop_limit();
 }
 
+// Where each port is a link of its own. `own`: the port's MAC address.
+void admit(Packet& packet, const MacAddress& own) {
+  parse(packet);
+  if (packet.verdict != Verdict::none) return;
+  // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
+  if (packet.headers.l3 != EthernetHeader::kSize) {
+    return packet.drop(DropReason::ether_type_unknown);
+  }
+  const MacAddress dst = EthernetHeader(packet.data).dst();
+  if (dst.is_multicast()) {
+    // RFC 1122 3.3.6; nothing that a flow could be made of comes to more than one (TCPX-78).
+    if (has_signature(packet)) packet.drop(DropReason::multicast);
+  } else if (dst != own) {
+    packet.drop(DropReason::ethernet_other_host);
+  }
+}
+
 // What becomes of a packet that is routed without a flow.
 constexpr Rewrite kRouted = [] {
   Rewrite rewrite;
@@ -76,7 +93,7 @@ bool Pipeline::parse_batch(Instant now, Batch& batch) {
     if (packet.verdict != Verdict::none) continue;  // not the port's business
     const DatagramHead told = head_of(packet.key);
     if (bridge_ == nullptr) {
-      admit(packet);
+      admit(packet, ports_[packet.in_port].mac);
     } else {
       admit_to_bridge(now, packet, actions_[i]);
     }
@@ -85,21 +102,6 @@ bool Pipeline::parse_batch(Instant now, Batch& batch) {
     if (packet.origin == PacketOrigin::assigned) complete_key(packet, told);
   }
   return fragments;
-}
-
-void Pipeline::admit(Packet& packet) const {
-  parse(packet);
-  if (packet.verdict != Verdict::none) return;
-  // The VLAN is no part of a signature yet: two VLANs' flows could not be told apart.
-  if (packet.headers.l3 != EthernetHeader::kSize)
-    return packet.drop(DropReason::ether_type_unknown);
-  const MacAddress dst = EthernetHeader(packet.data).dst();
-  if (dst.is_multicast()) {
-    // RFC 1122 3.3.6; nothing that a flow could be made of comes to more than one (TCPX-78).
-    if (has_signature(packet)) packet.drop(DropReason::multicast);
-  } else if (dst != ports_[packet.in_port].mac) {
-    packet.drop(DropReason::ethernet_other_host);
-  }
 }
 
 void Pipeline::assign_fragments(Instant now, Batch& batch) {

@@ -58,7 +58,6 @@ class Pipeline {
 
   // True if there are fragments.
   bool parse_batch(Instant now, Batch& batch);
-  void admit(Packet& packet) const;
   void assign_fragments(Instant now, Batch& batch);
   void count_received(Batch& batch);
   void look_up(const Batch& batch);
