@@ -185,9 +185,9 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
   if (passes_by(packet)) return act_on_passing(now, packet, action);
   if (!hand_over_.alone() && leaves_for_other_worker(packet, packet.key)) return;
   if (has_signature(packet) && serve(now, packet)) return;
-  if (has_signature(packet) && goes_on_from_source(packet)) {
+  if (has_signature(packet) && stack_.is_source(packet.key.dst)) {
     if (!hand_over_.alone() && leaves_as_answer(packet, packet.key)) return;
-    return open_flow(now, packet, 0, FlowPair::kOutbound);
+    if (goes_on_from_source(packet)) return open_flow(now, packet, 0, FlowPair::kOutbound);
   }
   act_on_other(now, packet, action);
 }

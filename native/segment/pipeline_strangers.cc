@@ -110,8 +110,7 @@ const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& 
 // What a server sends to an address that flows leave from, and whose flow is not here: the control
 // segment may know it (FLOWLIFE-16). Nobody opens anything there, and nobody outside is served.
 bool Pipeline::goes_on_from_source(const Packet& packet) const {
-  if (!stack_.is_source(packet.key.dst) || packet.key.dst_port < kLowestSourcePort) return false;
-  if (packet.headers.headless) return false;
+  if (packet.key.dst_port < kLowestSourcePort || packet.headers.headless) return false;
   if (any_internal_ && !ports_[packet.in_port].internal) return false;
   if (packet.headers.protocol == kProtocolUdp) return true;
   return packet.headers.protocol == kProtocolTcp &&

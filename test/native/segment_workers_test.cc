@@ -105,29 +105,35 @@ TEST_CASE("a flow that begins inside has one worker, wherever its packets come i
   CHECK(team.balanced());
 }
 
-TEST_CASE("a server that a policy names outside has its answers translated") {
-  Team team;
-  team.server = ip("192.0.2.20");
-  introduce(team, 0);
-  team.arrive(0, 0, arp_request(kServerMac, team.server, ip("192.0.2.1")));
-  team.sent(0), team.sent(1);
-  for (L4Port port = 40000; port < 40032; ++port) {
-    CAPTURE(port);
-    team.arrive(0, 0, syn(port));
-    REQUIRE(team.sent(0).size() == 1);
-    // Comes from outside as a client's packets do, and so to the worker of its own endpoint.
-    team.arrive(port % kWorkers, 0,
-                PacketBuilder()
-                    .eth(kServerMac, kOutsideMac)
-                    .ip(team.server, kClient)
-                    .tcp(kNodePort, port, kTcpSyn | kTcpAck));
-    const auto to_client = team.sent(0);
-    REQUIRE(to_client.size() == 1);
-    CHECK(to_client[0].first == team.steering.worker_of(kClient, port));
-    CHECK(Sent(to_client[0].second).key() ==
-          FlowKey{kVirtual, kClient, kServicePort, port, kProtocolTcp, 0});
+TEST_CASE("trap 6 a server that a policy names outside has its answers translated") {
+  for (const IpAddress& source : {IpAddress{}, ip("192.0.2.200")}) {
+    CAPTURE(source.is_zero());
+    Team team(WorkerTeam::kRingBytes, source);
+    team.server = ip("192.0.2.20");
+    introduce(team, 0);
+    team.arrive(0, 0, arp_request(kServerMac, team.server, ip("192.0.2.1")));
+    team.sent(0), team.sent(1);
+    for (L4Port port = 40000; port < 40032; ++port) {
+      CAPTURE(port);
+      team.arrive(0, 0, syn(port));
+      const auto to_server = team.sent(0);
+      REQUIRE(to_server.size() == 1);
+      const FlowKey left = Sent(to_server[0].second).key();
+      CHECK(left.src == (source.is_zero() ? kClient : source));
+      // Comes from outside as a client's packets do, and so to the worker of its own endpoint.
+      team.arrive(port % kWorkers, 0,
+                  PacketBuilder()
+                      .eth(kServerMac, kOutsideMac)
+                      .ip(team.server, left.src)
+                      .tcp(kNodePort, left.src_port, kTcpSyn | kTcpAck));
+      const auto to_client = team.sent(0);
+      REQUIRE(to_client.size() == 1);
+      CHECK(to_client[0].first == team.steering.worker_of(kClient, port));
+      CHECK(Sent(to_client[0].second).key() ==
+            FlowKey{kVirtual, kClient, kServicePort, port, kProtocolTcp, 0});
+    }
+    CHECK(team.balanced());
   }
-  CHECK(team.balanced());
 }
 
 TEST_CASE("TCPX-65 an ICMP error finds the worker of its flow, wherever it comes in") {
