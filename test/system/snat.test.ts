@@ -18,16 +18,25 @@ requireTools('ip', 'nsenter', 'nginx', 'curl')
 const FILE = 2_000_000
 const CONNECTIONS = 12
 
-const extra: Record<Family, string> = { 4: '10.1.0.200', 6: '2001:db8:2::200' }
+/** Of the servers' network; on a bridge that is the clients', too. */
+const extraOf = (topology: TopologyName): Record<Family, string> =>
+  topology === 'bridged'
+    ? { 4: '192.0.2.200', 6: '2001:db8:1::200' }
+    : { 4: '10.1.0.200', 6: '2001:db8:2::200' }
 
 /** The engine's own towards the servers. */
-const engine: Record<Family, string> = { 4: '10.1.0.1', 6: '2001:db8:2::1' }
+const engineOf = (topology: TopologyName): Record<Family, string> =>
+  topology === 'bridged'
+    ? { 4: '192.0.2.1', 6: '2001:db8:1::1' }
+    : { 4: '10.1.0.1', 6: '2001:db8:2::1' }
 
 /** TCP leaves from an address that only the engine has, UDP from its own. */
 async function startSite(topology: TopologyName, workers: number, more = ''): Promise<Site> {
+  const extra = extraOf(topology)
+  const forward = topology === 'bridged' ? `forward: 'bridge',` : ''
   const site = await Site.start({
     topology,
-    more: `workers: ${workers}, ${more}`,
+    more: `${forward} workers: ${workers}, ${more}`,
     startServers: async (lab) => {
       if (topology === 'tap') await startEcho(lab, lab.servers, 53)
       else for (const host of lab.servers) await startEcho(lab, [host], 53)
@@ -39,7 +48,7 @@ async function startSite(topology: TopologyName, workers: number, more = ''): Pr
       echo: `listen: '${listen(lab, family, 53, 'udp')}', pool: 'echo${family}', preserveClient: false`,
     }),
   })
-  await forgetEngine(site.lab)
+  if (topology !== 'bridged') await forgetEngine(site.lab)
   return site
 }
 
@@ -64,6 +73,8 @@ describe.each<[TopologyName, number]>([
   ['one-arm', 2],
   ['tap', 1],
   ['tap', 2],
+  ['bridged', 1],
+  ['bridged', 2],
 ])('%s, workers: %i', (topology, workers) => {
   if (topology === 'tap') requireHost('tun')
 
@@ -82,7 +93,7 @@ describe.each<[TopologyName, number]>([
       }
       await Promise.all(sockets.map((socket) => socket.end()))
 
-      const own = engine[family]
+      const own = engineOf(topology)[family]
       for (let count = 0; count < CONNECTIONS; count += 1) {
         const socket = await clients.connect({ protocol: 'udp', host, port: 53 })
         socket.write('hello')
@@ -93,7 +104,9 @@ describe.each<[TopologyName, number]>([
     }
     const seen = [...clientsOf(site)]
     for (const family of site.lab.families) {
-      const ofFamily = seen.filter((client) => client.startsWith(`${bracketed(extra[family])}:`))
+      const ofFamily = seen.filter((client) =>
+        client.startsWith(`${bracketed(extraOf(topology)[family])}:`),
+      )
       expect(ofFamily).toHaveLength(CONNECTIONS)
     }
     expect(seen).toHaveLength(site.lab.families.length * CONNECTIONS)
@@ -135,7 +148,7 @@ test('ARCH-08 where every port is in use a client learns it, and one that ends m
     servers: 1,
     virtualServers: (family, lab) => ({
       web: `listen: '${listen(lab, family, 80)}', pool: 'web${family}',
-        snat: { addresses: '${extra[family]}', ports: [5000, 5003] }`,
+        snat: { addresses: '${extraOf('two-arm')[family]}', ports: [5000, 5003] }`,
     }),
   })
   const clients = await SocketClients.start(site.client)
