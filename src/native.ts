@@ -94,10 +94,10 @@ export interface NativeSegment {
   /** Fills with counters, gauges and drop counters, each the sum over all workers, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */
   readCounters(into: BigUint64Array): number
-  /** Fills `into` with the worker that packets to each L4 port of an address (16 bytes) come to, from 0
-   *  on. They come there where `AddSource` told of the address; of others only to those ports that
-   *  are on the worker of the client a flow may leave. */
-  homesOf(address: Uint8Array, into: Uint8Array): void
+  /** Fills `into` with the worker that packets to each L4 port of an address (16 bytes) come to that are
+   *  steered by where they go, from port `first` on: as all answers are to clients' addresses, and to
+   *  those that `AddSource` told of. */
+  homesOf(address: Uint8Array, first: number, into: Uint8Array): void
   /** How each port works on this machine, in words; none unless started. */
   describePorts(): string[]
   /** Lets drainCapture() show what passes the ports; what the file of it begins with. Null while there

@@ -123,10 +123,12 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
 
   Napi::Value homes_of(const Napi::CallbackInfo& info) {
     auto address = info[0].As<Napi::Uint8Array>();
-    auto into = info[1].As<Napi::Uint8Array>();
+    const uint32_t first = info[1].As<Napi::Number>().Uint32Value();
+    auto into = info[2].As<Napi::Uint8Array>();
     const std::lock_guard lock(calls);
     if (segment_ != nullptr && address.ByteLength() == sizeof(IpAddress::bytes)) {
-      segment_->homes_of(IpAddress::load_v6(address.Data()), {into.Data(), into.ByteLength()});
+      segment_->homes_of(IpAddress::load_v6(address.Data()), static_cast<L4Port>(first),
+                         {into.Data(), into.ByteLength()});
     }
     return info.Env().Undefined();
   }

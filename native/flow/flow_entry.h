@@ -105,7 +105,9 @@ struct FlowPair {
   static constexpr uint16_t kOutbound = 1;    // opened from the internal side
   static constexpr uint16_t kHalfFlow = 2;    // return traffic does not pass here
   static constexpr uint16_t kUnreported = 4;  // its DELETE still waits for room in the ring
-  static constexpr uint16_t kNotEntered = 8;  // decided, but there was no way to carry it out
+  // Decided, but there was no way to carry it out: it is over, or waits for another decision, or
+  // was refused for want of one.
+  static constexpr uint16_t kNotEntered = 8;
   // A session whose DSCP changes is several flows (DFS-03). Its first one has the way back and
   // follows TCP for all; the variants have a client's leg only.
   static constexpr uint16_t kVariant = 16;

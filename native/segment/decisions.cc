@@ -37,6 +37,13 @@ PairMode refusal_mode(const ReplyView& reply) {
 
 bool bridges(const ReplyView& reply) { return (reply.flags() & SsmbFlags::bridge) != 0; }
 
+// Whether a flow waits for this answer: once another decision was asked for, not for the one
+// before.
+bool awaits(const FlowPair& flow, const ReplyView& reply) {
+  if (flow.mode != PairMode::waiting) return false;
+  return !(flow.flags & FlowPair::kNotEntered) || (reply.flags() & SsmbFlags::another);
+}
+
 // Nothing is translated between IP versions (TCPX-74).
 bool same_family(const FlowKey& key, const FlowKey& target) {
   return target.src.is_v4() == key.src.is_v4() && target.dst.is_v4() == key.dst.is_v4();
@@ -77,7 +84,7 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   const LegIndex known = table_.find(key);
   if (known != kNoLeg) {
     const FlowPair& flow = pair(pair_of(known));
-    if (flow.serial == reply.serial()) return flow.mode == PairMode::waiting ? known : kNoLeg;
+    if (flow.serial == reply.serial()) return awaits(flow, reply) ? known : kNoLeg;
     if (flow.mode == PairMode::waiting || !serials_.issued_after(reply.serial(), flow.serial)) {
       counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
       return kNoLeg;
@@ -125,9 +132,12 @@ void Flows::carry_out(Instant now, PairIndex index, const ReplyView& reply, bool
   flow.vs = static_cast<uint16_t>(reply.xlat().vs_id());
   flow.node = static_cast<uint16_t>(reply.xlat().node_id());
   if (reply.flags() & SsmbFlags::outbound) flow.flags |= FlowPair::kOutbound;
-  if (refuses(reply)) return refuse(now, index, refusal_mode(reply));
+  if (refuses(reply)) return refuse(now, index, reply);
   DropReason why = DropReason::flow_table_full;
-  if (!install(now, index, reply, why)) return fail(now, index, why);
+  if (!install(now, index, reply, why)) {
+    if (why != DropReason::tuple_in_use || !ask_again(now, index)) fail(now, index, why);
+    return;
+  }
   counters_.raise(Counter::flows_opened);
   release_waiting(now, index, class_of_decided(index, resumes));
 }
@@ -140,15 +150,11 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
   const uint16_t mask = reply.xlat().xlat_mask();
   // A frame with another destination's MAC address is what a next hop makes of it.
   if (!same_family(key, target) || (mask & XlatMask::dst_mac)) return false;
-  FlowPair& flow = pair(index);
-  flow.flags &= static_cast<uint16_t>(~FlowPair::kBridged);
-  if (bridges(reply)) {
-    if (!may_bridge(key, target, reply)) return false;
-    flow.flags |= FlowPair::kBridged;
-  } else if (!acquire_hops(now, index, reply.xlat(), reply.flags(), target, why)) {
-    return false;
-  }
-  if (!enter_way_back(now, index, target.reversed())) return false;
+  const bool possible = bridges(reply)
+                            ? may_bridge(key, target, reply)
+                            : acquire_hops(now, index, reply.xlat(), reply.flags(), target, why);
+  if (!possible) return false;
+  if (!enter_way_back(now, index, target.reversed(), why)) return false;
   table_.set_target(client_leg(index), target);
   table_.set_target(server_leg(index), key.reversed());
   for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
@@ -157,8 +163,11 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
     if (mask & XlatMask::tos) flags |= LegFlags::kSetDscp;
   }
   store_offsets(index, reply);
+  FlowPair& flow = pair(index);
   flow.dscp = target.dscp;
   flow.mode = PairMode::translate;
+  flow.flags &= static_cast<uint16_t>(~(FlowPair::kNotEntered | FlowPair::kBridged));
+  if (bridges(reply)) flow.flags |= FlowPair::kBridged;
   if (reply.flags() & SsmbFlags::half_flow) flow.flags |= FlowPair::kHalfFlow;
   const uint32_t idle = reply.xlat().idle_timeout();
   flow.idle_seconds = static_cast<uint16_t>(idle < 0xffff ? idle : 0xffff);
@@ -177,15 +186,14 @@ bool Flows::may_bridge(const FlowKey& key, const FlowKey& target, const ReplyVie
 // Makes return packets findable, whatever their DSCP: servers choose it by themselves (DFS-09).
 // What has the signature already may be over, or the same session with another DSCP; else the two
 // could not be told apart (SOCK-10; one node behind two virtual servers).
-bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key) {
+bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key, DropReason& why) {
   const LegIndex server = server_leg(index);
   take_in(key);
   if (table_.enter_any_dscp(server, key)) return true;
-  const LegIndex holder = table_.find(key);
+  const LegIndex holder = leg_of_any_dscp(key);
   if (holder == kNoLeg) return false;
-  if (pair(pair_of(holder)).flow_class == FlowClass::linger) {
-    return forget(now, pair_of(holder)) && table_.enter_any_dscp(server, key);
-  }
+  why = DropReason::tuple_in_use;
+  if (makes_way(now, holder, index)) return table_.enter_any_dscp(server, key);
   return join_session(index, holder);
 }
 
@@ -204,6 +212,17 @@ void Flows::take_in(const FlowKey& way_back) {
     release_packets(asking[i]);
     remove(asking[i]);
   }
+}
+
+// Forgets what has the way back of a flow that begins, where its node can take the SYN for a new
+// connection (trap 3).
+bool Flows::makes_way(Instant now, LegIndex holder, PairIndex index) {
+  const WaitingRoom::Place place = table_.leg(client_leg(index)).detail;
+  const Packet* first = place == WaitingRoom::kNoPlace ? nullptr : &waiting_.first(place)->packet;
+  if (!is_past(holder, first)) return false;
+  const PairIndex past = pair_of(holder);
+  if (pair(past).flow_class != FlowClass::linger) end_session(now, past, EndReason::fin);
+  return forget(now, past);
 }
 
 bool Flows::join_session(PairIndex index, LegIndex way_back) {
@@ -271,10 +290,30 @@ void Flows::store_offsets(PairIndex index, const ReplyView& reply) {
 }
 
 // A negative entry, so that a refused client's repetitions ask nobody (SSMB-32).
-void Flows::refuse(Instant now, PairIndex index, PairMode mode) {
+void Flows::refuse(Instant now, PairIndex index, const ReplyView& reply) {
   counters_.raise(Counter::flows_refused);
-  pair(index).mode = mode;
+  FlowPair& flow = pair(index);
+  flow.mode = refusal_mode(reply);
+  flow.flags &= static_cast<uint16_t>(~FlowPair::kNotEntered);
+  if (reply.error_code() == SsmbError::inuse) flow.flags |= FlowPair::kNotEntered;
   release_waiting(now, index, FlowClass::refused);
+}
+
+// The control segment did not know of the flow that is in the way, or not that it still is. Its
+// next decision is awaited as the first was, but there is no third.
+bool Flows::ask_again(Instant now, PairIndex index) {
+  FlowPair& flow = pair(index);
+  const WaitingRoom::Place place = table_.leg(client_leg(index)).detail;
+  if (place == WaitingRoom::kNoPlace || (flow.flags & FlowPair::kNotEntered)) return false;
+  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
+    const NextHop hop = std::exchange(table_.leg(leg).next_hop, kNoNextHop);
+    if (hop != kNoNextHop) stack_.release_next_hop(hop);
+  }
+  flow.flags |= FlowPair::kNotEntered;
+  if (!send_query(now, index)) return false;
+  counters_.raise(Counter::flows_asked_again);
+  waiting_.asked(place) = outbox_.written();
+  return true;
 }
 
 // The flow could not be entered: the control segment takes its count back (NORES), the client's

@@ -40,6 +40,13 @@ bool takes_place(FlowClass flow_class) {
          flow_class == FlowClass::udp;
 }
 
+bool has_timestamp(const Packet& packet) {
+  for (TcpOptionWalk walk(TcpHeader(packet.at(packet.headers.l4))); walk.next();) {
+    if (walk.option().is_timestamps()) return true;
+  }
+  return false;
+}
+
 template <size_t... I>
 std::array<TimerWheel, kFlowClasses> make_wheels(TimerLinks& links, Tick now,
                                                  std::index_sequence<I...>) {
@@ -229,16 +236,39 @@ bool Flows::begins_anew(LegIndex leg, const Packet& packet) const {
 }
 
 // It is over, or both sides have sent all that they had: an acknowledgement that was lost keeps no
-// client from its port. A SYN of the old connection is not beyond it (RFC 9293 3.6.1).
+// client from its port.
 bool Flows::gives_way(LegIndex leg, const Packet& syn) const {
   const FlowPair& flow = table_.pair(pair_of(leg));
   if (flow.flow_class != FlowClass::closing) return flow.flow_class == FlowClass::linger;
-  const PairIndex session = session_of(pair_of(leg));
-  const FlowEntry& client = table_.leg(client_leg(session));
-  const FlowEntry& server = table_.leg(server_leg(session));
-  const FlowEntry& from = is_client_leg(leg) ? client : server;
-  return client.tcp.has(LegTcpState::kFin) && server.tcp.has(LegTcpState::kFin) &&
-         TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(from.seq_end);
+  return is_beyond(session_leg(leg), 0, syn);
+}
+
+// Whether a flow is over for the node whose packets it takes by `holder`, so that a SYN of the same
+// client by another way begins anew there. A node in TIME-WAIT tells a new SYN by its number, or by
+// its timestamp (RFC 6191), and clients choose both apart for each server that they know of (RFC
+// 6528, RFC 7323 5.4): of the timestamps nothing is remembered here.
+bool Flows::is_past(LegIndex holder, const Packet* first) const {
+  const FlowPair& flow = table_.pair(pair_of(holder));
+  const bool lingers = flow.flow_class == FlowClass::linger;
+  if (!lingers && flow.flow_class != FlowClass::closing) return false;
+  if (first == nullptr || !opens_session(*first)) return lingers;
+  const PairIndex session = session_of(pair_of(holder));
+  const bool server_waits = (table_.pair(session).flags & FlowPair::kServerWaits) != 0;
+  const bool waits = server_waits != is_client_leg(holder);
+  if (lingers && (flow.end_reason == EndReason::rst || !waits)) return true;
+  if (!waits || has_timestamp(*first)) return false;
+  const LegIndex sender = is_client_leg(holder) ? server_leg(session) : client_leg(session);
+  const bool moved = !is_client_leg(holder) && (table_.leg(sender).flags & LegFlags::kOffsets);
+  return is_beyond(sender, moved ? table_.offsets(session).seq : 0, *first);
+}
+
+// Both sides have closed, and a SYN of the old connection is not beyond it (RFC 9293 3.6.1).
+// `offset`: what is added to the numbers of this leg on their way.
+bool Flows::is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const {
+  const FlowEntry& from = table_.leg(sender);
+  const FlowEntry& to = table_.leg(other_leg(sender));
+  return from.tcp.has(LegTcpState::kFin) && to.tcp.has(LegTcpState::kFin) &&
+         TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(from.seq_end + offset);
 }
 
 PairIndex Flows::session_of(PairIndex index) const {

@@ -115,6 +115,8 @@ class Flows {
   Tick timeout_of(const FlowPair& pair) const;
   Tick last_seen(PairIndex index) const;
   bool gives_way(LegIndex leg, const Packet& syn) const;
+  bool is_past(LegIndex holder, const Packet* first) const;
+  bool is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const;
   // The pair that follows TCP for this one: itself, unless it is a variant.
   PairIndex session_of(PairIndex index) const;
   template <class Visit>
@@ -144,14 +146,16 @@ class Flows {
   void carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes);
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool may_bridge(const FlowKey& key, const FlowKey& target, const ReplyView& reply) const;
-  bool enter_way_back(Instant now, PairIndex index, const FlowKey& key);
+  bool enter_way_back(Instant now, PairIndex index, const FlowKey& key, DropReason& why);
   void take_in(const FlowKey& way_back);
+  bool makes_way(Instant now, LegIndex holder, PairIndex index);
   bool join_session(PairIndex index, LegIndex way_back);
   NextHop acquire_hop(Instant now, const IpAddress& destination, DropReason& why);
   bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
                     const FlowKey& target, DropReason& why);
   void store_offsets(PairIndex index, const ReplyView& reply);
-  void refuse(Instant now, PairIndex index, PairMode mode);
+  void refuse(Instant now, PairIndex index, const ReplyView& reply);
+  bool ask_again(Instant now, PairIndex index);
   void fail(Instant now, PairIndex index, DropReason why);
   FlowClass class_of_decided(PairIndex index, bool resumes) const;
   void release_waiting(Instant now, PairIndex index, FlowClass flow_class);

@@ -152,11 +152,12 @@ void Pipeline::act(Instant now, Batch& batch) {
 
 void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   const FlowEntry& leg = flows_.table().leg(action.leg);
-  switch (flows_.table().pair(pair_of(action.leg)).mode) {
+  const FlowPair& flow = flows_.table().pair(pair_of(action.leg));
+  switch (flow.mode) {
     case PairMode::waiting: return flows_.wait(action.leg, packet);
-    case PairMode::reset: return refusals_.refuse(now, packet, Refusal::reset);
-    case PairMode::unreachable: return refusals_.refuse(now, packet, Refusal::unreachable);
-    case PairMode::discard: return packet.drop(DropReason::refused);
+    case PairMode::reset:
+    case PairMode::unreachable:
+    case PairMode::discard: return refusals_.refuse(now, packet, flow);
     case PairMode::translate: break;
     case PairMode::free:
     case PairMode::over: SLUICE_CHECK(false);  // the index names neither

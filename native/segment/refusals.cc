@@ -5,14 +5,33 @@
 
 namespace sluice {
 
-void Refusals::refuse(Instant now, Packet& packet, Refusal how) {
+namespace {
+
+Refusal refusal_of(PairMode mode) {
+  if (mode == PairMode::discard) return Refusal::silence;
+  return mode == PairMode::unreachable ? Refusal::unreachable : Refusal::reset;
+}
+
+// A flow whose end could not be told yet may have kNotEntered for another reason.
+DropReason why_refused(const FlowPair& flow) {
+  const bool in_use = flow.flow_class == FlowClass::refused && (flow.flags & FlowPair::kNotEntered);
+  return in_use ? DropReason::tuple_in_use : DropReason::refused;
+}
+
+}  // namespace
+
+void Refusals::refuse(Instant now, Packet& packet, const FlowPair& flow) {
+  refuse(now, packet, refusal_of(flow.mode), why_refused(flow));
+}
+
+void Refusals::refuse(Instant now, Packet& packet, Refusal how, DropReason why) {
   const bool by_reset = how == Refusal::reset && packet.headers.protocol == kProtocolTcp;
   if (by_reset) {
     reset(now, packet);
   } else if (how != Refusal::silence) {
     stack_.send_error(now, packet, {IcmpError::Kind::port_unreachable});
   }
-  packet.drop(DropReason::refused);
+  packet.drop(why);
 }
 
 void Refusals::reset(Instant now, const Packet& packet) {

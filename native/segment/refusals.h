@@ -1,6 +1,7 @@
 #pragma once
 
 #include "base/instant.h"
+#include "flow/flow_entry.h"
 #include "flow/virtual_server_table.h"
 #include "packet/packet.h"
 #include "segment/counters.h"
@@ -31,7 +32,9 @@ class Refusals {
         resets_(parts.seed, kResets) {}
 
   // The packet is dropped.
-  void refuse(Instant now, Packet& packet, Refusal how);
+  void refuse(Instant now, Packet& packet, Refusal how, DropReason why = DropReason::refused);
+  // A packet of a flow that was refused.
+  void refuse(Instant now, Packet& packet, const FlowPair& flow);
 
  private:
   void reset(Instant now, const Packet& packet);

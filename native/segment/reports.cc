@@ -59,7 +59,8 @@ bool Flows::send_query(Instant now, PairIndex index) {
   const FlowPair& flow = pair(index);
   const Packet& packet = waiting_.first(table_.leg(client_leg(index)).detail)->packet;
   QueryView message = outbox_.begin<QueryView>(flow.serial);
-  message.set_flags(message_flags(flow));
+  const uint16_t another = flow.flags & FlowPair::kNotEntered ? SsmbFlags::another : 0;
+  message.set_flags(message_flags(flow) | another);
   store_signature(message.sig(), table_.key_of(client_leg(index)));
   message.set_timestamp(time_.wall_us(now, flow.opened));
   message.set_in_if(packet.in_port);

@@ -219,10 +219,10 @@ uint32_t Segment::worker_for(ConstByteSpan message) const {
   return team_.steering().worker_of(key.src, key.src_port);
 }
 
-void Segment::homes_of(const IpAddress& address, std::span<uint8_t> into) const {
-  for (size_t port = 0; port < into.size() && port <= 0xffff; ++port) {
-    into[port] =
-        static_cast<uint8_t>(team_.steering().worker_of(address, static_cast<L4Port>(port)));
+void Segment::homes_of(const IpAddress& address, L4Port first, std::span<uint8_t> into) const {
+  for (size_t i = 0; i < into.size() && first + i <= 0xffff; ++i) {
+    const auto port = static_cast<L4Port>(first + i);
+    into[i] = static_cast<uint8_t>(team_.steering().worker_of(address, port));
   }
 }
 

@@ -50,8 +50,8 @@ class Segment {
   std::vector<uint8_t> capture_tail() const;
 
   // The worker to which packets to each L4 port of an address come that are steered by where they
-  // go: from 0 on, as many as `into` has room for.
-  void homes_of(const IpAddress& address, std::span<uint8_t> into) const;
+  // go: from `first` on, as many as `into` has room for.
+  void homes_of(const IpAddress& address, L4Port first, std::span<uint8_t> into) const;
 
   // Counters, gauges, drop counters, then seven figures of each port, summed over all workers;
   // returns how many there are.

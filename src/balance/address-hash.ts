@@ -10,6 +10,7 @@ import { maglevTable, tableSize } from './maglev-table.js'
  * are shared out over the others, nobody else's move, and they come back to it.
  */
 export class AddressHash<Node extends NodeFigures> implements Balancer<Node> {
+  readonly isTied = true
   readonly #nodes: readonly Node[]
   readonly #key: (flow: AddressHashes) => number
   readonly #table: Uint16Array

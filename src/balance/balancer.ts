@@ -10,6 +10,12 @@ export interface AddressHashes {
 /** A new flow as an algorithm gets it. */
 export type BalancedFlow = NewFlow & AddressHashes
 
+/** A new flow as its pool gets it. */
+export interface PlacedFlow<Node extends NodeFigures> extends BalancedFlow {
+  /** Whether a node could tell it from the flows that it has (trap 4). */
+  fits(node: Node): boolean
+}
+
 /**
  * Chooses for each new flow one of the nodes that it was made with, of which it remembers what it
  * needs. It passes over those that take no flow now, and makes no object.
@@ -20,6 +26,8 @@ export interface Balancer<Node extends NodeFigures> {
    * @throws what a user's function throws, and `ForeignNode`
    */
   choose(flow: BalancedFlow): Node | undefined
+  /** Which node a flow has says who it is: it gets no other that would do as well. */
+  readonly isTied?: boolean
 }
 
 /** Makes the balancer of a pool; node `i` of the list has index `i`, and there is at least one. */

@@ -7,6 +7,7 @@ import { type BalancedFlow, type Balancer, ForeignNode } from './balancer.js'
  * and made anew only when others do, so one that sorts it throws instead of changing whose turn it is.
  */
 export class UserFunction<Node extends NodeFigures> implements Balancer<Node> {
+  readonly isTied = true
   readonly #nodes: readonly Node[]
   readonly #balance: Balance
   #available: readonly Node[] = Object.freeze([])

@@ -12,11 +12,17 @@ import type { ResolvedConfig } from '../config/resolved.js'
 import { Adoption } from '../control/adoption.js'
 import { FlowLedger } from '../control/flow-ledger.js'
 import { FlowNews } from '../control/flow-news.js'
-import { type FlowId, type FlowView, noFlow, SessionState } from '../control/flow-table.js'
+import {
+  FlowFlags,
+  type FlowId,
+  type FlowView,
+  noFlow,
+  SessionState,
+} from '../control/flow-table.js'
 import { Pools } from '../control/pools.js'
 import { Question } from '../control/question.js'
 import { Recognition } from '../control/recognition.js'
-import { addressAt, type EncodedEndpoint } from '../control/signature.js'
+import { addressAt, type EncodedEndpoint, sourceEndpoint } from '../control/signature.js'
 import { SourceAddresses } from '../control/source-addresses.js'
 import { VirtualServers } from '../control/virtual-servers.js'
 import {
@@ -53,7 +59,7 @@ export class DuplicateLedger implements BusWatcher {
     this.ledger = new FlowLedger(limits.flows, clock.now, this.#sources)
     const { ledger, pools, servers } = this
     this.#view = ledger.view()
-    this.#recognition = new Recognition(ledger, servers)
+    this.#recognition = new Recognition(ledger)
     this.#unanswered = new Unanswered(limits.waitingFlows)
     const adoption = new Adoption(ledger, pools, servers)
     const reaper = { counters: { asked: 0, alive: 0, gone: 0, unanswered: 0 } }
@@ -110,11 +116,28 @@ export class DuplicateLedger implements BusWatcher {
    */
   #query(message: QueryView): void {
     const asked = this.#question.readQuery(message)
-    if (this.#recognition.flow(asked) !== noFlow) return
+    const flow = this.#recognition.flow(asked)
+    if (flow !== noFlow) {
+      const isNew = asked.again && !this.#view.at(flow).has(FlowFlags.another)
+      if (isNew) this.#askAgain(flow, message)
+      return
+    }
     const session = this.#recognition.session(asked)
     const isOpen = session !== noFlow && this.#view.at(session).state === SessionState.open
     if (isOpen) this.ledger.join(session, asked)
     else this.#unanswered.add(message)
+  }
+
+  /** What was decided could not be carried out: it is as if it had not been. */
+  #askAgain(flow: FlowId, message: QueryView): void {
+    const { session } = this.#view.at(flow)
+    if (this.ledger.isFirst(flow)) {
+      this.ledger.withdraw(session)
+      this.ledger.end(session)
+    } else {
+      this.ledger.endFlow(flow)
+    }
+    this.#unanswered.add(message)
   }
 
   #reply(message: ReplyView): void {
@@ -142,10 +165,11 @@ export class DuplicateLedger implements BusWatcher {
   #open(asked: Question, { flags, xlat }: ReplyView): void {
     asked.resumes = (flags & SsmbFlags.resumed) !== 0
     const session = this.ledger.open(asked, this.servers.get(xlat.vsId) ?? null)
+    const { address: ofClient } = sourceEndpoint(asked.signature)
+    const isOurs = (xlat.xlatMask & XlatMask.srcAddr) !== 0
+    const address = isOurs ? addressAt(xlat.view, xlat.xlatSrcIpaddrOffset) : ofClient
     const leavesFrom: EncodedEndpoint | undefined =
-      xlat.xlatMask & XlatMask.srcAddr
-        ? { address: addressAt(xlat.view, xlat.xlatSrcIpaddrOffset), port: xlat.xlatSrcPort }
-        : undefined
+      xlat.xlatMask & XlatMask.srcPort ? { address, port: xlat.xlatSrcPort } : undefined
     this.ledger.assignAs(session, this.pools.numbered(xlat.nodeId) ?? null, leavesFrom)
   }
 }

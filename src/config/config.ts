@@ -152,6 +152,9 @@ export interface VirtualServerConfig<Pool extends string = string> {
   /** Whether servers see the client's address and port; default true. Else `snat`, with the engine's
    *  own address towards the nodes unless that says otherwise. */
   readonly preserveClient?: boolean
+  /** Whether servers see the client's own port in any case. Default false: where a server could not tell
+   *  a flow from another one of the same client's address and port, it leaves from another port. */
+  readonly preservePort?: boolean
   /** Where its flows leave from, instead of from the client's endpoint: servers answer there, and need
    *  no route to the client. */
   readonly snat?: string | readonly string[] | SnatConfig

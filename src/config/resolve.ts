@@ -70,6 +70,7 @@ function resolveVirtualServer(
     arp: server.arp,
     translateAddress: server.translateAddress,
     translatePort: server.translatePort,
+    preservePort: server.preservePort,
     snat: sourcesOf(config, server),
     wildcardAddress: server.wildcardAddress,
     wildcardPort: server.wildcardPort,

@@ -79,6 +79,8 @@ export interface ResolvedVirtualServer {
   readonly arp: boolean
   readonly translateAddress: boolean
   readonly translatePort: boolean
+  /** Its flows leave from no other port than the client's. */
+  readonly preservePort: boolean
   /** Undefined where servers see the client's endpoint. */
   readonly snat: ResolvedSources | undefined
   /** Any address of the family of `listen` that is nobody's, whose address is zero then (VS-13). */

@@ -48,9 +48,13 @@ export function checkSources(
   server: ParsedServer,
   report: Report,
 ): void {
-  const { preserveClient, snat, translateAddress } = server
+  const { preserveClient, preservePort, snat, translateAddress } = server
   if (preserveClient && snat) {
     report(`${key}.preserveClient`, 'contradicts snat', 'take one of them out')
+  }
+  if (preservePort && (snat || preserveClient === false)) {
+    const other = snat ? 'snat' : 'preserveClient: false'
+    report(`${key}.preservePort`, `contradicts ${other}`, 'take one of them out')
   }
   if (!preserveClient && !snat && preserveClient === undefined) return
   if (preserveClient && !snat) return

@@ -113,6 +113,7 @@ export const virtualServer = z.strictObject({
   translateAddress: z.boolean().default(true),
   translatePort: z.boolean().default(true),
   preserveClient: z.boolean().optional(),
+  preservePort: z.boolean().default(false),
   snat: snat.optional(),
   wildcardAddress: z.boolean().default(false),
   wildcardPort: z.boolean().default(false),

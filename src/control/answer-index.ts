@@ -1,28 +1,30 @@
 /**
- * Finds sessions by what their servers send (FLOWLIFE-16). Mostly that tells what the client sends, and
- * nothing is kept here: the virtual servers are tried one after the other. A session whose client
- * addressed what nobody can guess is entered.
+ * Finds sessions by what their servers send (FLOWLIFE-16), and tells before a session gets its server
+ * whether that could tell it from the others (trap 4): two sessions of one client's endpoint may come
+ * to one server by two virtual servers.
  */
 import { FlowFlags, type FlowId, type FlowTable, type FlowView, noFlow } from './flow-table.js'
 import { HashIndex } from './hash-index.js'
+import type { Node } from './node.js'
 import {
-  redirect,
   reverse,
   sameSession,
   setDestination,
+  setDestinationPort,
   setSourceAddress,
   setSourcePort,
   signatureWords,
 } from './signature.js'
 import type { SignatureHash } from './signature-hash.js'
-import { noSource, type SourceAddresses } from './source-addresses.js'
-import type { VirtualServer } from './virtual-server.js'
+import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
 
 export class AnswerIndex {
   readonly #entered = new HashIndex()
   readonly #view: FlowView
+  /** What the server of a session sends that is looked at. */
   readonly #answer = new Int32Array(signatureWords)
-  readonly #guess = new Int32Array(signatureWords)
+  /** What that of one would send that has none yet. */
+  readonly #wanted = new Int32Array(signatureWords)
 
   constructor(
     table: FlowTable,
@@ -34,66 +36,52 @@ export class AnswerIndex {
 
   /** To be called when the session has its node. */
   enter(session: FlowView): void {
-    if (!session.server?.isWildcard && session.source === noSource) return
     session.raise(FlowFlags.answers)
-    this.#write(session)
-    this.#entered.insert(this.hash.of(this.#answer), session.id)
+    this.#entered.insert(this.#hashOf(session), session.id)
   }
 
   /** To be called before the session loses its node. */
   remove(session: FlowView): void {
     if (!session.has(FlowFlags.answers)) return
-    this.#write(session)
-    this.#entered.remove(this.hash.of(this.#answer), session.id)
+    session.lower(FlowFlags.answers)
+    this.#entered.remove(this.#hashOf(session), session.id)
   }
 
-  /**
-   * The session whose server sends packets of this signature; noFlow where there is none.
-   * @param sessionOf finds a session by what its client sends
-   */
-  find(
-    signature: Int32Array,
-    servers: Iterable<VirtualServer>,
-    sessionOf: (signature: Int32Array) => FlowId,
-  ): FlowId {
-    const entered = this.#findEntered(signature)
-    if (entered !== noFlow) return entered
-    reverse(signature, this.#guess)
-    const plain = sessionOf(this.#guess)
-    if (this.#isAnswer(plain, signature)) return plain
-    for (const server of servers) {
-      redirect(this.#guess, server.encoded)
-      const id = sessionOf(this.#guess)
-      if (this.#isAnswer(id, signature)) return id
-    }
-    return noFlow
-  }
-
-  #findEntered(signature: Int32Array): FlowId {
+  /** The session whose server sends packets of this signature; noFlow where there is none. */
+  find(signature: Int32Array): FlowId {
     const index = this.#entered
     let slot = index.first(this.hash.of(signature))
     for (let id = index.number(slot); id !== noFlow; id = index.number(slot)) {
-      if (this.#isAnswer(id, signature) && !this.#view.has(FlowFlags.replaced)) return id
+      const session = this.#view.at(id)
+      this.#write(session, this.#answer, session.node, session.source)
+      const isReplaced = session.has(FlowFlags.replaced)
+      if (!isReplaced && sameSession(this.#answer, 0, signature)) return id
       slot = index.after(slot)
     }
     return noFlow
   }
 
-  #isAnswer(id: FlowId, signature: Int32Array): boolean {
-    if (id === noFlow) return false
-    this.#write(this.#view.at(id))
-    return sameSession(this.#answer, 0, signature)
+  /** Whether a session has the answers already that this one would have with a node and a source. */
+  isTaken(session: FlowView, node: Node | null, source: SourceEndpoint): boolean {
+    this.#write(session, this.#wanted, node, source)
+    return this.find(this.#wanted) !== noFlow
   }
 
-  /** What the server of a session sends, in #answer. */
-  #write(session: FlowView): void {
-    const { words, signatureAt, node, source } = session
-    reverse(words, this.#answer, signatureAt)
+  #hashOf(session: FlowView): number {
+    this.#write(session, this.#answer, session.node, session.source)
+    return this.hash.of(this.#answer)
+  }
+
+  #write(session: FlowView, into: Int32Array, node: Node | null, source: SourceEndpoint): void {
+    const { words, signatureAt } = session
+    reverse(words, into, signatureAt)
     if (source !== noSource) {
-      setDestination(this.#answer, this.sources.get(source).words, source & 0xffff)
+      const address = this.sources.get(source)
+      if (address) setDestination(into, address.words, source & 0xffff)
+      else setDestinationPort(into, source)
     }
     if (!node) return
-    if (!session.has(FlowFlags.keepsAddress)) setSourceAddress(this.#answer, node.encoded.address)
-    if (!session.has(FlowFlags.keepsPort)) setSourcePort(this.#answer, node.encoded.port)
+    if (!session.has(FlowFlags.keepsAddress)) setSourceAddress(into, node.encoded.address)
+    if (!session.has(FlowFlags.keepsPort)) setSourcePort(into, node.encoded.port)
   }
 }

@@ -2,10 +2,13 @@
  * The new flow that a policy sees. Endpoints are decoded when they are asked for. One object shows one
  * flow after the other, unless somebody keeps it (`NewFlow`).
  */
-import type { AddressHashes } from '../balance/balancer.js'
+import type { PlacedFlow } from '../balance/balancer.js'
 import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
 import type { ActivityRanking, NewFlow, PoolFigures, Protocol } from '../policy/new-flow.js'
+import type { FlowLedger } from './flow-ledger.js'
+import { type FlowId, noFlow } from './flow-table.js'
+import type { Node } from './node.js'
 import {
   destinationOf,
   destinationWord,
@@ -16,22 +19,30 @@ import {
 } from './signature.js'
 import type { VirtualServer } from './virtual-server.js'
 
-export class ArrivingFlow implements NewFlow, AddressHashes {
+export class ArrivingFlow implements PlacedFlow<Node> {
   readonly #signature = new Int32Array(signatureWords)
   #server: VirtualServer | undefined
   #client: Endpoint | undefined
   #destination: Endpoint | undefined
   #openedAt = 0
+  readonly #ledger: FlowLedger
+  #session: FlowId = noFlow
+  readonly activity: ActivityRanking
   pools: Readonly<Record<string, PoolFigures>> = {}
 
-  constructor(readonly activity: ActivityRanking) {}
+  constructor(ledger: FlowLedger) {
+    this.#ledger = ledger
+    this.activity = ledger.activity
+  }
 
   show(
+    session: FlowId,
     signature: Int32Array,
     server: VirtualServer,
     openedAt: number,
     pools: Readonly<Record<string, PoolFigures>>,
   ): this {
+    this.#session = session
     this.#signature.set(signature)
     this.#server = server
     this.#client = undefined
@@ -69,9 +80,14 @@ export class ArrivingFlow implements NewFlow, AddressHashes {
     return hashAddress(this.#signature, destinationWord)
   }
 
+  fits(node: Node): boolean {
+    const leavesFromOurs = this.#shown.settings.snat !== undefined
+    return leavesFromOurs || !this.#ledger.isTaken(this.#session, node)
+  }
+
   copy(): NewFlow {
-    const copy = new ArrivingFlow(this.activity)
-    return copy.show(this.#signature, this.#shown, this.#openedAt, this.pools)
+    const copy = new ArrivingFlow(this.#ledger)
+    return copy.show(this.#session, this.#signature, this.#shown, this.#openedAt, this.pools)
   }
 
   get #shown(): VirtualServer {

@@ -21,13 +21,14 @@ import type { Dial } from '../health/probe.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
 import { Adoption } from './adoption.js'
+import { ClientPorts } from './client-ports.js'
 import { ConfigurationLink } from './configuration-link.js'
 import { Decider } from './decider.js'
 import { FlowDump } from './flow-dump.js'
 import { FlowLedger } from './flow-ledger.js'
 import { FlowNews } from './flow-news.js'
 import { reportFlow } from './flow-report.js'
-import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
+import { FlowFlags, type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import { NodeReset } from './node-reset.js'
 import { Pools } from './pools.js'
 import { Question } from './question.js'
@@ -83,7 +84,7 @@ export class ControlSegment implements MessageSink {
   readonly #view: FlowView
   #config: ResolvedConfig
   readonly #timers: NodeJS.Timeout[] = []
-  readonly #decisions = { resumed: 0, routed: 0, unknown: 0, late: 0 }
+  readonly #decisions = { resumed: 0, unknown: 0, late: 0 }
 
   constructor({
     config,
@@ -95,13 +96,11 @@ export class ControlSegment implements MessageSink {
     this.#config = config
     this.pools = new Pools(config.pools, clock, log, (node) => this.#nodeReset.begin(node))
     this.#monitor = new Monitor({ clock, dial })
-    this.#sources = new SourceAddresses({
-      workers: config.workers,
-      homesOf: (address, into) => segment.homesOf(address, into),
-      now: clock.now,
-    })
+    const { workers } = config
+    const homesOf: NativeSegment['homesOf'] = (...args) => segment.homesOf(...args)
+    this.#sources = new SourceAddresses({ workers, homesOf, now: clock.now })
     this.ledger = new FlowLedger(config.limits.flows, clock.now, this.#sources)
-    this.#recognition = new Recognition(this.ledger, this.servers)
+    this.#recognition = new Recognition(this.ledger)
     this.#channel = new BusChannel(segment, this)
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
     this.#replies = new ReplyWriter(this.#channel.writer, this.ledger, this.#sources)
@@ -118,6 +117,7 @@ export class ControlSegment implements MessageSink {
       decider: this.#decider,
       replies: this.#replies,
       sources: this.#sources,
+      clientPorts: new ClientPorts({ workers, homesOf }),
       sendSoon: () => this.#channel.sendSoon(),
     })
     const adoption = new Adoption(ledger, pools, servers)
@@ -252,7 +252,9 @@ export class ControlSegment implements MessageSink {
     const asked = this.#question.readQuery(message)
     const flow = this.#recognition.flow(asked)
     if (flow !== noFlow) {
-      this.#answer(flow)
+      const isFirst = asked.again && !this.#view.at(flow).has(FlowFlags.another)
+      if (isFirst) this.#settlement.decideAgain(flow)
+      else this.#answer(flow)
       return
     }
     const refusal = this.#settlement.refusalOf(asked.serial)
@@ -313,10 +315,7 @@ export class ControlSegment implements MessageSink {
       this.#decisions.unknown++
       this.#replies.refuseUnknown(message, 'reset')
     } else if (message.vsId === 0 && this.#config.forward) {
-      const session = this.ledger.open(this.#question, null)
-      this.#decisions.routed++
-      this.ledger.assign(session, null)
-      this.#answer(session)
+      this.#settlement.route(this.ledger.open(this.#question, null))
     } else {
       this.#decisions.unknown++
       this.#replies.unknown(message)

@@ -3,7 +3,7 @@
  * does, its own flow gets a decision, the configured fallback at worst, and no other flow waits.
  */
 
-import { type BalancedFlow, ForeignNode } from '../balance/balancer.js'
+import { ForeignNode, type PlacedFlow } from '../balance/balancer.js'
 import type { Logger } from '../logger.js'
 import { type Rejection, readDecision, type Verdict } from '../policy/decision.js'
 import type { Node } from './node.js'
@@ -12,9 +12,10 @@ import type { VirtualServer } from './virtual-server.js'
 
 /**
  * Why a flow is refused: a policy says so, no node of the pool takes any, or its virtual server has
- * as many as it may, or there is no port left that it could leave from.
+ * as many as it may, or there is no port left that it could leave from, or its node could not tell it
+ * from another one.
  */
-export type Refusal = Rejection | 'unavailable' | 'limited' | 'exhausted'
+export type Refusal = Rejection | 'unavailable' | 'limited' | 'exhausted' | 'collided'
 
 /** A node, or a refusal. */
 export type Choice = Node | Refusal
@@ -61,7 +62,7 @@ export class Decider {
    * The choice. Where the policy is asynchronous, a promise of what makes it, to be called where it is
    * carried out: meanwhile other flows may take the places of a node. Neither throws or rejects.
    */
-  decide(server: VirtualServer, flow: BalancedFlow): Choice | Promise<() => Choice> {
+  decide(server: VirtualServer, flow: PlacedFlow<Node>): Choice | Promise<() => Choice> {
     const { decide } = server.settings
     try {
       if (typeof decide === 'string') return this.#fromPool(decide, server, flow)
@@ -89,7 +90,7 @@ export class Decider {
   #wait(
     answer: PromiseLike<unknown>,
     server: VirtualServer,
-    flow: BalancedFlow,
+    flow: PlacedFlow<Node>,
   ): Promise<() => Choice> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
@@ -112,7 +113,7 @@ export class Decider {
     })
   }
 
-  #readOrFallBack(answer: unknown, server: VirtualServer, flow: BalancedFlow): Choice {
+  #readOrFallBack(answer: unknown, server: VirtualServer, flow: PlacedFlow<Node>): Choice {
     try {
       return this.#read(answer, server, flow)
     } catch (error) {
@@ -120,14 +121,14 @@ export class Decider {
     }
   }
 
-  #read(answer: unknown, server: VirtualServer, flow: BalancedFlow): Choice {
+  #read(answer: unknown, server: VirtualServer, flow: PlacedFlow<Node>): Choice {
     const verdict = readDecision(answer)
     if (!verdict) throw new Nonsense(answer)
     return this.#carryOut(verdict, server, flow)
   }
 
   /** @throws {Nonsense} where a name does not exist, and what `Pool.choose` throws */
-  #carryOut(verdict: Verdict, server: VirtualServer, flow: BalancedFlow): Choice {
+  #carryOut(verdict: Verdict, server: VirtualServer, flow: PlacedFlow<Node>): Choice {
     if ('reject' in verdict) return verdict.reject
     if ('pool' in verdict) return this.#fromPool(verdict.pool, server, flow)
     const node = usable(this.pools.node(verdict.node), server, verdict)
@@ -136,7 +137,7 @@ export class Decider {
   }
 
   /** A node of the pool, or of those that stand in for it. */
-  #fromPool(name: string, server: VirtualServer, flow: BalancedFlow): Choice {
+  #fromPool(name: string, server: VirtualServer, flow: PlacedFlow<Node>): Choice {
     const pool = this.pools.get(name)
     if (!pool) throw new Nonsense({ pool: name })
     let next = pool.choose(flow)
@@ -150,13 +151,13 @@ export class Decider {
     return 'unavailable'
   }
 
-  #fallBack(server: VirtualServer, flow: BalancedFlow, error: unknown): Choice {
+  #fallBack(server: VirtualServer, flow: PlacedFlow<Node>, error: unknown): Choice {
     const nonsense = error instanceof Nonsense || error instanceof ForeignNode
     const kind = nonsense ? 'policyNonsense' : 'policyErrors'
     return this.#fail(kind, server, flow, error)
   }
 
-  #fail(kind: Failure, server: VirtualServer, flow: BalancedFlow, error?: unknown): Choice {
+  #fail(kind: Failure, server: VirtualServer, flow: PlacedFlow<Node>, error?: unknown): Choice {
     this.failures[kind]++
     const occasion = `${kind} ${server.name}`
     if (!this.#logged.has(occasion)) {

@@ -10,6 +10,7 @@
 import type { CntView } from '../generated/messages.js'
 import type { ActivityRanking } from '../policy/new-flow.js'
 import { AnswerIndex } from './answer-index.js'
+import { ClientIndex } from './client-index.js'
 import { DormantSessions } from './dormant-sessions.js'
 import { ActivityOfFlows, noteActivity } from './flow-activity.js'
 import {
@@ -20,9 +21,9 @@ import {
   noFlow,
   SessionState,
 } from './flow-table.js'
-import { HashIndex } from './hash-index.js'
 import type { Node } from './node.js'
 import type { Question } from './question.js'
+import { SerialIndex } from './serial-index.js'
 import { type EncodedEndpoint, sameSession, tosOf } from './signature.js'
 import { SignatureHash } from './signature-hash.js'
 import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
@@ -30,14 +31,10 @@ import { mirrored, type TcpOffsets } from './tcp-offsets.js'
 import { TrafficTotals } from './traffic.js'
 import type { VirtualServer } from './virtual-server.js'
 
-/** Odd, so that it maps serials one to one; they count, and should not lie side by side. */
-const serialFactor = 0x9e3779b1
-
 export class FlowLedger {
   readonly #table = new FlowTable()
-  readonly #bySignature = new HashIndex()
-  readonly #bySerial = new HashIndex()
-  readonly #hash = new SignatureHash()
+  readonly #serials = new SerialIndex()
+  readonly #clients: ClientIndex
   readonly #answers: AnswerIndex
   readonly activity: ActivityRanking
   readonly #dormant = new DormantSessions()
@@ -59,13 +56,15 @@ export class FlowLedger {
     private readonly now: () => number,
     private readonly sources: SourceAddresses,
   ) {
-    this.#answers = new AnswerIndex(this.#table, this.#hash, sources)
+    const hash = new SignatureHash()
+    this.#clients = new ClientIndex(this.#table, hash)
+    this.#answers = new AnswerIndex(this.#table, hash, sources)
     this.activity = new ActivityOfFlows(this.#table, now)
   }
 
   /** Sessions that a signature finds. */
   get size(): number {
-    return this.#bySignature.size
+    return this.#clients.size
   }
 
   /** Records, used or not: the number of each is below this. */
@@ -86,24 +85,22 @@ export class FlowLedger {
 
   /** The flow with a serial, as a signed number; noFlow where there is none. */
   flow(serial: number): FlowId {
-    return this.#bySerial.number(this.#bySerial.first(Math.imul(serial, serialFactor)))
+    return this.#serials.find(serial)
   }
 
   /** The session whose client sends packets of this signature; noFlow where there is none. */
   session(signature: Int32Array): FlowId {
-    const index = this.#bySignature
-    let slot = index.first(this.#hash.of(signature))
-    for (let id = index.number(slot); id !== noFlow; id = index.number(slot)) {
-      const { words, signatureAt } = this.#session.at(id)
-      if (sameSession(words, signatureAt, signature)) return id
-      slot = index.after(slot)
-    }
-    return noFlow
+    return this.#clients.find(signature)
   }
 
   /** The session whose server sends packets of this signature; noFlow where there is none. */
-  sessionOfServer(signature: Int32Array, servers: Iterable<VirtualServer>): FlowId {
-    return this.#answers.find(signature, servers, (client) => this.session(client))
+  sessionOfServer(signature: Int32Array): FlowId {
+    return this.#answers.find(signature)
+  }
+
+  /** Whether the server of another session sends what that of this one would (SOCK-10). */
+  isTaken(sessionId: FlowId, node: Node | null, source: SourceEndpoint = noSource): boolean {
+    return this.#answers.isTaken(this.#session.at(sessionId), node, source)
   }
 
   /** Enters a flow as a session that waits for its decision. */
@@ -134,8 +131,9 @@ export class FlowLedger {
     session.signature = signature
     session.session = id
     this.#begin(session, signature, server, openedAt)
-    this.#bind(session, node)
-    if (from && node) session.source = this.sources.claim(session, from.address, from.port)
+    session.node = node
+    session.state = SessionState.open
+    if (from) session.source = this.sources.claim(session, from.address, from.port)
     this.#answers.enter(session)
     node?.regained()
     if (server) server.connections++
@@ -169,16 +167,36 @@ export class FlowLedger {
   assign(sessionId: FlowId, node: Node | null, source: SourceEndpoint = noSource): void {
     const session = this.#session.at(sessionId)
     session.source = source
-    this.#bind(session, node)
+    session.node = node
     this.#opened(session)
   }
 
   /** The same, where somebody else has decided. @param from as of `adopt` */
   assignAs(sessionId: FlowId, node: Node | null, from: EncodedEndpoint | undefined): void {
     const session = this.#session.at(sessionId)
-    this.#bind(session, node)
-    if (from && node) session.source = this.sources.claim(session, from.address, from.port)
+    session.node = node
+    if (from) session.source = this.sources.claim(session, from.address, from.port)
     this.#opened(session)
+  }
+
+  /** Whether a flow is all that its session has had since it was decided. */
+  isFirst(id: FlowId): boolean {
+    const { session } = this.#flow.at(id)
+    const begins = this.firstFlow(session) === id && this.nextFlow(id) === noFlow
+    return begins && !this.#flow.at(id).has(FlowFlags.resumes)
+  }
+
+  /** Takes back a decision that could not be carried out, as if it had not been counted. */
+  withdraw(sessionId: FlowId): void {
+    const session = this.#session.at(sessionId)
+    const { node, server } = session
+    this.#answers.remove(session)
+    if (session.source !== noSource) this.sources.giveBack(session)
+    session.source = noSource
+    session.node = null
+    session.state = SessionState.deciding
+    node?.withdrawn()
+    server?.withdrawn()
   }
 
   /**
@@ -256,7 +274,7 @@ export class FlowLedger {
       return
     }
     const session = this.#session.at(sessionId)
-    this.#bySignature.remove(session.hash, sessionId)
+    this.#clients.remove(session)
     session.raise(FlowFlags.replaced)
   }
 
@@ -272,7 +290,7 @@ export class FlowLedger {
     if (this.#offsets.size > 0) this.#offsets.delete(sessionId)
     this.#answers.remove(session)
     if (session.source !== noSource) this.sources.giveBack(session)
-    if (!session.has(FlowFlags.replaced)) this.#bySignature.remove(session.hash, sessionId)
+    if (!session.has(FlowFlags.replaced)) this.#clients.remove(session)
     for (let id = session.next; id !== noFlow; id = session.next) this.#forget(id, sessionId)
     if (session.has(FlowFlags.live)) this.#forget(sessionId, sessionId)
     this.#table.release(sessionId)
@@ -314,31 +332,21 @@ export class FlowLedger {
     openedAt: number,
   ): void {
     session.next = noFlow
-    session.hash = this.#hash.of(signature)
     session.server = server
+    if (server && !server.settings.translateAddress) session.raise(FlowFlags.keepsAddress)
+    if (server && !server.settings.translatePort) session.raise(FlowFlags.keepsPort)
     session.openedAt = openedAt
     session.lastActiveAt = openedAt
     session.recentSince = openedAt
-    this.#bySignature.insert(session.hash, session.id)
+    this.#clients.enter(session, signature)
   }
 
   #opened(session: FlowView): void {
     const { server, node } = session
+    session.state = SessionState.open
     this.#answers.enter(session)
     node?.opened(session.openedAt)
-    if (!server) return
-    server.connections++
-    server.totalConnections++
-  }
-
-  /** The session goes on with this node, as its virtual server translates now. */
-  #bind(session: FlowView, node: Node | null): void {
-    const { server } = session
-    session.node = node
-    session.state = SessionState.open
-    if (!node || !server) return
-    if (!server.settings.translateAddress) session.raise(FlowFlags.keepsAddress)
-    if (!server.settings.translatePort) session.raise(FlowFlags.keepsPort)
+    server?.opened()
   }
 
   #enter(flow: FlowView, session: FlowId, asked: Question): void {
@@ -350,7 +358,8 @@ export class FlowLedger {
     if (asked.outbound) flow.raise(FlowFlags.outbound)
     if (asked.bridged) flow.raise(FlowFlags.bridged)
     if (asked.resumes) flow.raise(FlowFlags.resumes)
-    this.#bySerial.insert(Math.imul(asked.serial, serialFactor), flow.id)
+    if (asked.again) flow.raise(FlowFlags.another)
+    this.#serials.enter(asked.serial, flow.id)
   }
 
   #hasFlows(sessionId: FlowId): boolean {
@@ -373,7 +382,7 @@ export class FlowLedger {
   /** The record of the flow that began the session stays as long as the session. */
   #forget(id: FlowId, sessionId: FlowId): void {
     const flow = this.#flow.at(id)
-    this.#bySerial.remove(Math.imul(flow.serial, serialFactor), id)
+    this.#serials.remove(flow.serial, id)
     if (id === sessionId) {
       flow.lower(FlowFlags.live | FlowFlags.asked)
       return

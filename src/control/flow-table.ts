@@ -37,12 +37,14 @@ export const FlowFlags = {
   keepsAddress: 64,
   /** Of a session: and from the L4 port. */
   keepsPort: 128,
-  /** Of a session: it is found by what its server sends, which does not tell what its client sends. */
+  /** Of a session: it is found by what its server sends. */
   answers: 256,
   /** Of a session: neither end remembers the connection (RFC 9293 3.6). */
   closed: 512,
   /** It passes between stations of the bridge, unless its session has a node. */
   bridged: 1024,
+  /** Its first decision could not be carried out: another flow had what its server would send. */
+  another: 2048,
 } as const
 const stateMask = 0xf
 const flagsShift = 4
@@ -304,7 +306,7 @@ export class FlowView {
 
   /** Another flow begins in the record of its session. */
   beginFlow(): void {
-    this.lower(FlowFlags.outbound | FlowFlags.resumes | FlowFlags.bridged)
+    this.lower(FlowFlags.outbound | FlowFlags.resumes | FlowFlags.bridged | FlowFlags.another)
     this.#chunk.numbers.fill(0, this.#num + Num.totals, this.#num + Num.sessionTotals)
   }
 

@@ -127,6 +127,11 @@ export class Node implements NodeFigures, CheckedNode {
     this.#totalConnections++
     this.#lastOpenedAt = at
   }
+  /** That session never came to it. */
+  withdrawn(): void {
+    this.closed()
+    this.#totalConnections--
+  }
   /** A session of its goes on that the ledger had lost; it was counted when it opened. */
   regained(): void {
     this.#connections++

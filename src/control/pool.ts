@@ -1,5 +1,5 @@
 /** Nodes with an algorithm that chooses among them. */
-import type { BalancedFlow, Balancer } from '../balance/balancer.js'
+import type { Balancer, PlacedFlow } from '../balance/balancer.js'
 import type { ResolvedPool } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
 import type { PoolFigures } from '../policy/new-flow.js'
@@ -45,11 +45,20 @@ export class Pool implements PoolFigures {
   }
 
   /**
-   * The node for a new flow; undefined where none takes any.
+   * The node for a new flow; undefined where none takes any. Where that could not tell the flow from
+   * another, the next one that can, unless the flow is tied to its node.
    * @throws {ForeignNode} and what a user's function throws
    */
-  choose(flow: BalancedFlow): Node | undefined {
-    return this.#balancer.choose(flow)
+  choose(flow: PlacedFlow<Node>): Node | undefined {
+    const node = this.#balancer.choose(flow)
+    if (!node || this.#balancer.isTied || flow.fits(node)) return node
+    return this.after(node, (other) => flow.fits(other)) ?? node
+  }
+
+  /** The next node in its list that takes flows and is meant. */
+  after(node: Node, isMeant: (other: Node) => boolean): Node | undefined {
+    const next = [...this.nodes.slice(node.index + 1), ...this.nodes.slice(0, node.index)]
+    return next.find((other) => other.available && isMeant(other))
   }
 
   /** A flow was refused for want of a node. */

@@ -11,7 +11,10 @@ export class Question {
   bridged = false
   /** It goes on with a session that is known. */
   resumes = false
-  /** Of a flow that asks: one of QueryReason. */
+  /** Of a flow that asks: the answer before could not be carried out, for another flow had what the
+   *  server would send. */
+  again = false
+  /** One of QueryReason. */
   reason = 0
   /** Of the SYN, signed. */
   sequence = 0
@@ -25,12 +28,14 @@ export class Question {
     this.outbound = (message.flags & SsmbFlags.outbound) !== 0
     this.bridged = (message.flags & SsmbFlags.bridge) !== 0
     this.resumes = false
+    this.again = false
     return this
   }
 
   /** Of a flow that asks. */
   readQuery(message: QueryView): this {
     this.read(message)
+    this.again = (message.flags & SsmbFlags.another) !== 0
     this.reason = message.reason
     this.resumes = message.reason === QueryReason.midSession
     this.sequence = message.tcpSeq | 0

@@ -4,15 +4,11 @@ import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, type FlowView, noFlow } from './flow-table.js'
 import type { Question } from './question.js'
 import { sameSession } from './signature.js'
-import type { VirtualServers } from './virtual-servers.js'
 
 export class Recognition {
   readonly #view: FlowView
 
-  constructor(
-    private readonly ledger: FlowLedger,
-    private readonly servers: VirtualServers,
-  ) {
+  constructor(private readonly ledger: FlowLedger) {
     this.#view = ledger.view()
   }
 
@@ -34,7 +30,7 @@ export class Recognition {
   session({ signature, reason, sequence }: Question): FlowId {
     const session = this.ledger.session(signature)
     if (reason !== QueryReason.open) {
-      return session !== noFlow ? session : this.ledger.sessionOfServer(signature, this.servers)
+      return session !== noFlow ? session : this.ledger.sessionOfServer(signature)
     }
     if (session === noFlow) return noFlow
     // A SYN with the same number is the same SYN again; another one opens another session (DFS-20).

@@ -3,7 +3,15 @@ import type { Logger } from '../logger.js'
 import type { DecisionCounters } from './status.js'
 
 const intervalMs = 1000
-const reasons = ['rejected', 'unavailable', 'limited', 'exhausted', 'unknown', 'late'] as const
+const reasons = [
+  'rejected',
+  'unavailable',
+  'limited',
+  'exhausted',
+  'collided',
+  'unknown',
+  'late',
+] as const
 
 export class RefusalNews {
   readonly #read: () => DecisionCounters

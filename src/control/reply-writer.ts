@@ -31,6 +31,7 @@ const errors = {
   unavailable: SsmbError.notavail,
   limited: SsmbError.connlimit,
   exhausted: SsmbError.nores,
+  collided: SsmbError.inuse,
 } as const satisfies Record<Exclude<Refusal, Rejection>, number>
 
 /** A refusal that nobody chose meets the client as its virtual server says (SSMB-37). */
@@ -63,15 +64,14 @@ export class ReplyWriter {
   forward(flow: FlowId): void {
     const reply = this.#begin(flow)
     const { node, server } = this.#session
-    if (!node || !server) {
-      const bridged = this.#flow.has(FlowFlags.bridged)
-      reply.flags |= bridged ? SsmbFlags.bridge : SsmbFlags.routeByDst
-      reply.xlat.xlatMask = bridged ? 0 : XlatMask.decTtl
+    if (!node && this.#flow.has(FlowFlags.bridged)) {
+      reply.flags |= SsmbFlags.bridge
       return
     }
     reply.xlat.xlatMask = XlatMask.decTtl
     if (this.#flow.has(FlowFlags.fromServer)) this.#translateFromServer(reply)
     else this.#translateToServer(reply, node)
+    if (!node || !server) return
     reply.xlat.nodeId = node.id
     reply.xlat.vsId = server.id
     reply.xlat.idleTimeout = server.idleSeconds
@@ -104,7 +104,7 @@ export class ReplyWriter {
     const asked = new Uint8Array(sig.view.buffer, sig.view.byteOffset + sig.at, sigSize)
     this.#writer.bytes.set(asked, reply.sig.at)
     reply.serial = query.serial
-    reply.flags = query.flags & SsmbFlags.outbound
+    reply.flags = query.flags & (SsmbFlags.outbound | SsmbFlags.another)
     reply.xlat.vsId = query.vsId
     return reply
   }
@@ -117,12 +117,27 @@ export class ReplyWriter {
     reply.serial = flow.serial
     reply.flags =
       (flow.has(FlowFlags.outbound) ? SsmbFlags.outbound : 0) |
+      (flow.has(FlowFlags.another) ? SsmbFlags.another : 0) |
       (flow.has(FlowFlags.resumes) ? SsmbFlags.resumed : 0)
     return reply
   }
 
+  #translateToServer(reply: ReplyView, node: Node | null): void {
+    if (node) this.#translateDestination(reply, node)
+    else reply.flags |= SsmbFlags.routeByDst
+    const { source } = this.#session
+    if (source === noSource) return
+    const { xlat } = reply
+    xlat.xlatSrcPort = source & 0xffff
+    xlat.xlatMask |= XlatMask.srcPort
+    const address = this.#sources.get(source)
+    if (!address) return
+    this.#writer.bytes.set(address.bytes, xlat.xlatSrcIpaddrOffset)
+    xlat.xlatMask |= XlatMask.srcAddr
+  }
+
   /** Of a flow that keeps its destination the node is the next hop (VS-10 to VS-12). */
-  #translateToServer(reply: ReplyView, node: Node): void {
+  #translateDestination(reply: ReplyView, node: Node): void {
     const { xlat } = reply
     const keepsAddress = this.#session.has(FlowFlags.keepsAddress)
     const nextHop = node.nextHopBytes ?? (keepsAddress ? node.addressBytes : undefined)
@@ -132,15 +147,9 @@ export class ReplyWriter {
       this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
       xlat.xlatMask |= XlatMask.dstAddr
     }
-    if (!this.#session.has(FlowFlags.keepsPort)) {
-      xlat.xlatDstPort = node.port
-      xlat.xlatMask |= XlatMask.dstPort
-    }
-    const { source } = this.#session
-    if (source === noSource) return
-    this.#writer.bytes.set(this.#sources.get(source).bytes, xlat.xlatSrcIpaddrOffset)
-    xlat.xlatSrcPort = source & 0xffff
-    xlat.xlatMask |= XlatMask.srcAddr | XlatMask.srcPort
+    if (this.#session.has(FlowFlags.keepsPort)) return
+    xlat.xlatDstPort = node.port
+    xlat.xlatMask |= XlatMask.dstPort
   }
 
   /** What comes from the server comes from what the client addressed. */

@@ -4,14 +4,15 @@
  */
 
 import { ArrivingFlow } from './arriving-flow.js'
+import type { ClientPorts } from './client-ports.js'
 import type { Choice, Decider, Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
-import { type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
+import { FlowFlags, type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import type { Node } from './node.js'
 import type { Pools } from './pools.js'
 import { RecentRefusals } from './recent-refusals.js'
 import type { ReplyWriter } from './reply-writer.js'
-import { noSource, type SourceAddresses } from './source-addresses.js'
+import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
 import type { DecisionCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
 
@@ -23,6 +24,7 @@ const counterOf = {
   unavailable: 'unavailable',
   limited: 'limited',
   exhausted: 'exhausted',
+  collided: 'collided',
 } as const satisfies Record<Refusal, keyof DecisionCounters>
 
 export interface SettlementReaders {
@@ -31,12 +33,22 @@ export interface SettlementReaders {
   readonly decider: Decider
   readonly replies: ReplyWriter
   readonly sources: SourceAddresses
+  readonly clientPorts: ClientPorts
   /** Replies to what is read now leave with its batch; one that comes later needs a call of this. */
   readonly sendSoon: () => void
 }
 
 export class Settlement {
-  readonly counters = { assigned: 0, rejected: 0, unavailable: 0, limited: 0, exhausted: 0 }
+  readonly counters = {
+    assigned: 0,
+    routed: 0,
+    rejected: 0,
+    unavailable: 0,
+    limited: 0,
+    exhausted: 0,
+    collided: 0,
+    moved: 0,
+  }
   readonly #view: FlowView
   #arriving: ArrivingFlow
   /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
@@ -45,7 +57,7 @@ export class Settlement {
 
   constructor(private readonly to: SettlementReaders) {
     this.#view = to.ledger.view()
-    this.#arriving = new ArrivingFlow(to.ledger.activity)
+    this.#arriving = new ArrivingFlow(to.ledger)
   }
 
   /** How the flow with this serial was refused a moment ago. */
@@ -56,7 +68,7 @@ export class Settlement {
   /** @param session one that waits, of which nothing is decided yet */
   decide(session: FlowId, server: VirtualServer, signature: Int32Array): void {
     const { openedAt } = this.#view.at(session)
-    const flow = this.#arriving.show(signature, server, openedAt, this.to.pools.figures)
+    const flow = this.#arriving.show(session, signature, server, openedAt, this.to.pools.figures)
     const choice = refusalBy(server) ?? this.to.decider.decide(server, flow)
     if (choice instanceof Promise) this.#settleLater(session, flow, choice)
     else this.#settle(session, choice)
@@ -64,7 +76,7 @@ export class Settlement {
 
   /** The policy goes on with the flow that it was given; the next ones need another object. */
   #settleLater(session: FlowId, flow: ArrivingFlow, choice: Promise<() => Choice>): void {
-    this.#arriving = new ArrivingFlow(this.to.ledger.activity)
+    this.#arriving = new ArrivingFlow(this.to.ledger)
     this.#asking.set(session, flow)
     void choice.then((late) => {
       // Another session may have the number by now.
@@ -77,29 +89,88 @@ export class Settlement {
     })
   }
 
+  /** @param session one that no virtual server takes: it goes where it wants to */
+  route(session: FlowId): void {
+    this.#answer(session, this.#assign(session, null))
+  }
+
+  /**
+   * The decision could not be carried out: the data flow segment has another flow, which the ledger
+   * does not know or takes for ended, with what the server of this one would send.
+   */
+  decideAgain(flow: FlowId): void {
+    const { ledger, replies } = this.to
+    const { session } = this.#view.at(flow)
+    this.#view.raise(FlowFlags.another)
+    if (!ledger.isFirst(flow)) {
+      // The session is known by what cannot be had any more.
+      replies.refuse(flow, 'collided')
+      this.counters.collided++
+      ledger.endFlow(flow)
+    } else if (this.#view.state === SessionState.open) {
+      const { node } = this.#view
+      ledger.withdraw(session)
+      this.counters[node ? 'assigned' : 'routed']--
+      this.#answer(session, this.#assignElsewhere(session, node))
+    }
+  }
+
   /** The decision is there: every flow of the session that waits has its answer. */
   #settle(session: FlowId, choice: Choice): void {
+    this.#answer(session, typeof choice === 'string' ? choice : this.#assign(session, choice))
+    this.to.sendSoon()
+  }
+
+  #answer(session: FlowId, refusal: Refusal | undefined): void {
     const { ledger } = this.to
-    const refusal = typeof choice === 'string' ? choice : this.#assign(session, choice)
-    if (refusal) this.counters[counterOf[refusal]]++
-    else this.counters.assigned++
+    const result = this.#view.at(session).node ? 'assigned' : 'routed'
+    this.counters[refusal ? counterOf[refusal] : result]++
     for (let id = ledger.firstFlow(session); id !== noFlow; id = ledger.nextFlow(id)) {
       if (refusal) this.#refuse(id, refusal)
       else this.to.replies.forward(id)
     }
     if (refusal) ledger.end(session)
-    this.to.sendSoon()
   }
 
-  /** Gives the session its node, and where the server is not to see the client a port to leave from. */
-  #assign(session: FlowId, node: Node): Refusal | undefined {
-    const { ledger, sources } = this.to
+  /** Gives the session its node, where it has any, and what it needs to leave from. */
+  #assign(session: FlowId, node: Node | null): Refusal | undefined {
     const view = this.#view.at(session)
     const snat = view.server?.settings.snat
-    const source = snat ? sources.take(view, snat, node) : noSource
-    if (snat && source === noSource) return 'exhausted'
-    ledger.assign(session, node, source)
-    return undefined
+    if (snat && node) {
+      const source = this.to.sources.take(view, snat, node)
+      return source === noSource ? 'exhausted' : this.#enter(session, node, source)
+    }
+    return this.to.ledger.isTaken(session, node)
+      ? this.#move(session, node)
+      : this.#enter(session, node, noSource)
+  }
+
+  /** What it would get otherwise is another flow's. */
+  #assignElsewhere(session: FlowId, node: Node | null): Refusal | undefined {
+    const { ledger, pools } = this.to
+    const settings = this.#view.at(session).server?.settings
+    if (settings?.snat) return this.#assign(session, node)
+    if (!node || !settings?.preservePort) return this.#move(session, node)
+    const isFree = (other: Node) => !ledger.isTaken(session, other)
+    const other = pools.get(node.pool)?.after(node, isFree)
+    return other ? this.#enter(session, other, noSource) : 'collided'
+  }
+
+  /** To another port of its client's address. */
+  #move(session: FlowId, node: Node | null): Refusal | undefined {
+    const view = this.#view.at(session)
+    // A bridge changes nothing.
+    const keepsPort = view.server?.settings.preservePort ?? view.has(FlowFlags.bridged)
+    if (keepsPort) return 'collided'
+    const isFree = (port: number) => !this.to.ledger.isTaken(session, node, port)
+    const port = this.to.clientPorts.choose(view, isFree)
+    if (port === 0) return 'collided'
+    this.counters.moved++
+    return this.#enter(session, node, port)
+  }
+
+  #enter(session: FlowId, node: Node | null, source: SourceEndpoint): undefined {
+    this.to.ledger.assign(session, node, source)
   }
 
   #refuse(flow: FlowId, refusal: Refusal): void {

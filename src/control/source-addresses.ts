@@ -12,7 +12,8 @@ import { makePortSet, PortLeases, type PortSet } from './port-leases.js'
 import { protocolNumbers } from './protocol.js'
 import { addressWords, destinationWord, protocolOf, sameAddress, sourceWord } from './signature.js'
 
-/** What a session has of them: the number of the address and the port. */
+/** Where a session leaves from, if not from its client's endpoint: the number of the address, 0 for the
+ *  client's own, and the port. */
 export type SourceEndpoint = number
 export const noSource: SourceEndpoint = 0
 
@@ -67,8 +68,8 @@ export class SourceAddress {
 
 export interface SourceAddressOptions {
   readonly workers: number
-  /** Fills in the worker that packets to each port of an address come to. */
-  readonly homesOf: (address: Uint8Array, into: Uint8Array) => void
+  /** Fills in the worker that packets to each port of an address come to, from one on. */
+  readonly homesOf: (address: Uint8Array, first: number, into: Uint8Array) => void
   /** Milliseconds since 1970. */
   readonly now: () => number
 }
@@ -111,9 +112,9 @@ export class SourceAddresses {
     return false
   }
 
-  /** That of an endpoint. */
-  get(endpoint: SourceEndpoint): SourceAddress {
-    return this.#byNumber[endpoint >>> 16] as SourceAddress
+  /** That of an endpoint; undefined where it is the client's own. */
+  get(endpoint: SourceEndpoint): SourceAddress | undefined {
+    return this.#byNumber[endpoint >>> 16]
   }
 
   /**
@@ -122,9 +123,9 @@ export class SourceAddresses {
    * @param session that has no node yet, but whose virtual server has `snat`
    */
   take(session: FlowView, snat: ResolvedSources, node: Node): SourceEndpoint {
-    const { words, signatureAt, server, serial } = session
+    const { words, signatureAt, serial } = session
     const { addresses } = snat
-    const port = server?.settings.translatePort ? node.port : 0
+    const port = session.has(FlowFlags.keepsPort) ? 0 : node.port
     const first = hashAddress(words, signatureAt + sourceWord) % addresses.length
     for (let turn = 0; turn < addresses.length; turn++) {
       const address = addresses[(first + turn) % addresses.length] as string
@@ -139,6 +140,7 @@ export class SourceAddresses {
 
   /** Takes the endpoint that a session has in the data flow segment. */
   claim(session: FlowView, address: Int32Array, port: number): SourceEndpoint {
+    if (sameAddress(address, session.words, session.signatureAt + sourceWord)) return port
     for (const source of this) {
       if (!sameAddress(source.words, address, 0)) continue
       return this.#leasesOf(session, source).claim(port) ? (source.number << 16) | port : noSource
@@ -149,9 +151,11 @@ export class SourceAddresses {
   /** The session goes, and has its node still. */
   giveBack(session: FlowView): void {
     const { source: endpoint, words, signatureAt } = session
+    const source = this.get(endpoint)
+    if (!source) return
     const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
     const cools = isTcp && !session.has(FlowFlags.closed)
-    const leases = this.#leasesOf(session, this.get(endpoint))
+    const leases = this.#leasesOf(session, source)
     leases.giveBack(endpoint & 0xffff, cools, this.options.now())
   }
 
@@ -168,7 +172,7 @@ export class SourceAddresses {
     if (number > mostAddresses) throw new RangeError('more source addresses than numbers')
     const homes = new Uint8Array(65_536)
     const { workers, homesOf } = this.options
-    if (workers > 1) homesOf(parseAddress(address) as Uint8Array, homes)
+    if (workers > 1) homesOf(parseAddress(address) as Uint8Array, 0, homes)
     const source = new SourceAddress(number, address, homes, workers)
     this.#byNumber[number] = source
     this.#byAddress.set(address, source)
@@ -177,7 +181,7 @@ export class SourceAddresses {
 }
 
 /** The data flow segment numbers its workers from 0 on, in the serials that they make (SSMB-11). */
-const workerOf = (serial: number) => (serial >>> 24) & 0x7f
+export const workerOf = (serial: number) => (serial >>> 24) & 0x7f
 
 function obtain<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
   let value = map.get(key)

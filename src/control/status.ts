@@ -83,6 +83,10 @@ export interface DecisionCounters {
   readonly limited: number
   /** Flows refused because every port of the addresses in `snat` is in use towards their node. */
   readonly exhausted: number
+  /** Flows refused because their node could not tell them from another flow of their client. */
+  readonly collided: number
+  /** Flows that leave from another port of their client's address, for the same reason. */
+  readonly moved: number
   /** Flows that nothing here handles: no virtual server, or an unknown session in its middle. */
   readonly unknown: number
   /** Flows not decided because they had waited too long already, and others waited behind them. */

@@ -49,6 +49,17 @@ export class VirtualServer {
     return this.connections >= this.settings.connectionLimit
   }
 
+  /** A session was given to it. */
+  opened(): void {
+    this.connections++
+    this.totalConnections++
+  }
+  /** That session never came to be. */
+  withdrawn(): void {
+    this.connections--
+    this.totalConnections--
+  }
+
   report(): VirtualServerStatus {
     const { decide } = this.settings
     return {

@@ -32,6 +32,7 @@ export const counterNames = [
   'messagesUnsent',
   'flowsOpened',
   'flowsRefused',
+  'flowsAskedAgain',
   'flowsClosedFin',
   'flowsClosedRst',
   'flowsExpired',
@@ -127,6 +128,8 @@ export const counterTexts = {
     'Flows entered',
   flowsRefused:
     'Flows refused by the control segment',
+  flowsAskedAgain:
+    'Flows decided again, for another flow had what their server would send',
   flowsClosedFin:
     'Flows ended by FIN in both directions',
   flowsClosedRst:

@@ -43,6 +43,7 @@ export const dropReasonNames = [
   'neighborQueueFull',
   'neighborTableFull',
   'refused',
+  'tupleInUse',
   'flowTableFull',
   'waitingFull',
   'waitingFlowFull',
@@ -138,8 +139,10 @@ export const dropReasonTexts = {
     'No room for another next hop: all are in use',
   refused:
     'The control segment refused the flow',
+  tupleInUse:
+    'Another flow to the same server has the address and port of this one already, and there is no other to leave from',
   flowTableFull:
-    'No room in the flow table and nothing that may be evicted, or a decision that cannot be carried out beside the flows there are',
+    'No room in the flow table and nothing that may be evicted, or a decision that cannot be carried out',
   waitingFull:
     'Too many flows wait for a decision',
   waitingFlowFull:

@@ -1809,6 +1809,8 @@ export const SsmbError = {
   stale: 10,
   /** sender not authenticated; counted, never answered */
   notauth: 11,
+  /** the server could not tell the flow from another one */
+  inuse: 12,
 } as const
 export type SsmbError = (typeof SsmbError)[keyof typeof SsmbError]
 
@@ -1863,6 +1865,8 @@ export const SsmbFlags = {
   halfFlow: 0x0200,
   /** the server's end of the connection is in TIME-WAIT */
   serverWaits: 0x0400,
+  /** QUERY: another flow has what the server would send, decide again; REPLY: the answer to that */
+  another: 0x0800,
 } as const
 export type SsmbFlags = (typeof SsmbFlags)[keyof typeof SsmbFlags]
 

@@ -65,6 +65,8 @@ export const exampleStatus: EngineStatus = {
     unavailable: 0,
     limited: 0,
     exhausted: 0,
+    collided: 0,
+    moved: 0,
     unknown: 0,
     late: 0,
     policyErrors: 5,

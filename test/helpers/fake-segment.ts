@@ -106,9 +106,9 @@ export class FakeSegment implements NativeSegment {
     return false
   }
 
-  homesOf(_address: Uint8Array, into: Uint8Array): void {
+  homesOf(_address: Uint8Array, first: number, into: Uint8Array): void {
     const workers = this.options?.workers ?? 1
-    for (let port = 0; port < into.length; port++) into[port] = port % workers
+    for (let i = 0; i < into.length; i++) into[i] = (first + i) % workers
   }
 
   describePorts(): string[] {

@@ -40,6 +40,8 @@ export interface QueryFields extends FlowFields {
   sequence?: number
   outbound?: boolean
   bridged?: boolean
+  /** The answer before could not be carried out. */
+  again?: boolean
   /** Milliseconds since 1970. */
   at?: number
 }
@@ -93,7 +95,10 @@ function writeCnt(cnt: CntView, counts: CountFields): void {
 export function queryMessage(fields: QueryFields): Uint8Array {
   const query = fresh(QueryView).clear()
   query.serial = fields.serial
-  query.flags = (fields.outbound ? SsmbFlags.outbound : 0) | (fields.bridged ? SsmbFlags.bridge : 0)
+  query.flags =
+    (fields.outbound ? SsmbFlags.outbound : 0) |
+    (fields.bridged ? SsmbFlags.bridge : 0) |
+    (fields.again ? SsmbFlags.another : 0)
   writeSig(query.sig, fields)
   query.timestampNumber = (fields.at ?? testEpoch) * 1000
   query.tcpSeq = fields.sequence ?? 1
@@ -252,6 +257,7 @@ export function readReply(bytes: Uint8Array) {
     tos: sig.tos,
     vlanTci: sig.vlanTci,
     mask: xlat.xlatMask,
+    newSourcePort: xlat.xlatSrcPort,
     newSource: endpointAt(view, xlat.xlatSrcIpaddrOffset, xlat.xlatSrcPort),
     newDestination: endpointAt(view, xlat.xlatDstIpaddrOffset, xlat.xlatDstPort),
     nextHop: endpointAt(view, xlat.nextHopIpaddrOffset, 0),

@@ -271,36 +271,6 @@ TEST_CASE(
   }
 }
 
-TEST_CASE(
-    "trap 4 SSMB-24 one node behind two virtual servers: the second flow of a client port is "
-    "refused, the first goes on") {
-  for (const Hosts& hosts : both_families()) {
-    CAPTURE(hosts.family);
-    const IpAddress other_vip = ip(hosts.client.is_v4() ? "192.0.2.101" : "2001:db8::101");
-    auto engine = engine_for(hosts);
-    engine->add_virtual_server(20, other_vip, kServicePort);
-    Dialogue tcp(*engine, hosts);
-    tcp.open();
-    engine->clear_sent();
-    engine->told.clear();
-    const PacketBuilder collides =
-        PacketBuilder().ip(hosts.client, other_vip).tcp(40000, kServicePort, kTcpSyn);
-    engine->from_client(collides);
-    CHECK(engine->to_server.empty());
-    Told<DeleteView> told(*engine);
-    REQUIRE(told.count() == 1);
-    CHECK(told.last().error_code() == SsmbError::nores);
-    CHECK(engine->dropped(DropReason::flow_table_full) == 1);
-    tcp.client_sends(kTcpAck, 10);  // the first goes on
-    tcp.server_sends(kTcpAck, 10);
-    CHECK(Sent(engine->to_client.back()).key().src == hosts.virtual_server);
-    tcp.close();
-    engine->from_client(collides);  // and once it is over the second may begin
-    CHECK(Sent(engine->to_server.back()).tcp().has(kTcpSyn));
-    CHECK(engine->settle() == "");
-  }
-}
-
 TEST_CASE("SSMB-24 a NORES that finds the ring full is told later, and meanwhile nothing passes") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

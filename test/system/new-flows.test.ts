@@ -97,10 +97,7 @@ test('DFS-17 HS-05 a thousand flows wait together; a known one is served meanwhi
   const clients = await SocketClients.start(site.client)
   const to = (port: number) =>
     lab.families.map((family) => ({ host: lab.virtualAddress(family), port }))
-  // No client port of those to come: two virtual servers of one node could not tell them apart.
-  const known = await Promise.all(
-    to(80).map((destination) => clients.connect({ ...destination, localPort: 1000 })),
-  )
+  const known = await Promise.all(to(80).map((destination) => clients.connect(destination)))
   const late = Array.from({ length: COUNT / 2 }, () =>
     to(81).map((destination) => clients.open(destination)),
   ).flat()
@@ -208,8 +205,8 @@ class CountedSegment implements NativeSegment {
   restoresSettings(): boolean {
     return this.segment.restoresSettings()
   }
-  homesOf(address: Uint8Array, into: Uint8Array): void {
-    this.segment.homesOf(address, into)
+  homesOf(...args: Parameters<NativeSegment['homesOf']>): void {
+    this.segment.homesOf(...args)
   }
   describePorts(): string[] {
     return this.segment.describePorts()

@@ -247,6 +247,26 @@ describe.each(families)('IPv%i', (family) => {
     expect(entry()).toEqual([])
   })
 
+  test('FLOWLIFE-20 trap 4 moved to another port, at once or where it is asked for again', async () => {
+    const world = await watched(family, ({ node, vip, otherVip }) => ({
+      pools: { web: { nodes: [node(1)] } },
+      virtualServers: {
+        plain: { listen: `tcp://${vip}`, pool: 'web', preservePort: family === 6 },
+        other: { listen: `tcp://${otherVip}`, pool: 'web', preservePort: family === 6 },
+      },
+    }))
+    const { segment, duplicate, compare } = world
+    const asked = [1, 2].map((vsId) => fromClient(world, 0, vsId))
+    const [serial] = asked.map((fields) => segment.query(fields))
+    await compare()
+    expect(entriesOf(duplicate.ledger)).toHaveLength(family === 4 ? 2 : 1)
+    for (let turn = 0; turn < 2; turn++) {
+      segment.query({ ...fromClient(world, 0, 1), serial: Number(serial), again: true })
+      await compare()
+    }
+    expect(JSON.stringify(entriesOf(duplicate.ledger)).includes('another')).toBe(family === 4)
+  })
+
   test('FLOWLIFE-20 given up by TIMEOUT, and taken back by STATE', async () => {
     const world = await watched(family)
     const { segment, duplicate, compare, pass } = world

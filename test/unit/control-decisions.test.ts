@@ -76,6 +76,7 @@ describe.each(families)('IPv%i', (family) => {
         tos: 0xb8,
         vlanTci: 0xffff,
         mask: XlatMask.dstAddr | XlatMask.dstPort | XlatMask.decTtl,
+        newSourcePort: 0,
         newSource: null,
         newDestination: farm.node(1),
         nextHop: null,

@@ -179,7 +179,7 @@ class TestEngine {
     reply.set_msg_type(ReplyView::kCode);
     reply.set_serial(query.serial());
     store_signature(reply.sig(), load_signature(query.sig()));
-    reply.set_flags(query.flags() & SsmbFlags::outbound);
+    reply.set_flags(query.flags() & (SsmbFlags::outbound | SsmbFlags::another));
     return decider(query, reply) ? bytes : Bytes();
   }
   // Answers each QUERY in `told`, oldest first, and forgets them.
