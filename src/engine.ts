@@ -123,6 +123,7 @@ export class Engine implements AsyncDisposable {
       decisions: this.#control.decisions,
       bus: this.#control.bus,
       reaper: this.#control.reaper,
+      events: this.#control.events,
       counters,
       capabilities: effectiveCapabilities(),
       policyRevision: this.#policyRevision,

@@ -127,6 +127,9 @@ class CsmbHeader : public MessageView {
   ByteSpan name() const { return {at_ + kSize, length_field()}; }
 #include "bus/messages.def"
 
+// The data of an APP_QUERY, bounded so that the message fits one datagram of the bus (SSMB, 2.2).
+inline constexpr size_t kMostAppData = 1348;
+
 // The codes: EndReason::fin, SsmbFlags::outbound, ...
 #define ENUM(Group, name, value, text)     \
   namespace Group {                        \

@@ -19,13 +19,14 @@ constexpr uint16_t kKnownFlags = kProxyFlags | kRefusalFlags | VsFlags::translat
 
 bool has_one_at_most(uint16_t flags) { return (flags & (flags - 1)) == 0; }
 
-// A proxy is one of TCP, and of one kind. What only a control segment carries is not told to us.
+// A proxy is one of TCP, and of one kind; of UDP, which has no handshake, raw_proxy asks for the
+// data of the first datagram. What only a control segment carries is not told to us.
 bool is_consistent(const AddVsView& message) {
   const uint16_t flags = message.flags();
   const uint16_t proxies = flags & kProxyFlags;
   return (flags & ~kKnownFlags) == 0 && has_one_at_most(proxies) &&
          has_one_at_most(flags & kRefusalFlags) &&
-         (proxies == 0 || message.protocol() == kProtocolTcp) &&
+         (proxies == 0 || message.protocol() == kProtocolTcp || proxies == VsFlags::raw_proxy) &&
          (message.vs_class() == VsClass::dfs_assist || message.vs_class() == VsClass::hybrid);
 }
 
@@ -40,7 +41,8 @@ bool is_valid(const AddVsView& message) {
 
 // CSMB-27: this segment runs no handshake proxy, and takes nothing over from a control segment.
 bool is_possible(const AddVsView& message) {
-  return (message.flags() & kProxyFlags) == 0 && message.vs_class() == VsClass::dfs_assist;
+  const bool is_proxy = (message.flags() & kProxyFlags) != 0 && message.protocol() == kProtocolTcp;
+  return !is_proxy && message.vs_class() == VsClass::dfs_assist;
 }
 
 Refusal refusal_of(uint16_t flags) {
@@ -58,6 +60,7 @@ VirtualServer server_of(const AddVsView& message) {
   server.any_port = (message.flags() & VsFlags::wildcard_port) != 0;
   server.silent = (message.flags() & VsFlags::noarp_mode) != 0;
   server.maintenance = (message.flags() & VsFlags::maintenance) != 0;
+  server.inspects = (message.flags() & VsFlags::raw_proxy) != 0;
   server.refusal = refusal_of(message.flags());
   return server;
 }

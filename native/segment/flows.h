@@ -184,6 +184,8 @@ class Flows {
 
   // reports.cc: what the control segment is told
   bool send_query(Instant now, PairIndex index);
+  bool is_inspected(const FlowPair& flow, const Packet& packet) const;
+  void fill_question(Instant now, PairIndex index, const Packet& packet, QueryView message) const;
   bool report_end(Instant now, PairIndex index);
   void report_unentered(const ReplyView& reply);
   void report_alive(Instant now, PairIndex index);

@@ -31,8 +31,13 @@ class Outbox {
   }
   // A question may find no room where other messages still do: these tell what has happened, and
   // without them nothing ends, while a flood of new flows has no end of questions.
-  bool put_question(const QueryView& message) {
-    if (ring_.unread() <= ring_.capacity() / 4 * 3) return put(message);
+  // `tail`: bytes behind it, at most kMostAppData; it is padded to a multiple of 4.
+  template <class View>
+  bool put_question(const View&, size_t tail = 0) {
+    const size_t end = View::kSize + tail;
+    const size_t size = (end + 3) & ~size_t{3};
+    std::memset(buffer_ + end, 0, size - end);
+    if (ring_.unread() <= ring_.capacity() / 4 * 3) return push(size);
     counters_.raise(Counter::messages_unsent);
     return false;
   }
@@ -64,7 +69,7 @@ class Outbox {
   Counters& counters_;
   bool news_ = false;
   uint16_t csmb_serial_ = 0;
-  alignas(8) uint8_t buffer_[256];
+  alignas(8) uint8_t buffer_[AppQueryView::kSize + kMostAppData];
 };
 
 }  // namespace sluice

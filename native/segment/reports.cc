@@ -6,6 +6,7 @@
 #include "segment/flows.h"
 #include "wire/ip_protocol.h"
 #include "wire/tcp.h"
+#include "wire/udp.h"
 
 namespace sluice {
 
@@ -53,12 +54,58 @@ uint16_t message_flags(const FlowPair& flow) {
   return flags;
 }
 
+// What the first datagram carries of those that the packet stands for, or of those bytes of it that
+// came in the first fragment.
+ConstByteSpan datagram_of(const Packet& packet) {
+  const Headers& headers = packet.headers;
+  if (headers.headless) return {};
+  size_t size = headers.end - headers.payload;
+  if (packet.wire_segments() > 1) {
+    size = packet.offload.gso_size;
+  } else if (!headers.fragment) {
+    // It may be shorter than the IP packet.
+    size = std::min<size_t>(size, UdpHeader(packet.at(headers.l4)).length() - UdpHeader::kSize);
+  }
+  return {packet.at(headers.payload), size};
+}
+
+void store_datagram(const Packet& packet, AppQueryView message) {
+  const ConstByteSpan datagram = datagram_of(packet);
+  const size_t size = std::min(datagram.size(), kMostAppData);
+  uint16_t flags = size == 0 ? AppFlags::absent : 0;
+  if (size < datagram.size() || packet.headers.fragment) flags |= AppFlags::truncated;
+  message.set_app_type(AppType::datagram);
+  message.set_app_flags(static_cast<uint8_t>(flags));
+  message.set_app_len(static_cast<uint16_t>(size));
+  std::copy_n(datagram.data(), size, message.app_data().data());
+}
+
 }  // namespace
 
 bool Flows::send_query(Instant now, PairIndex index) {
   const FlowPair& flow = pair(index);
   const Packet& packet = waiting_.first(table_.leg(client_leg(index)).detail)->packet;
-  QueryView message = outbox_.begin<QueryView>(flow.serial);
+  if (!is_inspected(flow, packet)) {
+    const QueryView message = outbox_.begin<QueryView>(flow.serial);
+    fill_question(now, index, packet, message);
+    return outbox_.put_question(message);
+  }
+  const AppQueryView message = outbox_.begin<AppQueryView>(flow.serial);
+  fill_question(now, index, packet, QueryView(message.data()));  // so far they are laid out alike
+  store_datagram(packet, message);
+  return outbox_.put_question(message, message.app_len());
+}
+
+// Whether its virtual server is asked with data; a TCP flow has none yet.
+bool Flows::is_inspected(const FlowPair& flow, const Packet& packet) const {
+  if (packet.key.protocol != kProtocolUdp || flow.vs == 0) return false;
+  const VirtualServer* server = virtual_servers_.find(packet.key);
+  return server != nullptr && server->id == flow.vs && server->inspects;
+}
+
+void Flows::fill_question(Instant now, PairIndex index, const Packet& packet,
+                          QueryView message) const {
+  const FlowPair& flow = table_.pair(index);
   const uint16_t another = flow.flags & FlowPair::kNotEntered ? SsmbFlags::another : 0;
   message.set_flags(message_flags(flow) | another);
   store_signature(message.sig(), table_.key_of(client_leg(index)));
@@ -73,7 +120,6 @@ bool Flows::send_query(Instant now, PairIndex index) {
     message.set_tcp_flags(tcp.flags());
     message.set_reason(tcp.has(kTcpSyn) ? QueryReason::open : QueryReason::mid_session);
   }
-  return outbox_.put_question(message);
 }
 
 void Flows::fill_counts(Instant now, PairIndex index, CntView cnt) const {

@@ -36,6 +36,7 @@ export function metricsOf(status: EngineStatus, version: string): Metric[] {
     ...portMetrics(status),
     ...decisionMetrics(status),
     ...reaperMetrics(status),
+    ...eventMetrics(status),
     ...virtualServerMetrics(status),
     ...nodeMetrics(status),
     ...processMetrics(),
@@ -69,6 +70,16 @@ function reaperMetrics({ reaper }: EngineStatus): Metric[] {
       [{ result }, value],
     ]),
     one('gauge', 'reaper_waiting', 'Flows whose answer is awaited', waiting),
+  ]
+}
+
+function eventMetrics({ events }: EngineStatus): Metric[] {
+  const help =
+    'What the control segment has seen of flows: packets that it was asked about, and ends'
+  return [
+    each('counter', 'flow_events_total', help, Object.entries(events), ([event, value]) => [
+      [{ event: snake(event) }, value],
+    ]),
   ]
 }
 

@@ -2,7 +2,6 @@
  * Moves messages between a control segment and a data flow segment in this process, whole batches
  * at a time. Neither waits for the other: what the segment has no room for is kept, in order.
  */
-import { StateView } from '../generated/messages.js'
 import type { NativeSegment } from '../native.js'
 import { MessageReader, type MessageSink } from './reader.js'
 import { MessageWriter } from './writer.js'
@@ -91,7 +90,7 @@ export class BusChannel {
       if (this.#stopped || this.writer.length > maxUnsent) return
       const length = this.#segment.drain(this.received)
       if (length === 0) return
-      this.#backlogged = length > drainBytes - StateView.size
+      this.#backlogged = length > drainBytes - this.#reader.longest
       for (const watcher of this.#watchers) watcher.received(this.received.subarray(0, length))
       this.#draining = true
       this.#reader.read(length, this.#sink)

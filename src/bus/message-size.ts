@@ -1,9 +1,9 @@
 /** How long a message is, in a buffer of whole messages. */
-import { csmbMessages, ssmbMessages } from '../generated/messages.js'
+import { AppQueryView, csmbMessages, ssmbMessages } from '../generated/messages.js'
 
 const csmbHeader = 12
 
-/** Size by code; 0 for a code that is no message. Every SSMB type of this version is fixed. */
+/** Size by code of what is fixed; 0 for a code that is no message. */
 const ssmbSizes = new Uint16Array(256)
 for (const { code, size } of ssmbMessages) ssmbSizes[code] = size
 
@@ -17,8 +17,16 @@ export const isCsmb = (view: DataView, at: number) => view.getUint8(at) === 0
 
 /** Of the message at `at`, before `end`; 0 where there is none, and what follows cannot be found. */
 export function messageSize(view: DataView, at: number, end: number): number {
-  const size = isCsmb(view, at) ? csmbSize(view, at, end) : ssmbSizes[view.getUint8(at)]
+  const size = isCsmb(view, at) ? csmbSize(view, at, end) : ssmbSize(view, at, end)
   return at + size > end ? 0 : size
+}
+
+/** An APP_QUERY, which alone varies, states the length of its data, padded to a multiple of 4. */
+function ssmbSize(view: DataView, at: number, end: number): number {
+  const code = view.getUint8(at)
+  const fixed = ssmbSizes[code]
+  if (code !== AppQueryView.code || at + fixed > end) return fixed
+  return fixed + ((view.getUint16(at + fixed - 2) + 3) & ~3)
 }
 
 /** The size that a CSMB header states. */

@@ -1,6 +1,7 @@
 /** Walks a buffer of whole messages, as drained from a data flow segment. */
 import {
   AckView,
+  AppQueryView,
   DeleteView,
   QueryView,
   ResetView,
@@ -11,7 +12,8 @@ import { csmbSizes, isCsmb, messageSize } from './message-size.js'
 
 /** Takes the messages in order. A view is good until the method returns. */
 export interface MessageSink {
-  query(message: QueryView): void
+  /** @param app the same message with its data, where it is an APP_QUERY */
+  query(message: QueryView, app?: AppQueryView): void
   delete(message: DeleteView): void
   stats(message: StatsView): void
   state(message: StateView): void
@@ -24,8 +26,12 @@ export class MessageReader {
    *  (CS-14). Such a message is passed over; where its length cannot be known, so is the rest. */
   invalid = 0
 
+  /** Bytes of the longest message so far, or of the longest that does not vary. */
+  longest = StateView.size
+
   readonly #view: DataView
   readonly #query: QueryView
+  readonly #appQuery: AppQueryView
   readonly #delete: DeleteView
   readonly #stats: StatsView
   readonly #state: StateView
@@ -36,6 +42,7 @@ export class MessageReader {
   constructor(buffer: Uint8Array) {
     this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     this.#query = new QueryView(this.#view)
+    this.#appQuery = new AppQueryView(this.#view)
     this.#delete = new DeleteView(this.#view)
     this.#stats = new StatsView(this.#view)
     this.#state = new StateView(this.#view)
@@ -52,6 +59,7 @@ export class MessageReader {
         this.invalid++
         return
       }
+      if (size > this.longest) this.longest = size
       if (isCsmb(this.#view, at)) this.#readCsmb(at, size, sink)
       else this.#readSsmb(at, sink)
       at += size
@@ -63,6 +71,12 @@ export class MessageReader {
       case QueryView.code:
         this.#query.at = at
         sink.query(this.#query)
+        break
+      case AppQueryView.code:
+        // Up to the data it is laid out as a QUERY.
+        this.#query.at = at
+        this.#appQuery.at = at
+        sink.query(this.#query, this.#appQuery)
         break
       case DeleteView.code:
         this.#delete.at = at

@@ -10,6 +10,7 @@ import { readSent, type SentSink } from '../bus/sent-reader.js'
 import { type Clock, systemClock } from '../clock.js'
 import type { ResolvedConfig } from '../config/resolved.js'
 import { Adoption } from '../control/adoption.js'
+import { FlowEvents } from '../control/flow-events.js'
 import { FlowLedger } from '../control/flow-ledger.js'
 import { FlowNews } from '../control/flow-news.js'
 import {
@@ -63,7 +64,8 @@ export class DuplicateLedger implements BusWatcher {
     this.#unanswered = new Unanswered(limits.waitingFlows)
     const adoption = new Adoption(ledger, pools, servers)
     const reaper = { counters: { asked: 0, alive: 0, gone: 0, unanswered: 0 } }
-    const news = new FlowNews({ ledger, servers, dump: { take() {} }, reaper, adoption, timeouts })
+    const readers = { ledger, servers, dump: { take() {} }, reaper, adoption, timeouts }
+    const news = new FlowNews({ ...readers, events: new FlowEvents(ledger) })
     this.#toControl = {
       query: (message) => this.#query(message),
       delete: (message) => news.delete(message),

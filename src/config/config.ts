@@ -164,6 +164,9 @@ export interface VirtualServerConfig<Pool extends string = string> {
   /** Takes any port that no other virtual server of its address has, whatever port `listen` names.
    *  Default false. */
   readonly wildcardPort?: boolean
+  /** `raw`: the policy sees what the first datagram carries (`flow.data`); UDP only. Default: it does
+   *  not. */
+  readonly inspect?: 'raw'
   /** What becomes of a TCP segment without SYN that belongs to no known session: RST, silence, or the
    *  server that a new flow would get. Default 'reset'. */
   readonly midSession?: 'reset' | 'drop' | 'route'

@@ -3,7 +3,7 @@
 /** Keys by the pattern of the object that they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   'ports.*': ['queues'],
-  'virtualServers.*': ['service', 'inspect'],
+  'virtualServers.*': ['service'],
   limits: ['connections', 'bufferMemory'],
 }
 
@@ -14,6 +14,7 @@ const among =
 
 /** Values by the pattern of the key that has them. */
 const laterValues: Readonly<Record<string, (value: unknown) => boolean>> = {
+  'virtualServers.*.inspect': among('http', 'cookie', 'tls'),
   'pools.*.balance.hash': among('cookie', 'header', 'url', 'tls-session'),
 }
 

@@ -74,6 +74,7 @@ function resolveVirtualServer(
     snat: sourcesOf(config, server),
     wildcardAddress: server.wildcardAddress,
     wildcardPort: server.wildcardPort,
+    inspects: server.inspect !== undefined,
   }
 }
 

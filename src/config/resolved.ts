@@ -87,6 +87,8 @@ export interface ResolvedVirtualServer {
   readonly wildcardAddress: boolean
   /** Any port that no other virtual server has, that of `listen` being 0 then (VS-14). */
   readonly wildcardPort: boolean
+  /** Its flows are asked for with what their first datagram carries (CS-11). */
+  readonly inspects: boolean
 }
 
 /** The administration over the network, by mutual TLS. */

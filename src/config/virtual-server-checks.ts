@@ -79,6 +79,15 @@ function checkListen(
 /** Their numbers have 16 bits on the bus (SSMB, CSMB: vs_id), and 0 is none. */
 const mostVirtualServers = 65_000
 
+function checkInspect(key: string, { inspect, listen }: ParsedServer, report: Report): void {
+  if (inspect === undefined || listen.protocol === 'udp') return
+  report(
+    `${key}.inspect`,
+    'is raw, and a TCP client sends no data before its connection has a server',
+    "listen on 'udp://', or take it out and decide by what the policy sees of every flow",
+  )
+}
+
 export function checkVirtualServers(config: ParsedConfig, report: Report): void {
   const count = Object.keys(config.virtualServers).length
   if (count > mostVirtualServers) {
@@ -95,6 +104,7 @@ export function checkVirtualServers(config: ParsedConfig, report: Report): void 
     listeners.set(listen, key)
     checkListen(config, `${key}.listen`, server, report)
     checkWayToDecide(key, server, report)
+    checkInspect(key, server, report)
     checkSources(config, key, server, report)
     if (server.pool !== undefined) {
       checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)

@@ -117,6 +117,7 @@ export const virtualServer = z.strictObject({
   snat: snat.optional(),
   wildcardAddress: z.boolean().default(false),
   wildcardPort: z.boolean().default(false),
+  inspect: z.enum(['raw']).optional(),
 })
 
 export type ParsedServer = z.output<typeof virtualServer>

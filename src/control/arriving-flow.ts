@@ -5,6 +5,7 @@
 import type { PlacedFlow } from '../balance/balancer.js'
 import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
+import { AppFlags, type AppQueryView } from '../generated/messages.js'
 import type { ActivityRanking, NewFlow, PoolFigures, Protocol } from '../policy/new-flow.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, noFlow } from './flow-table.js'
@@ -19,6 +20,16 @@ import {
 } from './signature.js'
 import type { VirtualServer } from './virtual-server.js'
 
+/** What an APP_QUERY brings of a flow. */
+export type FlowData = Pick<NewFlow, 'data' | 'dataTruncated'>
+
+export const noData: FlowData = { data: new Uint8Array(), dataTruncated: false }
+
+/** A copy: the policy may keep it. */
+export function dataOf({ appData, appFlags }: AppQueryView): FlowData {
+  return { data: appData.slice(), dataTruncated: (appFlags & AppFlags.truncated) !== 0 }
+}
+
 export class ArrivingFlow implements PlacedFlow<Node> {
   readonly #signature = new Int32Array(signatureWords)
   #server: VirtualServer | undefined
@@ -28,6 +39,7 @@ export class ArrivingFlow implements PlacedFlow<Node> {
   readonly #ledger: FlowLedger
   #session: FlowId = noFlow
   readonly activity: ActivityRanking
+  #data = noData
   pools: Readonly<Record<string, PoolFigures>> = {}
 
   constructor(ledger: FlowLedger) {
@@ -41,6 +53,7 @@ export class ArrivingFlow implements PlacedFlow<Node> {
     server: VirtualServer,
     openedAt: number,
     pools: Readonly<Record<string, PoolFigures>>,
+    data: FlowData,
   ): this {
     this.#session = session
     this.#signature.set(signature)
@@ -49,6 +62,7 @@ export class ArrivingFlow implements PlacedFlow<Node> {
     this.#destination = undefined
     this.#openedAt = openedAt
     this.pools = pools
+    this.#data = data
     return this
   }
 
@@ -73,6 +87,13 @@ export class ArrivingFlow implements PlacedFlow<Node> {
     return this.#openedAt
   }
 
+  get data(): Uint8Array {
+    return this.#data.data
+  }
+  get dataTruncated(): boolean {
+    return this.#data.dataTruncated
+  }
+
   get sourceHash(): number {
     return hashAddress(this.#signature, sourceWord)
   }
@@ -87,7 +108,8 @@ export class ArrivingFlow implements PlacedFlow<Node> {
 
   copy(): NewFlow {
     const copy = new ArrivingFlow(this.#ledger)
-    return copy.show(this.#session, this.#signature, this.#shown, this.#openedAt, this.pools)
+    const [session, signature, server] = [this.#session, this.#signature, this.#shown]
+    return copy.show(session, signature, server, this.#openedAt, this.pools, this.#data)
   }
 
   get #shown(): VirtualServer {

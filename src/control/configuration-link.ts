@@ -139,15 +139,24 @@ const refusalFlags = {
 } as const satisfies Record<ResolvedVirtualServer['refuse'], number>
 
 function flagsOf(settings: ResolvedVirtualServer): number {
-  const { translateAddress, translatePort, wildcardAddress, wildcardPort, maintenance, arp } =
-    settings
+  const { translateAddress, translatePort, wildcardAddress, wildcardPort, maintenance } = settings
   return (
     (translateAddress ? VsFlags.translateAddr | VsFlags.routeByDstIp : 0) |
     (translatePort ? VsFlags.translatePort : 0) |
     (wildcardAddress ? VsFlags.wildcardAddr : 0) |
     (wildcardPort ? VsFlags.wildcardPort : 0) |
     (maintenance ? VsFlags.maintenance : 0) |
-    (arp ? 0 : VsFlags.noarpMode) |
+    (settings.arp ? 0 : VsFlags.noarpMode) |
+    (settings.inspects ? VsFlags.rawProxy : 0) |
     refusalFlags[settings.refuse]
+  )
+}
+
+/** The error of what was not acknowledged in so long. */
+export function unacknowledged(ms: number): SluiceError {
+  return new SluiceError(
+    'ERR_SLUICE_TIMEOUT',
+    `The data flow segment did not take the virtual servers within ${ms / 1000} seconds.`,
+    'Try again when the machine is less busy; report it if it stays so.',
   )
 }

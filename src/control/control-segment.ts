@@ -9,6 +9,7 @@ import type { ResolvedConfig } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
 import {
   type AckView,
+  type AppQueryView,
   type DeleteView,
   type QueryView,
   ResetView,
@@ -20,11 +21,14 @@ import { Monitor } from '../health/monitor.js'
 import type { Dial } from '../health/probe.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
+import type { Rejection } from '../policy/decision.js'
 import { Adoption } from './adoption.js'
+import { dataOf, noData } from './arriving-flow.js'
 import { ClientPorts } from './client-ports.js'
-import { ConfigurationLink } from './configuration-link.js'
+import { ConfigurationLink, unacknowledged } from './configuration-link.js'
 import { Decider } from './decider.js'
 import { FlowDump } from './flow-dump.js'
+import { type FlowEventCounters, FlowEvents } from './flow-events.js'
 import { FlowLedger } from './flow-ledger.js'
 import { FlowNews } from './flow-news.js'
 import { reportFlow } from './flow-report.js'
@@ -79,6 +83,7 @@ export class ControlSegment implements MessageSink {
   readonly #news: FlowNews
   readonly #reset = new ResetView(new DataView(new ArrayBuffer(ResetView.size)))
   readonly #age = new QuestionAge()
+  readonly #events: FlowEvents
   readonly #question = new Question()
   readonly #recognition: Recognition
   readonly #view: FlowView
@@ -105,6 +110,7 @@ export class ControlSegment implements MessageSink {
     this.#decider = new Decider(this.pools, config.limits.waitingFlows, log)
     this.#replies = new ReplyWriter(this.#channel.writer, this.ledger, this.#sources)
     this.#view = this.ledger.view()
+    this.#events = new FlowEvents(this.ledger)
     this.#dump = new FlowDump(this.#channel)
     this.#link = new ConfigurationLink(this.#channel.writer, config.workers)
     this.#log = log
@@ -122,8 +128,8 @@ export class ControlSegment implements MessageSink {
     })
     const adoption = new Adoption(ledger, pools, servers)
     const { timeouts } = config
-    const [dump, reaper] = [this.#dump, this.#reaper]
-    this.#news = new FlowNews({ ledger, servers, dump, reaper, adoption, timeouts })
+    const [dump, reaper, events] = [this.#dump, this.#reaper, this.#events]
+    this.#news = new FlowNews({ ledger, servers, dump, reaper, adoption, events, timeouts })
   }
 
   /** To be called when the data flow segment has messages. */
@@ -207,7 +213,7 @@ export class ControlSegment implements MessageSink {
       ...removed.map((server) => this.#link.remove(server, timeOf(server))),
       ...added.map((server) => this.#link.add(server)),
     ]
-    const timer = setTimeout(() => this.#link.giveUp(unacknowledged()), acknowledgeMs)
+    const timer = setTimeout(() => this.#link.giveUp(unacknowledged(acknowledgeMs)), acknowledgeMs)
     this.#channel.sendSoon()
     try {
       await Promise.all(sent)
@@ -244,14 +250,20 @@ export class ControlSegment implements MessageSink {
     return { invalid: this.#channel.invalid, stale: this.#news.stale }
   }
 
+  /** What was seen of flows, by category. */
+  get events(): FlowEventCounters {
+    return { ...this.#events.counts }
+  }
+
   get reaper(): ReaperCounters {
     return this.#reaper.report
   }
 
-  query(message: QueryView): void {
+  query(message: QueryView, app?: AppQueryView): void {
     const asked = this.#question.readQuery(message)
     const flow = this.#recognition.flow(asked)
     if (flow !== noFlow) {
+      this.#events.note('repeated', this.#view.at(flow).session)
       const isFirst = asked.again && !this.#view.at(flow).has(FlowFlags.another)
       if (isFirst) this.#settlement.decideAgain(flow)
       else this.#answer(flow)
@@ -260,12 +272,13 @@ export class ControlSegment implements MessageSink {
     const refusal = this.#settlement.refusalOf(asked.serial)
     if (refusal) {
       const server = this.servers.get(message.vsId) ?? null
+      this.#events.note('repeated', noFlow)
       this.#replies.refuseUnknown(message, refusal, server)
       return
     }
     const session = this.#recognition.session(asked)
-    if (session !== noFlow) this.#resume(session)
-    else this.#open(message)
+    if (session === noFlow) this.#open(message, app)
+    else this.#resume(session, app)
   }
 
   delete(message: DeleteView): void {
@@ -289,37 +302,56 @@ export class ControlSegment implements MessageSink {
   }
 
   /** A flow of a session that is known. While that waits for its decision there is none to resume. */
-  #resume(session: FlowId): void {
-    if (this.#view.at(session).state !== SessionState.deciding) this.#decisions.resumed++
+  #resume(session: FlowId, app?: AppQueryView): void {
+    this.#events.asked(this.#question.reason, session, app)
+    if (this.#view.at(session).state !== SessionState.deciding) {
+      this.#decisions.resumed++
+      this.#events.note('resumed', session)
+    }
     this.#answer(this.ledger.join(session, this.#question))
   }
 
-  #open(message: QueryView): void {
+  #open(message: QueryView, app?: AppQueryView): void {
     const server = this.servers.get(message.vsId)
     if (server && this.#question.resumes && server.settings.midSession !== 'route') {
       // The middle of a session that nobody here opened (FLOWLIFE-18).
-      this.#decisions.unknown++
-      this.#replies.refuseUnknown(message, server.settings.midSession)
+      this.#turnAway(message, server.settings.midSession, app)
     } else if (server) {
       // Whether it goes on is for its server to say: until then it is one that opens.
       this.#question.resumes = false
-      if (this.#comesLate(message)) this.#decisions.late++
-      else
-        this.#settlement.decide(
-          this.ledger.open(this.#question, server),
-          server,
-          this.#question.signature,
-        )
+      if (!this.#comesLate(message)) this.#decide(server, app)
+      else {
+        this.#decisions.late++
+        this.#events.asked(this.#question.reason, noFlow, app)
+      }
     } else if (this.#sources.isTo(this.#question.signature)) {
       // No answer of anybody: nothing is routed to ourselves.
-      this.#decisions.unknown++
-      this.#replies.refuseUnknown(message, 'reset')
+      this.#turnAway(message, 'reset', app)
     } else if (message.vsId === 0 && this.#config.forward) {
-      this.#settlement.route(this.ledger.open(this.#question, null))
+      this.#settlement.route(this.#enter(null, app))
     } else {
-      this.#decisions.unknown++
-      this.#replies.unknown(message)
+      this.#turnAway(message, undefined, app)
     }
+  }
+
+  /** @param how undefined for the way of the data flow segment */
+  #turnAway(message: QueryView, how: Rejection | undefined, app?: AppQueryView): void {
+    this.#decisions.unknown++
+    this.#events.asked(this.#question.reason, noFlow, app)
+    if (how === undefined) this.#replies.unknown(message)
+    else this.#replies.refuseUnknown(message, how)
+  }
+
+  #enter(server: VirtualServer | null, app?: AppQueryView): FlowId {
+    const session = this.ledger.open(this.#question, server)
+    this.#events.asked(this.#question.reason, session, app)
+    return session
+  }
+
+  #decide(server: VirtualServer, app?: AppQueryView): void {
+    const { signature } = this.#question
+    const session = this.#enter(server, app)
+    this.#settlement.decide(session, server, signature, app ? dataOf(app) : noData)
   }
 
   /**
@@ -357,12 +389,4 @@ export class ControlSegment implements MessageSink {
     const { session } = this.#view.at(flow)
     if (this.#view.at(session).state !== SessionState.deciding) this.#replies.forward(flow)
   }
-}
-
-function unacknowledged(): SluiceError {
-  return new SluiceError(
-    'ERR_SLUICE_TIMEOUT',
-    `The data flow segment did not take the virtual servers within ${acknowledgeMs / 1000} seconds.`,
-    'Try again when the machine is less busy; report it if it stays so.',
-  )
 }

@@ -14,6 +14,7 @@ import {
 } from '../generated/messages.js'
 import type { Adoption } from './adoption.js'
 import type { FlowDump } from './flow-dump.js'
+import { endOf, type FlowEvents } from './flow-events.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView, noFlow } from './flow-table.js'
 import { judgeNode } from './flow-verdict.js'
@@ -29,6 +30,7 @@ export interface FlowNewsReaders {
   readonly dump: Pick<FlowDump, 'take'>
   readonly reaper: Pick<Reaper, 'counters'>
   readonly adoption: Adoption
+  readonly events: FlowEvents
   readonly timeouts: ResolvedConfig['timeouts']
 }
 
@@ -42,9 +44,11 @@ export class FlowNews {
   }
 
   delete(message: DeleteView): void {
-    const { ledger, reaper } = this.to
+    const { ledger, reaper, events } = this.to
     const flow = this.#flowOf(message)
     if (flow === noFlow) return
+    const end = endOf(message.reason)
+    if (end !== undefined) events.note(end, this.#view.at(flow).session)
     const wasAsked = this.#view.at(flow).has(FlowFlags.asked)
     if (message.reason === EndReason.reaped && wasAsked) reaper.counters.gone++
     // Of a flow that is not there nothing was counted: the zeros are no totals.
@@ -67,7 +71,7 @@ export class FlowNews {
 
   /** A record of a dump, or what the data flow segment tells of its own accord. */
   state(message: StateView): void {
-    const { ledger, dump, adoption } = this.to
+    const { ledger, dump, adoption, events } = this.to
     const known = ledger.flow(message.serial | 0)
     if (known !== noFlow) ledger.update(known, message.cnt)
     if (message.errorCode === SsmbError.none) {
@@ -80,6 +84,9 @@ export class FlowNews {
       this.stale++
       return
     }
+    const { session } = this.#view.at(flow)
+    if (isLost) events.note('takenBack', session)
+    if (message.errorCode === SsmbError.evicted) events.note('evicted', session)
     const offsets = readOffsets(message)
     if (offsets) ledger.setOffsets(flow, offsets)
     if (message.errorCode === SsmbError.evicted) this.#evict(flow, false)

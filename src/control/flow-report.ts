@@ -1,5 +1,6 @@
 /** A session as users see it. */
 import { formatEndpoint } from '../bus/address.js'
+import { eventsIn } from './flow-events.js'
 import { FlowFlags, type FlowView } from './flow-table.js'
 import { protocolName } from './protocol.js'
 import { destinationOf, protocolOf, sourceOf } from './signature.js'
@@ -16,6 +17,7 @@ export function reportFlow(session: FlowView): FlowRecord {
     server: node?.name ?? listen,
     protocol: protocolName(protocolOf(words, signatureAt)),
     mode: !node && session.has(FlowFlags.bridged) ? 'bridge' : 'translate',
+    seen: eventsIn(session.seen),
     ...reportTraffic(session.sessionTotals()),
     openedAt: new Date(session.openedAt).toISOString(),
     lastActiveAt: new Date(session.lastActiveAt).toISOString(),

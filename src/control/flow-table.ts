@@ -73,6 +73,7 @@ interface Chunk {
   readonly words: Int32Array
   readonly numbers: Float64Array
   readonly sources: Int32Array
+  readonly seen: Uint16Array
   readonly nodes: (Node | null)[]
   readonly servers: (VirtualServer | null)[]
 }
@@ -83,6 +84,7 @@ function makeChunk(): Chunk {
     words: new Int32Array(memory),
     numbers: new Float64Array(memory),
     sources: new Int32Array(chunkRecords),
+    seen: new Uint16Array(chunkRecords),
     nodes: new Array(chunkRecords).fill(null),
     servers: new Array(chunkRecords).fill(null),
   }
@@ -176,9 +178,10 @@ export class FlowView {
   }
 
   clear(): void {
-    const { words, sources, nodes, servers } = this.#chunk
+    const { words, sources, seen, nodes, servers } = this.#chunk
     words.fill(0, this.#word, this.#word + wordsOfRecord)
     sources[this.#index] = 0
+    seen[this.#index] = 0
     nodes[this.#index] = null
     servers[this.#index] = null
   }
@@ -267,6 +270,13 @@ export class FlowView {
   }
   set source(value: number) {
     this.#chunk.sources[this.#index] = value
+  }
+  /** Of a session: what was seen of it, a bit for each category (flow-events.ts). */
+  get seen(): number {
+    return this.#chunk.seen[this.#index]
+  }
+  set seen(value: number) {
+    this.#chunk.seen[this.#index] = value
   }
   /** Null where no virtual server takes the session. */
   get server(): VirtualServer | null {

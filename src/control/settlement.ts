@@ -3,7 +3,7 @@
  * session that waits.
  */
 
-import { ArrivingFlow } from './arriving-flow.js'
+import { ArrivingFlow, type FlowData } from './arriving-flow.js'
 import type { ClientPorts } from './client-ports.js'
 import type { Choice, Decider, Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
@@ -66,9 +66,10 @@ export class Settlement {
   }
 
   /** @param session one that waits, of which nothing is decided yet */
-  decide(session: FlowId, server: VirtualServer, signature: Int32Array): void {
+  decide(session: FlowId, server: VirtualServer, signature: Int32Array, data: FlowData): void {
     const { openedAt } = this.#view.at(session)
-    const flow = this.#arriving.show(session, signature, server, openedAt, this.to.pools.figures)
+    const { figures } = this.to.pools
+    const flow = this.#arriving.show(session, signature, server, openedAt, figures, data)
     const choice = refusalBy(server) ?? this.to.decider.decide(server, flow)
     if (choice instanceof Promise) this.#settleLater(session, flow, choice)
     else this.#settle(session, choice)

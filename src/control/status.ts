@@ -3,6 +3,7 @@ import type { CapabilityName } from '../capabilities.js'
 import type { counterNames, gaugeNames, portCounterNames } from '../generated/counters.js'
 import type { DropReason } from '../generated/drop-reasons.js'
 import type { NodeState, Protocol } from '../policy/new-flow.js'
+import type { FlowEvent, FlowEventCounters } from './flow-events.js'
 
 /** Packets and bytes; `in` is client to server. Bytes are IP bytes as on the wire (STAT-07). */
 export interface Traffic {
@@ -150,6 +151,8 @@ export interface EngineStatus {
   readonly decisions: DecisionCounters
   readonly bus: BusCounters
   readonly reaper: ReaperCounters
+  /** What the control segment has seen of flows, by category (docs/operation.md). */
+  readonly events: FlowEventCounters
   /** Every counter and gauge of the data flow segment, by the names of native/segment/counters.def. */
   readonly counters: Readonly<
     Record<(typeof counterNames)[number] | (typeof gaugeNames)[number], number>
@@ -173,6 +176,8 @@ export interface FlowRecord extends Traffic {
   /** 'tcp', 'udp', or 'ip-N' for IP protocol N. */
   readonly protocol: Protocol | `ip-${number}`
   readonly mode: 'translate' | 'bridge'
+  /** What the control segment has seen of it, by category (docs/operation.md). */
+  readonly seen: readonly FlowEvent[]
   /** ISO 8601. */
   readonly openedAt: string
   /** ISO 8601. */

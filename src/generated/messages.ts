@@ -460,6 +460,154 @@ export class QueryView {
   }
 }
 
+export class AppQueryView {
+  static readonly code = 0x02
+  static readonly size = 76
+
+  readonly sig: SigView
+
+  constructor(
+    private currentView: DataView,
+    private currentAt = 0,
+  ) {
+    this.sig = new SigView(currentView, currentAt + 8)
+  }
+
+  get view(): DataView {
+    return this.currentView
+  }
+  set view(value: DataView) {
+    this.currentView = value
+    this.sig.view = value
+  }
+
+  get at(): number {
+    return this.currentAt
+  }
+  set at(value: number) {
+    this.currentAt = value
+    this.sig.at = value + 8
+  }
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set errorCode(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get timestamp(): bigint {
+    return this.view.getBigUint64(this.at + 48)
+  }
+  set timestamp(value: bigint) {
+    this.view.setBigUint64(this.at + 48, value)
+  }
+  get timestampNumber(): number {
+    return this.view.getUint32(this.at + 48) * 0x1_0000_0000 + this.view.getUint32(this.at + 52)
+  }
+  set timestampNumber(value: number) {
+    this.view.setUint32(this.at + 48, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 52, value >>> 0)
+  }
+
+  get tcpSeq(): number {
+    return this.view.getUint32(this.at + 56)
+  }
+  set tcpSeq(value: number) {
+    this.view.setUint32(this.at + 56, value)
+  }
+
+  get tcpAck(): number {
+    return this.view.getUint32(this.at + 60)
+  }
+  set tcpAck(value: number) {
+    this.view.setUint32(this.at + 60, value)
+  }
+
+  get inIf(): number {
+    return this.view.getUint16(this.at + 64)
+  }
+  set inIf(value: number) {
+    this.view.setUint16(this.at + 64, value)
+  }
+
+  get tcpFlags(): number {
+    return this.view.getUint8(this.at + 66)
+  }
+  set tcpFlags(value: number) {
+    this.view.setUint8(this.at + 66, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 67)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 67, value)
+  }
+
+  get vsId(): number {
+    return this.view.getUint32(this.at + 68)
+  }
+  set vsId(value: number) {
+    this.view.setUint32(this.at + 68, value)
+  }
+
+  get appType(): number {
+    return this.view.getUint8(this.at + 72)
+  }
+  set appType(value: number) {
+    this.view.setUint8(this.at + 72, value)
+  }
+
+  get appFlags(): number {
+    return this.view.getUint8(this.at + 73)
+  }
+  set appFlags(value: number) {
+    this.view.setUint8(this.at + 73, value)
+  }
+
+  get appLen(): number {
+    return this.view.getUint16(this.at + 74)
+  }
+  set appLen(value: number) {
+    this.view.setUint16(this.at + 74, value)
+  }
+
+  /** The appLen bytes after the fixed part, in place. */
+  get appData(): Uint8Array {
+    const start = this.view.byteOffset + this.at + 76
+    return new Uint8Array(this.view.buffer, start, this.appLen)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < AppQueryView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AppQueryView.code
+    return this
+  }
+}
+
 export class ReplyView {
   static readonly code = 0x03
   static readonly size = 140
@@ -1593,6 +1741,17 @@ export const ssmbMessages = [
     variable: false,
   },
   {
+    name: 'AppQuery',
+    code: 0x02,
+    size: 76,
+    dfsSends: true,
+    csSends: false,
+    priority: 'high',
+    batching: false,
+    stateSharing: false,
+    variable: true,
+  },
+  {
     name: 'Reply',
     code: 0x03,
     size: 140,
@@ -1748,6 +1907,12 @@ export const QueryReason = {
 } as const
 export type QueryReason = (typeof QueryReason)[keyof typeof QueryReason]
 
+export const AppType = {
+  /** what the first datagram of a UDP flow carries */
+  datagram: 4,
+} as const
+export type AppType = (typeof AppType)[keyof typeof AppType]
+
 export const EndReason = {
   /** both directions closed by FIN */
   fin: 1,
@@ -1842,6 +2007,14 @@ export const VsClass = {
 } as const
 export type VsClass = (typeof VsClass)[keyof typeof VsClass]
 
+export const AppFlags = {
+  /** there is more than app_data has room for */
+  truncated: 0x0001,
+  /** there is none */
+  absent: 0x0002,
+} as const
+export type AppFlags = (typeof AppFlags)[keyof typeof AppFlags]
+
 export const SsmbFlags = {
   /** the message concerns an outbound flow */
   outbound: 0x0001,
@@ -1913,7 +2086,7 @@ export const VsFlags = {
   cookieProxy: 0x0200,
   /** handshake proxy: decide by the HTTP request */
   httpProxy: 0x0400,
-  /** handshake proxy: the control segment sees the client's packets */
+  /** TCP: handshake proxy, the control segment sees the client's packets; UDP: it sees the first datagram */
   rawProxy: 0x0800,
   /** refuse new flows */
   maintenance: 0x1000,

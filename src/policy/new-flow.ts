@@ -89,6 +89,11 @@ export interface NewFlow<Pool extends string = string> {
   readonly virtualServer: string
   /** When its first packet came, in milliseconds since 1970. */
   readonly openedAt: number
+  /** What its first datagram carries, at most 1348 bytes, where the virtual server has `inspect`; else
+   *  empty. Yours to keep. */
+  readonly data: Uint8Array
+  /** The datagram carries more than `data`, or the rest of it comes in further fragments. */
+  readonly dataTruncated: boolean
   readonly pools: Readonly<Record<Pool, PoolFigures>>
   readonly activity: ActivityRanking
   /** The same flow in an object of its own, which stays valid. */

@@ -14,7 +14,7 @@ export async function startDnsServer(lab: Laboratory, host: Host): Promise<LabPr
   const addresses = lab.families.map((family) => host.address(family))
   const file = join(folder, 'nsd.conf')
   writeFileSync(file, configuration(folder, addresses))
-  writeFileSync(join(folder, 'test.zone'), zone())
+  writeFileSync(join(folder, 'test.zone'), zone(host.name))
   const process = await host.namespace.spawn('nsd', ['-d', '-c', file])
   await until(
     () => `nsd on ${addresses.join(', ')}. It says: ${process.output()}`,
@@ -48,9 +48,12 @@ zone:
   zonefile: test.zone
 `
 
-const zone = () => `$TTL 60
+/** `dig who.test TXT` tells which server answers. */
+const zone = (name: string) => `$TTL 60
 @ IN SOA ns.test. admin.test. 1 60 60 60 60
 @ IN NS ns
 ns IN A 192.0.2.53
+who IN TXT "${name}"
+who.corp IN TXT "${name}"
 big IN TXT ${BIG_STRINGS.map((text) => `"${text}"`).join(' ')}
 `

@@ -1,4 +1,5 @@
 /** What an engine with one virtual server and two nodes tells of itself. */
+import { flowEvents } from '../../src/control/flow-events.js'
 import { counterNames, gaugeNames, portCounterNames } from '../../src/generated/counters.js'
 import type { EngineStatus, FlowRecord } from '../../src/index.js'
 
@@ -77,6 +78,7 @@ export const exampleStatus: EngineStatus = {
   },
   bus: { invalid: 0, stale: 1 },
   reaper: { asked: 9, alive: 5, gone: 2, unanswered: 1, waiting: 1 },
+  events: numbered(flowEvents),
   counters: numbered([...counterNames, ...gaugeNames]),
   capabilities: [],
   policyRevision: '0123456789ab',
@@ -89,6 +91,7 @@ export const exampleFlow: FlowRecord = {
   server: '10.1.0.11:80',
   protocol: 'tcp',
   mode: 'translate',
+  seen: ['syn', 'resumed'],
   openedAt: '2026-11-21T09:00:00.000Z',
   lastActiveAt: '2026-11-21T09:00:01.000Z',
   packets: { in: 4, out: 3 },

@@ -8,6 +8,9 @@ import {
 } from '../../src/bus/address.js'
 import type { Endpoint } from '../../src/endpoint.js'
 import {
+  AppFlags,
+  AppQueryView,
+  AppType,
   type CntView,
   DeleteView,
   NewFlowView,
@@ -106,6 +109,22 @@ export function queryMessage(fields: QueryFields): Uint8Array {
   query.reason = fields.reason ?? QueryReason.open
   query.vsId = fields.vsId ?? 0
   return bytesOf(query)
+}
+
+/** An APP_QUERY: a QUERY, and behind it what the first datagram carries. */
+export function appQueryMessage(
+  fields: QueryFields & { data: Uint8Array; truncated?: boolean },
+): Uint8Array {
+  const bytes = new Uint8Array(AppQueryView.size + ((fields.data.length + 3) & ~3))
+  bytes.set(queryMessage({ reason: QueryReason.udp, protocol: 17, ...fields }))
+  bytes.set(fields.data, AppQueryView.size)
+  const message = new AppQueryView(new DataView(bytes.buffer))
+  message.msgType = AppQueryView.code
+  message.appType = AppType.datagram
+  message.appFlags =
+    (fields.truncated ? AppFlags.truncated : 0) | (fields.data.length > 0 ? 0 : AppFlags.absent)
+  message.appLen = fields.data.length
+  return bytes
 }
 
 export function deleteMessage(

@@ -38,7 +38,7 @@ test('a reader that has enough is no failure', async () => {
 })
 
 describe('sluice check', () => {
-  test.each([['site.ts'], ['policy.ts']])('examples/%s is valid', async (name) => {
+  test.each([['site.ts'], ['policy.ts'], ['dns.ts']])('examples/%s is valid', async (name) => {
     const file = join(root, 'examples', name)
     expect(await sluice('check', file)).toMatchObject({ code: 0, stderr: '' })
     const { code, stdout } = await sluice('check', file, '--json')

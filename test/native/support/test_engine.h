@@ -341,7 +341,9 @@ class TestEngine {
       const ByteSpan message = to_control_.front();
       told.emplace_back(message.begin(), message.end());
       to_control_.pop();
-      if (told.back()[0] != QueryView::kCode || !decider_) continue;
+      const uint8_t code = told.back()[0];
+      const bool asks = code == QueryView::kCode || code == AppQueryView::kCode;
+      if (!asks || !decider_) continue;
       const Bytes reply = reply_to(told.back(), decider_);
       if (!reply.empty()) SLUICE_CHECK(fed_ = from_control_.push(reply));
     }
