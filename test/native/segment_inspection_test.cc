@@ -33,8 +33,7 @@ Bytes data_of(AppQueryView question) {
   return {data.begin(), data.end()};
 }
 
-TEST_CASE(
-    "CS-11 HS-09 VS-18 DFSMSG-01 a flow is asked for with its first datagram, once for each") {
+TEST_CASE("CS-11 HS-09 VS-18 a flow is asked for with its first datagram, once for each") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
     auto engine = inspecting_engine(hosts);

@@ -72,7 +72,7 @@ function ask(from: Namespace, target: string, files?: CertificateFiles) {
 
 const server = () => site.lab.namespace('srv1')
 
-describe('ARCH-13 CSMB-02 the administration', () => {
+describe('ARCH-13 the administration', () => {
   test.each([
     ['on the inside alone', [inside], { fromInside: 200, fromOutside: 0 }],
     ['on the outside alone', [outside], { fromInside: 0, fromOutside: 200 }],

@@ -207,7 +207,7 @@ function tell(world: World, kind: Step['kind'], flow: Asked): void {
 const first = { client: 0, vsId: 1, tos: 0, sequence: 1, pick: 0 } as const
 
 describe.each(families)('IPv%i', (family) => {
-  test('FLOWLIFE-20 SSMB-22 through any life of its flows', async () => {
+  test('FLOWLIFE-20 through any life of its flows', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const world = await watched(family)

@@ -22,7 +22,7 @@ const inspected =
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 describe.each(families)('IPv%i', (family) => {
-  test('CS-11 VS-18 CSMB-27 the policy sees the data and decides by it; the data flow segment is told to send it', async () => {
+  test('CS-11 VS-18 the policy sees the data and decides by it; the data flow segment is told to send it', async () => {
     const seen: object[] = []
     const { segment, farm, fromClient } = await startFarm(
       family,
