@@ -32,7 +32,12 @@ export type {
 } from './config/config.js'
 export { defineConfig } from './config/config.js'
 export { configurationSchema } from './config/json-schema.js'
-export { type LoadedConfig, loadConfigFile } from './config/load.js'
+export {
+  type CompiledConfig,
+  compileConfigFile,
+  type LoadedConfig,
+  loadConfigFile,
+} from './config/load.js'
 export { resolveConfig } from './config/resolve.js'
 export type { ResolvedConfig } from './config/resolved.js'
 export type {

@@ -5,6 +5,7 @@ export const eventNames = [
   'ready',
   'reload',
   'reloadRefused',
+  'watch',
   'node',
   'policy',
   'refusals',

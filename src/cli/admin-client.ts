@@ -11,7 +11,8 @@ import { request as askHttps } from 'node:https'
 import { SluiceError, tlsOptions } from '../index.js'
 import { type EngineAt, nameOf } from './engine-at.js'
 
-const patienceMs = 10_000
+/** More than a reload takes whose configuration does not come to an end. */
+const patienceMs = 20_000
 
 type Method = 'GET' | 'POST' | 'DELETE'
 

@@ -2,15 +2,16 @@
  * Keeps a running engine at what its configuration's file says: on SIGHUP, and with `watch` whenever
  * the file, or one that it imports, changes. A file that is wrong leaves the old configuration in force.
  */
-import { type FSWatcher, watch } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import {
   type AdminNetwork,
+  type CompiledConfig,
+  compileConfigFile,
   type Engine,
   type LoadedConfig,
-  loadConfigFile,
   type ReloadResult,
 } from '../index.js'
+import { FileWatch } from './file-watch.js'
 
 /** An editor writes a file in several steps: wait until it is quiet for so long. */
 const quietMs = 50
@@ -18,6 +19,8 @@ const quietMs = 50
 export interface ReloadOutcome {
   reloaded(policyRevision: string): void
   refused(error: unknown): void
+  /** Changes of the files may go by. */
+  unwatched(error: unknown): void
 }
 
 export class Reloader implements Disposable {
@@ -25,9 +28,11 @@ export class Reloader implements Disposable {
   readonly #file: string
   readonly #outcome: ReloadOutcome
   readonly #network: Pick<AdminNetwork, 'prepare'> | undefined
-  readonly #watchers = new Map<string, FSWatcher>()
   readonly #request = () => void this.reload().catch(() => {})
-  #files: ReadonlySet<string>
+  #watch: FileWatch | undefined
+  #files: readonly string[]
+  /** What is in force. */
+  #admin: LoadedConfig['config']['admin']
   #revision: string
   #quiet: NodeJS.Timeout | undefined
   /** Ends with the last reload: they come one after the other. */
@@ -37,13 +42,14 @@ export class Reloader implements Disposable {
   constructor(
     engine: Pick<Engine, 'reload'>,
     file: string,
-    { files, revision }: LoadedConfig,
+    { config, files, revision }: LoadedConfig,
     outcome: ReloadOutcome,
     network?: Pick<AdminNetwork, 'prepare'>,
   ) {
     this.#engine = engine
-    this.#file = file
-    this.#files = new Set(files)
+    this.#file = resolve(file)
+    this.#files = this.#withOwn(files)
+    this.#admin = config.admin
     this.#revision = revision
     this.#outcome = outcome
     this.#network = network
@@ -51,7 +57,8 @@ export class Reloader implements Disposable {
   }
 
   /**
-   * Reads the file again, and the certificates that it names; the same content changes nothing.
+   * Reads the file again, and the certificates that it names. The same content is not run again, and
+   * changes nothing.
    * @throws why the old configuration stays in force; the outcome was told then, too
    */
   reload(): Promise<ReloadResult> {
@@ -62,21 +69,20 @@ export class Reloader implements Disposable {
 
   /** From now on, reloads when one of the files changes. */
   watch(): void {
-    // Folders, not files: an editor puts a new file in the place of the old one.
-    for (const folder of new Set([...this.#files].map((file) => dirname(file)))) {
-      if (this.#watchers.has(folder)) continue
-      const onChange = (_: string, name: string | null) => {
-        if (name === null || this.#files.has(resolve(folder, name))) this.#soon()
-      }
-      this.#watchers.set(folder, watch(folder, onChange))
-    }
+    this.#watch = new FileWatch(() => this.#soon(), this.#outcome.unwatched)
+    this.#watch.follow(this.#files)
   }
 
   [Symbol.dispose](): void {
     process.off('SIGHUP', this.#request)
     clearTimeout(this.#quiet)
-    for (const watcher of this.#watchers.values()) watcher.close()
-    this.#watchers.clear()
+    this.#watch?.[Symbol.dispose]()
+    this.#watch = undefined
+  }
+
+  /** The compiler knows files by their real paths; the path that was given may lead elsewhere one day. */
+  #withOwn(files: readonly string[]): string[] {
+    return [...new Set([this.#file, ...files])]
   }
 
   #soon(): void {
@@ -86,20 +92,32 @@ export class Reloader implements Disposable {
 
   async #load(): Promise<ReloadResult> {
     try {
-      const { config, revision, files } = await loadConfigFile(this.#file)
-      const apply = await this.#network?.prepare(config.admin)
-      const same = revision === this.#revision
-      if (!same) await this.#engine.reload(config, { policyRevision: revision })
-      const changed = apply?.() || !same
-      if (!changed) return { changed, policyRevision: revision }
-      this.#revision = revision
-      this.#files = new Set(files)
-      if (this.#watchers.size > 0) this.watch()
-      this.#outcome.reloaded(revision)
-      return { changed, policyRevision: revision }
+      return await this.#takeOver(await this.#compile())
     } catch (error) {
       this.#outcome.refused(error)
       throw error
     }
+  }
+
+  async #compile(): Promise<CompiledConfig> {
+    // Before anything is read, too: what changes meanwhile in a folder that is new is seen then.
+    this.#watch?.follow(this.#files)
+    const compiled = await compileConfigFile(this.#file)
+    this.#files = this.#withOwn(compiled.files)
+    this.#watch?.follow(this.#files)
+    return compiled
+  }
+
+  async #takeOver({ revision, run }: CompiledConfig): Promise<ReloadResult> {
+    // A module that was run stays in memory for good.
+    const config = revision === this.#revision ? undefined : await run()
+    const admin = config ? config.admin : this.#admin
+    const apply = await this.#network?.prepare(admin)
+    if (config) await this.#engine.reload(config, { policyRevision: revision })
+    const changed = apply?.() || config !== undefined
+    this.#admin = admin
+    this.#revision = revision
+    if (changed) this.#outcome.reloaded(revision)
+    return { changed, policyRevision: revision }
   }
 }

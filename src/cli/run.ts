@@ -50,7 +50,8 @@ export const run: Command<RunOptions> = async (options, context) => {
 async function runUntil(stop: StopRequest, options: RunOptions, context: Context): Promise<void> {
   const { file, json = false, watch } = options
   const tell = (event: RunEvent) => announce(event, context.terminal, json)
-  const loaded = await loadConfigFile(file)
+  const loaded = await Promise.race([loadConfigFile(file), stop.requested])
+  if (typeof loaded === 'string') return tell({ event: 'stopping', signal: loaded })
   const socketPath = options.admin ? (options.socket ?? defaultSocketPath(context.env)) : undefined
   if (socketPath) await claimSocketPath(socketPath)
   const { config, revision: policyRevision } = loaded
@@ -68,6 +69,10 @@ async function runUntil(stop: StopRequest, options: RunOptions, context: Context
       log.warn({ event: 'reloadRefused', code, err: error }, 'the old configuration stays in force')
       reportError(error, context, json)
       tell({ event: 'reloadRefused' })
+    },
+    unwatched: (err) => {
+      const details = { event: 'watch', code: 'ERR_SLUICE_WATCH', err } as const
+      log.warn(details, 'not every change of the configuration will be noticed')
     },
   }
   using reloader = new Reloader(engine, file, loaded, outcome, network)

@@ -3,12 +3,13 @@
  * once per revision, so that a revision is one text with one hash and an exact list of files.
  */
 import { createHash } from 'node:crypto'
-import { access, constants, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { access, constants, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { BuildFailure, Message, OutputFile, Plugin } from 'esbuild'
-import { type ConfigIssue, configError } from '../errors.js'
+import { type ConfigIssue, configError, type SluiceError } from '../errors.js'
 import { resolveConfig } from './resolve.js'
 import type { ResolvedConfig } from './resolved.js'
 
@@ -19,6 +20,19 @@ export interface LoadedConfig {
   /** Absolute paths of every file that it is made of, to watch. */
   readonly files: readonly string[]
 }
+
+/** What was read and compiled, and not run yet. */
+export interface CompiledConfig extends Omit<LoadedConfig, 'config'> {
+  /**
+   * Runs it, its top level included, and checks what it exports.
+   * @throws {SluiceError} `ERR_SLUICE_CONFIG`: it throws, waits for more than ten seconds, exports no
+   * configuration, or has a wrong one
+   */
+  run(): Promise<ResolvedConfig>
+}
+
+/** How long the top level of a configuration may wait for something. */
+const patienceMs = 10_000
 
 interface Bundle {
   readonly code: string
@@ -136,42 +150,99 @@ async function revisionOf(files: readonly string[], folder: string): Promise<str
 async function importText(code: string, revision: string): Promise<{ default?: unknown }> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-config-'))
   const file = join(folder, `${revision}.mjs`)
+  // Also where the process is to end while the module still waits for something.
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', remove)
   try {
     await writeFile(file, code)
-    return await import(/* @vite-ignore */ pathToFileURL(file).href)
+    return await inTime(() => import(/* @vite-ignore */ pathToFileURL(file).href))
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
+}
+
+/** An import cannot be called off: one that is late goes on, and nobody looks at it any more. */
+async function inTime<T>(begin: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new LateError()), patienceMs)
+  })
+  try {
+    return await Promise.race([begin(), late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+class LateError extends Error {}
+
+/** A configuration file, as those who are told of its problems know it. */
+class ConfigFile {
+  readonly file: string
+  readonly #subject: string
+
+  constructor(path: string | URL) {
+    this.file = resolve(path instanceof URL ? fileURLToPath(path) : path)
+    this.#subject = relative(process.cwd(), this.file) || basename(this.file)
+  }
+
+  async compile(): Promise<CompiledConfig> {
+    const { file } = this
+    const unusable = await problemOfFile(file)
+    if (unusable) throw this.#failure(unusable)
+    const { code, files } = await bundle(file).catch((error: unknown) => {
+      if (!isBuildFailure(error)) throw error
+      const issues = error.errors.map((message) => issueOf(message, file))
+      throw configError(this.#subject, issues, error)
+    })
+    const revision = await revisionOf(files, dirname(file))
+    return { revision, files, run: () => this.#run(code, revision) }
+  }
+
+  async #run(code: string, revision: string): Promise<ResolvedConfig> {
+    const module = await importText(code, revision).catch((error: unknown) => {
+      throw this.#failure(problemOfRun(error), error)
+    })
+    if (module.default === undefined) throw this.#failure(empty)
+    return resolveConfig(module.default, this.#subject)
+  }
+
+  #failure(found: FileProblem, cause?: unknown): SluiceError {
+    return configError(this.#subject, [{ key: this.file, ...found }], cause)
+  }
+}
+
+const empty: FileProblem = {
+  problem: 'has no default export',
+  remedy: 'write: export default defineConfig({ ... })',
+}
+
+function problemOfRun(error: unknown): FileProblem {
+  if (error instanceof LateError) {
+    return {
+      problem: `does not come to an end: after ${patienceMs / 1000} s its top level still waits`,
+      remedy: 'let what it awaits there have a limit, such as AbortSignal.timeout()',
+    }
+  }
+  const text = error instanceof Error ? error.message : String(error)
+  return { problem: `throws when it is run: ${text}`, remedy: 'correct what it does at top level' }
+}
+
+/**
+ * Reads and compiles a configuration file, and runs nothing of it.
+ * @throws {SluiceError} `ERR_SLUICE_CONFIG`: there is no such file, or it does not compile (the issue's key
+ * is 'file:line:column')
+ */
+export function compileConfigFile(path: string | URL): Promise<CompiledConfig> {
+  return new ConfigFile(path).compile()
 }
 
 /**
  * Reads, compiles, runs and checks a configuration file.
- * @throws {SluiceError} `ERR_SLUICE_CONFIG`: there is no such file, it does not compile (the issue's key is
- * 'file:line:column'), throws, exports no configuration, or has a wrong one.
+ * @throws {SluiceError} `ERR_SLUICE_CONFIG`, as `compileConfigFile` and `CompiledConfig.run` do
  */
 export async function loadConfigFile(path: string | URL): Promise<LoadedConfig> {
-  const file = resolve(path instanceof URL ? fileURLToPath(path) : path)
-  const subject = relative(process.cwd(), file) || basename(file)
-  const failure = (problem: string, remedy: string, cause?: unknown) =>
-    configError(subject, [{ key: file, problem, remedy }], cause)
-
-  const unusable = await problemOfFile(file)
-  if (unusable) throw failure(unusable.problem, unusable.remedy)
-  const { code, files } = await bundle(file).catch((error: unknown) => {
-    if (!isBuildFailure(error)) throw error
-    throw configError(
-      subject,
-      error.errors.map((message) => issueOf(message, file)),
-      error,
-    )
-  })
-  const revision = await revisionOf(files, dirname(file))
-  const module = await importText(code, revision).catch((error: unknown) => {
-    const text = error instanceof Error ? error.message : String(error)
-    throw failure(`throws when it is run: ${text}`, 'correct what it does at top level', error)
-  })
-  if (module.default === undefined) {
-    throw failure('has no default export', 'write: export default defineConfig({ ... })')
-  }
-  return { config: resolveConfig(module.default, subject), revision, files }
+  const { revision, files, run } = await compileConfigFile(path)
+  return { config: await run(), revision, files }
 }

@@ -2,9 +2,8 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { main } from '../../src/cli/main.js'
-import { Reloader } from '../../src/cli/reloader.js'
 import { StopRequest } from '../../src/cli/stop-request.js'
 import { SluiceError } from '../../src/errors.js'
 
@@ -157,6 +156,18 @@ describe('sluice run', () => {
     expect((await sluice(['run', file, '--no-admin'])).code).toBe(0)
   })
 
+  test('SIGTERM while the file still waits for something: a clean end, and no engine', async () => {
+    await writeFile(
+      file,
+      `process.emit('SIGTERM', 'SIGTERM')
+       await new Promise((resolve) => process.once('testIsOver', resolve))`,
+    )
+    onTestFinished(() => void process.emit('testIsOver' as never))
+    const { code, stdout, stderr } = await sluice(['run', file, '--socket', socket])
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '', stderr: 'SIGTERM: stopping\n' })
+    expect(engine.start).not.toHaveBeenCalled()
+  })
+
   test('a socket that is lost in between stops the engine', async () => {
     engine.start.mockImplementation(async () => {
       await writeFile(socket, 'no socket')
@@ -246,52 +257,6 @@ describe('changing the file of a running engine', () => {
     })
     expect(stderr).toContain('ERR_SLUICE_RESTART')
     expect(stderr).toContain('The old configuration stays in force.')
-  })
-
-  /** What takes over the file with the administration over the network beside it. */
-  async function reloaderBeside(apply: () => boolean) {
-    const { loadConfigFile } = await import('../../src/index.js')
-    const outcome = { reloaded: vi.fn(), refused: vi.fn() }
-    const network = { prepare: vi.fn().mockResolvedValue(apply) }
-    const reloader = new Reloader(engine, file, await loadConfigFile(file), outcome, network)
-    return { reloader, outcome, network }
-  }
-
-  test('the same content is no change', async () => {
-    const { reloader: made, outcome } = await reloaderBeside(() => false)
-    using reloader = made
-    expect(await reloader.reload()).toMatchObject({ changed: false })
-    expect([engine.reload, outcome.reloaded, outcome.refused].map((one) => one.mock.calls)).toEqual(
-      [[], [], []],
-    )
-  })
-
-  test('the same content with other certificates is one, and none of the engine', async () => {
-    const { reloader: made, outcome } = await reloaderBeside(() => true)
-    using reloader = made
-    expect(await reloader.reload()).toMatchObject({ changed: true })
-    expect(engine.reload).not.toHaveBeenCalled()
-    expect(outcome.reloaded).toHaveBeenCalledOnce()
-  })
-
-  test('certificates that are wrong change nothing, whatever else the file says', async () => {
-    const { reloader: made, outcome, network } = await reloaderBeside(() => true)
-    using reloader = made
-    writeFileSync(file, changed)
-    network.prepare.mockRejectedValue(new SluiceError('ERR_SLUICE_ADMIN_CERTIFICATE', 'No.', 'Do.'))
-    await expect(reloader.reload()).rejects.toThrow('No.')
-    expect(engine.reload).not.toHaveBeenCalled()
-    expect(outcome.refused).toHaveBeenCalledOnce()
-  })
-
-  test('an engine that takes nothing over leaves the administration as it was', async () => {
-    const apply = vi.fn().mockReturnValue(true)
-    const { reloader: made } = await reloaderBeside(apply)
-    using reloader = made
-    writeFileSync(file, changed)
-    engine.reload.mockRejectedValue(new SluiceError('ERR_SLUICE_RESTART', 'No.', 'Do.'))
-    await expect(reloader.reload()).rejects.toThrow('No.')
-    expect(apply).not.toHaveBeenCalled()
   })
 })
 

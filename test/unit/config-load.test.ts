@@ -160,6 +160,19 @@ describe('what does not load says where', () => {
     expect(error.cause).toBeInstanceOf(TypeError)
   })
 
+  test('a top level that waits for ever, after ten seconds', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const running = new Promise((resolve) => process.once('waits', resolve))
+    const path = await write('site.ts', `process.emit('waits'); await new Promise(() => {})`)
+    const failed = failure(path)
+    await running
+    vi.advanceTimersByTime(10_000)
+    expect((await failed).issues).toMatchObject([
+      { key: path, problem: expect.stringContaining('does not come to an end: after 10 s') },
+    ])
+  })
+
   test('no default export', async () => {
     const { issues } = await failure(await write('site.ts', `export const config = {}`))
     expect(issues[0].remedy).toContain('export default defineConfig')
