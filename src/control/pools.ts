@@ -11,10 +11,15 @@ import type { NodeMode } from './node-condition.js'
 import { Pool, reportNodes } from './pool.js'
 import type { PoolStatus } from './status.js'
 
+/** Node numbers are 16 bits on the bus, 0 being none. */
+const mostIds = 0xffff
+
 export class Pools {
   readonly #clock: Clock
   readonly #log: Logger
   #byName = new Map<string, Pool>()
+  /** Also those that leave. */
+  #byId = new Map<number, Node>()
   /** Nodes that the configuration no longer has, while they have flows. */
   #leaving: readonly Node[] = []
   #lastId = 0
@@ -47,6 +52,7 @@ export class Pools {
     const gone = [...before, ...this.#leaving].filter((node) => !staying.has(node))
     for (const node of gone) node.condition.setMode('draining', 'taken out of the configuration')
     this.#leaving = gone.filter(({ connections }) => connections > 0)
+    this.#byId = new Map([...staying, ...this.#leaving].map((node) => [node.id, node]))
     this.#byName = new Map(next.map((pool) => [pool.name, pool]))
     this.figures = Object.freeze(
       Object.assign(Object.create(null), Object.fromEntries(this.#byName)),
@@ -77,8 +83,7 @@ export class Pools {
 
   /** The node with this number on the bus, also one that the configuration no longer has. */
   numbered(id: number): Node | undefined {
-    const numbered = (node: Node) => node.id === id
-    return [...this].flatMap(({ nodes }) => nodes).find(numbered) ?? this.#leaving.find(numbered)
+    return this.#byId.get(id)
   }
 
   /**
@@ -145,6 +150,7 @@ export class Pools {
     const changed = (...change: [Node, NodeState, string]) => this.#report(...change)
     const id = this.#nextId()
     const node = new Node(id, pool.name, endpoint, settings, this.#clock, changed)
+    this.#byId.set(id, node)
     return node.configure(settings, index)
   }
 
@@ -159,9 +165,10 @@ export class Pools {
     this.#log.warn({ ...details, code: 'ERR_SLUICE_NODE_DOWN' }, 'a node is down')
   }
 
-  /** Node numbers are 16 bits on the bus; a long-lived engine comes round to old ones. */
+  /** A long-lived engine comes round to old numbers; only when all are in use two nodes share one. */
   #nextId(): number {
-    this.#lastId = (this.#lastId % 0xffff) + 1
+    do this.#lastId = (this.#lastId % mostIds) + 1
+    while (this.#byId.has(this.#lastId) && this.#byId.size < mostIds)
     return this.#lastId
   }
 }
