@@ -2,6 +2,7 @@
  * Where the engine is that a command asks: a Unix socket of this host, or a listener of its `admin` on
  * the network, where both sides show a certificate.
  */
+import { lstat } from 'node:fs/promises'
 import { InvalidArgumentError, Option, type Command as Program } from 'commander'
 import { type Credentials, defaultSocketPath, readCredentials } from '../index.js'
 
@@ -23,6 +24,9 @@ export interface EngineAtOptions {
   ca?: string
 }
 
+/** Where `packaging/sluice.service` has its engine listen. */
+export const unitSocketPath = '/run/sluice/sluice.sock'
+
 /** For a person. */
 export const nameOf = (at: EngineAt) => (typeof at === 'string' ? at : at.url.origin)
 
@@ -31,8 +35,17 @@ export async function engineAt(
   { socket, connect: url, key = '', cert = '', ca = '' }: EngineAtOptions,
   env: NodeJS.ProcessEnv,
 ): Promise<EngineAt> {
-  if (!url) return socket ?? defaultSocketPath(env)
+  if (!url) return socket ?? firstPresent([defaultSocketPath(env), unitSocketPath])
   return { url, credentials: await readCredentials({ key, cert, ca }) }
+}
+
+/** The first path at which there is something; the first of all, where there is nothing at any. */
+export async function firstPresent(paths: readonly [string, ...string[]]): Promise<string> {
+  for (const path of paths) {
+    const found = await lstat(path).catch(() => undefined)
+    if (found) return path
+  }
+  return paths[0]
 }
 
 /** Lets a command take `EngineAtOptions`. */

@@ -14,8 +14,12 @@ import { SocketClients } from '../helpers/socket-clients.js'
 
 describe('the unit', () => {
   const unit = join(root, 'packaging/sluice.service')
+  const text = readFileSync(unit, 'utf8')
 
-  test('systemd-analyze verify has nothing to say', ({ skip }) => {
+  test.for([
+    ['as it is', text],
+    ['with the examples in it', text.replaceAll(/^#(?=[A-Z]\w+=)/gm, '')],
+  ])('systemd-analyze verify has nothing to say: %s', ([, text], { skip }) => {
     if (missingTools('systemd-analyze').length > 0) skip('not installed: systemd-analyze')
     // It looks whether the program is there, so it gets one.
     const folder = mkdtempSync(join(tmpdir(), 'sluice-unit-'))
@@ -24,7 +28,7 @@ describe('the unit', () => {
     writeFileSync(program, '#!/bin/sh\n')
     chmodSync(program, 0o755)
     const copy = join(folder, 'sluice.service')
-    writeFileSync(copy, readFileSync(unit, 'utf8').replaceAll('/usr/bin/sluice', program))
+    writeFileSync(copy, text.replaceAll('/usr/bin/sluice', program))
     const { status, stdout, stderr } = spawnSync('systemd-analyze', ['verify', copy], {
       encoding: 'utf8',
     })

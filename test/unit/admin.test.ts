@@ -8,7 +8,9 @@ import { AdminServer } from '../../src/admin/server.js'
 import { claimSocketPath, defaultSocketPath } from '../../src/admin/socket.js'
 import type { AdminSource } from '../../src/admin/source.js'
 import { askEngine } from '../../src/cli/admin-client.js'
+import { firstPresent, unitSocketPath } from '../../src/cli/engine-at.js'
 import { exampleFlow, exampleStatus } from '../helpers/example-status.js'
+import { readText } from '../helpers/repository.js'
 
 /** An engine as far as the administration knows one. */
 function engine(ready = true): AdminSource {
@@ -118,6 +120,21 @@ describe('the socket', () => {
     [{}, 1000, '/tmp/sluice-1000.sock'],
   ])('by default, with %j and user %d, it is %s', (env, uid, expected) => {
     expect(defaultSocketPath(env, uid)).toBe(expected)
+  })
+
+  test('a command asks at the first path at which there is one, else names the first', async () => {
+    const [usual, ofUnit] = [path, join(folder, 'unit.sock')] as const
+    const asked = () => firstPresent([usual, ofUnit])
+    expect(await asked()).toBe(usual)
+    await using _unit = await AdminServer.listen(engine(), ofUnit)
+    expect(await asked()).toBe(ofUnit)
+    await using _usual = await AdminServer.listen(engine(), usual)
+    expect(await asked()).toBe(usual)
+  })
+
+  test("the unit's path is the one that commands know", () => {
+    const unit = readText('packaging/sluice.service')
+    expect(unit.match(/^ExecStart=.*/m)?.[0]).toContain(`--socket ${unitSocketPath} `)
   })
 })
 
