@@ -4,6 +4,7 @@ import { parseAddress } from './bus/address.js'
 import type { ResolvedPort, ResolvedVirtualServer } from './config/resolved.js'
 import { SluiceError } from './errors.js'
 import type { NativeCaptureOrder, NativeSegment } from './native.js'
+import { protocolNumber } from './protocol.js'
 
 /** Which packets; what is not said leaves all. */
 export interface CaptureOptions {
@@ -28,7 +29,6 @@ const beginPatienceMs = 1000
 const chunkBytes = 1 << 20
 /** Type of a block with a frame (draft-ietf-opsawg-pcapng, 4.3). */
 const enhancedPacketBlock = 6
-const protocols = { tcp: 6, udp: 17 } as const
 
 /** What the data flow segment has to know. @throws {SluiceError} `ERR_SLUICE_CAPTURE` */
 export function captureOrder(
@@ -50,7 +50,7 @@ export function captureOrder(
     host: client ?? '',
     address: server?.listen.address ?? '',
     l4Port: server?.listen.port ?? 0,
-    protocol: server ? protocols[server.protocol] : 0,
+    protocol: server ? protocolNumber(server.protocol, server.listen.family) : 0,
   }
 }
 

@@ -76,6 +76,6 @@ export type {
   NodeFigures,
   NodeState,
   PoolFigures,
-  Protocol,
 } from './policy/new-flow.js'
+export type { Protocol } from './protocol.js'
 export { Supervisor } from './supervisor.js'

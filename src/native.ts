@@ -59,6 +59,9 @@ export interface NativeSegmentOptions {
     tcpOpening: number
     tcpClosing: number
     udp: number
+    icmp: number
+    /** Protocols but TCP, UDP and ICMP. */
+    other: number
     linger: number
     refused: number
     statsInterval: number
@@ -72,7 +75,7 @@ export interface NativeCaptureOrder {
   mostBytes: number
   /** Source or destination. */
   host: string
-  /** The same of an endpoint, whose protocol has this number. */
+  /** The same of an endpoint, whose protocol has this number; 0 is every one. */
   address: string
   l4Port: number
   protocol: number

@@ -98,6 +98,8 @@ FlowTimeouts read_timeouts(const Napi::Object& from) {
   timeouts.opening = milliseconds(from, "tcpOpening");
   timeouts.closing = milliseconds(from, "tcpClosing");
   timeouts.udp = milliseconds(from, "udp");
+  timeouts.icmp = milliseconds(from, "icmp");
+  timeouts.other = milliseconds(from, "other");
   timeouts.linger = milliseconds(from, "linger");
   timeouts.refused = milliseconds(from, "refused");
   timeouts.stats_interval = milliseconds(from, "statsInterval");

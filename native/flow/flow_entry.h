@@ -47,6 +47,7 @@ struct LegFlags {
   static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
   static constexpr uint8_t kAnyDscp = 32;  // the DSCP of what arrives does not matter
+  static constexpr uint8_t kOtherL4 = 64;  // neither TCP nor UDP: translate() does not know it
 };
 
 // One leg: 64 bytes, one cache line, all that an IPv4 packet of the flow needs. Addresses and L4
@@ -97,7 +98,16 @@ static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
 enum class PairMode : uint8_t { free, waiting, translate, discard, reset, unreachable, over };
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
-enum class FlowClass : uint8_t { waiting, opening, established, closing, udp, refused, linger };
+// `untracked`: a protocol whose beginning and end nobody follows: all but TCP.
+enum class FlowClass : uint8_t {
+  waiting,
+  opening,
+  established,
+  closing,
+  untracked,
+  refused,
+  linger
+};
 inline constexpr int kFlowClasses = 7;
 
 // What both legs of a flow share and a packet rarely needs.

@@ -10,9 +10,9 @@
 
 namespace sluice {
 
-// Whether a packet has a signature of six fields: TCP or UDP, whole, and not dropped.
+// Whether a packet has a signature of six fields that a flow may have, and was not dropped.
 inline bool has_signature(const Packet& packet) {
-  return packet.verdict == Verdict::none && packet.headers.has_ports;
+  return packet.verdict == Verdict::none && packet.headers.has_key;
 }
 
 // The flows of one worker: pairs of legs, and an index from signature to leg.

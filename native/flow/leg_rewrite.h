@@ -38,7 +38,8 @@ inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index) {
 // Rewrites a packet that find() has given this leg for.
 inline void rewrite_for_leg(const FlowTable& table, LegIndex index, Packet& packet) {
   const FlowEntry& leg = table.leg(index);
-  if ((leg.flags & (LegFlags::kIpv6 | LegFlags::kSetDscp)) || packet.headers.fragment) {
+  constexpr uint8_t kRare = LegFlags::kIpv6 | LegFlags::kSetDscp | LegFlags::kOtherL4;
+  if ((leg.flags & kRare) || packet.headers.fragment) {
     return apply(leg_rewrite(table, index), packet);
   }
   const int8_t ttl_delta = leg.flags & LegFlags::kDecrementTtl ? -1 : 0;

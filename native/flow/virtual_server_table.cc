@@ -25,13 +25,17 @@ VirtualServerTable::Listen VirtualServerTable::listen_of(const VirtualServer& se
           server.any_port ? L4Port{0} : server.port, server.protocol};
 }
 
+bool VirtualServerTable::is_wildcard(const VirtualServer& server) {
+  return server.any_address || server.any_port || server.protocol == kAnyProtocol;
+}
+
 bool VirtualServerTable::add(const VirtualServer& server) {
   const Listen listen = listen_of(server);
   const auto there = servers_.find(listen);
   if (there != servers_.end() && there->second.id != server.id) return false;
   remove(server.id, nullptr);
   servers_.emplace(listen, server);
-  wildcards_ += server.any_address || server.any_port;
+  wildcards_ += is_wildcard(server);
   return true;
 }
 
@@ -39,7 +43,7 @@ bool VirtualServerTable::remove(uint16_t id, VirtualServer* removed) {
   for (auto it = servers_.begin(); it != servers_.end(); ++it) {
     if (it->second.id != id) continue;
     if (removed != nullptr) *removed = it->second;
-    wildcards_ -= it->second.any_address || it->second.any_port;
+    wildcards_ -= is_wildcard(it->second);
     servers_.erase(it);
     return true;
   }
@@ -50,9 +54,9 @@ const VirtualServer* VirtualServerTable::find(const FlowKey& key) const {
   const VirtualServer* found = find(Listen{key.dst, key.dst_port, key.protocol});
   if (found != nullptr || wildcards_ == 0) return found;
   const IpAddress any = any_of_family(key.dst);
-  for (const Listen& listen :
-       {Listen{key.dst, 0, key.protocol}, Listen{any, key.dst_port, key.protocol},
-        Listen{any, 0, key.protocol}}) {
+  for (const Listen& listen : {Listen{key.dst, 0, key.protocol}, Listen{key.dst, 0, kAnyProtocol},
+                               Listen{any, key.dst_port, key.protocol},
+                               Listen{any, 0, key.protocol}, Listen{any, 0, kAnyProtocol}}) {
     found = find(listen);
     if (found != nullptr) return found;
   }

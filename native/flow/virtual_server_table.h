@@ -11,12 +11,15 @@ namespace sluice {
 // What a refused client is told: by RST (by ICMP where that cannot be), by ICMP, or nothing.
 enum class Refusal : uint8_t { reset, unreachable, silence };
 
+// In the place of a protocol: every one of which flows are made.
+inline constexpr uint8_t kAnyProtocol = 0;
+
 // What the data flow segment knows of a virtual server: the match (VS-01), not the nodes.
 struct VirtualServer {
   uint16_t id = 0;
   IpAddress address;
-  L4Port port = 0;
-  uint8_t protocol = 0;
+  L4Port port = 0;  // 0 where the protocol has none
+  uint8_t protocol = kAnyProtocol;
   // Of others than us and virtual servers; of `address` only the family is used (VS-13).
   bool any_address = false;
   bool any_port = false;     // that no other virtual server has; `port` is not used (VS-14)
@@ -27,8 +30,9 @@ struct VirtualServer {
 };
 
 // The virtual servers of a segment, found by destination address, L4 port and protocol (DFS-14):
-// the exact one, else one of the address with any port, else one of any address with the port, else
-// one of both (VS-15). Changed between batches only; find() allocates nothing.
+// the exact one, else one of the address with any port, and then with any protocol, else one of any
+// address with the port, with any port, with any protocol (VS-15). Changed between batches only;
+// find() allocates nothing.
 class VirtualServerTable {
  public:
   // False if another virtual server listens there already. The same id replaces itself.
@@ -49,6 +53,7 @@ class VirtualServerTable {
     size_t operator()(const Listen& listen) const;
   };
   static Listen listen_of(const VirtualServer& server);
+  static bool is_wildcard(const VirtualServer& server);
   const VirtualServer* find(const Listen& listen) const;
 
   std::unordered_map<Listen, VirtualServer, ListenHash> servers_;

@@ -29,6 +29,8 @@ struct DatagramHead {
   L4Port dst_port = 0;
   uint8_t protocol = 0;
   uint8_t dscp = 0;
+  bool has_key = false;  // as in Headers
+  bool echo_request = false;
 };
 
 using DatagramIndex = uint32_t;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "packet/key_ports.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
 #include "wire/ip_protocol.h"
@@ -99,10 +100,7 @@ bool parse_icmp_quote(const Packet& error, IcmpQuote& quote) {
   quote.end = std::min(end, quote.l3 + quote.length);
   if (!first) return true;
   if (quote.l4 + kLeastOfL4 > quote.end) return false;
-  quote.has_ports = quote.key.protocol == kProtocolTcp || quote.key.protocol == kProtocolUdp;
-  if (!quote.has_ports) return true;
-  quote.key.src_port = load_be16(error.at(quote.l4));
-  quote.key.dst_port = load_be16(error.at(quote.l4 + 2u));
+  quote.has_key = read_key_ports(error.at(quote.l4), quote.key);
   return true;
 }
 

@@ -8,12 +8,12 @@ namespace sluice {
 
 // The packet that an ICMP error is about, as much of it as the error quotes.
 struct IcmpQuote {
-  FlowKey key;      // with the L4 ports of a whole packet or first fragment of TCP or UDP
+  FlowKey key;      // with the ports, or what stands there, of a whole packet or first fragment
   uint16_t l3 = 0;  // where its headers are, counted from the error's `data`
   uint16_t l4 = 0;
-  uint32_t end = 0;     // of what is quoted, without the extensions of RFC 4884
-  uint32_t length = 0;  // that the packet had in all, as its IP header says
-  bool has_ports = false;
+  uint32_t end = 0;            // of what is quoted, without the extensions of RFC 4884
+  uint32_t length = 0;         // that the packet had in all, as its IP header says
+  bool has_key = false;        // as in Headers
   bool dont_fragment = false;  // always over IPv6
 };
 

@@ -1,7 +1,10 @@
 #include "packet/l4_checksum.h"
 
+#include <cstring>
+
 #include "base/check.h"
 #include "wire/checksum.h"
+#include "wire/crc32c.h"
 #include "wire/ip_protocol.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
@@ -51,6 +54,15 @@ void settle_checksum(Packet& packet) {
   packet.offload.needs_checksum = true;
   packet.offload.checksum_start = headers.l4;
   packet.offload.checksum_offset = static_cast<uint16_t>(offset);
+}
+
+void complete_sctp_checksum(Packet& packet) {
+  uint8_t* sctp = packet.at(packet.headers.l4);
+  uint8_t* field = sctp + 8;
+  std::memset(field, 0, 4);
+  const uint32_t crc = crc32c(sctp, packet.headers.end - packet.headers.l4);
+  for (int i = 0; i < 4; ++i) field[i] = static_cast<uint8_t>(crc >> 8 * i);
+  packet.offload = Offload{};
 }
 
 void complete_checksum(Packet& packet) {

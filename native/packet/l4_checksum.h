@@ -19,6 +19,10 @@ bool l4_checksum_is_right(const Packet& packet);
 // have the same value, once in 65536 packets; completing it then gives that value again.
 void settle_checksum(Packet& packet);
 
+// Writes SCTP's checksum where a kernel on this machine has left it to the device: no header of
+// virtio-net tells the next port that it is a CRC. Reads the whole packet.
+void complete_sctp_checksum(Packet& packet);
+
 // Writes the checksum that was left open, over all bytes up to the end of the IP packet, and clears
 // `needs_checksum`: for packets without GSO, towards a port that does not do it itself (TCPX-32).
 void complete_checksum(Packet& packet);

@@ -81,8 +81,9 @@ struct Headers {
   uint8_t tcp_flags = 0;
   bool fragment = false;         // any fragment but an atomic one
   bool headless = false;         // a fragment behind the first one, which alone has the L4 header
-  bool has_ports = false;        // TCP or UDP, with its ports in `key`
+  bool has_key = false;          // `key` is the signature of a flow that could be, ports included
   uint16_t fragment_header = 0;  // of IPv6, where there is one
+  bool echo_request = false;     // of ICMP or ICMPv6
 };
 
 struct Packet {

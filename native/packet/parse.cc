@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "packet/key_ports.h"
 #include "packet/l4_checksum.h"
 #include "wire/arp.h"
 #include "wire/ethernet.h"
@@ -80,7 +81,7 @@ void parse_tcp(Packet& packet, bool to_multicast) {
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + tcp.header_length());
   headers.tcp_flags = tcp.flags();
-  headers.has_ports = true;
+  headers.has_key = true;
   packet.key.src_port = tcp.src_port();
   packet.key.dst_port = tcp.dst_port();
   if (to_multicast) return packet.drop(DropReason::multicast);
@@ -100,7 +101,7 @@ void parse_udp(Packet& packet) {
     return packet.drop(DropReason::l4_malformed);
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + UdpHeader::kSize);
-  headers.has_ports = true;
+  headers.has_key = true;
   packet.key.src_port = udp.src_port();
   packet.key.dst_port = udp.dst_port();
   // RFC 8200 8.1: no UDP over IPv6 without a checksum.
@@ -115,6 +116,29 @@ void parse_icmp(Packet& packet) {
     return packet.drop(headers.fragment ? DropReason::fragment_tiny : DropReason::l4_malformed);
   }
   headers.payload = static_cast<uint16_t>(headers.l4 + IcmpHeader::kSize);
+  headers.has_key = read_key_ports(packet.at(headers.l4), packet.key);
+  headers.echo_request =
+      is_echo_request(headers.family == 4, IcmpHeader(packet.at(headers.l4)).type());
+}
+
+// RFC 9260 3.1. The checksum covers no addresses, and nobody here needs more of it than the ports;
+// port 0 is nobody's.
+void parse_sctp(Packet& packet) {
+  constexpr size_t kCommonHeader = 12;
+  Headers& headers = packet.headers;
+  if (headers.end - headers.l4 < kCommonHeader) {
+    return packet.drop(headers.fragment ? DropReason::fragment_tiny : DropReason::l4_malformed);
+  }
+  headers.payload = static_cast<uint16_t>(headers.l4 + kCommonHeader);
+  headers.has_key = read_key_ports(packet.at(headers.l4), packet.key);
+  if (packet.key.src_port == 0 || packet.key.dst_port == 0) {
+    return packet.drop(DropReason::l4_malformed);
+  }
+  const Offload& offload = packet.offload;
+  const bool open = offload.needs_checksum && offload.checksum_start == headers.l4;
+  if (open && !headers.fragment && offload.gso_type == GsoType::none) {
+    complete_sctp_checksum(packet);
+  }
 }
 
 // What the two IP versions tell of their addresses to the L4 header.
@@ -123,24 +147,30 @@ struct Addresses {
   bool to_multicast;
 };
 
-// The L4 header, by protocol; whatever is unknown is all payload.
+// Neither TCP nor UDP: whatever is unknown is all payload.
+void parse_other(Packet& packet) {
+  Headers& headers = packet.headers;
+  if (headers.protocol == icmp_of(headers.family == 4)) return parse_icmp(packet);
+  if (headers.protocol == kProtocolSctp) return parse_sctp(packet);
+  headers.has_key = read_key_ports(packet.at(headers.l4), packet.key);
+}
+
+// The L4 header, by protocol.
 void parse_l4(Packet& packet, Addresses addresses) {
   Headers& headers = packet.headers;
   headers.payload = headers.l4;
   if (!headers.headless) {
-    const uint8_t icmp = headers.family == 4 ? kProtocolIcmp : kProtocolIcmpv6;
     if (headers.protocol == kProtocolTcp) {
       parse_tcp(packet, addresses.to_multicast);
     } else if (headers.protocol == kProtocolUdp) {
       parse_udp(packet);
-    } else if (headers.protocol == icmp) {
-      parse_icmp(packet);
+    } else {
+      parse_other(packet);
     }
   }
-  if (addresses.equal && packet.verdict == Verdict::none &&
-      packet.key.src_port == packet.key.dst_port) {
-    packet.drop(DropReason::land);
-  }
+  if (!addresses.equal || packet.verdict != Verdict::none) return;
+  const bool same_port = packet.key.src_port == packet.key.dst_port;
+  if (same_port || !carries_ports(headers.protocol)) packet.drop(DropReason::land);
 }
 
 void parse_ipv4(Packet& packet) {

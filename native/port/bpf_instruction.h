@@ -46,6 +46,9 @@ constexpr bpf_insn load64(uint8_t to, uint8_t from, int offset) {
   return instruction(BPF_LDX | BPF_MEM | kDoubleWord, to, from, static_cast<int16_t>(offset), 0);
 }
 // the bits at to + offset = from
+constexpr bpf_insn store16(uint8_t to, int offset, uint8_t from) {
+  return instruction(BPF_STX | BPF_MEM | BPF_H, to, from, static_cast<int16_t>(offset), 0);
+}
 constexpr bpf_insn store32(uint8_t to, int offset, uint8_t from) {
   return instruction(BPF_STX | BPF_MEM | BPF_W, to, from, static_cast<int16_t>(offset), 0);
 }

@@ -3,7 +3,9 @@
 #include <arpa/inet.h>
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
+#include <netinet/ip_icmp.h>
 
 #include <cstddef>
 #include <cstring>
@@ -21,7 +23,8 @@ constexpr uint32_t kOwnAddresses = 4096;
 // Where the program keeps things in its memory.
 constexpr int kDestination = -16, kSource = -32;  // as IpAddress
 constexpr int kHeader = -72;                      // of IP, 40 bytes at most
-constexpr int kPorts = -80;                       // source, destination; zero where there are none
+constexpr int kPorts = -80;  // source, destination, as packet/key_ports.h has them
+constexpr int kIcmp = -88;   // its first 8 bytes
 
 using Code = std::vector<bpf_insn>;
 
@@ -83,15 +86,36 @@ Code read_ipv6() {
   return code;
 }
 
-Code read_ports() {
-  Code load{bpf::copy(bpf::kR2, bpf::kR7)};
-  append(load, load_bytes(kPorts, 4));
-  const auto length = static_cast<int16_t>(load.size());
-  Code code{bpf::set(bpf::kR1, 0), bpf::store32(bpf::kStack, kPorts, bpf::kR1),
-            bpf::skip_unless_equal(bpf::kR9, 0, static_cast<int16_t>(length + 2)),
-            bpf::skip_if_equal(bpf::kR8, IPPROTO_TCP, 1),
-            bpf::skip_unless_equal(bpf::kR8, IPPROTO_UDP, length)};
-  append(code, load);
+// Runs `then` if the register has the value.
+Code if_equal(uint8_t compared, int32_t value, const Code& then) {
+  Code code{bpf::skip_unless_equal(compared, value, static_cast<int16_t>(then.size()))};
+  append(code, then);
+  return code;
+}
+
+struct Icmp {
+  uint8_t protocol, echo_request, echo_reply;
+};
+
+// Those of TCP, UDP and SCTP, and the identifier of an echo in the place of the asking end's. What
+// the header is too short for is zero.
+Code read_ports(const Icmp& icmp) {
+  Code ports{bpf::copy(bpf::kR2, bpf::kR7)};
+  append(ports, load_bytes(kPorts, 4));
+  Code echo{bpf::copy(bpf::kR2, bpf::kR7)};
+  append(echo, load_bytes(kIcmp, 8));
+  append(echo,
+         {bpf::load8(bpf::kR1, bpf::kStack, kIcmp), bpf::load16(bpf::kR2, bpf::kStack, kIcmp + 4)});
+  append(echo,
+         if_equal(bpf::kR1, icmp.echo_request, {bpf::store16(bpf::kStack, kPorts, bpf::kR2)}));
+  append(echo,
+         if_equal(bpf::kR1, icmp.echo_reply, {bpf::store16(bpf::kStack, kPorts + 2, bpf::kR2)}));
+  Code whole = if_equal(bpf::kR8, icmp.protocol, echo);
+  for (const int protocol : {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP}) {
+    append(whole, if_equal(bpf::kR8, protocol, ports));
+  }
+  Code code{bpf::set(bpf::kR1, 0), bpf::store32(bpf::kStack, kPorts, bpf::kR1)};
+  append(code, if_equal(bpf::kR9, 0, whole));
   return code;
 }
 
@@ -141,8 +165,10 @@ Code hash(uint64_t key) {
 }
 
 Code program_of(const Steering& steering, const Code& take_endpoint) {
-  const Code ipv4 = read_ipv4();
-  const Code ipv6 = read_ipv6();
+  Code ipv4 = read_ipv4();
+  append(ipv4, read_ports({IPPROTO_ICMP, ICMP_ECHO, ICMP_ECHOREPLY}));
+  Code ipv6 = read_ipv6();
+  append(ipv6, read_ports({IPPROTO_ICMPV6, ICMP6_ECHO_REQUEST, ICMP6_ECHO_REPLY}));
   const auto beyond_ipv4 = static_cast<int16_t>(ipv4.size() + 1);
   Code code{bpf::copy(bpf::kR6, bpf::kR1),
             bpf::load32(bpf::kR7, bpf::kR6, offsetof(__sk_buff, protocol)),
@@ -153,7 +179,6 @@ Code program_of(const Steering& steering, const Code& take_endpoint) {
   append(code, ipv4);
   code.push_back(bpf::skip(static_cast<int16_t>(ipv6.size())));
   append(code, ipv6);
-  append(code, read_ports());
   append(code, take_endpoint);
   append(code, hash(steering.key()));
   return code;

@@ -1,5 +1,6 @@
 #include "rewrite/icmp_rewrite.h"
 
+#include "packet/key_ports.h"
 #include "wire/checksum.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -63,17 +64,35 @@ void restore_ports(const FlowKey& quoted, uint8_t* at, ChecksumDelta& delta) {
   ports.set_dst_port(quoted.dst_port);
 }
 
+void restore_udp(const IcmpRewrite& rewrite, uint8_t* at, ChecksumDelta delta) {
+  restore_ports(rewrite.quoted, at, delta);
+  UdpHeader udp(at);
+  if (udp.checksum() == 0) return;
+  const uint16_t checksum = delta.applied_to_checksum(udp.checksum());
+  udp.set_checksum(checksum == 0 ? 0xffff : checksum);
+}
+
+void restore_echo(const FlowKey& quoted, uint8_t* at, ChecksumDelta delta) {
+  IcmpHeader icmp(at);
+  const bool asked = is_echo_request(quoted.src.is_v4(), icmp.type());
+  const L4Port identifier = asked ? quoted.src_port : quoted.dst_port;
+  delta.replace16(icmp.identifier(), identifier);
+  icmp.set_identifier(identifier);
+  icmp.set_checksum(delta.applied_to_checksum(icmp.checksum()));
+}
+
 void restore_l4(const IcmpRewrite& rewrite, const IcmpQuote& quote, ChecksumDelta delta,
                 Packet& error) {
   uint8_t* at = error.at(quote.l4);
   const size_t size = quote.end - quote.l4;
-  restore_ports(rewrite.quoted, at, delta);
-  if (quote.key.protocol == kProtocolUdp) {
-    UdpHeader udp(at);
-    if (udp.checksum() == 0) return;
-    const uint16_t checksum = delta.applied_to_checksum(udp.checksum());
-    return udp.set_checksum(checksum == 0 ? 0xffff : checksum);
+  switch (quote.key.protocol) {
+    case kProtocolUdp: return restore_udp(rewrite, at, delta);
+    case kProtocolIcmp: return restore_echo(rewrite.quoted, at, {});
+    case kProtocolIcmpv6: return restore_echo(rewrite.quoted, at, delta);
+    case kProtocolTcp: break;
+    default: return;
   }
+  restore_ports(rewrite.quoted, at, delta);
   restore_tcp(rewrite.added, at, size, delta);
   TcpHeader tcp(at);
   if (size >= TcpHeader::kChecksumOffset + 2) {
@@ -88,7 +107,7 @@ void apply(const IcmpRewrite& rewrite, const IcmpQuote& quote, Packet& error) {
   const bool v4 = headers.family == 4;
   const ChecksumDelta addresses =
       set_addresses(v4, error.at(quote.l3), rewrite.quoted.src, rewrite.quoted.dst);
-  if (quote.has_ports) restore_l4(rewrite, quote, addresses, error);
+  if (quote.has_key) restore_l4(rewrite, quote, addresses, error);
   uint8_t* ip = error.at(headers.l3);
   set_addresses(v4, ip, rewrite.src, rewrite.dst);
   uint8_t* message = error.at(headers.l4);

@@ -106,20 +106,31 @@ void apply_udp(const Rewrite& rewrite, Packet& packet, const ChecksumDelta& addr
   udp.set_checksum(checksum == 0 ? 0xffff : checksum);
 }
 
-void apply_icmpv6(Packet& packet, const ChecksumDelta& addresses) {
+// An echo has the port of whoever asks as its identifier (packet/key_ports.h).
+void apply_icmp(const Rewrite& rewrite, Packet& packet, const ChecksumDelta& addresses) {
   IcmpHeader icmp(packet.at(packet.headers.l4));
-  icmp.set_checksum(updated_checksum(packet, icmp.checksum(), addresses, {}));
+  ChecksumDelta l4;
+  const bool asks = packet.headers.echo_request;
+  if (packet.headers.has_key && rewrite.has(asks ? kRewriteSrcPort : kRewriteDstPort)) {
+    const L4Port identifier = asks ? rewrite.src_port : rewrite.dst_port;
+    l4.replace16(icmp.identifier(), identifier);
+    icmp.set_identifier(identifier);
+  }
+  icmp.set_checksum(updated_checksum(packet, icmp.checksum(), addresses, l4));
 }
 
 void apply_l4(const Rewrite& rewrite, Packet& packet, const ChecksumDelta& addresses) {
   switch (packet.headers.protocol) {
     case kProtocolTcp: return apply_tcp(rewrite, packet, addresses);
     case kProtocolUdp: return apply_udp(rewrite, packet, addresses);
-    case kProtocolIcmpv6:
-      // The ICMP of IPv4 has no pseudo-header, and ICMPv6 over IPv4 is no protocol.
-      if (packet.headers.family == 6) apply_icmpv6(packet, addresses);
+    // The ICMP of IPv4 has no pseudo-header. Either over the other IP version is no protocol.
+    case kProtocolIcmp:
+      if (packet.headers.family == 4) apply_icmp(rewrite, packet, {});
       return;
-    default: return;
+    case kProtocolIcmpv6:
+      if (packet.headers.family == 6) apply_icmp(rewrite, packet, addresses);
+      return;
+    default: return;  // nothing behind the addresses is known to depend on them
   }
 }
 

@@ -42,6 +42,8 @@ struct Rewrite {
 // Rewrites the bytes of a packet that passed parse(). `packet.key` and `packet.headers` stay what
 // was parsed: the key is the signature of the flow as it arrived, and no header moves.
 //
+// Ports are those of TCP and UDP, and what stands for them in an ICMP echo. Of other protocols only
+// the IP header changes.
 // A fragment behind the first one has no ports and no checksum to change: the first one's covers
 // the addresses of all. Of an ARP message only the Ethernet addresses change.
 void apply(const Rewrite& rewrite, Packet& packet);

@@ -30,13 +30,20 @@ bool is_consistent(const AddVsView& message) {
          (message.vs_class() == VsClass::dfs_assist || message.vs_class() == VsClass::hybrid);
 }
 
+// A port where the protocol has any, and it is not to be any.
+bool has_valid_port(const AddVsView& message) {
+  const bool any = (message.flags() & VsFlags::wildcard_port) != 0;
+  if (message.protocol() == kAnyProtocol) return any;
+  return carries_ports(message.protocol()) ? any || message.virt_port() != 0
+                                           : !any && message.virt_port() == 0;
+}
+
 bool is_valid(const AddVsView& message) {
   const uint16_t flags = message.flags();
-  const uint8_t protocol = message.protocol();
   return is_consistent(message) && message.vs_id() > 0 && message.vs_id() <= 0xffff &&
-         ((flags & VsFlags::wildcard_port) || message.virt_port() != 0) &&
+         has_valid_port(message) &&
          ((flags & VsFlags::wildcard_addr) || message.virt_ipaddr().is_host()) &&
-         (protocol == kProtocolTcp || protocol == kProtocolUdp);
+         message.protocol() != icmp_of(!message.virt_ipaddr().is_v4());
 }
 
 // CSMB-27: this segment runs no handshake proxy, and takes nothing over from a control segment.

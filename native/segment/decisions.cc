@@ -49,6 +49,8 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
   return target.src.is_v4() == key.src.is_v4() && target.dst.is_v4() == key.dst.is_v4();
 }
 
+bool is_other_l4(uint8_t protocol) { return protocol != kProtocolTcp && protocol != kProtocolUdp; }
+
 }  // namespace
 
 bool Flows::refuses(const ReplyView& reply) {
@@ -149,7 +151,9 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
   const FlowKey target = translated(key, reply.xlat());
   const uint16_t mask = reply.xlat().xlat_mask();
   // A frame with another destination's MAC address is what a next hop makes of it.
-  if (!same_family(key, target) || (mask & XlatMask::dst_mac)) return false;
+  if (!same_family(key, target) || !may_become(key, target) || (mask & XlatMask::dst_mac)) {
+    return false;
+  }
   const bool possible = bridges(reply)
                             ? may_bridge(key, target, reply)
                             : acquire_hops(now, index, reply.xlat(), reply.flags(), target, why);
@@ -161,6 +165,7 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
     uint8_t& flags = table_.leg(leg).flags;
     if (mask & XlatMask::dec_ttl) flags |= LegFlags::kDecrementTtl;
     if (mask & XlatMask::tos) flags |= LegFlags::kSetDscp;
+    if (is_other_l4(key.protocol)) flags |= LegFlags::kOtherL4;
   }
   store_offsets(index, reply);
   FlowPair& flow = pair(index);
@@ -335,7 +340,7 @@ void Flows::fail(Instant now, PairIndex index, DropReason why) {
 // Only a TCP flow that `resumes` an old session, as the control segment knows, or that cannot be
 // followed need not show both sides to count as established.
 FlowClass Flows::class_of_decided(PairIndex index, bool resumes) const {
-  if (table_.leg(client_leg(index)).protocol == kProtocolUdp) return FlowClass::udp;
+  if (table_.leg(client_leg(index)).protocol != kProtocolTcp) return FlowClass::untracked;
   constexpr uint16_t kNotFollowed = FlowPair::kHalfFlow | FlowPair::kVariant;
   const bool followed = (table_.pair(index).flags & kNotFollowed) == 0;
   return followed && !resumes ? FlowClass::opening : FlowClass::established;

@@ -164,7 +164,7 @@ void Flows::fire(Instant now, FlowClass flow_class, PairIndex index) {
 
 // An idle timer is not moved by packets; when it fires it looks whether there were any.
 void Flows::expire(Instant now, PairIndex index) {
-  const Tick due = last_seen(index) + timeout_of(pair(index));
+  const Tick due = idle_until(index);
   if (tick_before(time_.tick(now), due)) return wheel(pair(index).flow_class).arm(index, due);
   end_session(now, index, EndReason::idle);
 }

@@ -37,7 +37,7 @@ TrackedSegment tracked(const Packet& packet) {
 // Whether flows of this class are what a table is for; the others pass through it.
 bool takes_place(FlowClass flow_class) {
   return flow_class == FlowClass::established || flow_class == FlowClass::closing ||
-         flow_class == FlowClass::udp;
+         flow_class == FlowClass::untracked;
 }
 
 bool has_timestamp(const Packet& packet) {
@@ -69,21 +69,36 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
       serials_(options.node),
       next_statistics_(parts.time.tick(now)) {}
 
-Tick Flows::timeout_of(const FlowPair& pair) const {
-  const FlowTimeouts& timeouts = options_.timeouts;
-  const bool own = pair.idle_seconds != 0;
-  const Duration idle = Duration::seconds(pair.idle_seconds);
-  switch (pair.flow_class) {
-    case FlowClass::waiting:
-    case FlowClass::opening: return static_cast<Tick>(timeouts.opening.milliseconds());
-    case FlowClass::established:
-      return static_cast<Tick>((own ? idle : timeouts.established).milliseconds());
-    case FlowClass::closing: return static_cast<Tick>(timeouts.closing.milliseconds());
-    case FlowClass::udp: return static_cast<Tick>((own ? idle : timeouts.udp).milliseconds());
-    case FlowClass::refused: return static_cast<Tick>(timeouts.refused.milliseconds());
-    case FlowClass::linger: return static_cast<Tick>(timeouts.linger.milliseconds());
+// Of what does not say by itself when it is over.
+Duration Flows::idle_timeout_of(uint8_t protocol) const {
+  switch (protocol) {
+    case kProtocolTcp: return options_.timeouts.established;
+    case kProtocolUdp: return options_.timeouts.udp;
+    case kProtocolIcmp:
+    case kProtocolIcmpv6: return options_.timeouts.icmp;
+    default: return options_.timeouts.other;
   }
-  return 0;
+}
+
+Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
+  const FlowTimeouts& timeouts = options_.timeouts;
+  const auto ticks = [](Duration span) { return static_cast<Tick>(span.milliseconds()); };
+  switch (flow_class) {
+    case FlowClass::waiting:
+    case FlowClass::opening: return ticks(timeouts.opening);
+    case FlowClass::closing: return ticks(timeouts.closing);
+    case FlowClass::refused: return ticks(timeouts.refused);
+    case FlowClass::linger: return ticks(timeouts.linger);
+    case FlowClass::established:
+    case FlowClass::untracked: break;
+  }
+  const uint16_t own = table_.pair(index).idle_seconds;
+  if (own != 0) return ticks(Duration::seconds(own));
+  return ticks(idle_timeout_of(table_.leg(client_leg(index)).protocol));
+}
+
+Tick Flows::idle_until(PairIndex index) const {
+  return last_seen(index) + timeout_of(index, table_.pair(index).flow_class);
 }
 
 Tick Flows::last_seen(PairIndex index) const {
@@ -105,9 +120,7 @@ void Flows::move_class(Instant now, PairIndex index, FlowClass flow_class, Tick 
 }
 
 void Flows::set_class(Instant now, PairIndex index, FlowClass flow_class) {
-  FlowPair aged = pair(index);
-  aged.flow_class = flow_class;
-  move_class(now, index, flow_class, time_.tick(now) + timeout_of(aged));
+  move_class(now, index, flow_class, time_.tick(now) + timeout_of(index, flow_class));
 }
 
 // The packet takes its place first: what cannot wait must not push out another flow.
@@ -173,15 +186,15 @@ bool Flows::evict_passing(Instant now) {
 }
 
 // Makes room among those in use for one that comes to be: where all places are taken, the least
-// recently used UDP flow goes, else such a connection; never one in its close.
+// recently used flow of UDP or the like goes, else such a connection; never one in its close.
 void Flows::make_place(Instant now) {
   if (pairs_in_place() < options_.limits.flows) return;
-  if (!evict_alive(now, FlowClass::udp)) evict_alive(now, FlowClass::established);
+  if (!evict_alive(now, FlowClass::untracked)) evict_alive(now, FlowClass::established);
 }
 
 uint32_t Flows::pairs_in_place() const {
   return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
-         wheel(FlowClass::udp).count();
+         wheel(FlowClass::untracked).count();
 }
 
 // Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts
@@ -189,7 +202,7 @@ uint32_t Flows::pairs_in_place() const {
 // none.
 bool Flows::evict_for_next_hop(Instant now) {
   return evict_over(now, FlowClass::linger) || evict_alive(now, FlowClass::opening) ||
-         evict_alive(now, FlowClass::udp);
+         evict_alive(now, FlowClass::untracked);
 }
 
 bool Flows::evict_over(Instant now, FlowClass flow_class) {
@@ -206,15 +219,16 @@ bool Flows::evict_alive(Instant now, FlowClass flow_class) {
 }
 
 // The first timer that is due tells, unless packets came since it was set: then it is put right and
-// the next one asked, a bounded number of times. As exact as the wheel: to 256 ms for time-outs of
-// a minute, to 65 s for those of hours.
+// the next one asked, a bounded number of times. Of time-outs that differ it is the one that would
+// end first. As exact as the wheel: to 256 ms for time-outs of a minute, to 65 s for those of
+// hours.
 PairIndex Flows::least_recently_used(FlowClass flow_class) {
   PairIndex oldest = kNoPair;
   for (int looks = 0; looks < 64; ++looks) {
     const TimerId index = wheel(flow_class).first();
     if (index == kNoTimer) break;
-    if (oldest == kNoPair || tick_before(last_seen(index), last_seen(oldest))) oldest = index;
-    const Tick due = last_seen(index) + timeout_of(pair(index));
+    const Tick due = idle_until(index);
+    if (oldest == kNoPair || tick_before(due, idle_until(oldest))) oldest = index;
     if (!tick_before(links_.deadline(index), due)) break;
     wheel(flow_class).arm(index, due);
   }
@@ -306,10 +320,11 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
     pair(session).flags |= FlowPair::kServerWaits;
   }
-  apply_event(now, session, event);
+  if (event != TrackEvent::none) apply_event(now, session, event);
 }
 
-void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {
+// Apart from the above, which every packet meets.
+[[gnu::noinline]] void Flows::apply_event(Instant now, PairIndex index, TrackEvent event) {
   switch (event) {
     case TrackEvent::established: return set_class(now, index, FlowClass::established);
     case TrackEvent::closing: return set_class(now, index, FlowClass::closing);

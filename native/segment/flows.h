@@ -112,7 +112,9 @@ class Flows {
   const TimerWheel& wheel(FlowClass flow_class) const {
     return wheels_[static_cast<int>(flow_class)];
   }
-  Tick timeout_of(const FlowPair& pair) const;
+  Duration idle_timeout_of(uint8_t protocol) const;
+  Tick timeout_of(PairIndex index, FlowClass flow_class) const;
+  Tick idle_until(PairIndex index) const;
   Tick last_seen(PairIndex index) const;
   bool gives_way(LegIndex leg, const Packet& syn) const;
   bool is_past(LegIndex holder, const Packet* first) const;

@@ -1,6 +1,5 @@
 #include "segment/fragments.h"
 
-#include "wire/ip_protocol.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 
@@ -39,15 +38,6 @@ DropReason reason_of(ReceivedRanges::Result result) {
 
 Fragments::Fragments(const Limits& limits, uint64_t seed, PacketPool& pool, Counters& counters)
     : pool_(pool), counters_(counters), datagrams_(limits.datagrams, limits.waiting, seed) {}
-
-// RFC 8200 4.5: of the protocols that fragments name the first one's counts, so one behind it that
-// names a header of the chain may belong to anything.
-bool Fragments::concerns(const Packet& packet) {
-  const Headers& headers = packet.headers;
-  if (packet.verdict != Verdict::none || !headers.fragment) return false;
-  return headers.protocol == kProtocolTcp || headers.protocol == kProtocolUdp ||
-         (headers.headless && headers.family == 6 && is_ipv6_extension(headers.protocol));
-}
 
 void Fragments::assign(Instant now, Packet& packet) {
   const FragmentFields fields = fields_of(packet);
@@ -92,7 +82,7 @@ DatagramIndex Fragments::find_or_make(Instant now, const DatagramKey& key) {
 }
 
 void Fragments::begin(Packet& packet, Datagram& datagram, DatagramIndex index) {
-  datagram.head = head_of(packet.key);
+  datagram.head = head_of(packet);
   datagram.head_known = true;
   PacketQueue held = datagrams_.take_held(index);
   while (!held.empty()) {

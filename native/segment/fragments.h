@@ -9,7 +9,7 @@
 
 namespace sluice {
 
-// Virtual reassembly (TCPX-68): gives every fragment the ports of its datagram's first one, so that
+// Virtual reassembly (TCPX-68): gives every fragment the key of its datagram's first one, so that
 // it is looked up, rewritten and sent on by itself, in the size that it has. Those that come before
 // the first wait for it, copied. One worker has all fragments of a datagram.
 class Fragments {
@@ -21,8 +21,10 @@ class Fragments {
 
   Fragments(const Limits& limits, uint64_t seed, PacketPool& pool, Counters& counters);
 
-  // Whether a parsed packet is for assign(): a fragment of what has ports, or may have.
-  static bool concerns(const Packet& packet);
+  // Whether a parsed packet is for assign(): any fragment that was not dropped.
+  static bool concerns(const Packet& packet) {
+    return packet.verdict == Verdict::none && packet.headers.fragment;
+  }
   // Completes the key of a fragment and lets it pass, or drops it; or takes a copy, which comes
   // back by released(), complete, once the first fragment is there.
   void assign(Instant now, Packet& packet);
@@ -53,12 +55,16 @@ inline void complete_key(Packet& packet, const DatagramHead& head) {
   packet.key.dst_port = head.dst_port;
   packet.key.protocol = packet.headers.protocol = head.protocol;
   packet.key.dscp = head.dscp;
-  packet.headers.has_ports = true;
+  packet.headers.has_key = head.has_key;
+  packet.headers.echo_request = head.echo_request;
 }
 
 // What its first fragment, or any whose key is complete, says of a datagram.
-inline DatagramHead head_of(const FlowKey& key) {
-  return {key.src_port, key.dst_port, key.protocol, key.dscp};
+inline DatagramHead head_of(const Packet& packet) {
+  const FlowKey& key = packet.key;
+  const Headers& headers = packet.headers;
+  return {key.src_port, key.dst_port,    key.protocol,
+          key.dscp,     headers.has_key, headers.echo_request};
 }
 
 }  // namespace sluice

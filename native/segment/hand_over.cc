@@ -55,7 +55,7 @@ void HandOver::offer_all(const Packet& packet, PacketOrigin origin) {
 bool HandOver::copy(uint32_t to, const Packet& packet, PacketOrigin origin) {
   const ByteSpan room = team_.ring(own_, to).reserve(kFrame + packet.length);
   if (room.empty()) return false;
-  const Record record{packet.offload, packet.length, packet.in_port, origin, head_of(packet.key)};
+  const Record record{packet.offload, packet.length, packet.in_port, origin, head_of(packet)};
   std::memcpy(room.data(), &record, sizeof record);
   std::memcpy(room.data() + kFrame, packet.data, packet.length);
   team_.ring(own_, to).commit();
@@ -84,10 +84,7 @@ bool HandOver::take(uint32_t from, Batch& batch) {
     packet.offload = record.offload;
     packet.in_port = record.in_port;
     packet.origin = record.origin;
-    packet.key.src_port = record.head.src_port;
-    packet.key.dst_port = record.head.dst_port;
-    packet.key.protocol = record.head.protocol;
-    packet.key.dscp = record.head.dscp;
+    complete_key(packet, record.head);
     if (is_given(record.origin)) counters_.lower(Counter::handed_packets);
   }
   return batch.count > 0;

@@ -75,7 +75,7 @@ class HandOver {
   void wake();
 
   // Fills the batch with what another worker has given, as Port::receive() does, in_port and origin
-  // included, and of what is assigned head_of() its key. Their bytes are the caller's until
+  // included, and of what is assigned head_of() it. Their bytes are the caller's until
   // release(). False if there is nothing.
   bool take(uint32_t from, Batch& batch);
   void release(uint32_t from) { team_.ring(from, own_).release(); }

@@ -43,7 +43,7 @@ void raise_mtu(const Packet& error) {
 }  // namespace
 
 LegIndex IcmpRelay::leg_of(const IcmpQuote& quote) const {
-  if (!quote.has_ports) return kNoLeg;
+  if (!quote.has_key) return kNoLeg;
   const LegIndex leg = flows_.leg_of_any_dscp(quote.key.reversed());
   if (leg == kNoLeg) return kNoLeg;
   return flows_.table().pair(pair_of(leg)).mode == PairMode::translate ? leg : kNoLeg;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "flow/virtual_server_table.h"
 #include "packet/parse.h"
 
 namespace sluice {
@@ -23,9 +24,9 @@ bool is_of(const CaptureOrder::Endpoint& wanted, const IpAddress& address, L4Por
 bool concerns(const Packet& packet, const CaptureOrder::Endpoint& endpoint) {
   const FlowKey& key = packet.key;
   CaptureOrder::Endpoint wanted = endpoint;
-  if (!packet.headers.has_ports) {
+  if (!packet.headers.has_key) {
     wanted.port = 0;
-  } else if (packet.headers.protocol != endpoint.protocol) {
+  } else if (endpoint.protocol != kAnyProtocol && packet.headers.protocol != endpoint.protocol) {
     return false;
   }
   return is_of(wanted, key.src, key.src_port) || is_of(wanted, key.dst, key.dst_port);

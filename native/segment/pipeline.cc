@@ -91,7 +91,8 @@ bool Pipeline::parse_batch(Instant now, Batch& batch) {
   for (size_t i = 0; i < batch.count; ++i) {
     Packet& packet = batch.packets[i];
     if (packet.verdict != Verdict::none) continue;  // not the port's business
-    const DatagramHead told = head_of(packet.key);
+    const bool assigned = packet.origin == PacketOrigin::assigned;
+    const DatagramHead told = assigned ? head_of(packet) : DatagramHead{};
     if (bridge_ == nullptr) {
       admit(packet, ports_[packet.in_port].mac);
     } else {
@@ -99,7 +100,7 @@ bool Pipeline::parse_batch(Instant now, Batch& batch) {
     }
     if (packet.verdict != Verdict::none || !packet.headers.fragment) continue;
     fragments = true;
-    if (packet.origin == PacketOrigin::assigned) complete_key(packet, told);
+    if (assigned) complete_key(packet, told);
   }
   return fragments;
 }
@@ -275,7 +276,7 @@ void Pipeline::give_up(Instant now, const Packet& packet) {
   Rewrite applied = leg == kNoLeg ? kRouted : leg_rewrite(flows_.table(), leg);
   // Whatever has become of the flow meanwhile.
   applied.fields |= kRewriteSrcAddress | kRewriteDstAddress;
-  if (packet.headers.has_ports) applied.fields |= kRewriteSrcPort | kRewriteDstPort;
+  if (packet.headers.has_key) applied.fields |= kRewriteSrcPort | kRewriteDstPort;
   Packet original = packet;
   apply(undo_of(applied, packet), original);
   stack_.send_error(now, original, {IcmpError::Kind::host_unreachable});

@@ -19,17 +19,20 @@ bool begins_session(const Packet& packet) {
   return packet.headers.protocol != kProtocolTcp || (packet.headers.tcp_flags & kTcpSyn);
 }
 
-bool carries_ports(const Packet& packet) {
-  return packet.headers.protocol == kProtocolTcp || packet.headers.protocol == kProtocolUdp;
+// Of what has a signature; no other ICMP has one.
+bool is_echo_reply(const Packet& packet) {
+  const bool icmp = packet.headers.protocol == icmp_of(packet.headers.family == 4);
+  return icmp && !packet.headers.echo_request;
 }
 
 }  // namespace
 
-// A segment with RST or SYN+ACK cannot begin anything; others without SYN may belong to a session
-// older than the flow (FLOWLIFE-16). Where the first fragment opened no flow the others do not.
+// A segment with RST or SYN+ACK, or an echo reply, cannot begin anything; other segments without
+// SYN may belong to a session older than the flow (FLOWLIFE-16). Where the first fragment opened no
+// flow the others do not.
 bool Pipeline::may_begin_flow(const Packet& packet) {
   if (packet.headers.headless) return false;
-  if (packet.headers.protocol != kProtocolTcp) return true;
+  if (packet.headers.protocol != kProtocolTcp) return !is_echo_reply(packet);
   const uint8_t flags = packet.headers.tcp_flags;
   const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
   return (flags & kTcpRst) == 0 && !answers;
@@ -46,7 +49,7 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
   if (leg == kNoLeg) {
     const FlowKey answered = quote.key.reversed();
     if (!hand_over_.alone() && leaves_for_other_worker(packet, answered)) return;
-    if (!hand_over_.alone() && quote.has_ports && leaves_as_answer(packet, answered)) return;
+    if (!hand_over_.alone() && quote.has_key && leaves_as_answer(packet, answered)) return;
     return passes_by(packet) ? pass(packet, action) : act_on_other(now, packet, action);
   }
   const NextHop hop = flows_.table().leg(leg).next_hop;
@@ -72,8 +75,10 @@ void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
     if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
     return open_flow(now, packet, 0, FlowPair::kOutbound);
   }
-  // One of a flow that is translated would show the server's own address.
-  if (packet.headers.fragment && ports_[packet.in_port].internal && carries_ports(packet)) {
+  // One of a flow that is translated would show the server's own address. Echo replies are routed,
+  // whole or not, where the request was.
+  if (packet.headers.fragment && ports_[packet.in_port].internal && has_signature(packet) &&
+      !is_echo_reply(packet)) {
     return packet.drop(DropReason::ip_fragment);
   }
   if (!hand_over_.alone() && has_signature(packet) && leaves_as_answer(packet, packet.key)) {
@@ -113,8 +118,8 @@ bool Pipeline::goes_on_from_source(const Packet& packet) const {
   if (packet.key.dst_port < kLowestSourcePort || packet.headers.headless) return false;
   if (any_internal_ && !ports_[packet.in_port].internal) return false;
   if (packet.headers.protocol == kProtocolUdp) return true;
-  return packet.headers.protocol == kProtocolTcp &&
-         (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
+  if (packet.headers.protocol != kProtocolTcp) return is_echo_reply(packet);
+  return (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
 }
 
 void Pipeline::deliver(Instant now, Packet& packet) {

@@ -25,7 +25,7 @@ bool Pipeline::leaves_for_other_worker(Packet& packet, const FlowKey& key) {
 // By the client, where it is to one of ours; what comes back to where flows left from is as what
 // comes back to the clients themselves.
 SteerBy Pipeline::steering_of(PortId in_port, const FlowKey& key) {
-  if (key.dst_port != 0 && virtual_server_of(in_port, key) != nullptr) return SteerBy::source;
+  if (virtual_server_of(in_port, key) != nullptr) return SteerBy::source;
   const bool ours = stack_.owns(key.dst) && !stack_.is_source(key.dst);
   return ours ? SteerBy::source : steering_of_port(ports_[in_port].internal, any_internal_);
 }
@@ -52,7 +52,7 @@ bool Pipeline::leaves_as_answer(Packet& packet, const FlowKey& key) {
 
 bool Pipeline::leaves_for(uint32_t worker, Packet& packet) {
   if (worker == hand_over_.own()) return false;
-  const bool assigned = packet.headers.fragment && packet.headers.has_ports;
+  const bool assigned = packet.headers.fragment && packet.headers.has_key;
   hand_over_.give(worker, packet, assigned ? PacketOrigin::assigned : PacketOrigin::handed_over);
   return true;
 }

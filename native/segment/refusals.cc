@@ -29,7 +29,10 @@ void Refusals::refuse(Instant now, Packet& packet, Refusal how, DropReason why) 
   if (by_reset) {
     reset(now, packet);
   } else if (how != Refusal::silence) {
-    stack_.send_error(now, packet, {IcmpError::Kind::port_unreachable});
+    const bool ports = carries_ports(packet.headers.protocol);
+    stack_.send_error(
+        now, packet,
+        {ports ? IcmpError::Kind::port_unreachable : IcmpError::Kind::host_unreachable});
   }
   packet.drop(why);
 }

@@ -112,7 +112,7 @@ void Flows::fill_question(Instant now, PairIndex index, const Packet& packet,
   message.set_timestamp(time_.wall_us(now, flow.opened));
   message.set_in_if(packet.in_port);
   message.set_vs_id(flow.vs);
-  message.set_reason(QueryReason::udp);
+  message.set_reason(packet.key.protocol == kProtocolUdp ? QueryReason::udp : QueryReason::other);
   if (packet.key.protocol == kProtocolTcp) {
     const TcpHeader tcp(packet.at(packet.headers.l4));
     message.set_tcp_seq(tcp.seq().raw());

@@ -15,7 +15,7 @@ namespace sluice {
 // All memory is stated here and reserved at start (law 4). Workers share flows, packets and buffers
 // evenly; each has all the neighbours, and rings of its own.
 struct SegmentLimits {
-  uint32_t flows = 0;  // that are established, in their close, or UDP
+  uint32_t flows = 0;  // that are established, in their close, or not of TCP
   uint32_t waiting_flows = 0;
   uint32_t waiting_packets = 0;  // of one flow
   uint32_t packet_buffers = 0;   // of 2 KB; one of 64 KB for each hundred
@@ -42,6 +42,8 @@ struct FlowTimeouts {
   Duration opening;
   Duration closing;
   Duration udp;
+  Duration icmp;
+  Duration other;  // protocols
   Duration linger;
   Duration refused;
   Duration stats_interval;  // zero: no periodic STATS

@@ -6,12 +6,9 @@
 
 namespace sluice {
 
-// Whether a parsed packet is an unfragmented ICMP or ICMPv6 echo request.
-bool is_echo_request(const Packet& packet);
-
 // Answers an echo request to an address of ours in its own bytes, back to the MAC address that it
 // came from, so that whoever reaches us is answered without a route (RFC 1122 3.2.2.6, RFC 4443
-// 4.2). Sets the verdict.
+// 4.2); of one in fragments each of them, so that the reply has the same ones. Sets the verdict.
 void answer_echo(const Link& link, Packet& packet, FrameSink& sink);
 
 }  // namespace sluice

@@ -133,7 +133,7 @@ size_t write_ipv6(const Packet& about, const IcmpError& error, const IpAddress& 
 void IcmpErrors::send(Instant now, const Packet& about, const IcmpError& error) {
   if (!may_be_told(about, error.kind)) return;
   const Link& link = addresses_.link(about.in_port);
-  const IpAddress* src = addresses_.speaker(link.port, about.key.src);
+  const IpAddress* src = speaker_about(about, link, error.kind);
   if (src == nullptr) return;
   if (!limit_.allows(now, about.key.src)) {
     ++limited_;
@@ -153,6 +153,14 @@ void IcmpErrors::send(Instant now, const Packet& about, const IcmpError& error) 
                                                   : write_ipv6(about, error, *src, ip);
   frame.length = static_cast<uint32_t>(about.headers.l3 + length);
   sink_.originate(about.in_port, frame);
+}
+
+// Of its ports a host speaks itself, by the address that was asked (RFC 1122 3.2.1.3, RFC 4443 2.2
+// (a)), as traceroute expects of its goal.
+const IpAddress* IcmpErrors::speaker_about(const Packet& about, const Link& link,
+                                           IcmpError::Kind kind) const {
+  const bool of_host = kind == IcmpError::Kind::port_unreachable && addresses_.owns(about.key.dst);
+  return of_host ? &about.key.dst : addresses_.speaker(link.port, about.key.src);
 }
 
 // RFC 1122 3.2.2, RFC 1812 4.3.2.7; RFC 4443 2.4 (e), which lets a packet that is too big be told

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "packet/l4_checksum.h"
 #include "stack/echo.h"
 #include "wire/ethernet.h"
+#include "wire/ip_protocol.h"
 
 namespace sluice {
 
@@ -59,9 +61,18 @@ void Stack::deliver(Instant now, Packet& packet) {
   }
   // Our address cannot come from elsewhere.
   if (owns(packet.key.src)) return packet.drop(DropReason::ip_martian);
-  if (headers.fragment) return packet.drop(DropReason::ip_fragment);
-  if (is_echo_request(packet)) return answer_echo(addresses_.link(packet.in_port), packet, sink_);
-  packet.drop(DropReason::own_address);
+  if (headers.echo_request) return answer_echo(addresses_.link(packet.in_port), packet, sink_);
+  refuse(now, packet);
+}
+
+// RFC 1122 4.1.3.1, RFC 4443 3.1: no UDP port of ours is open. The first fragment stands for its
+// datagram.
+void Stack::refuse(Instant now, Packet& packet) {
+  if (packet.headers.protocol == kProtocolUdp && !packet.headers.headless) {
+    if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
+    send_error(now, packet, {IcmpError::Kind::port_unreachable});
+  }
+  packet.drop(packet.headers.fragment ? DropReason::ip_fragment : DropReason::own_address);
 }
 
 bool Stack::is_neighbor_message(const Packet& packet) {

@@ -157,6 +157,7 @@ class Stack : private Solicitor {
   };
 
   void answer_neighbor(Instant now, Packet& packet);
+  void refuse(Instant now, Packet& packet);
 
   Voice sink_;
   bool announces_ = true;

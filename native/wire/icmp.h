@@ -51,6 +51,7 @@ class IcmpHeader {
   void set_type(uint8_t type) { at_[0] = type; }
   void set_code(uint8_t code) { at_[1] = code; }
   void set_checksum(uint16_t checksum) { store_be16(at_ + 2, checksum); }
+  void set_identifier(uint16_t identifier) { store_be16(at_ + 4, identifier); }
   // The second word, whatever the type holds there.
   void set_rest(uint32_t rest) { store_be32(at_ + 4, rest); }
 

@@ -44,6 +44,8 @@ class Ipv4Header {
   uint16_t id() const { return load_be16(at_ + 4); }
   bool dont_fragment() const { return (load_be16(at_ + 6) & kDontFragment) != 0; }
   bool more_fragments() const { return (load_be16(at_ + 6) & kMoreFragments) != 0; }
+  // As set_fragment() takes it.
+  uint16_t fragment() const { return load_be16(at_ + 6) & 0x7fff; }
   size_t fragment_offset() const { return size_t{load_be16(at_ + 6) & 0x1fffu} * 8; }  // bytes
   bool is_fragment() const { return (load_be16(at_ + 6) & 0x3fff) != 0; }
   uint8_t ttl() const { return at_[8]; }

@@ -8,16 +8,11 @@ constexpr int kMaxExtensionHeaders = 8;
 
 constexpr uint8_t kHopByHop = 0;
 constexpr uint8_t kRouting = 43;
-constexpr uint8_t kFragment = 44;
-constexpr uint8_t kAuthentication = 51;
 constexpr uint8_t kDestinationOptions = 60;
 
-// RFC 8200 4.2 to 4.6: length in units of 8 bytes without the first. RFC 4302 2.2 counts the
-// authentication header in units of 4 without the first two.
+// RFC 8200 4.2 to 4.6: length in units of 8 bytes without the first.
 size_t extension_size(uint8_t kind, uint8_t length_field) {
-  if (kind == kFragment) return 8;
-  if (kind == kAuthentication) return (size_t{length_field} + 2) * 4;
-  return (size_t{length_field} + 1) * 8;
+  return kind == kIpv6Fragment ? 8 : (size_t{length_field} + 1) * 8;
 }
 
 // RFC 2675: an option that only packets beyond 64 KB have, which no link of ours carries.
@@ -33,8 +28,8 @@ bool has_jumbo_payload(const uint8_t* options, size_t size) {
 }  // namespace
 
 bool is_ipv6_extension(uint8_t next_header) {
-  return next_header == kHopByHop || next_header == kRouting || next_header == kFragment ||
-         next_header == kAuthentication || next_header == kDestinationOptions;
+  return next_header == kHopByHop || next_header == kRouting || next_header == kIpv6Fragment ||
+         next_header == kDestinationOptions;
 }
 
 Ipv6Chain walk_ipv6_extensions(const uint8_t* ip, size_t size) {
@@ -50,8 +45,8 @@ Ipv6Chain walk_ipv6_extensions(const uint8_t* ip, size_t size) {
     }
     // RFC 8200 4.1: hop-by-hop options stand directly behind the IPv6 header; nobody needs a second
     // fragment header, nor knows what it means.
-    const bool misplaced =
-        (kind == kHopByHop && headers != 0) || (kind == kFragment && chain.fragment_header != 0);
+    const bool misplaced = (kind == kHopByHop && headers != 0) ||
+                           (kind == kIpv6Fragment && chain.fragment_header != 0);
     if (headers == kMaxExtensionHeaders || misplaced ||
         (kind == kHopByHop && has_jumbo_payload(at, extension_size(kind, at[1])))) {
       chain.fault = Ipv6Chain::Fault::malformed;
@@ -61,7 +56,7 @@ Ipv6Chain walk_ipv6_extensions(const uint8_t* ip, size_t size) {
       chain.fault = Ipv6Chain::Fault::routing;
       return chain;
     }
-    if (kind == kFragment) {
+    if (kind == kIpv6Fragment) {
       chain.fragment_header = chain.l4;
       chain.fragment_field = load_be16(at + 2) & 0xfff9;
       chain.fragment = chain.fragment_field != 0;

@@ -57,6 +57,7 @@ class Ipv6Header {
   uint8_t* at_;
 };
 
+inline constexpr uint8_t kIpv6Fragment = 44;  // next header
 inline constexpr size_t kIpv6FragmentHeader = 8;
 
 // Where the extension headers of an IPv6 packet end.
@@ -76,6 +77,8 @@ struct Ipv6Chain {
   size_t fragment_offset() const { return fragment_field & 0xfff8u; }
 };
 
+// Not AH, which may be called one (RFC 4302 3.1.1): as over IPv4 it is a protocol of its own, since
+// nothing behind it may be changed.
 bool is_ipv6_extension(uint8_t next_header);
 
 // Walks the extension headers of the IPv6 packet at `ip`, of which `size` bytes are there. Bounded:

@@ -4,6 +4,7 @@
  */
 import { isIPv4, isIPv6 } from 'node:net'
 import type { Endpoint, Family } from '../endpoint.js'
+import { carriesPorts, type ListenProtocol } from '../protocol.js'
 
 /** An address with the prefix length of its network. */
 export interface Prefix {
@@ -83,11 +84,19 @@ export function formatAddress(bytes: Uint8Array, at = 0): string {
   return `${bytes[at + 12]}.${bytes[at + 13]}.${bytes[at + 14]}.${bytes[at + 15]}`
 }
 
-/** 'address:port', with brackets around IPv6. */
+function formatHost({ address, family }: Endpoint): string {
+  return family === 4 ? address : `[${address}]`
+}
+
+/** 'address:port'; the address alone where there is no port. With brackets around IPv6. */
 export function formatEndpoint(endpoint: Endpoint): string {
-  return endpoint.family === 4
-    ? `${endpoint.address}:${endpoint.port}`
-    : `[${endpoint.address}]:${endpoint.port}`
+  return endpoint.port === 0 ? formatHost(endpoint) : `${formatHost(endpoint)}:${endpoint.port}`
+}
+
+/** 'tcp://address:port', 'gre://address'; port 0 is any. */
+export function formatListen(protocol: ListenProtocol, endpoint: Endpoint): string {
+  const port = carriesPorts(protocol) ? `:${endpoint.port}` : ''
+  return `${protocol}://${formatHost(endpoint)}${port}`
 }
 
 /** Reads 'address:port' or '[address]:port', port `lowest` to 65535; undefined where the text is neither. */
@@ -98,6 +107,11 @@ export function parseEndpoint(text: string, lowest = 1): Endpoint | undefined {
   const bytes = parseAddress(ipv6 ?? ipv4 ?? '')
   if (!bytes || !(port >= lowest && port <= 65535)) return undefined
   return { address: formatAddress(bytes), port, family: familyAt(bytes) }
+}
+
+/** Reads 'address' or '[address]', without a port. */
+export function parseHost(text: string): Endpoint | undefined {
+  return parseEndpoint(`${text}:0`, 0)
 }
 
 /** Reads 'address/length'; undefined where the text is not that. */

@@ -39,7 +39,7 @@ export interface RouteConfig {
 }
 
 export interface NodeConfig {
-  /** 'address:port' or '[address]:port'. */
+  /** 'address:port' or '[address]:port'; 'address' or '[address]' where packets keep their port. */
   readonly address: string
   /** Its share of the flows beside those of others; default 1. */
   readonly weight?: number
@@ -119,7 +119,9 @@ export interface SnatConfig {
 }
 
 export interface VirtualServerConfig<Pool extends string = string> {
-  /** 'tcp://address:port' or 'udp://address:port'. */
+  /** 'tcp://address:port', 'udp://...', 'sctp://...'; without a port 'icmp://address', 'gre://...',
+   *  'esp://...', 'ah://...', 'ip-89://...' for a protocol by its number, 'ip://...' for all that no
+   *  other virtual server of its address takes. */
   readonly listen: string
   /** Where its flows go: this or `policy`. */
   readonly pool?: Pool
@@ -135,8 +137,8 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly connectionLimit?: number
   /** Refuses new flows, a TCP client learns it at once; live ones go on. Default false. */
   readonly maintenance?: boolean
-  /** What a client meets where its flow cannot be served: RST (ICMP for UDP), ICMP port unreachable, or
-   *  silence. Default 'reset'. */
+  /** What a client meets where its flow cannot be served: RST (ICMP for other protocols), ICMP port
+   *  unreachable, or silence. Default 'reset'. */
   readonly refuse?: 'reset' | 'unreachable' | 'drop'
   /** What becomes of its live flows when a configuration no longer has it: they have
    *  `timeouts.drainMs`, or end at once. Default 'drain'. */
@@ -221,6 +223,10 @@ export interface TimeoutsConfig {
   readonly tcpClosingMs?: number
   /** Default 5 min, as RFC 4787 REQ-5 recommends; it allows no less than 2 min. */
   readonly udpMs?: number
+  /** Of ICMP echo. Default 1 min, the least that RFC 5508 REQ-2 allows. */
+  readonly icmpMs?: number
+  /** Of all other protocols. Default 10 min. */
+  readonly otherMs?: number
   /** How long a closed flow still translates a repeated FIN or ACK. Default 5 s. */
   readonly lingerMs?: number
   /** How long a refusal holds for the flow's further packets. Default 2 s. */

@@ -28,6 +28,8 @@ export const timeoutBounds = {
   tcpOpeningMs: { min: 1000, max: week, default: 4 * minute },
   tcpClosingMs: { min: 1000, max: week, default: 4 * minute },
   udpMs: { min: 1000, max: week, default: 5 * minute },
+  icmpMs: { min: 1000, max: week, default: minute },
+  otherMs: { min: 1000, max: week, default: 10 * minute },
   lingerMs: { min: 100, max: week, default: 5000 },
   refusedMs: { min: 100, max: week, default: 2000 },
   drainMs: { min: 0, max: week, default: 10 * minute },

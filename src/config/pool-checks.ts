@@ -39,11 +39,24 @@ function checkCheck(key: string, check: ParsedCheck | undefined, report: Report)
   }
 }
 
+/** Checks of these kinds connect to a port. */
+function checkPorts(
+  key: string,
+  { check, nodes }: ParsedConfig['pools'][string],
+  report: Report,
+): void {
+  if (!check || check.kind === 'function') return
+  if (nodes.every(({ address }) => address.port !== 0)) return
+  const remedy = 'give each node a port, or take a function'
+  report(`${key}.check`, `of kind '${check.kind}' connects to a port, and a node has none`, remedy)
+}
+
 export function checkPools(config: ParsedConfig, report: Report): void {
   const links = linksOf(config)
   for (const [name, pool] of Object.entries(config.pools)) {
     checkStandIns(config, name, report)
     checkCheck(`pools.${name}.check`, pool.check, report)
+    checkPorts(`pools.${name}`, pool, report)
     const seen = new Set<string>()
     pool.nodes.forEach(({ address, nextHop }, i) => {
       const key = `pools.${name}.nodes[${i}]`

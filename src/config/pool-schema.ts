@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { algorithms, hashes, userFunction } from '../balance/algorithms.js'
 import type { Balance } from '../balance/balance.js'
 import type { BalancerFactory } from '../balance/balancer.js'
-import { parseEndpoint } from '../bus/address.js'
+import { parseEndpoint, parseHost } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import type { CheckFunction } from '../health/function-probe.js'
 import { plainAddress } from './address-reader.js'
@@ -15,7 +15,7 @@ import {
   weightBounds,
 } from './defaults.js'
 import { routedHostProblem } from './host-address.js'
-import { endpointForm } from './json-forms.js'
+import { nodeForm } from './json-forms.js'
 import {
   bounded,
   type JsonForm,
@@ -26,10 +26,11 @@ import {
   withShortForm,
 } from './readers.js'
 
-const nodeAddress = reading<Endpoint>(endpointForm, (input) => {
-  const remedy = "write it as '10.1.0.11:80' or '[2001:db8::11]:80'"
-  const endpoint = typeof input === 'string' ? parseEndpoint(input) : undefined
-  if (!endpoint) return { problem: 'is not an address with a port', remedy }
+const nodeAddress = reading<Endpoint>(nodeForm, (input) => {
+  const remedy = "write it as '10.1.0.11:80' or '[2001:db8::11]:80', or without a port"
+  const endpoint =
+    typeof input === 'string' ? (parseEndpoint(input) ?? parseHost(input)) : undefined
+  if (!endpoint) return { problem: 'is not an address with or without a port', remedy }
   const problem = routedHostProblem(endpoint.address, endpoint.family)
   return problem === undefined ? endpoint : { problem, remedy: 'name one server of your network' }
 })

@@ -73,7 +73,7 @@ function resolveVirtualServer(
     preservePort: server.preservePort,
     snat: sourcesOf(config, server),
     wildcardAddress: server.wildcardAddress,
-    wildcardPort: server.wildcardPort,
+    wildcardPort: server.wildcardPort || server.listen.protocol === 'ip',
     inspects: server.inspect !== undefined,
   }
 }
@@ -92,8 +92,10 @@ function resolveCheck(check: ParsedCheck): CheckSettings {
 
 /** A flow of which nothing was heard for so long should have ended by itself, and that been told. */
 function longestSilence(timeouts: ParsedConfig['timeouts']): number {
-  const { tcpEstablishedMs, tcpOpeningMs, tcpClosingMs, udpMs, statsIntervalMs } = timeouts
-  return Math.max(tcpEstablishedMs, tcpOpeningMs, tcpClosingMs, udpMs) + 2 * statsIntervalMs
+  const { tcpEstablishedMs, tcpOpeningMs, tcpClosingMs, statsIntervalMs } = timeouts
+  const { udpMs, icmpMs, otherMs } = timeouts
+  const ofTcp = Math.max(tcpEstablishedMs, tcpOpeningMs, tcpClosingMs)
+  return Math.max(ofTcp, udpMs, icmpMs, otherMs) + 2 * statsIntervalMs
 }
 
 function build(config: ParsedConfig): ResolvedConfig {

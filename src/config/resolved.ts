@@ -5,7 +5,7 @@ import type { Endpoint } from '../endpoint.js'
 import type { PassiveSettings } from '../health/refusals.js'
 import type { CheckSettings } from '../health/settings.js'
 import type { Policy, Rejection, Verdict } from '../policy/decision.js'
-import type { Protocol } from '../policy/new-flow.js'
+import type { ListenProtocol } from '../protocol.js'
 import type { limitBounds, timeoutBounds } from './defaults.js'
 
 export interface ResolvedPort {
@@ -61,7 +61,8 @@ export interface ResolvedSources {
 
 export interface ResolvedVirtualServer {
   readonly name: string
-  readonly protocol: Protocol
+  readonly protocol: ListenProtocol
+  /** Port 0 where the protocol has none, or any will do. */
   readonly listen: Endpoint
   /** A pool's name, or a policy. */
   readonly decide: string | Policy
@@ -85,7 +86,8 @@ export interface ResolvedVirtualServer {
   readonly snat: ResolvedSources | undefined
   /** Any address of the family of `listen` that is nobody's, whose address is zero then (VS-13). */
   readonly wildcardAddress: boolean
-  /** Any port that no other virtual server has, that of `listen` being 0 then (VS-14). */
+  /** Any port that no other virtual server has, that of `listen` being 0 then (VS-14); so is one of
+   *  every protocol. */
   readonly wildcardPort: boolean
   /** Its flows are asked for with what their first datagram carries (CS-11). */
   readonly inspects: boolean

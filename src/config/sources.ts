@@ -1,5 +1,6 @@
 /** The addresses that the flows of a virtual server leave from. */
 import { familyAt, parseAddress } from '../bus/address.js'
+import { leavesFromPorts, protocolNumber } from '../protocol.js'
 import { sourcePortBounds } from './defaults.js'
 import { isBroadcast, linksOf, ownAddresses, sourceTowards } from './reach.js'
 import type { Report } from './report.js'
@@ -58,6 +59,11 @@ export function checkSources(
   }
   if (!preserveClient && !snat && preserveClient === undefined) return
   if (preserveClient && !snat) return
+  const { protocol, endpoint } = server.listen
+  if (protocol !== 'ip' && !leavesFromPorts(protocolNumber(protocol, endpoint.family))) {
+    const remedy = 'let servers see the client, and answer by the engine'
+    report(`${key}.listen`, `is of ${protocol}, whose flows have no port to leave from`, remedy)
+  }
   if (!translateAddress) {
     const remedy = 'take out one of them: such a node answers from the virtual address'
     report(`${key}.translateAddress`, 'is false, and snat changes the source', remedy)

@@ -2,6 +2,7 @@
 import { formatEndpoint } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import type { Verdict } from '../policy/decision.js'
+import { carriesPorts } from '../protocol.js'
 import { isUnspecified } from './host-address.js'
 import { checkPoolName } from './pool-checks.js'
 import { isBroadcast, linksOf } from './reach.js'
@@ -51,9 +52,12 @@ function checkListen(
   server: ParsedServer,
   report: Report,
 ): void {
-  const { endpoint } = server.listen
-  if (!server.wildcardPort && endpoint.port === 0) {
+  const { endpoint, protocol } = server.listen
+  if (carriesPorts(protocol) && !server.wildcardPort && endpoint.port === 0) {
     report(key, 'is on no port', 'name a port, or set wildcardPort for those that nobody else has')
+  }
+  if (!carriesPorts(protocol) && server.wildcardPort) {
+    report(key, `is of ${protocol}, which names no port`, 'take out wildcardPort')
   }
   if (server.wildcardAddress) return
   if (isUnspecified(endpoint.address)) {
@@ -74,6 +78,23 @@ function checkListen(
       'listen on another address, or set arp: false where clients reach it by the engine'
     report(key, 'has the address of a node of a pool', remedy)
   }
+}
+
+/** SCTP's ports stand under a checksum that the engine does not compute. */
+function checkKeptPort(
+  config: ParsedConfig,
+  key: string,
+  { listen, pool, wildcardPort }: ParsedServer,
+  report: Report,
+): void {
+  if (listen.protocol !== 'sctp' || wildcardPort || pool === undefined) return
+  const nodes = Object.hasOwn(config.pools, pool) ? config.pools[pool].nodes : []
+  const others = nodes.filter(
+    ({ address: { port } }) => port !== 0 && port !== listen.endpoint.port,
+  )
+  if (others.length === 0) return
+  const remedy = `let the nodes listen on ${listen.endpoint.port}, or name them without a port`
+  report(key, `'${pool}' has nodes on other ports, and those of SCTP are not translated`, remedy)
 }
 
 /** Their numbers have 16 bits on the bus (SSMB, CSMB: vs_id), and 0 is none. */
@@ -108,6 +129,7 @@ export function checkVirtualServers(config: ParsedConfig, report: Report): void 
     checkSources(config, key, server, report)
     if (server.pool !== undefined) {
       checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
+      checkKeptPort(config, `${key}.pool`, server, report)
     }
     if (server.fallback !== undefined) {
       checkFallback(config, `${key}.fallback`, server.fallback, endpoint, report)

@@ -1,9 +1,9 @@
 /** The schema of a virtual server. */
 import { z } from 'zod'
-import { formatEndpoint, parseEndpoint } from '../bus/address.js'
+import { formatListen, parseEndpoint, parseHost } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
-import type { Protocol } from '../policy/new-flow.js'
+import { type ListenProtocol, numberedProtocol, withoutPorts, withPorts } from '../protocol.js'
 import { plainAddress } from './address-reader.js'
 import {
   connectionLimitBounds,
@@ -13,25 +13,55 @@ import {
 } from './defaults.js'
 import { isUnspecified, routedHostProblem } from './host-address.js'
 import { listenForm } from './json-forms.js'
-import { bounded, type JsonForm, notInJson, oneOrMore, reading, withShortForm } from './readers.js'
+import {
+  bounded,
+  type JsonForm,
+  notInJson,
+  oneOrMore,
+  reading,
+  type Trouble,
+  withShortForm,
+} from './readers.js'
 
 export interface Listen {
-  protocol: Protocol
+  protocol: ListenProtocol
+  /** Port 0 where the protocol has none. */
   endpoint: Endpoint
 }
 
-/** Which wildcard goes with which endpoint is a matter of virtual-server-checks.ts. */
-const listen = reading<Listen>(listenForm(['tcp', 'udp']), (input) => {
-  const [, protocol, rest = ''] = /^(tcp|udp):\/\/(.+)$/.exec(String(input)) ?? []
-  const endpoint = parseEndpoint(rest, 0)
-  const remedy = "write it as 'tcp://192.0.2.100:80' or 'udp://[2001:db8::100]:53'"
-  if (!endpoint) return { problem: 'is not a protocol with an address and a port', remedy }
-  const problem = routedHostProblem(endpoint.address, endpoint.family)
-  if (problem !== undefined && !isUnspecified(endpoint.address)) {
-    return { problem, remedy: 'listen on an address that clients reach' }
+/** Those that are written with an address alone. */
+const portless = (text: string): ListenProtocol | undefined =>
+  withoutPorts.find((name) => name === text) ?? numberedProtocol(text)
+
+function readListen(text: string): Listen | Trouble {
+  const [, name = '', rest = ''] = /^([a-z0-9-]+):\/\/(.+)$/.exec(text) ?? []
+  const ported = withPorts.find((one) => one === name)
+  const protocol = ported ?? portless(name)
+  const endpoint = ported ? parseEndpoint(rest, 0) : parseHost(rest)
+  if (protocol && endpoint) return { protocol, endpoint }
+  if (protocol && !ported && parseEndpoint(rest, 0)) {
+    return { problem: `has a port, and ${name} none`, remedy: 'write the address alone' }
   }
-  return { protocol: protocol as Protocol, endpoint }
-})
+  const problem = ported
+    ? 'is not a protocol with an address and a port'
+    : 'is not a protocol with an address, and a port where it has any'
+  return { problem, remedy: "write it as 'tcp://192.0.2.100:80' or 'icmp://[2001:db8::100]'" }
+}
+
+/** Which wildcard goes with which endpoint is a matter of virtual-server-checks.ts. */
+const listen = reading<Listen>(
+  listenForm(withPorts, [...withoutPorts, 'ip-[1-9][0-9]{0,2}']),
+  (input) => {
+    const read = readListen(String(input))
+    if ('problem' in read) return read
+    const { endpoint } = read
+    const problem = routedHostProblem(endpoint.address, endpoint.family)
+    if (problem !== undefined && !isUnspecified(endpoint.address)) {
+      return { problem, remedy: 'listen on an address that clients reach' }
+    }
+    return read
+  },
+)
 
 const only = (key: string, value: JsonForm): JsonForm => ({
   type: 'object',
@@ -129,9 +159,8 @@ export function endpointOf({ listen, wildcardAddress, wildcardPort }: ParsedServ
   return { family, address: wildcardAddress ? any : address, port: wildcardPort ? 0 : port }
 }
 
-/** 'tcp://address:port'. */
 export function listenOf(server: ParsedServer): string {
-  return `${server.listen.protocol}://${formatEndpoint(endpointOf(server))}`
+  return formatListen(server.listen.protocol, endpointOf(server))
 }
 
 /** The keys of the object at a path inside a virtual server. */

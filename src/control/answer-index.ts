@@ -82,6 +82,7 @@ export class AnswerIndex {
     }
     if (!node) return
     if (!session.has(FlowFlags.keepsAddress)) setSourceAddress(into, node.encoded.address)
-    if (!session.has(FlowFlags.keepsPort)) setSourcePort(into, node.encoded.port)
+    if (session.has(FlowFlags.keepsPort) || node.port === 0) return
+    setSourcePort(into, node.encoded.port)
   }
 }

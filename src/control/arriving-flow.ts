@@ -6,13 +6,15 @@ import type { PlacedFlow } from '../balance/balancer.js'
 import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
 import { AppFlags, type AppQueryView } from '../generated/messages.js'
-import type { ActivityRanking, NewFlow, PoolFigures, Protocol } from '../policy/new-flow.js'
+import type { ActivityRanking, NewFlow, PoolFigures } from '../policy/new-flow.js'
+import { type Protocol, protocolName } from '../protocol.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, noFlow } from './flow-table.js'
 import type { Node } from './node.js'
 import {
   destinationOf,
   destinationWord,
+  protocolOf,
   signatureWords,
   sourceOf,
   sourceWord,
@@ -75,7 +77,7 @@ export class ArrivingFlow implements PlacedFlow<Node> {
     return this.#destination
   }
   get protocol(): Protocol {
-    return this.#shown.settings.protocol
+    return protocolName(protocolOf(this.#signature))
   }
   get dscp(): number {
     return tosOf(this.#signature) >> 2

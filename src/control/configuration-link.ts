@@ -12,7 +12,7 @@ import {
   VsClass,
   VsFlags,
 } from '../generated/messages.js'
-import { protocolNumbers } from './protocol.js'
+import { protocolNumber } from '../protocol.js'
 import type { SourceAddress } from './source-addresses.js'
 import type { VirtualServer } from './virtual-server.js'
 
@@ -54,8 +54,9 @@ export class ConfigurationLink {
     message.flags = flagsOf(server.settings)
     message.vsId = server.id
     this.writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
-    message.virtPort = server.settings.listen.port
-    message.protocol = protocolNumbers[server.settings.protocol]
+    const { protocol, listen } = server.settings
+    message.virtPort = listen.port
+    message.protocol = protocolNumber(protocol, listen.family)
     message.vsClass = VsClass.dfsAssist
     message.idleTimeout = server.idleSeconds
     return this.#acknowledged(AddVsView.code, message.serialBytype, nameOf(server))

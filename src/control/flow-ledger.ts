@@ -24,7 +24,7 @@ import {
 import type { Node } from './node.js'
 import type { Question } from './question.js'
 import { SerialIndex } from './serial-index.js'
-import { type EncodedEndpoint, sameSession, tosOf } from './signature.js'
+import { type EncodedEndpoint, protocolOf, sameSession, tosOf } from './signature.js'
 import { SignatureHash } from './signature-hash.js'
 import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
 import { mirrored, type TcpOffsets } from './tcp-offsets.js'
@@ -334,7 +334,7 @@ export class FlowLedger {
     session.next = noFlow
     session.server = server
     if (server && !server.settings.translateAddress) session.raise(FlowFlags.keepsAddress)
-    if (server && !server.settings.translatePort) session.raise(FlowFlags.keepsPort)
+    if (server && !server.translatesPort(protocolOf(signature))) session.raise(FlowFlags.keepsPort)
     session.openedAt = openedAt
     session.lastActiveAt = openedAt
     session.recentSince = openedAt

@@ -12,13 +12,13 @@ import {
   type StateView,
   type StatsView,
 } from '../generated/messages.js'
+import { isIcmp, isTcp, isUdp } from '../protocol.js'
 import type { Adoption } from './adoption.js'
 import type { FlowDump } from './flow-dump.js'
 import { endOf, type FlowEvents } from './flow-events.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView, noFlow } from './flow-table.js'
 import { judgeNode } from './flow-verdict.js'
-import { protocolNumbers } from './protocol.js'
 import type { Reaper } from './reaper.js'
 import { protocolOf } from './signature.js'
 import { readOffsets } from './tcp-offsets.js'
@@ -111,13 +111,19 @@ export class FlowNews {
   /** The session is kept for as long as it could have been idle (FLOWLIFE-16). */
   #evict(flow: FlowId, isOpening: boolean): void {
     const { server, words, signatureAt } = this.#view.at(this.#view.at(flow).session)
-    const { tcpOpeningMs, tcpEstablishedMs, udpMs } = this.to.timeouts
-    const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
-    const ofProtocol = isTcp ? tcpEstablishedMs : udpMs
-    const ofServer = server?.settings.idleTimeoutMs || ofProtocol
-    const keepMs = isTcp && isOpening ? tcpOpeningMs : ofServer
-    this.to.ledger.evictFlow(flow, keepMs, isTcp && !isOpening)
+    const { timeouts } = this.to
+    const protocol = protocolOf(words, signatureAt)
+    const ofServer = server?.settings.idleTimeoutMs || idleTimeoutOf(protocol, timeouts)
+    const keepMs = isTcp(protocol) && isOpening ? timeouts.tcpOpeningMs : ofServer
+    this.to.ledger.evictFlow(flow, keepMs, isTcp(protocol) && !isOpening)
   }
+}
+
+/** Of a protocol, by its number. */
+function idleTimeoutOf(protocol: number, timeouts: ResolvedConfig['timeouts']): number {
+  if (isTcp(protocol)) return timeouts.tcpEstablishedMs
+  if (isUdp(protocol)) return timeouts.udpMs
+  return isIcmp(protocol) ? timeouts.icmpMs : timeouts.otherMs
 }
 
 /** Neither end remembers the connection: its server needs no TIME-WAIT. */

@@ -1,8 +1,8 @@
 /** A session as users see it. */
 import { formatEndpoint } from '../bus/address.js'
+import { protocolName } from '../protocol.js'
 import { eventsIn } from './flow-events.js'
 import { FlowFlags, type FlowView } from './flow-table.js'
-import { protocolName } from './protocol.js'
 import { destinationOf, protocolOf, sourceOf } from './signature.js'
 import type { FlowRecord } from './status.js'
 import { reportTraffic } from './traffic.js'

@@ -25,6 +25,8 @@ export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
       tcpOpening: timeouts.tcpOpeningMs,
       tcpClosing: timeouts.tcpClosingMs,
       udp: timeouts.udpMs,
+      icmp: timeouts.icmpMs,
+      other: timeouts.otherMs,
       linger: timeouts.lingerMs,
       refused: timeouts.refusedMs,
       statsInterval: timeouts.statsIntervalMs,

@@ -147,7 +147,7 @@ export class ReplyWriter {
       this.#writer.bytes.set(node.addressBytes, xlat.xlatDstIpaddrOffset)
       xlat.xlatMask |= XlatMask.dstAddr
     }
-    if (this.#session.has(FlowFlags.keepsPort)) return
+    if (this.#session.has(FlowFlags.keepsPort) || node.port === 0) return
     xlat.xlatDstPort = node.port
     xlat.xlatMask |= XlatMask.dstPort
   }

@@ -160,9 +160,10 @@ export class Settlement {
   /** To another port of its client's address. */
   #move(session: FlowId, node: Node | null): Refusal | undefined {
     const view = this.#view.at(session)
-    // A bridge changes nothing.
+    // A bridge changes nothing, and most protocols have no port that could be another.
     const keepsPort = view.server?.settings.preservePort ?? view.has(FlowFlags.bridged)
-    if (keepsPort) return 'collided'
+    const hasPort = leavesFromPorts(protocolOf(view.words, view.signatureAt))
+    if (keepsPort || !hasPort) return 'collided'
     const isFree = (port: number) => !this.to.ledger.isTaken(session, node, port)
     const port = this.to.clientPorts.choose(view, isFree)
     if (port === 0) return 'collided'

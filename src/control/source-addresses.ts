@@ -6,10 +6,10 @@
 import { hashAddress } from '../balance/hash.js'
 import { parseAddress } from '../bus/address.js'
 import type { ResolvedSources, ResolvedVirtualServer } from '../config/resolved.js'
+import { isTcp, leavesFromPorts } from '../protocol.js'
 import { FlowFlags, type FlowView } from './flow-table.js'
 import type { Node } from './node.js'
 import { makePortSet, PortLeases, type PortSet } from './port-leases.js'
-import { protocolNumbers } from './protocol.js'
 import { addressWords, destinationWord, protocolOf, sameAddress, sourceWord } from './signature.js'
 
 /** Where a session leaves from, if not from its client's endpoint: the number of the address, 0 for the
@@ -118,20 +118,22 @@ export class SourceAddresses {
   }
 
   /**
-   * An endpoint from which a session goes to a node; noSource where every port is in use. A client
-   * keeps to one address as far as its ports go (RFC 4787, REQ-2).
+   * An endpoint from which a session goes to a node; noSource where every port is in use, or its
+   * protocol has none. A client keeps to one address as far as its ports go (RFC 4787, REQ-2).
    * @param session that has no node yet, but whose virtual server has `snat`
    */
   take(session: FlowView, snat: ResolvedSources, node: Node): SourceEndpoint {
     const { words, signatureAt, serial } = session
     const { addresses } = snat
+    const protocol = protocolOf(words, signatureAt)
+    if (!leavesFromPorts(protocol)) return noSource
     const port = session.has(FlowFlags.keepsPort) ? 0 : node.port
     const first = hashAddress(words, signatureAt + sourceWord) % addresses.length
     for (let turn = 0; turn < addresses.length; turn++) {
       const address = addresses[(first + turn) % addresses.length] as string
       const source = this.#byAddress.get(address)
       if (!source) continue
-      const leases = source.leases(node.address, port, protocolOf(words, signatureAt))
+      const leases = source.leases(node.address, port, protocol)
       const taken = leases.take(source.usable(snat, workerOf(serial)), this.options.now())
       if (taken !== 0) return (source.number << 16) | taken
     }
@@ -153,8 +155,7 @@ export class SourceAddresses {
     const { source: endpoint, words, signatureAt } = session
     const source = this.get(endpoint)
     if (!source) return
-    const isTcp = protocolOf(words, signatureAt) === protocolNumbers.tcp
-    const cools = isTcp && !session.has(FlowFlags.closed)
+    const cools = isTcp(protocolOf(words, signatureAt)) && !session.has(FlowFlags.closed)
     const leases = this.#leasesOf(session, source)
     leases.giveBack(endpoint & 0xffff, cools, this.options.now())
   }

@@ -2,7 +2,8 @@
 import type { CapabilityName } from '../capabilities.js'
 import type { counterNames, gaugeNames, portCounterNames } from '../generated/counters.js'
 import type { DropReason } from '../generated/drop-reasons.js'
-import type { NodeState, Protocol } from '../policy/new-flow.js'
+import type { NodeState } from '../policy/new-flow.js'
+import type { Protocol } from '../protocol.js'
 import type { FlowEvent, FlowEventCounters } from './flow-events.js'
 
 /** Packets and bytes; `in` is client to server. Bytes are IP bytes as on the wire (STAT-07). */
@@ -165,7 +166,8 @@ export interface EngineStatus {
 
 /** One live flow. */
 export interface FlowRecord extends Traffic {
-  /** 'address:port' or '[address]:port'. */
+  /** 'address:port' or '[address]:port'; of ICMP the identifier is the port, and what has none is the
+   *  address alone. */
   readonly client: string
   /** Name of the virtual server; null for a flow that is only routed or bridged. */
   readonly virtualServer: string | null
@@ -173,8 +175,7 @@ export interface FlowRecord extends Traffic {
   readonly listen: string
   /** The endpoint that answers. */
   readonly server: string
-  /** 'tcp', 'udp', or 'ip-N' for IP protocol N. */
-  readonly protocol: Protocol | `ip-${number}`
+  readonly protocol: Protocol
   readonly mode: 'translate' | 'bridge'
   /** What the control segment has seen of it, by category (docs/operation.md). */
   readonly seen: readonly FlowEvent[]

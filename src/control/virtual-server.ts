@@ -1,13 +1,13 @@
 /** A virtual server: its settings, whether it takes new flows, and what it has carried. */
-import { formatEndpoint, parseAddress } from '../bus/address.js'
+import { formatListen, parseAddress } from '../bus/address.js'
 import type { ResolvedVirtualServer } from '../config/resolved.js'
+import { translatesPorts } from '../protocol.js'
 import { type EncodedEndpoint, encodeEndpoint } from './signature.js'
 import type { VirtualServerState, VirtualServerStatus } from './status.js'
 import { reportTraffic, TrafficTotals } from './traffic.js'
 
-/** 'tcp://address:port'. */
 export function listenOf({ protocol, listen }: ResolvedVirtualServer): string {
-  return `${protocol}://${formatEndpoint(listen)}`
+  return formatListen(protocol, listen)
 }
 
 export class VirtualServer {
@@ -58,6 +58,12 @@ export class VirtualServer {
   withdrawn(): void {
     this.connections--
     this.totalConnections--
+  }
+
+  /** Whether a node's L4 port takes the place of what its clients address.
+   *  @param protocol number of it */
+  translatesPort(protocol: number): boolean {
+    return this.settings.translatePort && translatesPorts(protocol)
   }
 
   report(): VirtualServerStatus {

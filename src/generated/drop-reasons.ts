@@ -88,7 +88,7 @@ export const dropReasonTexts = {
   ipMartian:
     'The source or destination address may not appear on a network',
   ipFragment:
-    'An IP fragment to the engine itself, or behind a first one that opened no flow',
+    'A fragment to the engine itself of anything but an echo request, or behind a first one that opened no flow',
   fragmentTiny:
     'A first fragment without the whole L4 header, or one that would overwrite it',
   fragmentOverlap:
@@ -104,7 +104,7 @@ export const dropReasonTexts = {
   ttlExpired:
     'The TTL or hop limit ran out',
   l4Malformed:
-    'The TCP, UDP or ICMP header is malformed',
+    'The TCP, UDP, SCTP or ICMP header is malformed',
   l4Checksum:
     'A wrong L4 checksum, on a message to the engine or on what would open a flow',
   tcpFlagsInvalid:
@@ -120,7 +120,7 @@ export const dropReasonTexts = {
   noRoute:
     'No route to the destination',
   noFlow:
-    'A TCP segment that opens no flow and belongs to none',
+    'A TCP segment or an echo reply that opens no flow and belongs to none',
   ownAddress:
     'A packet for an address of the engine that no service answers',
   hostAddress:

@@ -1,7 +1,7 @@
 /** What a policy answers, and the reading of an answer that may be anything. */
 import type { NewFlow } from './new-flow.js'
 
-/** `reset` tells the client (TCP RST, ICMP for UDP), `unreachable` by ICMP also for TCP; `drop` is
+/** `reset` tells the client (TCP RST, ICMP for others), `unreachable` by ICMP also for TCP; `drop` is
  *  silent. */
 export type Rejection = 'reset' | 'unreachable' | 'drop'
 

@@ -1,13 +1,13 @@
 /** What a policy and a balance algorithm see of a new flow, and of the farm as it is now. */
 import type { Endpoint } from '../endpoint.js'
-
-export type Protocol = 'tcp' | 'udp'
+import type { Protocol } from '../protocol.js'
 
 /** A server behind the engine, with what the control segment knows about it now. */
 export interface NodeFigures {
-  /** 'address:port'. */
+  /** 'address:port', or the address alone where it has no port. */
   readonly name: string
   readonly address: string
+  /** 0: that which the client addressed. */
   readonly port: number
   /** Its place in the pool's list. */
   readonly index: number
@@ -80,6 +80,7 @@ export interface ActivityRanking {
  * object shows the next flow; `copy()` gives one to keep. `pools` and `activity` stay live.
  */
 export interface NewFlow<Pool extends string = string> {
+  /** Its port is 0 where the protocol has none, and of ICMP the identifier. */
   readonly client: Endpoint
   /** What the client addressed: the virtual server. */
   readonly destination: Endpoint

@@ -70,7 +70,7 @@ class Campaign {
   }
 
   static void passed(const Packet& packet) {
-    SLUICE_CHECK(packet.headers.has_ports);
+    SLUICE_CHECK(packet.headers.has_key);
     SLUICE_CHECK(packet.key.src_port == kPort && packet.key.dst_port == kPort);
     SLUICE_CHECK(packet.key.protocol == kProtocolUdp);
   }

@@ -50,15 +50,22 @@ void name_zero(std::vector<uint8_t>& bytes, size_t at) {
 std::vector<uint8_t> quoted(const IcmpQuote& quote, const Packet& error) {
   std::vector<uint8_t> bytes(error.at(quote.l3), error.at(quote.end));
   if (error.headers.family == 4) name_zero(bytes, 10);
-  const bool tcp = quote.key.protocol == kProtocolTcp;
-  if (quote.has_ports) name_zero(bytes, quote.l4 - quote.l3 + (tcp ? 16u : 6u));
+  const size_t l4 = size_t{quote.l4} - quote.l3;
+  if (!quote.has_key) return bytes;
+  switch (quote.key.protocol) {
+    case kProtocolTcp: name_zero(bytes, l4 + 16); break;
+    case kProtocolUdp: name_zero(bytes, l4 + 6); break;
+    case kProtocolIcmp:
+    case kProtocolIcmpv6: name_zero(bytes, l4 + 2); break;
+    default: break;
+  }
   return bytes;
 }
 
 void check(const IcmpQuote& quote, const Packet& error) {
   SLUICE_CHECK(quote.l3 == error.headers.payload && quote.l3 < quote.l4);
   SLUICE_CHECK(quote.l4 <= quote.end && quote.end <= error.headers.end);
-  SLUICE_CHECK(!quote.has_ports || quote.l4 + 8u <= quote.end);
+  SLUICE_CHECK(!quote.has_key || quote.l4 + 8u <= quote.end);
   SLUICE_CHECK(quote.key.src.is_v4() == (error.headers.family == 4));
   SLUICE_CHECK(quote.key.dst.is_v4() == (error.headers.family == 4));
 }

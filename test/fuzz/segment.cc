@@ -23,7 +23,8 @@ TestEngineOptions small_engine() {
   TestEngineOptions options;
   options.timeouts.established = Duration::seconds(30);
   options.timeouts.closing = Duration::seconds(20);
-  options.timeouts.udp = Duration::seconds(10);
+  options.timeouts.udp = options.timeouts.other = Duration::seconds(10);
+  options.timeouts.icmp = Duration::seconds(5);
   options.timeouts.stats_interval = Duration::seconds(5);
   options.limits = {.flows = 6,
                     .waiting_flows = 4,

@@ -5,6 +5,7 @@ import {
   formatEndpoint,
   parseAddress,
   parseEndpoint,
+  parseHost,
 } from '../../src/bus/address.js'
 import type { Endpoint } from '../../src/endpoint.js'
 import {
@@ -62,7 +63,7 @@ const untagged = 0xffff
 export const testEpoch = Date.UTC(2026, 0, 1)
 
 function endpoint(text: string): Endpoint {
-  const parsed = parseEndpoint(text)
+  const parsed = parseEndpoint(text, 0) ?? parseHost(text)
   if (!parsed) throw new Error(`not an endpoint: ${text}`)
   return parsed
 }

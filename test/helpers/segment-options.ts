@@ -38,6 +38,8 @@ export const segmentOptions: NativeSegmentOptions = {
     tcpOpening: 5_000,
     tcpClosing: 5_000,
     udp: 5_000,
+    icmp: 5_000,
+    other: 5_000,
     linger: 5_000,
     refused: 5_000,
     statsInterval: 5_000,

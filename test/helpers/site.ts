@@ -103,6 +103,14 @@ export class Site implements AsyncDisposable {
     return readCapture(recordOf(this.lab, port))
   }
 
+  /** The client reaches a network of each family through the engine. */
+  async routeClient(to: (family: Family) => string): Promise<void> {
+    for (const family of this.lab.families) {
+      const own = this.lab.ports().outside?.address?.[family === 4 ? 0 : 1]
+      await this.client.ip([`route replace ${to(family)} via ${own?.split('/')[0]}`])
+    }
+  }
+
   /** Fetches from the virtual address. */
   fetch(family: Family, path = '/', port = 80, options?: FetchOptions) {
     return curl(this.client, url(this.lab.virtualAddress(family), path, port), options)

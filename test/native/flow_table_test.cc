@@ -117,7 +117,7 @@ TEST_CASE("DFS-05 the batch lookup finds what the single one finds, and skips wh
   Random random(5);
   for (Packet& packet : batch->packets) {
     packet.key = key(random.chance(0.5), static_cast<uint32_t>(random.below(50)), 1);
-    packet.headers.has_ports = true;
+    packet.headers.has_key = true;
   }
   batch->count = batch->packets.size();
   for (size_t i = 0; i < batch->count; i += 2) {
@@ -125,8 +125,8 @@ TEST_CASE("DFS-05 the batch lookup finds what the single one finds, and skips wh
     if (!table.enter(client_leg(pair), batch->packets[i].key)) table.release(pair);
   }
   batch->packets[4].drop(DropReason::land);
-  batch->packets[6].headers.has_ports = false;
-  batch->packets[8].headers.has_ports = false;
+  batch->packets[6].headers.has_key = false;
+  batch->packets[8].headers.has_key = false;
   LegIndex legs[kBatchCapacity];
   table.find_batch(batch->all(), legs);
   for (size_t i = 0; i < batch->count; ++i) {

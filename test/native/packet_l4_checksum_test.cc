@@ -2,10 +2,12 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
 #include <vector>
 
 #include "support/packet_check.h"
 #include "support/random_packets.h"
+#include "wire/crc32c.h"
 
 namespace sluice::test {
 namespace {
@@ -147,6 +149,30 @@ TEST_CASE("DFS-26 the checksum of a datagram covers what its own length says (RF
     CHECK(l4_checksum_is_right(frame.parsed()));
     frame.put8(frame.size() - 5, 0x77);
     CHECK_FALSE(l4_checksum_is_right(frame.parsed()));
+  }
+}
+
+TEST_CASE("TCPX-32 the CRC of SCTP that a kernel has left open is computed where it comes in") {
+  const std::string digits = "123456789";  // RFC 3720 B.4 and others
+  CHECK(crc32c(reinterpret_cast<const uint8_t*>(digits.data()), digits.size()) == 0xe3069283);
+  for (const Hosts& hosts : both_families()) {
+    for (const size_t size : {12u, 13u, 1400u}) {
+      PacketBuilder builder =
+          PacketBuilder().ip(hosts.client, hosts.server).protocol(kProtocolSctp).payload(size);
+      Frame frame = builder.padding(2).build();
+      const size_t l4 = hosts.client.is_v4() ? 34 : 54;
+      Frame expected = builder.build();
+      for (size_t i = 8; i < 12; ++i) expected.put8(l4 + i, 0);
+      const uint32_t crc = crc32c(expected.data() + l4, size);
+      for (size_t i = 0; i < 4; ++i) expected.put8(l4 + 8 + i, static_cast<uint8_t>(crc >> 8 * i));
+      frame.offload().needs_checksum = true;
+      frame.offload().checksum_start = static_cast<uint16_t>(l4);
+      frame.offload().checksum_offset = 8;
+      const Packet packet = frame.parsed();
+      REQUIRE(packet.verdict == Verdict::none);
+      CHECK_FALSE(packet.offload.needs_checksum);
+      CHECK(frame.bytes() == expected.bytes());
+    }
   }
 }
 

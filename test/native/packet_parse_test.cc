@@ -57,14 +57,50 @@ TEST_CASE("DFS-01 UDP, ICMP and unknown protocols: ports only where there are po
     CHECK_EQ(udp.key.src_port, 5353);
     CHECK_EQ(udp.key.dst_port, 53);
     CHECK_EQ(udp.headers.payload, udp.headers.l4 + 8);
-    const Packet icmp = builder.icmp(hosts.client.is_v4() ? 8 : 128).build().parsed();
-    CHECK(icmp.verdict == Verdict::none);
-    CHECK_EQ(icmp.key.src_port, 0);
-    CHECK_EQ(icmp.headers.payload, icmp.headers.l4 + 8);
-    const Packet other = builder.protocol(132).build().parsed();
-    CHECK(other.verdict == Verdict::none);
-    CHECK_EQ(other.key.protocol, 132);
-    CHECK_EQ(other.headers.payload, other.headers.l4);
+    const bool v4 = hosts.client.is_v4();
+    // An echo's identifier is the asking end's port.
+    const Packet request = builder.icmp(v4 ? 8 : 128, 0, 0x12340001).build().parsed();
+    CHECK(request.verdict == Verdict::none);
+    CHECK(request.headers.has_key);
+    CHECK(request.headers.echo_request);
+    CHECK_EQ(request.key.src_port, 0x1234);
+    CHECK_EQ(request.key.dst_port, 0);
+    CHECK_EQ(request.headers.payload, request.headers.l4 + 8);
+    const Packet reply = builder.icmp(v4 ? 0 : 129, 0, 0x12340001).build().parsed();
+    CHECK(reply.headers.has_key);
+    CHECK_FALSE(reply.headers.echo_request);
+    CHECK_EQ(reply.key.src_port, 0);
+    CHECK_EQ(reply.key.dst_port, 0x1234);
+    const Packet timestamp = builder.icmp(v4 ? 13 : 139, 0, 0x12340001).build().parsed();
+    CHECK(timestamp.verdict == Verdict::none);
+    CHECK_FALSE(timestamp.headers.has_key);
+    const Packet sctp = builder.protocol(132).build().parsed();
+    CHECK(sctp.verdict == Verdict::none);
+    CHECK(sctp.headers.has_key);
+    CHECK_EQ(sctp.key.src_port, 0x0108);
+    CHECK_EQ(sctp.key.dst_port, 0x0f16);
+    CHECK_EQ(sctp.headers.payload, sctp.headers.l4 + 12);
+    for (const uint8_t protocol : {47, 50, 51, 59, 253}) {
+      const Packet other = builder.protocol(protocol).build().parsed();
+      CHECK(other.verdict == Verdict::none);
+      CHECK(other.headers.has_key);
+      CHECK_EQ(other.key.protocol, protocol);
+      CHECK_EQ(other.key.src_port, 0);
+      CHECK_EQ(other.headers.payload, other.headers.l4);
+    }
+    // The ICMP of the other IP version.
+    CHECK_FALSE(builder.protocol(v4 ? 58 : 1).build().parsed().headers.has_key);
+  }
+}
+
+TEST_CASE("DFS-26 what a host sends to itself is no traffic of ours, whatever the protocol") {
+  for (const Hosts& hosts : both_families()) {
+    PacketBuilder builder = PacketBuilder().ip(hosts.client, hosts.client).payload(20);
+    const uint8_t echo = hosts.client.is_v4() ? 8 : 128;
+    CHECK(builder.icmp(echo, 0, 7).build().parsed().drop_reason == DropReason::land);
+    CHECK(builder.protocol(47).build().parsed().drop_reason == DropReason::land);
+    CHECK(builder.udp(7, 7).build().parsed().drop_reason == DropReason::land);
+    CHECK(builder.udp(7, 8).build().parsed().verdict == Verdict::none);
   }
 }
 
@@ -134,11 +170,10 @@ TEST_CASE("TCPX-72 IPv6 extension headers are walked to the L4 header") {
   builder.extension(0, {0, 5, 2, 0, 0, 1, 0});  // hop-by-hop with router alert
   builder.extension(60, std::vector<uint8_t>{1, 1, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   builder.extension(43, {0, 2, 0, 0, 0, 0, 0});  // routing header, nothing left
-  builder.extension(51, {4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0});
   Frame frame = builder.build();
   const Packet packet = frame.parsed();
   REQUIRE(packet.verdict == Verdict::none);
-  CHECK_EQ(packet.headers.l4, 14 + 40 + 8 + 16 + 8 + 24);
+  CHECK_EQ(packet.headers.l4, 14 + 40 + 8 + 16 + 8);
   CHECK_EQ(packet.key.protocol, kProtocolTcp);
   CHECK_EQ(packet.key.dst_port, 8);
 }
@@ -173,7 +208,7 @@ TEST_CASE("TCPX-68 a first fragment has its ports, those behind it have none") {
         const bool first = i == 0;
         CHECK(packet.headers.fragment);
         CHECK(packet.headers.headless == !first);
-        CHECK(packet.headers.has_ports == first);
+        CHECK(packet.headers.has_key == first);
         const L4Port ports[] = {first ? L4Port{7} : L4Port{0}, first ? L4Port{8} : L4Port{0}};
         const FlowKey expected{hosts.client, hosts.server, ports[0], ports[1], protocol, 0};
         CHECK(packet.key == expected);

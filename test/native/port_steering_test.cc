@@ -57,8 +57,16 @@ std::vector<Bytes> packets_between(const IpAddress& a, const IpAddress& b, L4Por
           from().udp(port, 53).payload(20).build().bytes(),
           from().udp(port, 53).payload(64).fragment(0, true).build().bytes(),
           from().protocol(kProtocolUdp).payload(64).fragment(64, false).build().bytes(),
-          from().icmp(a.is_v4() ? 8 : 128).payload(20).build().bytes(),
-          from().protocol(47).payload(20).build().bytes()};
+          from().icmp(a.is_v4() ? 8 : 128, 0, uint32_t{port} << 16).payload(20).build().bytes(),
+          from().icmp(a.is_v4() ? 0 : 129, 0, uint32_t{port} << 16).payload(20).build().bytes(),
+          from().icmp(a.is_v4() ? 8 : 128).payload(64).fragment(0, true).build().bytes(),
+          from().icmp(a.is_v4() ? 3 : 1, 0, 7).payload(20).build().bytes(),
+          from().icmp(a.is_v4() ? 13 : 139, 0, 7).payload(20).build().bytes(),
+          from().protocol(a.is_v4() ? 58 : 1).payload(20).build().bytes(),
+          from().protocol(kProtocolSctp).payload(20).build().bytes(),
+          from().protocol(kProtocolAh).payload(20).build().bytes(),
+          from().protocol(47).payload(20).build().bytes(),
+          from().protocol(50).payload(2).build().bytes()};
 }
 
 struct Traffic {

@@ -184,7 +184,7 @@ TEST_CASE("DFS-11 addresses of ICMP change; only ICMPv6 has them in its checksum
     const bool ipv4 = hosts.client.is_v4();
     Frame frame = PacketBuilder()
                       .ip(hosts.client, hosts.virtual_server)
-                      .icmp(ipv4 ? kIcmpEchoRequest : kIcmpv6EchoRequest, 0, 0x00010002)
+                      .icmp(ipv4 ? 13 : 139, 0, 0x00010002)
                       .payload(56)
                       .build();
     const std::vector<uint8_t> before = frame.bytes();
@@ -196,6 +196,36 @@ TEST_CASE("DFS-11 addresses of ICMP change; only ICMPv6 has them in its checksum
     const Offsets expected =
         ipv4 ? join({range(30, 4), range(24, 2)}) : join({range(38, 16), range(56, 2)});
     CHECK(changed(before, frame.bytes()) == expected);
+  }
+}
+
+TEST_CASE("DFS-11 an echo's identifier is the port of whoever asks, and can be undone") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool asks : {true, false}) {
+      for (const bool partial : {false, true}) {
+        const bool ipv4 = hosts.client.is_v4();
+        const uint8_t types[] = {ipv4 ? kIcmpEchoReply : kIcmpv6EchoReply,
+                                 ipv4 ? kIcmpEchoRequest : kIcmpv6EchoRequest};
+        PacketBuilder builder = PacketBuilder()
+                                    .ip(hosts.client, hosts.virtual_server)
+                                    .icmp(types[asks], 0, 0x00010002)
+                                    .payload(56);
+        if (partial) builder.partial();
+        Frame frame = builder.build();
+        const std::vector<uint8_t> before = frame.bytes();
+        Packet packet = frame.parsed();
+        Rewrite rewrite = every_field(hosts);
+        rewrite.fields = kRewriteDstAddress | kRewriteDstPort | kRewriteSrcPort;
+        rewrite.ttl_delta = 0;
+        apply(rewrite, packet);
+        CHECK_EQ(checksum_fault(packet), "");
+        const size_t l4 = ipv4 ? 34 : 54;
+        CHECK_EQ(load_be16(frame.data() + l4 + 4), asks ? rewrite.src_port : rewrite.dst_port);
+        CHECK_EQ(load_be16(frame.data() + l4 + 6), 2);
+        apply(undo_of(rewrite, packet), packet);
+        CHECK(frame.bytes() == before);
+      }
+    }
   }
 }
 

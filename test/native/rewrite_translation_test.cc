@@ -31,7 +31,9 @@ TEST_CASE(
     Frame frame = random_frame(random);
     Packet packet = frame.packet();
     parse(packet);
-    if (packet.verdict != Verdict::none || !packet.headers.has_ports) continue;
+    if (packet.verdict != Verdict::none || !packet.headers.has_key) continue;
+    const uint8_t protocol = packet.headers.protocol;
+    if (protocol != kProtocolTcp && protocol != kProtocolUdp) continue;
     if (packet.headers.family != 4) continue;
     spoil(random, packet);
     const std::vector<uint8_t> before = frame.bytes();

@@ -16,17 +16,7 @@ TEST_CASE(
     "TCPX-68 TCPX-79 fragments meet at one worker and go on to that of their flow, in order") {
   Team team;
   introduce(team, 0);
-  uint8_t bytes[AddVsView::kSize] = {};
-  AddVsView add(bytes);
-  add.set_msg_type(AddVsView::kCode);
-  add.set_msg_length(AddVsView::kSize);
-  add.set_vs_id(kService + 1);
-  add.set_virt_ipaddr(kVirtual);
-  add.set_virt_port(kServicePort);
-  add.set_protocol(kProtocolUdp);
-  for (auto& member : team.members) REQUIRE(member->from_control.push(bytes));
-  team.poll();
-  team.sent(0), team.sent(1);
+  team.listen(kService + 1, kProtocolUdp, kServicePort);
   const auto pass = [&](PortId in, PacketBuilder whole, const std::vector<size_t>& order,
                         uint32_t first_at, const FlowKey& expected, uint32_t home) {
     const auto pieces = fragments_of(whole.payload(4000).build(), 1400, 77);

@@ -245,12 +245,13 @@ TEST_CASE("What is for us: ARP, neighbour discovery, and packets to our addresse
     StackLab lab(site);
     const Peer peer{kPeerMac, site.peer};
     const Bytes udp{0x12, 0x34, 0, 53, 0, 8, 0, 1};
+    const Bytes tcp{0x12, 0x34, 0, 53, 0, 0, 0, 1, 0, 0, 0, 0, 0x50, 2, 0, 9, 0, 0, 0, 0};
     const struct {
       Bytes frame;
       bool ours;
     } cases[] = {
         {peer.asks(site.far), true},
-        {ip_frame(kPeerMac, kOutsideMac, site.peer, site.inside, 17, udp), true},
+        {ip_frame(kPeerMac, kOutsideMac, site.peer, site.inside, 6, tcp), true},
         {ip_frame(kPeerMac, kOutsideMac, site.peer, site.node, 17, udp), false},
         {ip_frame(kPeerMac, kOutsideMac, site.peer, site.virtual_local, 17, udp), false},
     };

@@ -45,7 +45,7 @@ export const mayIncludeClockOrEntropy = ['native/segment/worker.cc', 'native/seg
 export const sourceLayers: { files: string; mayNotImport: RegExp; because: string }[] = [
   {
     files: 'src/policy/',
-    mayNotImport: /^src\/(?!policy\/|balance\/|endpoint|errors)/,
+    mayNotImport: /^src\/(?!policy\/|balance\/|endpoint|errors|protocol)/,
     because: 'policies are pure: neither native code, nor the bus, nor control',
   },
   {

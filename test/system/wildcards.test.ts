@@ -17,14 +17,6 @@ const networks: Record<Family, string> = { 4: '203.0.113.0/24', 6: '2001:db8:5::
 const router: Record<Family, string> = { 4: '10.1.0.12', 6: '2001:db8:2::12' }
 const any: Record<Family, string> = { 4: '0.0.0.0', 6: '[::]' }
 
-/** The client reaches those networks through the engine. */
-async function routeClient({ lab, client }: Site, to: (family: Family) => string): Promise<void> {
-  for (const family of lab.families) {
-    const via = lab.ports().outside?.address?.[family === 4 ? 0 : 1]?.split('/')[0] as string
-    await client.ip([`route replace ${to(family)} via ${via}`])
-  }
-}
-
 test('VS-13 VS-14 VS-15 what no other virtual server has is served by the most exact one', async () => {
   const only = (node: number, family: Family, lab: Laboratory) =>
     `nodes: ['${endpoint(lab.serverAddresses(family)[node - 1] as string, 80)}']`
@@ -37,7 +29,7 @@ test('VS-13 VS-14 VS-15 what no other virtual server has is served by the most e
       address: `listen: 'tcp://${any[family]}:80', wildcardAddress: true, pool: 'two${family}'`,
     }),
   })
-  await routeClient(site, (family) => networks[family])
+  await site.routeClient((family) => networks[family])
   for (const family of site.lab.families) {
     expect(await site.fetch(family)).toMatchObject({ body: 'srv1\n', exitCode: 0 })
     expect(await site.fetch(family, '/', 81)).toMatchObject({ body: 'srv2\n', exitCode: 0 })
@@ -128,7 +120,7 @@ test.each([
   })
   const { lab } = site
   const { stdout } = await lab.namespace('srv2').exec('ip', ['-j', 'link', 'show', 'eth0'])
-  await routeClient(site, (family) => networks[family])
+  await site.routeClient((family) => networks[family])
   const capture = await Capture.start(lab, lab.namespace('ctl'), 'int0', { filter: 'tcp' })
   for (const family of lab.families) {
     const answer = await curl(site.client, url(target(lab, family), '/', 80))

@@ -78,8 +78,8 @@ const wrong: [string, Changes, string, RegExp][] = [
   ['the engine as next hop', { 'routes.0.via': '192.0.2.1' }, 'routes[0].via', /engine/],
   ['no nodes', { 'pools.web.nodes': [] }, 'pools.web.nodes', /at least one/],
   [
-    'a node without port',
-    { 'pools.web.nodes.0': '10.1.0.11' },
+    'a node on port 0',
+    { 'pools.web.nodes.0': '10.1.0.11:0' },
     'pools.web.nodes[0]',
     /10\.1\.0\.11:80/,
   ],
@@ -88,6 +88,18 @@ const wrong: [string, Changes, string, RegExp][] = [
     { 'pools.web.nodes.0': '2001:db8:1::11:80' },
     'pools.web.nodes[0]',
     /\[2001/,
+  ],
+  [
+    'a node without brackets, nor a port',
+    { 'pools.web.nodes.0': '2001:db8:1::11' },
+    'pools.web.nodes[0]',
+    /\[2001/,
+  ],
+  [
+    'a check of a port where there is none',
+    { 'pools.web.nodes.0': '10.1.0.11', 'pools.web.check': { kind: 'tcp' } },
+    'pools.web.check',
+    /kind 'tcp' connects to a port/,
   ],
   ['a node twice', { 'pools.web.nodes.0': '10.1.0.12:80' }, 'pools.web.nodes[1]', /twice/],
   [
@@ -127,7 +139,7 @@ const wrong: [string, Changes, string, RegExp][] = [
     'another protocol',
     { [`${site}.listen`]: 'http://192.0.2.100:80' },
     `${site}.listen`,
-    /udp:\/\//,
+    /icmp:\/\//,
   ],
   [
     'one endpoint twice',

@@ -302,7 +302,7 @@ test('FLOWLIFE-10 FLOWLIFE-21 many silent flows are asked for in turn, a bounded
 
 test('FLOWLIFE-22 flows are asked for when each of them should have ended by itself', async () => {
   const { segment, pass } = await startFarm(4, () => ({
-    timeouts: { tcpEstablishedMs: 40_000, udpMs: 10_000, statsIntervalMs: 5000 },
+    timeouts: { tcpEstablishedMs: 40_000, udpMs: 10_000, otherMs: 10_000, statsIntervalMs: 5000 },
   })).then((started) => ({
     ...started,
     pass: async (ms: number) => {

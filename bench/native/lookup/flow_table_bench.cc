@@ -45,7 +45,7 @@ size_t find_bulk(const FlowTable& table, const Tuple* tuples, Batch& batch, LegI
     key.src_port = tuples[i].src_port;
     key.dst_port = tuples[i].dst_port;
     key.protocol = static_cast<uint8_t>(tuples[i].protocol);
-    batch.packets[i].headers.has_ports = true;
+    batch.packets[i].headers.has_key = true;
   }
   batch.count = kBulk;
   table.find_batch(batch.all(), legs);

@@ -263,8 +263,9 @@ class TestEngine {
   std::string settle() {
     reads_ = true;
     Duration longest = options_.timeouts.established;
-    for (const Duration each : {options_.timeouts.opening, options_.timeouts.closing,
-                                options_.timeouts.udp, options_.timeouts.linger}) {
+    for (const Duration each :
+         {options_.timeouts.opening, options_.timeouts.closing, options_.timeouts.udp,
+          options_.timeouts.icmp, options_.timeouts.other, options_.timeouts.linger}) {
       longest = std::max(longest, each);
     }
     run(longest + options_.timeouts.linger + Duration::seconds(10));

@@ -66,14 +66,19 @@ class Team {
       for (const auto& far : member->far) announced += far->discard();
     }
     if (!source.is_zero()) tell_of_source();
+    listen(kService, kProtocolTcp, kServicePort);
+  }
+
+  // Another virtual server of the same address.
+  void listen(uint16_t id, uint8_t protocol, L4Port port = 0) {
     uint8_t bytes[AddVsView::kSize] = {};
     AddVsView add(bytes);
     add.set_msg_type(AddVsView::kCode);
     add.set_msg_length(AddVsView::kSize);
-    add.set_vs_id(kService);
-    add.set_virt_ipaddr(ip("192.0.2.100"));
-    add.set_virt_port(kServicePort);
-    add.set_protocol(kProtocolTcp);
+    add.set_vs_id(id);
+    add.set_virt_ipaddr(kVirtual);
+    add.set_virt_port(port);
+    add.set_protocol(protocol);
     for (auto& member : members) REQUIRE(member->from_control.push(bytes));
     poll();
     for (auto& member : members) {
@@ -155,6 +160,8 @@ class Team {
             const auto decide = TestEngine::to_endpoint(outbound ? key.dst : server,
                                                         outbound ? key.dst_port : kNodePort);
             if (!decide(query, reply)) return false;
+            const bool rewritten = key.protocol == kProtocolTcp || key.protocol == kProtocolUdp;
+            if (!rewritten) reply.xlat().set_xlat_mask(XlatMask::dst_addr | XlatMask::dec_ttl);
             if (!source.is_zero()) leave_from(reply, port_home(member));
             return true;
           }));
