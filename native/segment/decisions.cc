@@ -199,7 +199,20 @@ bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key, Dro
   if (holder == kNoLeg) return false;
   why = DropReason::tuple_in_use;
   if (makes_way(now, holder, index)) return table_.enter_any_dscp(server, key);
+  if (pair(index).vs != 0 && is_unanswered(holder)) {
+    end_session(now, pair_of(holder), EndReason::reset);
+    return table_.enter_any_dscp(server, key);
+  }
   return join_session(index, holder);
+}
+
+// Whether a flow is only routed, and nothing has come back. After a restart a server may be heard
+// of before its client is: what it sends is the way back of the client's flow, and a tunnel has no
+// other signature that it could go on by.
+bool Flows::is_unanswered(LegIndex leg) const {
+  const FlowPair& flow = table_.pair(pair_of(leg));
+  return is_client_leg(leg) && flow.vs == 0 && flow.mode == PairMode::translate &&
+         table_.leg(other_leg(leg)).packets == 0;
 }
 
 // Where a session goes on that was evicted, its server's packets may have asked as well, and wait

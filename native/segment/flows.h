@@ -149,6 +149,7 @@ class Flows {
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool may_bridge(const FlowKey& key, const FlowKey& target, const ReplyView& reply) const;
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key, DropReason& why);
+  bool is_unanswered(LegIndex leg) const;
   void take_in(const FlowKey& way_back);
   bool makes_way(Instant now, LegIndex holder, PairIndex index);
   bool join_session(PairIndex index, LegIndex way_back);

@@ -9,6 +9,7 @@ const text = (pattern: string): JsonForm => ({ type: 'string', pattern: `^${patt
 
 export const addressForm: JsonForm = text(address)
 export const prefixForm: JsonForm = text(`${address}/[0-9]{1,3}`)
+export const endpointForm: JsonForm = text(endpoint)
 /** An endpoint, or an address without a port. */
 export const nodeForm: JsonForm = text(`${host}(:[1-9][0-9]{0,4})?`)
 /** An endpoint of one of the first protocols, or an address of one of the others. */

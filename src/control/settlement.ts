@@ -3,6 +3,7 @@
  * session that waits.
  */
 
+import { leavesFromPorts } from '../protocol.js'
 import { ArrivingFlow, type FlowData } from './arriving-flow.js'
 import type { ClientPorts } from './client-ports.js'
 import type { Choice, Decider, Refusal } from './decider.js'
@@ -12,6 +13,7 @@ import type { Node } from './node.js'
 import type { Pools } from './pools.js'
 import { RecentRefusals } from './recent-refusals.js'
 import type { ReplyWriter } from './reply-writer.js'
+import { protocolOf } from './signature.js'
 import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
 import type { DecisionCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'

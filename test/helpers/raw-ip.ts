@@ -5,13 +5,15 @@ import { root } from './repository.js'
 
 const script = join(root, 'test/helpers/raw_ip.py')
 
-/** Answers what comes of a protocol, by its number; its output tells the size and source of each. */
+/** Answers at an address what comes of a protocol, by its number; its output tells the size and source of each. */
 export async function startRawAnswers(
   at: Namespace,
   family: Family,
   protocol: number,
+  address: string,
 ): Promise<LabProcess> {
-  const helper = await at.spawn('python3', [script, 'answer', `${family}`, `${protocol}`])
+  const args = [script, 'answer', `${family}`, `${protocol}`, address]
+  const helper = await at.spawn('python3', args)
   await helper.waitForOutput(/^ready$/m)
   return helper
 }

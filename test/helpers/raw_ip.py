@@ -1,9 +1,9 @@
 """Ends of an IP protocol over raw sockets, whose datagrams the kernel puts into packets and fragments.
 
-usage: raw_ip.py answer FAMILY PROTOCOL
+usage: raw_ip.py answer FAMILY PROTOCOL ADDRESS
        raw_ip.py ask FAMILY PROTOCOL ADDRESS SIZE
 
-What answers says "ready", sends what comes back with its bytes in reverse order, and prints the size
+What answers at an address says "ready", sends what comes back with its bytes in reverse order, and prints the size
 and the source of each. What asks sends one datagram and waits for the answer from that address.
 Of SCTP (132) these are payloads behind a common header with ports and a CRC, which has to be right.
 """
@@ -64,8 +64,9 @@ class End:
         return sctp_payload(data), sender[0], struct.unpack("!HH", data[:4])
 
 
-def answer(family, protocol):
+def answer(family, protocol, address):
     end = End(family, protocol)
+    end.socket.bind((address, 0))
     print("ready", flush=True)
     while True:
         payload, sender, (source, destination) = end.receive()
@@ -89,6 +90,6 @@ def ask(family, protocol, address, size):
 
 if __name__ == "__main__":
     if sys.argv[1] == "answer":
-        answer(int(sys.argv[2]), int(sys.argv[3]))
+        answer(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
     else:
         ask(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], int(sys.argv[5]))

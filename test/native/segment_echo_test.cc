@@ -150,7 +150,7 @@ TEST_CASE("DFS-26 what is no echo request opens no flow") {
     CHECK(engine->dropped(DropReason::own_address) == 1);
     // Timestamp and address mask, or node information: no business of anybody's but a host's.
     for (const uint8_t type :
-         v4 ? std::vector<uint8_t>{13, 14, 15, 17, 42} : std::vector<uint8_t>{130, 139, 140, 200}) {
+         v4 ? std::vector<uint8_t>{13, 14, 15, 17, 42} : std::vector<uint8_t>{133, 139, 140, 200}) {
       engine->from_client(from(type));
     }
     CHECK(engine->dropped(DropReason::own_address) == (v4 ? 6u : 5u));

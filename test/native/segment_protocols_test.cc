@@ -259,6 +259,33 @@ TEST_CASE("TCPX-68 fragments of any protocol follow their first one") {
   }
 }
 
+TEST_CASE("FLOWLIFE-16 a tunnel whose server is heard of first goes on when its client is") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_with(hosts, kProtocolGre);
+    engine->decide_with([&hosts](const QueryView& query, ReplyView reply) {
+      return to_address(query.vs_id() == 0 ? hosts.client : hosts.server)(query, reply);
+    });
+    for (int i = 0; i < 2; ++i) engine->from_server(raw(hosts.server, hosts.client, kProtocolGre));
+    CHECK(engine->to_client.size() == 2);  // as a router would
+    engine->clear_sent();
+    engine->from_client(raw(hosts.client, hosts.virtual_server, kProtocolGre));
+    REQUIRE(engine->to_server.size() == 1);
+    engine->from_server(raw(hosts.server, hosts.client, kProtocolGre));
+    REQUIRE(engine->to_client.size() == 1);
+    CHECK(Sent(engine->to_client[0]).key().src == hosts.virtual_server);
+    // One that is answered is a flow as any other, and stays.
+    engine->add_virtual_server(kService + 1, hosts.virtual_server, 0, kProtocolEsp);
+    engine->from_server(raw(hosts.server, hosts.client, kProtocolEsp));
+    engine->from_client(raw(hosts.client, hosts.server, kProtocolEsp));
+    engine->clear_sent();
+    engine->from_client(raw(hosts.client, hosts.virtual_server, kProtocolEsp));
+    CHECK(engine->to_server.empty());
+    CHECK(engine->dropped(DropReason::tuple_in_use) == 1);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("FLOWLIFE-04 a flood of pings takes no place of a tunnel that is in use") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

@@ -107,8 +107,9 @@ describe.each<[TopologyName, number]>([
     const at = topology === 'tap' ? site.lab.namespace('lan') : server?.namespace
     if (!at) throw new Error('no server')
     for (const family of site.lab.families) {
+      const first = site.lab.serverAddresses(family)[0] as string
       for (const protocol of [...Object.values(opaque), sctp]) {
-        const answers = await startRawAnswers(at, family, protocol)
+        const answers = await startRawAnswers(at, family, protocol, first)
         for (const size of [8, 1000, 4000]) {
           await askRaw(site.client, family, protocol, site.lab.virtualAddress(family), size)
           // The client's own address reached it.
@@ -142,7 +143,7 @@ test('VS-14 SOCK-32 one server of every protocol balances whole hosts', async ()
     const address = site.lab.virtualAddress(family)
     expect(await site.fetch(family)).toMatchObject({ body: 'srv1\n', exitCode: 0 })
     await ping(site, family, address, 56, 7)
-    await startRawAnswers(server.namespace, family, gre)
+    await startRawAnswers(server.namespace, family, gre, server.address(family))
     await askRaw(site.client, family, gre, address, 100)
   }
   const protocols = (await site.flows()).map(({ protocol }) => protocol)

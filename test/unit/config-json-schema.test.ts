@@ -53,6 +53,10 @@ describe('what is valid', () => {
     ['reapMs of 0', { 'timeouts.reapMs': 0 }],
     ['a MAC', { 'ports.outside.mac': '02:00:00:00:AB:cd' }],
     ['UDP', { [`${site}.listen`]: 'udp://192.0.2.100:53' }],
+    ['ping', { [`${site}.listen`]: 'icmp://192.0.2.100' }],
+    ['a protocol by its number', { [`${site}.listen`]: 'ip-89://192.0.2.100' }],
+    ['every protocol', { [`${site}.listen`]: 'ip://192.0.2.100' }],
+    ['a node without a port', { 'pools.web.nodes.0': '10.1.0.11' }],
   ])('%s', (_, changes) => {
     const config = changed(changes)
     expect({ valid: validates(config), errors: validates.errors }).toMatchObject({ valid: true })
