@@ -1,5 +1,6 @@
 // The part of Pipeline for ports that are bridged. Frames between stations pass as they are, but
-// for those that a virtual server takes, or a flow of one; TCP and UDP are flows here, too.
+// for those that a virtual server takes, or a flow of one; what has a signature is a flow here,
+// too.
 
 #include "packet/l4_checksum.h"
 #include "packet/parse.h"

@@ -40,8 +40,7 @@ class IcmpErrors {
 
  private:
   bool may_be_told(const Packet& about, IcmpError::Kind kind) const;
-  const IpAddress* speaker_about(const Packet& about, const Link& link,
-                                 IcmpError::Kind kind) const;
+  const IpAddress* speaker_about(const Packet& about, const Link& link, IcmpError::Kind kind) const;
 
   const LocalAddresses& addresses_;
   FrameSink& sink_;

@@ -141,7 +141,7 @@ TEST_CASE("DFS-26 what is no echo request opens no flow") {
     CAPTURE(hosts.family);
     const bool v4 = hosts.client.is_v4();
     TestEngineOptions options;
-    options.forward = false;
+    options.forwarding = Forwarding::none;
     auto engine = engine_with(hosts, icmp_protocol(hosts), options);
     const auto from = [&](uint8_t type) {
       return PacketBuilder().ip(hosts.client, hosts.virtual_server).icmp(type, 0, 7).payload(12);

@@ -155,7 +155,7 @@ test('RFC 1122 3.2.2.6 a ping in fragments to the engine itself, and traceroute 
   requireTools('traceroute')
   await using site = await Site.start({ topology: 'two-arm' })
   for (const family of site.lab.families) {
-    const own = site.lab.ports().outside?.address[family === 4 ? 0 : 1]?.split('/')[0] as string
+    const own = site.lab.ports().outside?.address?.[family === 4 ? 0 : 1]?.split('/')[0] as string
     for (const address of [own, site.lab.virtualAddress(family)]) {
       await ping(site, family, address, 4000, 7)
       const args = [`-${family}`, '-n', '-q', '1', '-w', '5', '-m', '3', address]

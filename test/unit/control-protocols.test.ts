@@ -1,6 +1,5 @@
 /** Flows of other protocols than TCP and UDP. */
 import { describe, expect, test } from 'vitest'
-import { resolveConfig } from '../../src/config/resolve.js'
 import {
   AddVsView,
   EndReason,
@@ -134,14 +133,4 @@ test('protocols have names where people know them by one', () => {
   }
   expect([protocolName(1), protocolName(58)]).toEqual(['icmp', 'icmp'])
   expect([protocolNumber('icmp', 4), protocolNumber('icmp', 6)]).toEqual([1, 58])
-})
-
-test('SCTP goes to nodes on its port, or on none', () => {
-  const resolved = (nodes: string[]) =>
-    resolveConfig({
-      ports: { inside: { kind: 'memory', address: ['10.1.0.1/24', '192.0.2.1/24'] } },
-      pools: { web: { nodes } },
-      virtualServers: { site: { listen: 'sctp://192.0.2.100:3868', pool: 'web' } },
-    })
-  expect(() => resolved(['10.1.0.11:3868', '10.1.0.12'])).not.toThrow()
 })
