@@ -38,6 +38,7 @@ uint32_t quote_end(const Packet& error) {
 bool parse_ipv4(uint8_t* at, size_t size, IcmpQuote& quote, bool& first) {
   if (size < Ipv4Header::kSize || at[0] >> 4 != 4) return false;
   const Ipv4Header ip(at);
+  // RFC 5508 REQ-3: where the checksum of what is quoted is wrong the error goes no further.
   if (ip.header_length() < Ipv4Header::kSize || ip.header_length() > size ||
       ip.total_length() < ip.header_length() || !ip.checksum_is_right()) {
     return false;

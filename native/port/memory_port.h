@@ -49,7 +49,9 @@ class MemoryPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return options_.mac; }
   const std::string& name() const override { return options_.name; }
+  std::span<const IpAddress> host_addresses() const override { return {}; }
   const std::string& description() const override { return description_; }
+  bool restores_settings() const override { return false; }
 
   // Puts a frame into this port's queue, as if the other side had transmitted it. Returns false
   // where the queue is full.

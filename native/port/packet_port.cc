@@ -153,13 +153,17 @@ Status PacketPort::take_device(const PortOptions& options, const LinkInfo& link,
   Result<DeviceClaim> claim = DeviceClaim::make(options.device, link.index, mac_);
   if (!claim.ok()) return claim.error();
   claim_ = std::make_shared<DeviceClaim>(std::move(claim.value()));
-  if (shared.value()) {
-    description_ += ", shared with the host";
+  Result<bool> carries = netlink.carries_others(link.index);
+  if (!carries.ok()) return carries.error();
+  if (shared.value() || carries.value()) {
     Result<std::vector<KernelAddress>> kernel = netlink.addresses();
     if (!kernel.ok()) return kernel.error();
     for (const KernelAddress& one : kernel.value()) {
       host_addresses_.push_back(one.address.address);
     }
+  }
+  if (shared.value()) {
+    description_ += ", shared with the host";
     return mac_ == link.mac ? refuse_routing_kernel(options) : Status(Done{});
   }
   Result<KernelSilence> silence = KernelSilence::impose(netlink, options.device, link.index);

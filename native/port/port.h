@@ -65,13 +65,13 @@ class Port {
   virtual const PortCounters& counters() const = 0;
   virtual MacAddress mac() const = 0;
   virtual const std::string& name() const = 0;
-  // The addresses of the host, where it uses the device, too: what is for them it gets by itself.
-  // Those that it had when the port was opened.
-  virtual std::span<const IpAddress> host_addresses() const { return {}; }
+  // The addresses of the host, where it uses the device, or one that works through it (a bridge, a
+  // VLAN): what is for them it gets by itself. Those that it had when the port was opened.
+  virtual std::span<const IpAddress> host_addresses() const = 0;
   // How the port works on this machine, in words for the user; does not change.
   virtual const std::string& description() const = 0;
   // Whether its end writes settings of the device back, for which the kernel asks CAP_NET_ADMIN.
-  virtual bool restores_settings() const { return false; }
+  virtual bool restores_settings() const = 0;
 };
 
 }  // namespace sluice

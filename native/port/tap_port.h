@@ -47,7 +47,10 @@ class TapPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
+  // The kernel's side is another host on the link.
+  std::span<const IpAddress> host_addresses() const override { return {}; }
   const std::string& description() const override { return description_; }
+  bool restores_settings() const override { return false; }
 
  private:
   TapPort(const PortOptions& options, FileDescriptor tap, size_t largest_frame);

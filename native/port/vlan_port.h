@@ -31,7 +31,9 @@ class VlanPort : public Port {
   const PortCounters& counters() const override { return inner_->counters(); }
   MacAddress mac() const override { return inner_->mac(); }
   const std::string& name() const override { return inner_->name(); }
+  std::span<const IpAddress> host_addresses() const override { return inner_->host_addresses(); }
   const std::string& description() const override { return description_; }
+  bool restores_settings() const override { return inner_->restores_settings(); }
 
  private:
   bool has_tags(const Packet& packet) const;

@@ -43,6 +43,8 @@ class XdpPort : public Port {
   const PortCounters& counters() const override { return counters_; }
   MacAddress mac() const override { return mac_; }
   const std::string& name() const override { return name_; }
+  // It takes no device that the host needs.
+  std::span<const IpAddress> host_addresses() const override { return {}; }
   const std::string& description() const override { return description_; }
   bool restores_settings() const override { return silence_.restores_settings(); }
 

@@ -211,8 +211,8 @@ bool Flows::enter_way_back(Instant now, PairIndex index, const FlowKey& key, Dro
 // other signature that it could go on by.
 bool Flows::is_unanswered(LegIndex leg) const {
   const FlowPair& flow = table_.pair(pair_of(leg));
-  return is_client_leg(leg) && flow.vs == 0 && flow.mode == PairMode::translate &&
-         table_.leg(other_leg(leg)).packets == 0;
+  const bool lives = flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
+  return is_client_leg(leg) && flow.vs == 0 && lives && table_.leg(other_leg(leg)).packets == 0;
 }
 
 // Where a session goes on that was evicted, its server's packets may have asked as well, and wait

@@ -1,6 +1,7 @@
 // The part of Flows that ends flows: by TCP, by time, with their virtual server, for want of room.
 
 #include <algorithm>
+#include <array>
 
 #include "segment/flows.h"
 
@@ -169,12 +170,25 @@ void Flows::expire(Instant now, PairIndex index) {
   end_session(now, index, EndReason::idle);
 }
 
+// Nobody has answered. What is bridged needs no decision to pass (law 8): the flow is as if it had
+// been let through, and an answer that comes yet finds it.
+void Flows::give_up(Instant now, PairIndex index) {
+  const FlowPair& flow = pair(index);
+  if (!(flow.flags & FlowPair::kBridged)) return remove(index);
+  std::array<uint8_t, ReplyView::kSize> bytes{};
+  ReplyView reply(bytes.data());
+  const uint16_t outbound = flow.flags & FlowPair::kOutbound ? SsmbFlags::outbound : 0;
+  reply.set_flags(SsmbFlags::bridge | outbound);
+  reply.set_serial(flow.serial);
+  carry_out(now, index, reply, false);
+}
+
 // Asks for a decision, again and again, then gives up. While the last question still lies in the
 // ring, another one would only lengthen the queue.
 void Flows::expire_waiting(Instant now, PairIndex index) {
   const WaitingRoom::Place place = table_.leg(client_leg(index)).detail;
   uint8_t& tries = waiting_.tries(place);
-  if (tries == std::size(kQueryIntervals)) return remove(index);
+  if (tries == std::size(kQueryIntervals)) return give_up(now, index);
   if (outbox_.was_read(waiting_.asked(place)) && send_query(now, index)) {
     if (waiting_.asked(place) != 0) counters_.raise(Counter::queries_repeated);
     waiting_.asked(place) = outbox_.written();

@@ -131,10 +131,10 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, uint16_t flags) {
   if (packet.verdict != Verdict::none) return waiting_.give_back(place);
   if (opens_session(packet)) forget_past(now, packet);
   const PairIndex index = allocate(now);
-  if (index == kNoPair) return waiting_.dismiss(place, DropReason::flow_table_full);
-  if (!table_.enter(client_leg(index), packet.key)) {
-    table_.release(index);
-    return waiting_.dismiss(place, DropReason::flow_table_full);
+  if (index == kNoPair || !table_.enter(client_leg(index), packet.key)) {
+    if (index != kNoPair) table_.release(index);
+    waiting_.give_back(place);
+    return packet.drop(DropReason::flow_table_full);
   }
   FlowPair& flow = pair(index);
   flow.serial = serials_.next();

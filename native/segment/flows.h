@@ -182,6 +182,7 @@ class Flows {
   void remove(PairIndex index);
   void free_pair(PairIndex index);
   void expire(Instant now, PairIndex index);
+  void give_up(Instant now, PairIndex index);
   void expire_waiting(Instant now, PairIndex index);
   void fire(Instant now, FlowClass flow_class, PairIndex index);
 

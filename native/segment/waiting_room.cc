@@ -37,6 +37,11 @@ PacketQueue WaitingRoom::leave(Place place) {
   return packets;
 }
 
+void WaitingRoom::give_back(Place place) {
+  PacketQueue packets = leave(place);
+  while (!packets.empty()) done(packets.pop());
+}
+
 void WaitingRoom::dismiss(Place place, DropReason reason) {
   PacketQueue packets = leave(place);
   while (!packets.empty()) {

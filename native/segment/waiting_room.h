@@ -28,8 +28,9 @@ class WaitingRoom {
   uint64_t& asked(Place place) { return places_[place].asked; }
   PooledPacket* first(Place place) const { return places_[place].queue.front(); }
 
-  // Frees a place that nobody joined.
-  void give_back(Place place) { leave(place); }
+  // Frees a place whose flow could not begin. What joined it was a copy of a packet at hand, which
+  // the caller answers for.
+  void give_back(Place place);
   // Frees the place and gives its packets back to whoever resumes them.
   PacketQueue leave(Place place);
   // Frees the place; its packets are dropped for `reason`.

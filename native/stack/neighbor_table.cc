@@ -20,6 +20,8 @@ constexpr Duration kDelayFirstProbe = Duration::seconds(5);
 // comes up announces itself or asks for us, which ends the refusal at once.
 constexpr Duration kRefusal = Duration::seconds(3);
 constexpr Duration kForget = Duration::seconds(60);
+// Every slot is looked at, so that of many neighbours each may be a little late.
+constexpr Duration kScanPause = Duration::milliseconds(10);
 
 }  // namespace
 
@@ -145,6 +147,7 @@ void NeighborTable::poll(Instant now) {
     if (slots_[i].deadline <= now) expire(now, static_cast<NextHop>(i));
     deadline_ = std::min(deadline_, slots_[i].deadline);
   }
+  deadline_ = std::max(deadline_, now + kScanPause);
 }
 
 void NeighborTable::expire(Instant now, NextHop hop) {

@@ -77,7 +77,11 @@ function checkPorts(config: ParsedConfig, report: Report): void {
     const device = `${port.netns} ${port.device ?? name}`
     const other = devices.get(device)
     if (other !== undefined && port.kind !== 'memory') {
-      report(`ports.${name}.device`, `is that of port ${other}`, 'give each port its own device')
+      report(
+        `ports.${name}.device`,
+        `is that of port ${other}`,
+        'give each port its own device; for VLANs of one link, those of the kernel (eth0.100)',
+      )
     }
     devices.set(device, name)
     const own = port.address.map((prefix) => ['address', prefix.address] as const)

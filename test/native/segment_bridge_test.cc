@@ -312,11 +312,16 @@ void check_whole(const std::vector<MemoryFrame>& frames, size_t expected) {
 }
 
 TEST_CASE("ARCH-09 what finds no room for a flow passes without one") {
-  TestSwitchOptions options;
-  options.limits.waiting_flows = 4;
-  options.ports[1] = {};  // what was left open is completed for it, with or without a flow
-  for (const Hosts& hosts : both_families()) {
+  TestSwitchOptions few_wait, few_flows;
+  few_wait.limits.waiting_flows = 4;
+  few_flows.limits.flows = 3;  // and one more that passes
+  for (auto [hosts, options] : {std::pair{both_families()[0], few_wait},
+                                {both_families()[1], few_wait},
+                                {both_families()[0], few_flows},
+                                {both_families()[1], few_flows}}) {
     CAPTURE(hosts.family);
+    CAPTURE(options.limits.flows);
+    options.ports[1] = {};  // what was left open is completed for it, with or without a flow
     TestSwitch bridge(options);
     bridge.introduce(2, 1);
     bridge.answers(false);
@@ -328,7 +333,36 @@ TEST_CASE("ARCH-09 what finds no room for a flow passes without one") {
     bridge.answers(true);
     bridge.poll();
     check_whole(bridge.left(1), 4 * 3);
-    CHECK(bridge.sum(Counter::flows_opened) == 4);
+    // One whose place the next one takes asks again.
+    CHECK(bridge.sum(Counter::flows_opened) == bridge.queries.size());
+    CHECK(bridge.balanced());
+  }
+}
+
+TEST_CASE(
+    "ARCH-09 what nobody decides passes all the same, and an answer that comes yet is too late") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestSwitch bridge;
+    bridge.introduce(1, 0);
+    bridge.introduce(2, 1);
+    bridge.answers(false);
+    bridge.arrive(0, between(hosts, 1, 2).udp(9, 53).payload(5));
+    bridge.arrive(0, between(hosts, 1, 2).tcp(9, 80, kTcpSyn));
+    CHECK(bridge.count_left(1) == 0);
+    bridge.run(Duration::seconds(1));
+    CHECK(bridge.count_left(1) == 2);
+    bridge.arrive(1, between(hosts, 2, 1).udp(53, 9).payload(50));
+    CHECK(bridge.count_left(0) == 1);
+    CHECK(bridge.sum(Counter::flows_opened) == 2);
+    bridge.answers(true);
+    bridge.arrive(0, between(hosts, 1, 2).udp(9, 53).payload(5));
+    CHECK(bridge.count_left(1) == 1);
+    CHECK(bridge.queries.size() == 2);
+    CHECK(bridge.sum(Counter::flows_opened) == 2);
+    bridge.run(kTimeouts.udp + Duration::seconds(1));
+    REQUIRE(bridge.deletes.size() >= 1);
+    CHECK(DeleteView(bridge.deletes.back().data()).cnt().pkts_in() == 2);
     CHECK(bridge.balanced());
   }
 }

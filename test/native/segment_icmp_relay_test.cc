@@ -364,7 +364,7 @@ TEST_CASE("TCPX-41 hard errors end no flow, and keep none alive") {
   }
 }
 
-TEST_CASE("TCPX-66 an MTU below what any link has is raised to the least") {
+TEST_CASE("TCPX-65 an MTU below what any link has is raised to the least") {
   const Hosts& hosts = both_families()[0];
   for (const auto& [said, told] : {std::pair{68, 552}, {551, 552}, {552, 552}, {0, 0}}) {
     CAPTURE(said);

@@ -74,23 +74,28 @@ test('every thread gives up its capabilities when the ports are open; flows, rel
 const text = (value: object) =>
   JSON.stringify(value, (_, one) => (typeof one === 'bigint' ? `${one}` : one))
 
-test('settings that keep the kernel silent are undone in the end: CAP_NET_ADMIN alone stays for it', async ({
-  skip,
-}) => {
-  await using lab = await Laboratory.create({ topology: 'two-arm', servers: 1 })
-  const ctl = lab.namespace('ctl')
-  // Another device works through this one, so the engine leaves the kernel its frames.
-  const over = await ctl.tryExec('ip', 'link add link ext0 name over0 type macvlan'.split(' '))
-  if (over.code !== 0) skip('this kernel has no macvlan devices')
-  const before = await deviceSettings(lab)
-  const engine = await SluiceProcess.start(lab, { ports: lab.ports() })
-  const { capabilities } = await engine.ask<EngineStatus>('status')
-  expect(capabilities).toEqual(['CAP_NET_ADMIN'])
-  for (const { effective } of threads(engine.process.pid)) expect(effective).toEqual(capabilities)
-  expect(await deviceSettings(lab)).not.toBe(before)
-  await engine.stop()
-  expect(await deviceSettings(lab)).toBe(before)
-})
+test.for([
+  ['whole devices', {}],
+  ['VLANs', { vlan: 100 }],
+] as const)(
+  'settings that keep the kernel silent on %s are undone in the end: CAP_NET_ADMIN alone stays for it',
+  async ([_, vlan], { skip }) => {
+    await using lab = await Laboratory.create({ topology: 'two-arm', servers: 1 })
+    const ctl = lab.namespace('ctl')
+    // Another device works through this one, so the engine leaves the kernel its frames.
+    const over = await ctl.tryExec('ip', 'link add link ext0 name over0 type macvlan'.split(' '))
+    if (over.code !== 0) skip('this kernel has no macvlan devices')
+    const before = await deviceSettings(lab)
+    const ports = Object.entries(lab.ports()).map(([name, port]) => [name, { ...port, ...vlan }])
+    const engine = await SluiceProcess.start(lab, { ports: Object.fromEntries(ports) })
+    const { capabilities } = await engine.ask<EngineStatus>('status')
+    expect(capabilities).toEqual(['CAP_NET_ADMIN'])
+    for (const { effective } of threads(engine.process.pid)) expect(effective).toEqual(capabilities)
+    expect(await deviceSettings(lab)).not.toBe(before)
+    await engine.stop()
+    expect(await deviceSettings(lab)).toBe(before)
+  },
+)
 
 describe('the rights of the systemd unit', () => {
   /** Runs a command as the unit's user, with its capabilities, in the network namespace of the devices. */

@@ -13,8 +13,6 @@ const site = 'virtualServers.site'
 const ported = 'ports.outside'
 
 const wrong: [string, Changes, string, RegExp][] = [
-  ['data of TCP', { [`${site}.inspect`]: 'raw' }, `${site}.inspect`, /is raw.*udp:\/\//],
-  ['no such inspection', { [`${site}.inspect`]: 'ssh' }, `${site}.inspect`, /take raw/],
   ['no ports', { ports: undefined }, 'ports', /missing/],
   ['no port', { ports: {} }, 'ports', /at least one/],
   ['a misspelt key', { virtualServer: {} }, 'virtualServer', /did you mean 'virtualServers'/],
