@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { QueryView, ReplyView } from '../../src/generated/messages.js'
 import { Engine, type SluiceConfig } from '../../src/index.js'
 import { Laboratory, type TopologyName, until } from '../../src/laboratory/index.js'
 import { createNativeSegment, type NativeSegment } from '../../src/native.js'
@@ -241,10 +242,15 @@ test('ARCH-01 DFS-07 what the segments say of a flow does not grow with its pack
   }
   const segment = new CountedSegment()
   await using engine = await Engine.start(config, { segment })
+  // This process answers, and starts curl: a question that it is too busy for comes again.
+  const bytesSaid = () => {
+    const { queriesRepeated } = engine.status().counters
+    return segment.bytes - queriesRepeated * (QueryView.size + ReplyView.size)
+  }
   for (const family of lab.families) {
     const said: number[] = []
     for (const size of sizes) {
-      const before = segment.bytes
+      const before = bytesSaid()
       const target = url(lab.virtualAddress(family), `/bytes/${size}`)
       const fetched = await curl(lab.client.namespace, target, { output: '/dev/null' })
       expect(fetched).toMatchObject({ status: 200, bytes: size })
@@ -252,7 +258,7 @@ test('ARCH-01 DFS-07 what the segments say of a flow does not grow with its pack
       await until('the control segment knows', () =>
         engine.status().virtualServers.every(({ connections }) => connections === 0),
       )
-      said.push(segment.bytes - before)
+      said.push(bytesSaid() - before)
     }
     expect(said[0]).toBeGreaterThan(0)
     expect(said[1]).toBe(said[0])
