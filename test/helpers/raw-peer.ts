@@ -31,7 +31,7 @@ export class RawPeer {
   /** Opens `device`; its kernel still sees the frames as well. */
   static async start(at: Namespace, device: string): Promise<RawPeer> {
     const script = join(root, 'test/helpers/raw_peer.py')
-    const helper = await at.spawn('python3', [script, device])
+    const helper = await at.spawn('python3', ['-B', script, device])
     const [, mac = ''] = await helper.waitForOutput(/^ready (\S+)$/m)
     return new RawPeer(helper, mac)
   }

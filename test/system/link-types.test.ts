@@ -2,11 +2,11 @@
 import { expect, test } from 'vitest'
 import type { Host, Laboratory } from '../../src/laboratory/index.js'
 import { decodeFrame } from '../helpers/frame.js'
-import { curlSha256, url } from '../helpers/http-clients.js'
 import { startServers } from '../helpers/servers.js'
 import { type Ports, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { tcpViolations } from '../helpers/tcp-invariants.js'
+import { expectWholeTransfer } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'ethtool', 'nft')
@@ -47,20 +47,10 @@ function segmentsAt(site: Site, port: string): number[] {
   })
 }
 
-async function transfer(site: Site): Promise<void> {
-  const [server] = site.servers
-  const sum = await server?.addFile(SIZE)
-  for (const family of site.lab.families) {
-    const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
-    const fetched = await curlSha256(site.client, target)
-    expect(fetched).toMatchObject({ status: 200, bytes: SIZE, body: sum })
-  }
-}
-
 test('ARCH-14 TCPX-77 frames of 9000 bytes pass whole, and none is longer', async () => {
   await using site = await startSite({ outside: 9000, inside: 9000 })
   await site.withoutOffloads()
-  await transfer(site)
+  await expectWholeTransfer(site, SIZE)
   const { drops } = await site.end()
   expect(drops).not.toHaveProperty('mtuExceeded')
   for (const port of ['outside', 'inside']) {
@@ -77,7 +67,7 @@ test.each<Mtus>([
 ])('ARCH-14 TCPX-20 MTU $outside and $inside: segments that both links carry', async (mtus) => {
   await using site = await startSite(mtus)
   await site.withoutOffloads()
-  await transfer(site)
+  await expectWholeTransfer(site, SIZE)
   const { drops } = await site.end()
   expect(drops).not.toHaveProperty('mtuExceeded')
   for (const port of ['outside', 'inside']) {
@@ -91,7 +81,7 @@ test('ARCH-14 a client behind 100 Mbit/s, servers with frames of 9000 bytes and 
   const chain = 'add chain inet slow in { type filter hook input priority 0; }'
   const rule = 'add rule inet slow in limit rate over 12500 kbytes/second burst 256 kbytes drop'
   await site.client.exec('nft', [`add table inet slow; ${chain}; ${rule}`])
-  await transfer(site)
+  await expectWholeTransfer(site, SIZE)
   const { stdout } = await site.client.exec('nft', ['list', 'table', 'inet', 'slow'])
   expect(stdout).toContain('limit rate over')
   const { counters } = await site.end()

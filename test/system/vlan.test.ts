@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Laboratory, until } from '../../src/laboratory/index.js'
 import { decodeFrame } from '../helpers/frame.js'
-import { curlSha256, url } from '../helpers/http-clients.js'
 import { RawPeer } from '../helpers/raw-peer.js'
 import { root } from '../helpers/repository.js'
 import { startServers } from '../helpers/servers.js'
 import { type Ports, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { ACK, tcpFrame } from '../helpers/tcp-frame.js'
+import { expectWholeTransfer } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket', 'tun')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3')
@@ -28,7 +28,13 @@ async function moveClient(lab: Laboratory, vlans: number[]): Promise<void> {
     `link set eth0 up mtu ${mtu}`,
   ])
   const script = join(root, 'test/helpers/vlan_host.py')
-  const helper = await namespace.spawn('python3', [script, 'eth0', 'vlan0', ...vlans.map(String)])
+  const helper = await namespace.spawn('python3', [
+    '-B',
+    script,
+    'eth0',
+    'vlan0',
+    ...vlans.map(String),
+  ])
   await helper.waitForOutput(/^ready$/m)
   await namespace.ip([
     'address add 192.0.2.10/24 dev vlan0',
@@ -58,13 +64,7 @@ test.each([
       outside: { ...(outside as Ports[string]), vlan: vlans.length === 1 ? vlans[0] : vlans },
     }),
   })
-  const [server] = site.servers
-  const sum = await server?.addFile(SIZE)
-  for (const family of site.lab.families) {
-    const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
-    const fetched = await curlSha256(site.client, target)
-    expect(fetched).toMatchObject({ status: 200, bytes: SIZE, body: sum })
-  }
+  await expectWholeTransfer(site, SIZE)
   // Without a tag, as somebody on the link sends who is not in the VLAN.
   const stranger = await RawPeer.start(site.client, 'eth0')
   const { stdout } = await site.lab.namespace('ctl').exec('ip', ['-j', 'link', 'show', 'ext0'])
