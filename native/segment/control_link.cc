@@ -119,7 +119,7 @@ void ControlLink::handle_csmb(Instant now, ByteSpan message) {
     vs_id = remove.vs_id();
     error = delete_virtual_server(now, remove);
   } else if (header.msg_type() == AddSourceView::kCode && message.size() == AddSourceView::kSize) {
-    error = add_source(AddSourceView(message.data()).source_ipaddr());
+    error = add_source(AddSourceView(message.data()));
   } else if (header.msg_type() == DeleteSourceView::kCode &&
              message.size() == DeleteSourceView::kSize) {
     error = delete_source(DeleteSourceView(message.data()).source_ipaddr());
@@ -162,9 +162,10 @@ void ControlLink::remove_address(const VirtualServer& server) {
   steer(server.address);
 }
 
-uint8_t ControlLink::add_source(const IpAddress& address) {
-  if (!address.is_host()) return CsmbError::bad_msg;
-  stack_.add_source_address(address);
+uint8_t ControlLink::add_source(const AddSourceView& message) {
+  const IpAddress address = message.source_ipaddr();
+  if (!address.is_host() || (message.flags() & ~SourceFlags::outbound)) return CsmbError::bad_msg;
+  stack_.add_source_address(address, (message.flags() & SourceFlags::outbound) != 0);
   steer(address);
   return CsmbError::none;
 }

@@ -49,7 +49,7 @@ class ControlLink {
   uint8_t add_virtual_server(const AddVsView& message);
   void add_address(const VirtualServer& server);
   void remove_address(const VirtualServer& server);
-  uint8_t add_source(const IpAddress& address);
+  uint8_t add_source(const AddSourceView& message);
   uint8_t delete_source(const IpAddress& address);
   void steer(const IpAddress& address);
   uint8_t delete_virtual_server(Instant now, const DeleteVsView& message);

@@ -113,10 +113,12 @@ const VirtualServer* Pipeline::virtual_server_of(PortId in_port, const FlowKey& 
 }
 
 // What a server sends to an address that flows leave from, and whose flow is not here: the control
-// segment may know it (FLOWLIFE-16). Nobody opens anything there, and nobody outside is served.
+// segment may know it (FLOWLIFE-16). Nobody opens anything there, and servers answer from the side
+// where they are.
 bool Pipeline::goes_on_from_source(const Packet& packet) const {
   if (packet.key.dst_port < kLowestSourcePort || packet.headers.headless) return false;
-  if (any_internal_ && !ports_[packet.in_port].internal) return false;
+  const bool from_outside = any_internal_ && !ports_[packet.in_port].internal;
+  if (from_outside != stack_.is_outbound_source(packet.key.dst)) return false;
   if (packet.headers.protocol == kProtocolUdp) return true;
   if (packet.headers.protocol != kProtocolTcp) return is_echo_reply(packet);
   return (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;

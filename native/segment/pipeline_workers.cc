@@ -46,6 +46,7 @@ bool Pipeline::leaves_with_datagram(Packet& packet) {
 // the answer of one, whose flow is at home where the answer goes.
 bool Pipeline::leaves_as_answer(Packet& packet, const FlowKey& key) {
   if (steering_of_others(packet) == SteerBy::destination) return false;
+  if (stack_.is_outbound_source(key.dst)) return false;
   if ((packet.headers.tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn) return false;
   return leaves_for(hand_over_.worker_of(key, SteerBy::destination), packet);
 }

@@ -52,28 +52,34 @@ void LocalAddresses::remove_virtual(const IpAddress& address, bool silent) {
   release(address, *own);
 }
 
-void LocalAddresses::add_source(const IpAddress& address) {
+void LocalAddresses::add_source(const IpAddress& address, bool outbound) {
   OwnAddress& own = enter(address);
   const bool was_claimed = own.is_claimed();
-  ++own.source_uses;
+  own.is_source = true;
+  own.is_outbound = outbound;
   if (!was_claimed) announce(own);
 }
 
 void LocalAddresses::remove_source(const IpAddress& address) {
   OwnAddress* own = find(address);
-  SLUICE_CHECK(own != nullptr && own->source_uses > 0);
-  --own->source_uses;
+  SLUICE_CHECK(own != nullptr && own->is_source);
+  own->is_source = false;
   release(address, *own);
 }
 
 bool LocalAddresses::is_source(const IpAddress& address) const {
   const auto own = own_.find(address);
-  return own != own_.end() && own->second.source_uses > 0;
+  return own != own_.end() && own->second.is_source;
+}
+
+bool LocalAddresses::is_outbound_source(const IpAddress& address) const {
+  const auto own = own_.find(address);
+  return own != own_.end() && own->second.is_source && own->second.is_outbound;
 }
 
 bool LocalAddresses::is_addressed(const IpAddress& address) const {
   const auto own = own_.find(address);
-  return own != own_.end() && (own->second.virtual_uses > 0 || own->second.source_uses == 0);
+  return own != own_.end() && (own->second.virtual_uses > 0 || !own->second.is_source);
 }
 
 const Link& LocalAddresses::link(PortId port) const {

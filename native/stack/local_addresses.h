@@ -44,9 +44,11 @@ class LocalAddresses {
   void add_virtual(const IpAddress& address, bool silent);
   void remove_virtual(const IpAddress& address, bool silent);
   // An address that flows leave from, by translation: it is answered for as one of virtual servers.
-  void add_source(const IpAddress& address);
+  // `outbound`: those leave from it that begin inside, and are answered from outside.
+  void add_source(const IpAddress& address, bool outbound);
   void remove_source(const IpAddress& address);
   bool is_source(const IpAddress& address) const;
+  bool is_outbound_source(const IpAddress& address) const;
   // Whether what comes to it comes from clients, not in answer to what left from it.
   bool is_addressed(const IpAddress& address) const;
 
@@ -107,7 +109,8 @@ class LocalAddresses {
     PortId port = kNoPort;      // where it is the engine's own; kNoPort: of virtual servers only
     uint32_t virtual_uses = 0;  // by virtual servers
     uint32_t silent_uses = 0;   // of those
-    uint32_t source_uses = 0;
+    bool is_source = false;
+    bool is_outbound = false;  // a source of what begins inside
     uint8_t announcements_left = 0;
     bool probe_due = false;
     bool lost = false;  // another host has it
@@ -115,10 +118,8 @@ class LocalAddresses {
     Instant probe_ends;  // until then a conflict means that the other had it first
     Instant next_probe = Instant::never();  // of one that is lost
 
-    bool is_claimed() const {
-      return port != kNoPort || virtual_uses > silent_uses || source_uses > 0;
-    }
-    bool is_used() const { return port != kNoPort || virtual_uses > 0 || source_uses > 0; }
+    bool is_claimed() const { return port != kNoPort || virtual_uses > silent_uses || is_source; }
+    bool is_used() const { return port != kNoPort || virtual_uses > 0 || is_source; }
   };
 
   struct Subnet {

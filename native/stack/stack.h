@@ -64,10 +64,16 @@ class Stack : private Solicitor {
   // `silent`: ARP and neighbour discovery are not answered for it.
   void add_virtual_address(const IpAddress& address, bool silent = false);
   void remove_virtual_address(const IpAddress& address, bool silent = false);
-  // An address that flows leave from, by translation; counted in the same way.
-  void add_source_address(const IpAddress& address) { addresses_.add_source(address); }
+  // An address that flows leave from, by translation; `outbound` those that begin inside, which are
+  // answered from outside. One that is known is of another use from now on.
+  void add_source_address(const IpAddress& address, bool outbound) {
+    addresses_.add_source(address, outbound);
+  }
   void remove_source_address(const IpAddress& address) { addresses_.remove_source(address); }
   bool is_source(const IpAddress& address) const { return addresses_.is_source(address); }
+  bool is_outbound_source(const IpAddress& address) const {
+    return addresses_.is_outbound_source(address);
+  }
   // An address of ours whose packets belong where their source says (packet/steering.h): not what
   // comes back to one that flows leave from.
   bool is_addressed(const IpAddress& address) const { return addresses_.is_addressed(address); }

@@ -62,7 +62,7 @@ export class DuplicateLedger implements BusWatcher {
     this.#view = ledger.view()
     this.#recognition = new Recognition(ledger)
     this.#unanswered = new Unanswered(limits.waitingFlows)
-    const adoption = new Adoption(ledger, pools, servers)
+    const adoption = new Adoption(ledger, pools, servers, this.#sources)
     const reaper = { counters: { asked: 0, alive: 0, gone: 0, unanswered: 0 } }
     const readers = { ledger, servers, dump: { take() {} }, reaper, adoption, timeouts }
     const news = new FlowNews({ ...readers, events: new FlowEvents(ledger) })
@@ -99,10 +99,10 @@ export class DuplicateLedger implements BusWatcher {
   }
 
   /** Takes over what the watched one takes over, when it does. */
-  reload({ pools, virtualServers }: ResolvedConfig): void {
-    this.servers.replace(virtualServers)
-    this.#sources.replace(virtualServers)
-    this.pools.replace(pools)
+  reload(config: ResolvedConfig): void {
+    this.servers.replace(config.virtualServers)
+    this.#sources.replace(config)
+    this.pools.replace(config.pools)
   }
 
   /** Gives up sessions that have not gone on in time; to be called now and then. */

@@ -8,6 +8,7 @@ import { checkPools } from './pool-checks.js'
 import { isBroadcast, linkOf, linksOf, ownAddresses } from './reach.js'
 import type { Report } from './report.js'
 import type { ParsedConfig } from './schema.js'
+import { checkOutboundSources } from './sources.js'
 import { checkVirtualServers } from './virtual-server-checks.js'
 
 const isIpv6 = (address: { family: Family }) => address.family === 6
@@ -142,6 +143,7 @@ export function checkConfig(config: ParsedConfig): ConfigIssue[] {
     checkRoutes,
     checkPools,
     checkVirtualServers,
+    checkOutboundSources,
     checkWorkers,
     checkAdmin,
   ]

@@ -250,6 +250,9 @@ export interface SluiceConfig<Pool extends string = string> {
    *  `'bridge'`: all ports are one link, and their frames pass as a switch passes them. `false`: they
    *  are dropped. */
   readonly forward?: boolean | 'bridge'
+  /** Where flows leave from that begin behind an internal port, are routed, and leave by an external
+   *  one; default from their own endpoint. */
+  readonly snat?: string | readonly string[] | SnatConfig
   /** Administration over the network, which `sluice run` serves; default none. */
   readonly admin?: AdminConfig
   readonly limits?: LimitsConfig

@@ -1,6 +1,6 @@
 /** Which port leads to an address: the networks on the ports' links, then the routes. */
 import { contains, type Prefix } from '../bus/address.js'
-import type { Family } from '../endpoint.js'
+import type { Endpoint, Family } from '../endpoint.js'
 import { isBroadcastOf } from './host-address.js'
 
 export interface Links {
@@ -56,4 +56,33 @@ export function sourceTowards(links: Links, address: string, family: Family): st
   const port = links.ports.find((one) => one.name === name)
   const own = port?.addresses.filter((prefix) => prefix.family === family) ?? []
   return (own.find((prefix) => contains(prefix, address, family)) ?? own[0])?.address
+}
+
+/** The ports that are internal: as they say, else where nodes are reached through them and there are
+ *  others. Where all ports are one link addresses do not tell. */
+export function internalPorts(config: {
+  readonly forward: boolean | 'bridge'
+  readonly ports: Readonly<
+    Record<string, { readonly role?: string | undefined; readonly address: readonly Prefix[] }>
+  >
+  readonly routes: Links['routes']
+  readonly pools: Readonly<Record<string, { readonly nodes: readonly ReachedNode[] }>>
+}): Set<string> {
+  const links = linksOf(config)
+  const pools = config.forward === 'bridge' ? [] : Object.values(config.pools)
+  const nodes = pools.flatMap((pool) => pool.nodes)
+  const withNodes = new Set(
+    nodes.map(({ address: { address, family }, nextHop }) =>
+      portTowards(links, nextHop ?? address, family),
+    ),
+  )
+  const ports = Object.entries(config.ports)
+  const isInternal = ([name, { role }]: (typeof ports)[number]) =>
+    role ? role === 'internal' : ports.length > 1 && withNodes.has(name)
+  return new Set(ports.filter(isInternal).map(([name]) => name))
+}
+
+interface ReachedNode {
+  readonly address: Endpoint
+  readonly nextHop?: string | undefined
 }

@@ -6,7 +6,7 @@ import type { SluiceConfig } from './config.js'
 import { policyTimeoutBounds } from './defaults.js'
 import { describeIssues } from './issues.js'
 import type { ParsedCheck } from './pool-schema.js'
-import { linksOf, portTowards } from './reach.js'
+import { internalPorts } from './reach.js'
 import {
   type ResolvedConfig,
   type ResolvedPort,
@@ -14,24 +14,12 @@ import {
   resolved,
 } from './resolved.js'
 import { keysAt, type ParsedConfig, schema } from './schema.js'
-import { sourcesOf } from './sources.js'
+import { outboundSources, sourcesOf } from './sources.js'
 import { endpointOf, type ParsedServer } from './virtual-server-schema.js'
-
-/** Ports behind which there are nodes, as far as addresses tell: not where all ports are one link. */
-function portsOfNodes(config: ParsedConfig): Set<string | undefined> {
-  if (config.forward === 'bridge') return new Set()
-  const links = linksOf(config)
-  const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
-  return new Set(
-    nodes.map(({ address: { address, family }, nextHop }) =>
-      portTowards(links, nextHop ?? address, family),
-    ),
-  )
-}
 
 function resolvePorts(config: ParsedConfig): ResolvedPort[] {
   const ports = Object.entries(config.ports)
-  const withNodes = portsOfNodes(config)
+  const internal = internalPorts(config)
   return ports.map(([name, port]) => ({
     name,
     kind: port.kind,
@@ -42,7 +30,7 @@ function resolvePorts(config: ParsedConfig): ResolvedPort[] {
     mac: port.mac?.toLowerCase() ?? '',
     mtu: port.mtu,
     vlans: port.vlan ?? [],
-    internal: port.role ? port.role === 'internal' : ports.length > 1 && withNodes.has(name),
+    internal: internal.has(name),
     offloads: port.offloads,
     capture: port.capture,
   }))
@@ -119,6 +107,7 @@ function build(config: ParsedConfig): ResolvedConfig {
       resolveVirtualServer(config, name, server),
     ),
     forward: config.forward,
+    snat: outboundSources(config),
     admin: config.admin,
     workers: config.workers,
     cpus: config.cpus,

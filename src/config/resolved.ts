@@ -1,7 +1,7 @@
 /** A configuration that was checked: everything parsed, defaults in place, names known to exist. */
 import type { BalancerFactory } from '../balance/balancer.js'
 import type { Prefix } from '../bus/address.js'
-import type { Endpoint } from '../endpoint.js'
+import type { Endpoint, Family } from '../endpoint.js'
 import type { PassiveSettings } from '../health/refusals.js'
 import type { CheckSettings } from '../health/settings.js'
 import type { Policy, Rejection, Verdict } from '../policy/decision.js'
@@ -115,6 +115,8 @@ export interface ResolvedConfig {
   readonly pools: readonly ResolvedPool[]
   readonly virtualServers: readonly ResolvedVirtualServer[]
   readonly forward: boolean | 'bridge'
+  /** Where flows leave from that begin behind an internal port, by family; none: they keep theirs. */
+  readonly snat: Readonly<Partial<Record<Family, ResolvedSources>>>
   readonly admin: ResolvedAdmin | undefined
   readonly workers: number
   /** As many as workers, or none. */

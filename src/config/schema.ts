@@ -16,7 +16,7 @@ import { hostProblem, isBroadcastOf } from './host-address.js'
 import { prefixForm } from './json-forms.js'
 import { pool, poolKeysAt } from './pool-schema.js'
 import { bounded, boundedObject, matching, oneOrMore, reading } from './readers.js'
-import { virtualServer, virtualServerKeysAt } from './virtual-server-schema.js'
+import { snat, virtualServer, virtualServerKeysAt } from './virtual-server-schema.js'
 
 const ownAddress = reading<Prefix>(prefixForm, (input) => {
   const remedy = "write it as '192.0.2.1/24' or '2001:db8::1/64'"
@@ -82,6 +82,7 @@ export const schema = z.strictObject({
   pools: z.record(name, pool).default({}),
   virtualServers: z.record(name, virtualServer).default({}),
   forward: z.literal([true, false, 'bridge']).default(true),
+  snat: snat.optional(),
   admin: admin.optional(),
   limits: boundedObject(limitBounds),
   timeouts: boundedObject(timeoutBounds),
@@ -105,6 +106,8 @@ export function keysAt(path: readonly PropertyKey[]): readonly string[] {
       return virtualServerKeysAt(path.slice(2))
     case 'routes':
       return ['to', 'via']
+    case 'snat':
+      return keys(snat.out)
     case 'admin':
       return keys(admin)
     case 'limits':

@@ -1,10 +1,17 @@
-/** The addresses that the flows of a virtual server leave from. */
+/** The addresses that flows leave from, those of a virtual server and those that begin inside. */
 import { familyAt, parseAddress } from '../bus/address.js'
 import { leavesFromPorts, protocolNumber } from '../protocol.js'
 import { sourcePortBounds } from './defaults.js'
-import { isBroadcast, linksOf, ownAddresses, sourceTowards } from './reach.js'
+import {
+  internalPorts,
+  isBroadcast,
+  linksOf,
+  ownAddresses,
+  portTowards,
+  sourceTowards,
+} from './reach.js'
 import type { Report } from './report.js'
-import type { ResolvedSources } from './resolved.js'
+import type { ResolvedConfig, ResolvedSources } from './resolved.js'
 import type { ParsedConfig } from './schema.js'
 import type { ParsedServer } from './virtual-server-schema.js'
 
@@ -74,9 +81,57 @@ export function checkSources(
   }
   snat?.addresses.forEach((address, i) => {
     const source = { of: `${key}.snat`, address, before: snat.addresses.slice(0, i) }
-    checkSource(config, source, server, report)
+    const { family } = server.listen.endpoint
+    if (familyOf(address) !== family) {
+      const remedy = `name one of IPv${family}: translation keeps the family`
+      report(source.of, `${address} is of another IP family than listen`, remedy)
+    } else {
+      checkSource(config, source, report)
+    }
   })
 }
+
+/** By family, those that flows leave from which begin behind an internal port. */
+export function outboundSources({ snat }: ParsedConfig): ResolvedConfig['snat'] {
+  if (!snat) return {}
+  const families = ([4, 6] as const).flatMap((family) => {
+    const addresses = snat.addresses.filter((address) => familyOf(address) === family)
+    return addresses.length > 0 ? [[family, { addresses, ...snat.ports }] as const] : []
+  })
+  return Object.fromEntries(families)
+}
+
+export function checkOutboundSources(config: ParsedConfig, report: Report): void {
+  const { snat, forward } = config
+  if (!snat) return
+  const internal = internalPorts(config)
+  if (forward !== true) {
+    report('snat', `is for what is routed, and forward is ${forward}`, 'take one of them out')
+  }
+  if (internal.size === 0) {
+    report('snat', 'is for what begins behind an internal port', "give a port role: 'internal'")
+  }
+  snat.addresses.forEach((address, i) => {
+    const source = { of: 'snat', address, before: snat.addresses.slice(0, i) }
+    checkSource(config, source, report)
+    const port = portTowards(linksOf(config), address, familyOf(address))
+    const users = Object.entries(config.virtualServers).filter(([, server]) =>
+      sourcesOf(config, server)?.addresses.includes(address),
+    )
+    if (port !== undefined && internal.has(port)) {
+      report(
+        'snat',
+        `${address} is behind an internal port`,
+        'take one that is reached from outside',
+      )
+    } else if (users.length > 0) {
+      const remedy = 'take another one for what begins inside'
+      report('snat', `flows of virtualServers.${users[0]?.[0]} leave from ${address}`, remedy)
+    }
+  })
+}
+
+const familyOf = (address: string) => familyAt(parseAddress(address) as Uint8Array)
 
 interface Source {
   readonly of: string
@@ -84,21 +139,13 @@ interface Source {
   readonly before: readonly string[]
 }
 
-function checkSource(
-  config: ParsedConfig,
-  { of, address, before }: Source,
-  { listen }: ParsedServer,
-  report: Report,
-): void {
+function checkSource(config: ParsedConfig, { of, address, before }: Source, report: Report): void {
   const links = linksOf(config)
-  const family = familyAt(parseAddress(address) as Uint8Array)
+  const family = familyOf(address)
   const nodes = Object.values(config.pools).flatMap((pool) => pool.nodes)
   const hosts = Object.values(config.ports).flatMap((port) => port.hostAddress ?? [])
   if (before.includes(address)) report(of, `${address} is in the list twice`, 'name each once')
-  if (family !== listen.endpoint.family) {
-    const remedy = `name one of IPv${listen.endpoint.family}: translation keeps the family`
-    report(of, `${address} is of another IP family than listen`, remedy)
-  } else if (nodes.some((node) => node.address.address === address)) {
+  if (nodes.some((node) => node.address.address === address)) {
     report(of, `${address} is the address of a node`, 'take one that nobody has')
   } else if (hosts.some((host) => host.address === address)) {
     report(of, `${address} is of the host's side of a tap`, 'take one that nobody has')

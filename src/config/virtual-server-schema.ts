@@ -117,8 +117,8 @@ const portRange = reading<PortRange>(rangeForm, (input) => {
 
 const sourceAddresses = oneOrMore(sourceAddress)
 
-/** Where its flows leave from, so that servers do not see the client. */
-const snat = withShortForm(
+/** Where flows leave from, so that servers do not see the client. */
+export const snat = withShortForm(
   sourceAddresses,
   (input) => (typeof input === 'string' || Array.isArray(input) ? { addresses: input } : input),
   z.strictObject({

@@ -21,6 +21,7 @@ import {
   sourceEndpoint,
   sourceWord,
 } from './signature.js'
+import type { SourceAddresses } from './source-addresses.js'
 import type { VirtualServer } from './virtual-server.js'
 import type { VirtualServers } from './virtual-servers.js'
 
@@ -35,6 +36,7 @@ export class Adoption {
     private readonly ledger: FlowLedger,
     private readonly pools: Pools,
     private readonly servers: VirtualServers,
+    private readonly sources: SourceAddresses,
   ) {
     this.#session = ledger.view()
   }
@@ -48,7 +50,7 @@ export class Adoption {
     const isWhole = server !== null && node !== null
     if (!isWhole && (vsId !== 0 || nodeId !== 0)) return noFlow
     this.#asked.read(message)
-    const from = isWhole ? this.#readTranslation(message) : this.#readRouted()
+    const from = this.#readTranslation(message, isWhole)
     const session = this.#sessionOf(server, node, message.cnt.tOpenNumber / 1000, from)
     if (session === noFlow) return noFlow
     const flow = this.ledger.join(session, this.#asked)
@@ -56,13 +58,9 @@ export class Adoption {
     return flow
   }
 
-  #readRouted(): undefined {
-    this.#signature.set(this.#asked.signature)
-  }
-
   /** Of what a server sent, the client knows it as what it becomes. @returns where the session's
    *  packets leave from, if not from the client's endpoint */
-  #readTranslation({ xlat }: StateView): EncodedEndpoint | undefined {
+  #readTranslation({ xlat }: StateView, isWhole: boolean): EncodedEndpoint | undefined {
     const [asked, becomes] = [this.#asked.signature, this.#becomes]
     becomes.set(asked)
     if (xlat.xlatMask & XlatMask.srcAddr) {
@@ -73,7 +71,9 @@ export class Adoption {
     }
     if (xlat.xlatMask & XlatMask.srcPort) setSourcePort(becomes, xlat.xlatSrcPort)
     if (xlat.xlatMask & XlatMask.dstPort) setDestinationPort(becomes, xlat.xlatDstPort)
-    if (this.#asked.outbound) {
+    // What no virtual server takes begins inside: only what is sent to us is an answer.
+    const isAnswer = isWhole ? this.#asked.outbound : this.sources.isTo(asked)
+    if (isAnswer) {
       reverse(becomes, this.#signature)
       return differing(destinationEndpoint(asked), destinationEndpoint(becomes))
     }

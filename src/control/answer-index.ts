@@ -16,7 +16,8 @@ import {
   signatureWords,
 } from './signature.js'
 import type { SignatureHash } from './signature-hash.js'
-import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
+import type { SourceAddresses } from './source-addresses.js'
+import { noSource, type SourceEndpoint } from './source-endpoint.js'
 
 export class AnswerIndex {
   readonly #entered = new HashIndex()

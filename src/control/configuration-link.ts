@@ -9,6 +9,7 @@ import {
   CsmbError,
   DeleteSourceView,
   DeleteVsView,
+  SourceFlags,
   VsClass,
   VsFlags,
 } from '../generated/messages.js'
@@ -70,9 +71,10 @@ export class ConfigurationLink {
     return this.#acknowledged(DeleteVsView.code, message.serialBytype, nameOf(server))
   }
 
-  /** An address that flows leave from. */
-  addSource({ address, bytes }: SourceAddress): Promise<void> {
+  /** An address that flows leave from; one that is known is in another use now. */
+  addSource({ address, bytes, isOutbound }: SourceAddress): Promise<void> {
     const message = this.#start(this.#addSource, AddSourceView)
+    message.flags = isOutbound ? SourceFlags.outbound : 0
     this.writer.bytes.set(bytes, message.sourceIpaddrOffset)
     return this.#acknowledged(AddSourceView.code, message.serialBytype, `source ${address}`)
   }

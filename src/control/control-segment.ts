@@ -34,6 +34,7 @@ import { FlowNews } from './flow-news.js'
 import { reportFlow } from './flow-report.js'
 import { FlowFlags, type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import { NodeReset } from './node-reset.js'
+import { Outbound } from './outbound.js'
 import { Pools } from './pools.js'
 import { Question } from './question.js'
 import { QuestionAge } from './question-age.js'
@@ -71,6 +72,7 @@ export class ControlSegment implements MessageSink {
   readonly ledger: FlowLedger
   readonly #channel: BusChannel
   readonly #sources: SourceAddresses
+  readonly #outbound: Outbound
   readonly #decider: Decider
   readonly #settlement: Settlement
   readonly #replies: ReplyWriter
@@ -104,6 +106,7 @@ export class ControlSegment implements MessageSink {
     const { workers } = config
     const homesOf: NativeSegment['homesOf'] = (...args) => segment.homesOf(...args)
     this.#sources = new SourceAddresses({ workers, homesOf, now: clock.now })
+    this.#outbound = new Outbound(config)
     this.ledger = new FlowLedger(config.limits.flows, clock.now, this.#sources)
     this.#recognition = new Recognition(this.ledger)
     this.#channel = new BusChannel(segment, this)
@@ -124,9 +127,10 @@ export class ControlSegment implements MessageSink {
       replies: this.#replies,
       sources: this.#sources,
       clientPorts: new ClientPorts({ workers, homesOf }),
+      outbound: this.#outbound,
       sendSoon: () => this.#channel.sendSoon(),
     })
-    const adoption = new Adoption(ledger, pools, servers)
+    const adoption = new Adoption(ledger, pools, servers, this.#sources)
     const { timeouts } = config
     const [dump, reaper, events] = [this.#dump, this.#reaper, this.#events]
     this.#news = new FlowNews({ ledger, servers, dump, reaper, adoption, events, timeouts })
@@ -199,9 +203,10 @@ export class ControlSegment implements MessageSink {
     }
   }
 
-  #change({ virtualServers }: ResolvedConfig): Change {
-    const change = this.servers.replace(virtualServers)
-    return { ...change, sources: this.#sources.replace(virtualServers) }
+  #change(config: ResolvedConfig): Change {
+    const change = this.servers.replace(config.virtualServers)
+    this.#outbound.configure(config)
+    return { ...change, sources: this.#sources.replace(config) }
   }
 
   /** What goes first makes room: the endpoint of one that goes may be that of one that comes. */
@@ -313,6 +318,7 @@ export class ControlSegment implements MessageSink {
 
   #open(message: QueryView, app?: AppQueryView): void {
     const server = this.servers.get(message.vsId)
+    const { signature } = this.#question
     if (server && this.#question.resumes && server.settings.midSession !== 'route') {
       // The middle of a session that nobody here opened (FLOWLIFE-18).
       this.#turnAway(message, server.settings.midSession, app)
@@ -324,7 +330,7 @@ export class ControlSegment implements MessageSink {
         this.#decisions.late++
         this.#events.asked(this.#question.reason, noFlow, app)
       }
-    } else if (this.#sources.isTo(this.#question.signature)) {
+    } else if (this.#outbound.isLost(this.#question) || this.#sources.isTo(signature)) {
       // No answer of anybody: nothing is routed to ourselves.
       this.#turnAway(message, 'reset', app)
     } else if (message.vsId === 0 && this.#config.forward) {

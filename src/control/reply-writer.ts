@@ -14,7 +14,8 @@ import {
   writeAddress,
   writeSignature,
 } from './signature.js'
-import { noSource, type SourceAddresses } from './source-addresses.js'
+import type { SourceAddresses } from './source-addresses.js'
+import { noSource } from './source-endpoint.js'
 import { writeOffsets } from './tcp-offsets.js'
 import type { VirtualServer } from './virtual-server.js'
 

@@ -3,6 +3,7 @@
  * session that waits.
  */
 
+import type { ResolvedSources } from '../config/resolved.js'
 import { leavesFromPorts } from '../protocol.js'
 import { ArrivingFlow, type FlowData } from './arriving-flow.js'
 import type { ClientPorts } from './client-ports.js'
@@ -10,11 +11,13 @@ import type { Choice, Decider, Refusal } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import type { Node } from './node.js'
+import type { Outbound } from './outbound.js'
 import type { Pools } from './pools.js'
 import { RecentRefusals } from './recent-refusals.js'
 import type { ReplyWriter } from './reply-writer.js'
 import { protocolOf } from './signature.js'
-import { noSource, type SourceAddresses, type SourceEndpoint } from './source-addresses.js'
+import type { SourceAddresses } from './source-addresses.js'
+import { noSource, type SourceEndpoint } from './source-endpoint.js'
 import type { DecisionCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
 
@@ -36,6 +39,7 @@ export interface SettlementReaders {
   readonly replies: ReplyWriter
   readonly sources: SourceAddresses
   readonly clientPorts: ClientPorts
+  readonly outbound: Outbound
   /** Replies to what is read now leave with its batch; one that comes later needs a call of this. */
   readonly sendSoon: () => void
 }
@@ -137,23 +141,40 @@ export class Settlement {
 
   /** Gives the session its node, where it has any, and what it needs to leave from. */
   #assign(session: FlowId, node: Node | null): Refusal | undefined {
-    const view = this.#view.at(session)
-    const snat = view.server?.settings.snat
-    if (snat && node) {
-      const source = this.to.sources.take(view, snat, node)
-      return source === noSource ? 'exhausted' : this.#enter(session, node, source)
-    }
+    const snat = this.#sourcesOf(session)
+    if (snat) return this.#leave(session, node, snat)
     return this.to.ledger.isTaken(session, node)
       ? this.#move(session, node)
       : this.#enter(session, node, noSource)
   }
 
+  /** The addresses that the session leaves from; undefined where it keeps its client's endpoint. */
+  #sourcesOf(session: FlowId): ResolvedSources | undefined {
+    const { server, words, signatureAt } = this.#view.at(session)
+    if (server) return server.settings.snat
+    const isOutbound = this.#view.has(FlowFlags.outbound)
+    return isOutbound ? this.to.outbound.sourcesOf(words, signatureAt) : undefined
+  }
+
+  /** From an address of ours. What one server is to see of an endpoint inside may be another flow's. */
+  #leave(session: FlowId, node: Node | null, snat: ResolvedSources): Refusal | undefined {
+    const { ledger, sources } = this.to
+    const source = sources.take(this.#view.at(session), snat, node)
+    if (source === noSource) return 'exhausted'
+    const isTaken = !node && ledger.isTaken(session, null, source)
+    this.#enter(session, node, source)
+    if (!isTaken) return undefined
+    ledger.withdraw(session)
+    return 'collided'
+  }
+
   /** What it would get otherwise is another flow's. */
   #assignElsewhere(session: FlowId, node: Node | null): Refusal | undefined {
     const { ledger, pools } = this.to
-    const settings = this.#view.at(session).server?.settings
-    if (settings?.snat) return this.#assign(session, node)
-    if (!node || !settings?.preservePort) return this.#move(session, node)
+    const snat = this.#sourcesOf(session)
+    if (snat) return this.#leave(session, node, snat)
+    if (!node || !this.#view.at(session).server?.settings.preservePort)
+      return this.#move(session, node)
     const isFree = (other: Node) => !ledger.isTaken(session, other)
     const other = pools.get(node.pool)?.after(node, isFree)
     return other ? this.#enter(session, other, noSource) : 'collided'

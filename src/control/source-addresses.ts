@@ -1,25 +1,27 @@
 /**
  * The addresses that flows leave from where their servers are not to see the client's (`snat`), and who
- * has which of their ports. Two flows may have the same endpoint towards different servers. A port is
- * taken only where the worker of the client's packets also gets what comes back to it.
+ * has which of their ports. Two flows of virtual servers may have the same endpoint towards different
+ * servers; a port is taken only where the worker of the client's packets also gets what comes back to
+ * it. What leaves by an external port is steered by its server, and has an endpoint for all of them.
  */
 import { hashAddress } from '../balance/hash.js'
 import { parseAddress } from '../bus/address.js'
-import type { ResolvedSources, ResolvedVirtualServer } from '../config/resolved.js'
+import type { ResolvedConfig, ResolvedSources } from '../config/resolved.js'
 import { isTcp, leavesFromPorts } from '../protocol.js'
 import { FlowFlags, type FlowView } from './flow-table.js'
 import type { Node } from './node.js'
+import { OutboundMappings } from './outbound-mappings.js'
 import { makePortSet, PortLeases, type PortSet } from './port-leases.js'
 import { addressWords, destinationWord, protocolOf, sameAddress, sourceWord } from './signature.js'
-
-/** Where a session leaves from, if not from its client's endpoint: the number of the address, 0 for the
- *  client's own, and the port. */
-export type SourceEndpoint = number
-export const noSource: SourceEndpoint = 0
+import { noSource, type SourceEndpoint } from './source-endpoint.js'
 
 export class SourceAddress {
   readonly bytes: Uint8Array
   readonly words: Int32Array
+  /** For what begins behind an internal port: it is answered from outside. */
+  isOutbound = false
+  /** The data flow segment was not told of it yet. */
+  isNew = true
   /** The configuration has it no more; it goes when its last flow has. */
   isRetired = false
   readonly #leases = new Map<string, Map<number, PortLeases>>()
@@ -36,15 +38,17 @@ export class SourceAddress {
     this.words = addressWords(this.bytes)
   }
 
-  /** Those of a range that come back to a worker. */
+  /** Those of a range that come back to a worker; where they come back outside, to any. */
   usable({ first, last }: ResolvedSources, worker: number): PortSet {
     const inRange = (port: number) => port >= first && port <= last
-    const sets = obtain(this.#usable, `${first} ${last}`, () =>
-      Array.from({ length: this.workers }, (_, home) =>
-        makePortSet((port) => inRange(port) && this.homes[port] === home),
-      ),
+    const sets = obtain(this.#usable, `${first} ${last} ${this.isOutbound}`, () =>
+      this.isOutbound
+        ? [makePortSet(inRange)]
+        : Array.from({ length: this.workers }, (_, home) =>
+            makePortSet((port) => inRange(port) && this.homes[port] === home),
+          ),
     )
-    return sets[worker] as PortSet
+    return sets[this.isOutbound ? 0 : worker] as PortSet
   }
 
   /** Towards an endpoint of a server. */
@@ -79,6 +83,7 @@ const mostAddresses = 0xffff
 export class SourceAddresses {
   readonly #byAddress = new Map<string, SourceAddress>()
   readonly #byNumber: (SourceAddress | undefined)[] = []
+  readonly #mappings = new OutboundMappings()
 
   constructor(private readonly options: SourceAddressOptions) {}
 
@@ -86,12 +91,24 @@ export class SourceAddresses {
     return this.#byAddress.values()
   }
 
-  /** Takes those of other virtual servers. @returns those that are new */
-  replace(servers: readonly ResolvedVirtualServer[]): SourceAddress[] {
-    const wanted = new Set(servers.flatMap(({ snat }) => snat?.addresses ?? []))
+  /** Takes those of another configuration. @returns those that are new, or in another use */
+  replace({
+    virtualServers,
+    snat,
+  }: Pick<ResolvedConfig, 'virtualServers' | 'snat'>): SourceAddress[] {
+    const outbound = new Set(Object.values(snat).flatMap(({ addresses }) => addresses))
+    const ofServers = virtualServers.flatMap((server) => server.snat?.addresses ?? [])
+    const wanted = new Set([...ofServers, ...outbound])
+    const changed: SourceAddress[] = []
     for (const source of this) source.isRetired = !wanted.has(source.address)
-    const fresh = [...wanted].filter((address) => !this.#byAddress.has(address))
-    return fresh.map((address) => this.#make(address))
+    for (const address of wanted) {
+      const source = this.#byAddress.get(address) ?? this.#make(address)
+      const isOutbound = outbound.has(address)
+      if (source.isNew || source.isOutbound !== isOutbound) changed.push(source)
+      source.isOutbound = isOutbound
+      source.isNew = false
+    }
+    return changed
   }
 
   /** Lets go of what is no more used. @returns the addresses that are no more ours */
@@ -118,22 +135,30 @@ export class SourceAddresses {
   }
 
   /**
-   * An endpoint from which a session goes to a node; noSource where every port is in use, or its
-   * protocol has none. A client keeps to one address as far as its ports go (RFC 4787, REQ-2).
-   * @param session that has no node yet, but whose virtual server has `snat`
+   * An endpoint from which a session goes to a node, or to where it wants to; noSource where every port is
+   * in use, or its protocol has none. A client keeps to one address as far as its ports go (RFC 4787,
+   * REQ-2).
+   * @param session that has no node yet
    */
-  take(session: FlowView, snat: ResolvedSources, node: Node): SourceEndpoint {
+  take(session: FlowView, snat: ResolvedSources, node: Node | null): SourceEndpoint {
+    if (node) return this.#take(session, snat, node)
+    const known = this.#mappings.join(session, (source) => !this.get(source)?.isRetired)
+    if (known !== noSource) return known
+    const taken = this.#take(session, snat, null)
+    if (taken !== noSource) this.#mappings.enter(session, taken)
+    return taken
+  }
+
+  #take(session: FlowView, snat: ResolvedSources, node: Node | null): SourceEndpoint {
     const { words, signatureAt, serial } = session
     const { addresses } = snat
-    const protocol = protocolOf(words, signatureAt)
-    if (!leavesFromPorts(protocol)) return noSource
-    const port = session.has(FlowFlags.keepsPort) ? 0 : node.port
+    if (!leavesFromPorts(protocolOf(words, signatureAt))) return noSource
     const first = hashAddress(words, signatureAt + sourceWord) % addresses.length
     for (let turn = 0; turn < addresses.length; turn++) {
       const address = addresses[(first + turn) % addresses.length] as string
       const source = this.#byAddress.get(address)
       if (!source) continue
-      const leases = source.leases(node.address, port, protocol)
+      const leases = leasesOf(session, source, node)
       const taken = leases.take(source.usable(snat, workerOf(serial)), this.options.now())
       if (taken !== 0) return (source.number << 16) | taken
     }
@@ -145,26 +170,23 @@ export class SourceAddresses {
     if (sameAddress(address, session.words, session.signatureAt + sourceWord)) return port
     for (const source of this) {
       if (!sameAddress(source.words, address, 0)) continue
-      return this.#leasesOf(session, source).claim(port) ? (source.number << 16) | port : noSource
+      const endpoint = (source.number << 16) | port
+      const isKnown = !session.node && this.#mappings.join(session, (one) => one === endpoint) !== 0
+      if (isKnown) return endpoint
+      if (!leasesOf(session, source, session.node).claim(port)) return noSource
+      if (!session.node) this.#mappings.enter(session, endpoint)
+      return endpoint
     }
     return noSource
   }
 
   /** The session goes, and has its node still. */
   giveBack(session: FlowView): void {
-    const { source: endpoint, words, signatureAt } = session
+    const { source: endpoint, words, signatureAt, node } = session
     const source = this.get(endpoint)
-    if (!source) return
+    if (!source || (!node && !this.#mappings.leave(session))) return
     const cools = isTcp(protocolOf(words, signatureAt)) && !session.has(FlowFlags.closed)
-    const leases = this.#leasesOf(session, source)
-    leases.giveBack(endpoint & 0xffff, cools, this.options.now())
-  }
-
-  #leasesOf(session: FlowView, source: SourceAddress): PortLeases {
-    const { words, signatureAt } = session
-    const node = session.node as Node
-    const port = session.has(FlowFlags.keepsPort) ? 0 : node.port
-    return source.leases(node.address, port, protocolOf(words, signatureAt))
+    leasesOf(session, source, node).giveBack(endpoint & 0xffff, cools, this.options.now())
   }
 
   #make(address: string): SourceAddress {
@@ -179,6 +201,13 @@ export class SourceAddresses {
     this.#byAddress.set(address, source)
     return source
   }
+}
+
+/** Of what has no node, the same for all that it goes to. */
+function leasesOf(session: FlowView, source: SourceAddress, node: Node | null): PortLeases {
+  const { words, signatureAt } = session
+  const port = !node || session.has(FlowFlags.keepsPort) ? 0 : node.port
+  return source.leases(node?.address ?? '', port, protocolOf(words, signatureAt))
 }
 
 /** The data flow segment numbers its workers from 0 on, in the serials that they make (SSMB-11). */

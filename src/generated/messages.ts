@@ -2067,6 +2067,12 @@ export const XlatMask = {
 } as const
 export type XlatMask = (typeof XlatMask)[keyof typeof XlatMask]
 
+export const SourceFlags = {
+  /** what begins behind an internal port leaves from it, and is answered from outside */
+  outbound: 0x0001,
+} as const
+export type SourceFlags = (typeof SourceFlags)[keyof typeof SourceFlags]
+
 export const VsFlags = {
   /** translate the destination address */
   translateAddr: 0x0001,

@@ -53,6 +53,7 @@ describe('docs/configuration.md', () => {
     [['ports', 'x']],
     [['pools', 'x']],
     [['virtualServers', 'x']],
+    [['snat']],
     [['admin']],
     [['limits']],
     [['timeouts']],
