@@ -1,0 +1,137 @@
+#include "tcp/calls.h"
+
+#include <algorithm>
+
+#include "tcp/life.h"
+#include "tcp/output.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+namespace sluice {
+
+namespace {
+
+// After bytes have left the receive buffer.
+void tell_of_room(TcpTurn& turn, Connection& c) {
+  renew_share(turn.tcp, c);
+  if (may_receive(c.state()) && window_update_is_due(turn.tcp, c)) send_ack(turn, c);
+}
+
+void became_active(TcpTurn& turn, Connection& c) {
+  set_active(turn.tcp, c, true);
+  if (c.idle_at == Instant::never()) arm_idle(turn, c);
+}
+
+bool takes_bytes(const Connection& c) {
+  return !c.fin_wanted && (may_send(c.state()) || c.state() == TcpState::syn_sent ||
+                           c.state() == TcpState::syn_received);
+}
+
+bool is_over(const Connection& c) {
+  return c.state() == TcpState::time_wait || c.state() == TcpState::closed;
+}
+
+}  // namespace
+
+Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                            const TcpPath& path) {
+  Connection* c = begin_connection(turn, flow, leg, key, path);
+  if (c == nullptr) return nullptr;
+  const TcpConfig& config = turn.tcp.config;
+  flow.options = config.offer;
+  if (config.ecn == EcnMode::ask) {
+    flow.options |= TcpFlow::kEcn;
+    turn.tcp.handshakes[c->handshake].ask_ecn = true;
+  }
+  flow.set_scales(0, turn.tcp.window_scale());
+  flow.state = TcpState::syn_sent;
+  send_syn(turn, *c);
+  return c;
+}
+
+uint32_t send_room(const Tcp& tcp, const Connection& c) {
+  if (!takes_bytes(c)) return 0;
+  const uint32_t share = tcp.share();
+  return share > c.send_queue.size ? share - c.send_queue.size : 0;
+}
+
+uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
+  const size_t most = std::min<size_t>(bytes.size(), send_room(turn.tcp, c));
+  const uint32_t queued = turn.tcp.buffers.append(c.send_queue, bytes.first(most));
+  if (queued == 0) return 0;
+  // Whoever answers carries the ACK along: no need to acknowledge at once.
+  c.quick_acks = 0;
+  if (c.opened) became_active(turn, c);
+  if (c.opened) output(turn, c);
+  return queued;
+}
+
+Received receive(TcpTurn& turn, Connection& c, ByteSpan to) {
+  Received received;
+  received.bytes = turn.tcp.buffers.peek(c.receive_queue, to);
+  if (received.bytes == 0) return received;
+  turn.tcp.buffers.drop_front(c.receive_queue, received.bytes);
+  if (is_over(c)) {
+    received.events = release_when_read(turn.tcp, c);
+  } else {
+    tell_of_room(turn, c);
+  }
+  return received;
+}
+
+uint32_t push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom) {
+  const uint32_t room = send_room(turn.tcp, to);
+  const uint32_t most = std::min(from.receive_queue.size, room > headroom ? room - headroom : 0);
+  const uint32_t moved = turn.tcp.buffers.move(from.receive_queue, to.send_queue, most);
+  if (moved == 0) return 0;
+  became_active(turn, to);
+  if (!is_over(from)) tell_of_room(turn, from);
+  output(turn, to);
+  return moved;
+}
+
+TcpEvents close_sending(TcpTurn& turn, Connection& c) {
+  switch (c.state()) {
+    case TcpState::syn_sent: return end_connection(turn.tcp, c, 0);
+    case TcpState::established: c.flow->state = TcpState::fin_wait_1; break;
+    case TcpState::close_wait: c.flow->state = TcpState::last_ack; break;
+    default: return {};
+  }
+  c.fin_wanted = true;
+  output(turn, c);
+  return {};
+}
+
+TcpEvents close(TcpTurn& turn, Connection& c) {
+  if (is_over(c)) {
+    c.abandoned = true;
+    return release_when_read(turn.tcp, c);
+  }
+  if (c.state() == TcpState::syn_received || !c.receive_queue.empty()) return abort(turn, c);
+  c.abandoned = true;
+  const TcpEvents events = close_sending(turn, c);
+  if (!events.has(TcpEvents::kReleased)) arm_idle(turn, c);
+  return events;
+}
+
+// RFC 9293 3.10.5: a peer that knows of the connection hears of it.
+TcpEvents abort(TcpTurn& turn, Connection& c) {
+  if (is_over(c)) return close(turn, c);
+  const bool told = c.state() != TcpState::syn_sent && c.state() != TcpState::closing &&
+                    c.state() != TcpState::last_ack;
+  if (told) send_control(turn, c, c.flow->snd_nxt, kTcpRst | kTcpAck);
+  return end_connection(turn.tcp, c, 0);
+}
+
+void set_no_delay(TcpTurn& turn, Connection& c, bool on) {
+  c.no_delay = on;
+  if (on && c.opened && !is_over(c)) output(turn, c);
+}
+
+void set_keep_alive(TcpTurn& turn, Connection& c, bool on) {
+  c.keep_alive = on;
+  c.probes = 0;
+  arm_idle(turn, c);
+}
+
+}  // namespace sluice

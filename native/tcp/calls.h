@@ -1,0 +1,43 @@
+#pragma once
+
+#include "tcp/tcp.h"
+
+namespace sluice {
+
+// The calls of RFC 9293 3.10.1 to 3.10.6, for whoever reads and writes the bytes.
+
+// OPEN, active. nullptr where there is no room for another connection.
+Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                            const TcpPath& path);
+
+// SEND: queues bytes and returns how many there was room for; 0 when nothing more may be sent.
+uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes);
+// Room that SEND has.
+uint32_t send_room(const Tcp& tcp, const Connection& c);
+
+// RECEIVE: takes bytes that have come in order. May release the connection where these were the
+// last of one that is over.
+struct Received {
+  uint32_t bytes = 0;
+  TcpEvents events;
+};
+Received receive(TcpTurn& turn, Connection& c, ByteSpan to);
+// Whether the peer's FIN has come and everything before it was read.
+inline bool at_end(const Connection& c) { return c.fin_received && c.receive_queue.empty(); }
+
+// Moves bytes from one connection's receive buffer to another's send buffer, as many as fit beside
+// `headroom` (BUF-03, BUF-05); the window of the one opens and the other sends. Nothing is copied.
+uint32_t push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom);
+
+// CLOSE of the sending half: what is queued goes first, then the FIN.
+TcpEvents close_sending(TcpTurn& turn, Connection& c);
+// CLOSE of both halves: nobody reads any more. With bytes unread the peer is told so by a RST
+// (RFC 2525 2.17).
+TcpEvents close(TcpTurn& turn, Connection& c);
+// ABORT.
+TcpEvents abort(TcpTurn& turn, Connection& c);
+
+void set_no_delay(TcpTurn& turn, Connection& c, bool on);
+void set_keep_alive(TcpTurn& turn, Connection& c, bool on);
+
+}  // namespace sluice

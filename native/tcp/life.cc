@@ -1,0 +1,178 @@
+#include "tcp/life.h"
+
+#include <algorithm>
+
+#include "tcp/output.h"
+#include "tcp/timers.h"
+#include "tcp/window.h"
+
+namespace sluice {
+
+namespace {
+
+// RFC 9293 3.7.1: a peer that offers no MSS takes this.
+constexpr uint16_t default_mss(const Connection& c) { return c.ipv6 ? 1220 : 536; }
+
+void disarm_all(Connection& c) {
+  c.retransmit_timer = RetransmitTimer::none;
+  c.retransmit_at = c.ack_at = c.idle_at = Instant::never();
+}
+
+void release_parts(Tcp& tcp, Connection& c) {
+  tcp.handshakes.give_back(c.handshake);
+  release_sender(tcp, c);
+  forget_runs(c.reassembly, tcp.runs, tcp.buffers);
+  disarm_all(c);
+}
+
+void release_block(Tcp& tcp, Connection& c) {
+  set_active(tcp, c, false);
+  tcp.buffers.clear(c.receive_queue);
+  tcp.buffers.clear(c.send_queue);
+  ConnectionPool::Handle handle = tcp.connections.handle_of(c);
+  c.flow = nullptr;
+  tcp.connections.give_back(handle);
+}
+
+}  // namespace
+
+Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                             const TcpPath& path) {
+  Tcp& tcp = turn.tcp;
+  ConnectionPool::Handle handle = tcp.connections.take();
+  if (handle == ConnectionPool::kNone) return nullptr;
+  Connection& c = tcp.connections[handle];
+  c.handshake = tcp.handshakes.take();
+  if (c.handshake == HandshakePool::kNone) {
+    tcp.connections.give_back(handle);
+    return nullptr;
+  }
+  flow = TcpFlow{};
+  c.flow = &flow;
+  c.leg = leg;
+  c.ipv6 = !key.src.is_v4();
+  c.mtu = path.mtu;
+  c.gso_limit = path.gso_limit;
+  c.ts_offset = tcp.timestamp_offset(key);
+  c.last_received = c.last_sent = Tcp::tick(turn.now);
+  c.quick_acks = tcp.config.quick_acks;
+  c.snd_mss = c.rcv_mss = default_mss(c);
+  c.share = tcp.share();
+  Handshake& handshake = tcp.handshakes[c.handshake];
+  handshake.started = turn.now;
+  handshake.iss = tcp.initial_sequence(key, turn.now);
+  return &c;
+}
+
+void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
+  TcpFlow& flow = *c.flow;
+  const bool scaled = syn.window_scale != kNoWindowScale;
+  uint8_t told = TcpFlow::kEcn;
+  if (syn.has_timestamps) told |= TcpFlow::kTimestamps;
+  if (syn.sack_permitted) told |= TcpFlow::kSack;
+  if (scaled) told |= TcpFlow::kWindowScale;
+  // What was not offered by both is not agreed.
+  flow.options &= told;
+  if (!flow.agreed(TcpFlow::kWindowScale)) {
+    flow.set_scales(0, 0);
+  } else {
+    flow.set_scales(syn.window_scale, turn.tcp.window_scale());
+  }
+  if (flow.agreed(TcpFlow::kTimestamps)) {
+    flow.ts_recent = syn.tsval;
+    flow.ts_recent_age = Tcp::tick(turn.now);
+  }
+  flow.rcv_nxt = syn.seq + 1;
+  turn.tcp.handshakes[c.handshake].irs = syn.seq;
+  c.rcv_adv = flow.rcv_nxt + flow.window;  // what a SYN of ours has offered
+  c.last_ack_sent = flow.rcv_nxt;
+  c.snd_wnd = syn.window;  // never scaled in a SYN
+  c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
+  c.snd_wl1 = syn.seq;
+  c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c));
+  c.rcv_mss = std::min<uint16_t>(c.snd_mss, own_mss(c));
+}
+
+void send_syn(TcpTurn& turn, Connection& c) {
+  Handshake& handshake = turn.tcp.handshakes[c.handshake];
+  handshake.sent_at = turn.now;
+  if (handshake.sent < UINT8_MAX) ++handshake.sent;
+  const uint8_t flags = c.state() == TcpState::syn_sent ? kTcpSyn : kTcpSyn | kTcpAck;
+  send_control(turn, c, handshake.iss, flags);
+  c.flow->snd_nxt = handshake.iss + 1;
+  arm_handshake(turn, c);
+}
+
+void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
+  Tcp& tcp = turn.tcp;
+  Handshake& handshake = tcp.handshakes[c.handshake];
+  c.sender = tcp.senders.take();  // there are as many as connections
+  Sender& sender = tcp.senders[c.sender];
+  sender.algorithm = tcp.config.congestion;
+  c.snd_una = handshake.iss + 1;
+  sender.rack_end = sender.rack_fack = sender.cwr_point = sender.recovery_point = c.snd_una;
+  sender.rack_dsack_round = sender.tlp_end = c.snd_una;
+  sender.congestion.cwnd = initial_window(c.snd_mss);
+  if (handshake.sent == 1) {
+    sender.rtt.measure(turn.now - handshake.sent_at, tcp.config.min_rto, tcp.config.max_rto);
+  } else {
+    // RFC 6298 5.7 and RFC 5681 3.1: a SYN that was lost is a warning.
+    sender.rtt.rto = 3'000'000;
+    sender.congestion.cwnd = c.snd_mss;
+  }
+  tcp.handshakes.give_back(c.handshake);
+  disarm_all(c);
+  c.flow->state = TcpState::established;
+  c.opened = true;
+  const uint8_t scale = segment.has(kTcpSyn) ? 0 : c.flow->snd_wscale();
+  c.snd_wnd = uint32_t{segment.window} << scale;
+  c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
+  c.snd_wl1 = segment.seq;
+  c.snd_wl2 = segment.ack;
+  set_active(tcp, c, true);
+  arm_idle(turn, c);
+}
+
+void release_sender(Tcp& tcp, Connection& c) {
+  if (c.sender == SenderPool::kNone) return;
+  Sender& sender = tcp.senders[c.sender];
+  clear_records(sender.sent, tcp.sent);
+  tcp.undos.give_back(sender.undo);
+  tcp.senders.give_back(c.sender);
+  c.retransmit_timer = RetransmitTimer::none;
+  c.retransmit_at = Instant::never();
+}
+
+TcpEvents close_in_order(Tcp& tcp, Connection& c, TcpState state) {
+  c.flow->state = state;
+  release_parts(tcp, c);
+  TcpEvents events;
+  events.set(state == TcpState::time_wait ? TcpEvents::kTimeWait : TcpEvents::kFinished);
+  events.set(release_when_read(tcp, c).bits);
+  return events;
+}
+
+TcpEvents release_when_read(Tcp& tcp, Connection& c) {
+  TcpEvents events;
+  if (!c.receive_queue.empty() && !c.abandoned) return events;
+  release_block(tcp, c);
+  events.set(TcpEvents::kReleased);
+  return events;
+}
+
+TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why) {
+  c.flow->state = TcpState::closed;
+  release_parts(tcp, c);
+  release_block(tcp, c);
+  TcpEvents events;
+  events.set(why | TcpEvents::kFinished | TcpEvents::kReleased);
+  return events;
+}
+
+void set_active(Tcp& tcp, Connection& c, bool active) {
+  if (c.active == active) return;
+  c.active = active;
+  tcp.active += active ? 1 : -1;
+}
+
+}  // namespace sluice

@@ -1,0 +1,31 @@
+#pragma once
+
+#include "tcp/tcp.h"
+
+namespace sluice {
+
+// Blocks come and go with the states of a connection (MEM-06 to MEM-17).
+
+// A connection whose flow and path are known, with its handshake; nullptr when the pools are
+// exhausted.
+Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                             const TcpPath& path);
+// What a SYN or SYN-ACK agreed on and told (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
+void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn);
+// Sends the SYN, or the SYN-ACK, as the state asks, and arms its timer.
+void send_syn(TcpTurn& turn, Connection& c);
+// Our SYN was acknowledged: the handshake block goes, the sender's comes.
+void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment);
+// Nothing is left to send or to be acknowledged.
+void release_sender(Tcp& tcp, Connection& c);
+// The connection is over in time: to TIME-WAIT or CLOSED. The block stays while there are bytes
+// that the user may want to read.
+TcpEvents close_in_order(Tcp& tcp, Connection& c, TcpState state);
+// The connection is over at once, `why` being an event.
+TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why);
+// Of a connection that is over in time: its last byte was read, or nobody will read it.
+TcpEvents release_when_read(Tcp& tcp, Connection& c);
+// Whether the connection counts among those that share the buffers.
+void set_active(Tcp& tcp, Connection& c, bool active);
+
+}  // namespace sluice

@@ -1,0 +1,33 @@
+#include "tcp/listener.h"
+
+#include "tcp/life.h"
+
+namespace sluice {
+
+namespace {
+
+// RFC 3168 6.1.1: a SYN with both bits asks.
+bool asks_for_ecn(const TcpSegment& syn) {
+  return (syn.flags & (kTcpEce | kTcpCwr)) == (kTcpEce | kTcpCwr);
+}
+
+}  // namespace
+
+Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                        const TcpPath& path, const TcpSegment& syn, std::optional<Seq> beyond) {
+  if (!opens_connection(syn)) return nullptr;
+  Connection* c = begin_connection(turn, flow, leg, key, path);
+  if (c == nullptr) return nullptr;
+  c->passive = true;
+  // Less than a window of an old connection apart would let its segments in.
+  constexpr uint32_t kApart = 65535 + 2;
+  if (beyond) turn.tcp.handshakes[c->handshake].iss = *beyond + kApart;
+  flow.options = turn.tcp.config.offer;
+  if (turn.tcp.config.ecn != EcnMode::refuse && asks_for_ecn(syn)) flow.options |= TcpFlow::kEcn;
+  take_syn(turn, *c, syn);
+  flow.state = TcpState::syn_received;
+  send_syn(turn, *c);
+  return c;
+}
+
+}  // namespace sluice

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <optional>
+
+#include "tcp/tcp.h"
+
+namespace sluice {
+
+// SEGMENT ARRIVES in LISTEN (RFC 9293 3.10.7.2): a SYN makes a connection in SYN-RECEIVED, which
+// has answered it. nullptr for what is no SYN, and where there is no room for another. Data of a
+// SYN is not taken and not acknowledged, so it comes again (TCPX-09).
+//
+// `beyond` is where the numbers of an earlier connection of the same flow ended, in TIME-WAIT: ours
+// begin above it (RFC 1122 4.2.2.13).
+Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                        const TcpPath& path, const TcpSegment& syn,
+                        std::optional<Seq> beyond = std::nullopt);
+
+// Whether a segment for a listener asks for a connection, and nothing else.
+inline bool opens_connection(const TcpSegment& segment) {
+  return (segment.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == kTcpSyn;
+}
+
+}  // namespace sluice

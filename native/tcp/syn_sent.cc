@@ -1,0 +1,47 @@
+#include "tcp/syn_sent.h"
+
+#include "tcp/life.h"
+#include "tcp/output.h"
+
+namespace sluice {
+
+namespace {
+
+// RFC 3168 6.1.1: the answer to a SYN that asked.
+void agree_on_ecn(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
+  const bool asked = turn.tcp.handshakes[c.handshake].ask_ecn;
+  const bool agreed = (segment.flags & (kTcpEce | kTcpCwr)) == kTcpEce;
+  if (!asked || !agreed) c.flow->options &= static_cast<uint8_t>(~TcpFlow::kEcn);
+}
+
+}  // namespace
+
+TcpEvents syn_sent_arrives(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
+  TcpEvents events;
+  const Handshake& handshake = turn.tcp.handshakes[c.handshake];
+  const bool has_ack = segment.has(kTcpAck);
+  if (has_ack && segment.ack != handshake.iss + 1) {
+    if (!segment.has(kTcpRst)) send_control(turn, c, segment.ack, kTcpRst);
+    return events;
+  }
+  if (segment.has(kTcpRst)) {
+    // RFC 5961 3.2: only with the right acknowledgement.
+    return has_ack ? end_connection(turn.tcp, c, TcpEvents::kRefused) : events;
+  }
+  if (!segment.has(kTcpSyn) || segment.has(kTcpFin)) return events;
+  agree_on_ecn(turn, c, segment);
+  take_syn(turn, c, segment);
+  if (!has_ack) {
+    // Both have opened at once (RFC 9293 3.5): our SYN again, with the ACK of theirs.
+    c.flow->state = TcpState::syn_received;
+    send_syn(turn, c);
+    return events;
+  }
+  establish(turn, c, segment);
+  events.set(TcpEvents::kOpened);
+  c.ack_now = true;
+  output(turn, c);
+  return events;
+}
+
+}  // namespace sluice

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "flow/flow_entry.h"
+#include "tcp/tcp_state.h"
+#include "wire/seq.h"
+
+namespace sluice {
+
+// The small half of a connection's control block: what its flow entry holds beside the signature
+// (addresses, L4 ports) while the engine runs TCP for that leg, and all that a TIME-WAIT needs to
+// answer (MEM-04, MEM-13). Disjoint from Connection: nothing stands in both (MEM-02).
+struct TcpFlow {
+  // Agreed in the handshake.
+  static constexpr uint8_t kTimestamps = 1;
+  static constexpr uint8_t kSack = 2;
+  static constexpr uint8_t kWindowScale = 4;
+  static constexpr uint8_t kEcn = 8;
+
+  TcpState state = TcpState::closed;
+  uint8_t options = 0;
+  uint8_t scales = 0;   // snd_wscale in the low half, rcv_wscale in the high one
+  uint8_t tos = 0;      // DSCP of what is sent, in the upper six bits
+  uint16_t window = 0;  // as last sent, on the wire
+  Seq rcv_nxt;
+  Seq snd_nxt;
+  uint32_t ts_recent = 0;  // TS.Recent of RFC 7323
+  Tick ts_recent_age = 0;  // when it was taken
+
+  bool agreed(uint8_t option) const { return (options & option) != 0; }
+  uint8_t snd_wscale() const { return scales & 0x0f; }
+  uint8_t rcv_wscale() const { return scales >> 4; }
+  void set_scales(uint8_t send, uint8_t receive) {
+    scales = static_cast<uint8_t>(send | receive << 4);
+  }
+};
+// A FlowEntry without its signature, next hop, last_seen and counts has 26 bytes.
+static_assert(sizeof(TcpFlow) <= sizeof(FlowEntry) - 16 - sizeof(FlowEntry::next_hop) -
+                                     sizeof(FlowEntry::last_seen) - sizeof(FlowEntry::packets) -
+                                     sizeof(FlowEntry::bytes),
+              "the flow entry of a terminated leg is one cache line");
+
+}  // namespace sluice

@@ -1,0 +1,64 @@
+#include "tcp/window.h"
+
+#include <algorithm>
+
+#include "tcp/segment_header.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
+
+namespace sluice {
+
+namespace {
+
+// Where the right edge would be if all room were offered.
+Seq furthest_edge(const Tcp& tcp, const Connection& c) {
+  return c.flow->rcv_nxt + receive_room(tcp, c);
+}
+
+// RFC 9293 3.8.6.2.2: a step that is worth an advertisement.
+int32_t worthwhile(const Connection& c) {
+  return static_cast<int32_t>(std::min<uint32_t>(c.share / 2, c.rcv_mss));
+}
+
+}  // namespace
+
+uint32_t receive_room(const Tcp& tcp, const Connection& c) {
+  const uint32_t used = c.receive_queue.size +
+                        (c.reassembly.empty() ? 0 : bytes_out_of_order(c.reassembly, tcp.runs));
+  return c.share > used ? c.share - used : 0;
+}
+
+void renew_share(const Tcp& tcp, Connection& c) { c.share = tcp.share(); }
+
+uint16_t advertise(const Tcp& tcp, Connection& c, bool syn) {
+  const Seq furthest = furthest_edge(tcp, c);
+  const Seq edge = furthest - c.rcv_adv >= worthwhile(c) ? furthest : c.rcv_adv;
+  const auto window = static_cast<uint32_t>(std::max(edge - c.flow->rcv_nxt, 0));
+  const uint8_t scale = syn ? 0 : c.flow->rcv_wscale();
+  // Rounded up: down would take back what was offered.
+  const uint32_t step = 1U << scale;
+  const uint32_t field = std::min<uint32_t>((window + step - 1) >> scale, 65535);
+  c.rcv_adv = std::max(c.rcv_adv, c.flow->rcv_nxt + (field << scale));
+  c.flow->window = static_cast<uint16_t>(field);
+  return c.flow->window;
+}
+
+// As much again as the peer has, or all that is worth a step: fewer would be an ACK for each read.
+bool window_update_is_due(const Tcp& tcp, const Connection& c) {
+  const int32_t more = furthest_edge(tcp, c) - c.rcv_adv;
+  return more >= worthwhile(c) && more > 0 && static_cast<uint32_t>(more) >= c.rcv_wnd();
+}
+
+uint16_t own_mss(const Connection& c) {
+  const size_t headers = (c.ipv6 ? Ipv6Header::kSize : Ipv4Header::kSize) + TcpHeader::kSize;
+  return static_cast<uint16_t>(c.mtu - headers);
+}
+
+uint16_t payload_of(const Connection& c, uint16_t peer_mss) {
+  constexpr uint16_t kLeast = 64;  // what a peer may make of us by offering next to nothing
+  const uint16_t options = c.flow->agreed(TcpFlow::kTimestamps) ? kTimestampsSize : 0;
+  const uint16_t mss = std::max(std::min(own_mss(c), peer_mss), kLeast);
+  return static_cast<uint16_t>(mss - options);
+}
+
+}  // namespace sluice

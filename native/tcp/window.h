@@ -1,0 +1,26 @@
+#pragma once
+
+#include "tcp/tcp.h"
+
+namespace sluice {
+
+// Moves the right edge of what the peer may send as far as the connection's share of the buffers
+// allows, never to the left (BUF-16), and not by less than is worth telling (RFC 9293 3.8.6.2.2).
+// Returns the window field that says so. A SYN's is not scaled.
+uint16_t advertise(const Tcp& tcp, Connection& c, bool syn);
+
+// Whether reading has made so much room that the peer should hear of it at once.
+bool window_update_is_due(const Tcp& tcp, const Connection& c);
+
+// Room in the receive buffer, out-of-order bytes counted.
+uint32_t receive_room(const Tcp& tcp, const Connection& c);
+
+// The MSS that we offer (RFC 9293 3.7.1, RFC 6691: options are not taken off).
+uint16_t own_mss(const Connection& c);
+// Payload of a full segment on this path: of what the peer offered, and what the link takes.
+uint16_t payload_of(const Connection& c, uint16_t peer_mss);
+
+// Gives the connection its part of the buffers, as many as are active now.
+void renew_share(const Tcp& tcp, Connection& c);
+
+}  // namespace sluice
