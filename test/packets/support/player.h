@@ -27,7 +27,7 @@ class Player {
   std::string check(const std::vector<std::string>& words);
   std::string check_pools(const std::vector<std::string>& words);
   std::string write(uint32_t count);
-  std::string read(uint32_t count);
+  std::string read(uint32_t count, bool compare);
   // Runs timers up to `until`, or until something was sent.
   void run(Instant until, bool until_sent);
   std::string nothing_sent();
