@@ -55,7 +55,7 @@ void leave_recovery(TcpTurn& turn, Connection& c, Sender& sender) {
   if (sender.undo != UndoPool::kNone) turn.tcp.undos[sender.undo].until = c.flow->snd_nxt;
 }
 
-// RFC 6937, with the slow start part only where the peer makes progress (RFC 9937).
+// RFC 9937 (RFC 6937): in proportion to what arrives; catching up only where all goes well.
 void reduce_proportionally(Connection& c, Sender& sender, const Delivery& delivery, bool safe) {
   const uint32_t in_pipe = pipe(c, sender);
   const uint32_t ssthresh = sender.congestion.ssthresh;
@@ -68,7 +68,8 @@ void reduce_proportionally(Connection& c, Sender& sender, const Delivery& delive
   } else {
     uint32_t limit =
         sender.prr_delivered > sender.prr_out ? sender.prr_delivered - sender.prr_out : 0;
-    if (safe) limit = std::max(limit, delivery.delivered) + c.snd_mss;
+    limit = std::max(limit, delivery.delivered);
+    if (safe) limit += c.snd_mss;
     send = std::min(ssthresh - in_pipe, limit);
   }
   if (sender.prr_out == 0) send = std::max<uint32_t>(send, c.snd_mss);  // the first, at once
@@ -125,7 +126,7 @@ void grow_window(TcpTurn& turn, Connection& c, Sender& sender, const Delivery& d
   // RFC 7661: a window that is not used says nothing about the path.
   const uint32_t cwnd = sender.congestion.cwnd;
   const bool used = sender.cwnd_limited || flight_before >= cwnd ||
-                    (sender.congestion.in_slow_start() && flight_before >= cwnd / 2);
+                    (sender.congestion.in_slow_start() && flight_before > cwnd / 2);
   if (!used) return;
   control_of(sender).acknowledged(sender.congestion,
                                   {turn.now, delivery.acked, c.snd_mss, sender.rtt.smoothed()});

@@ -73,7 +73,7 @@ TcpEvents retransmission_timeout(TcpTurn& turn, Connection& c) {
   Sender& sender = turn.tcp.senders[c.sender];
   if (give_up(turn, c, sender)) return end_connection(turn.tcp, c, TcpEvents::kTimedOut);
   disarm(c);
-  if (sender.backoff >= 2) suspect_black_hole(turn, c);
+  if (sender.backoff == 3 || sender.backoff == 5) suspect_black_hole(turn, c);
   begin_loss(turn, c);
   ++sender.backoff;
   output(turn, c);
@@ -209,11 +209,11 @@ void arm_retransmission(TcpTurn& turn, Connection& c) {
   const auto wanted = probe ? RetransmitTimer::probe : RetransmitTimer::rto;
   if (c.retransmit_timer == RetransmitTimer::reordering) return;
   if (c.retransmit_timer == RetransmitTimer::rto && !probe) return;
-  // A probe counts from the last transmission, the RTO from the last acknowledgement.
-  const Duration span = probe ? std::min(probe_timeout(c, sender), rto) : rto;
-  const Instant last_sent = turn.tcp.sent[sender.sent.tail].sent_at;
-  const Instant at = (probe ? last_sent : turn.now) + span;
-  arm(c, wanted, std::max(at, turn.now + Duration::milliseconds(probe ? 1 : 0)));
+  // A probe counts from the last transmission of new data, or the last acknowledgement.
+  const bool counts_on = c.retransmit_timer == RetransmitTimer::probe && probe &&
+                         turn.tcp.sent[sender.sent.tail].sent_at != turn.now;
+  if (counts_on) return;
+  arm(c, wanted, turn.now + (probe ? std::min(probe_timeout(c, sender), rto) : rto));
 }
 
 void restart_retransmission(Connection& c) {

@@ -39,8 +39,14 @@ test('every script names its requirements and its clause', () => {
   expect(wrong).toEqual([])
 })
 
+/** Both, but where headers of different size make a difference. */
+function families(path: string): string[] {
+  const [, only] = /^set family (\d)$/m.exec(readFileSync(join(root, path), 'utf8')) ?? []
+  return only ? [only] : ['4', '6']
+}
+
 for (const path of scripts) {
-  for (const family of [4, 6]) {
+  for (const family of families(path)) {
     test(`${subject(path)}: ${path}, IPv${family}`, () => {
       expect(results.get(`${family} ${path}`)).toBe('')
     })

@@ -89,11 +89,18 @@ inline Frame tcp_frame(const FlowKey& key, const OutgoingSegment& segment) {
   return Frame(bytes, offload);
 }
 
+// A checksum that is left open holds the sum of the pseudo-header.
+inline bool tcp_checksum_is_right(const Packet& packet) {
+  if (!checksum_is_partial(packet)) return l4_checksum_is_right(packet);
+  const uint64_t sum = tcp_pseudo_sum(packet.key, packet.headers.end - packet.headers.l4);
+  return TcpHeader(packet.at(packet.headers.l4)).checksum() == fold_sum(sum);
+}
+
 // Whether a packet that has arrived is a whole TCP segment with a right checksum; parsed then.
 inline bool take_tcp(Packet& packet) {
   parse(packet);
   return packet.verdict == Verdict::none && packet.headers.protocol == kProtocolTcp &&
-         packet.headers.has_ports && !packet.headers.fragment && l4_checksum_is_right(packet);
+         packet.headers.has_ports && !packet.headers.fragment && tcp_checksum_is_right(packet);
 }
 
 }  // namespace sluice::test

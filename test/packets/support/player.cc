@@ -169,8 +169,8 @@ void Player::learn_base(Frame& frame) {
 std::string Player::expect(const ScriptStep& step) {
   run(now_ + Duration::seconds(7200), true);
   if (host_->outbox().empty()) return "nothing was sent";
-  TcpHost::Sent first = std::move(host_->outbox().front());
   const std::string sent = describe_first();
+  TcpHost::Sent first = std::move(host_->outbox().front());
   host_->outbox().erase(host_->outbox().begin());
   learn_base(first.frame);
   const ReadSegment read = read_frame(first.frame, host_->key().reversed(), base_);

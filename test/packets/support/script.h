@@ -53,6 +53,11 @@ struct Script {
   std::vector<ScriptStep> steps;
   std::string error;  // why it could not be read
 
+  // `set family` says so where sizes of headers make a difference; else it is for both.
+  bool is_for(int family) const {
+    const auto only = settings.find("family");
+    return only == settings.end() || only->second == std::to_string(family);
+  }
   static Script read(const std::string& path);
 };
 
