@@ -92,9 +92,11 @@ Check check_ack_of_syn(TcpTurn& turn, Connection& c, const TcpSegment& segment, 
   return Check::pass;
 }
 
+// RFC 9293 3.10.7.4. An ACK of new data tells the window even from a segment that is sent again:
+// the old one would reach further now than the peer ever offered.
 void update_window(Connection& c, const TcpSegment& segment) {
-  const bool newer =
-      c.snd_wl1 < segment.seq || (c.snd_wl1 == segment.seq && c.snd_wl2 <= segment.ack);
+  const bool newer = segment.ack > c.snd_una || c.snd_wl1 < segment.seq ||
+                     (c.snd_wl1 == segment.seq && c.snd_wl2 <= segment.ack);
   if (!newer) return;
   c.snd_wnd = uint32_t{segment.window} << c.flow->snd_wscale();
   c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
@@ -107,15 +109,26 @@ bool is_acceptable_ack(const Connection& c, const TcpSegment& segment) {
   return segment.ack <= c.flow->snd_nxt && segment.ack >= c.snd_una - c.max_snd_wnd;
 }
 
+// RFC 9293 3.8.6.1: a window that opens ends the probing. What was sent into a closed one, because
+// the peer had taken it back, goes again at once.
+void window_opens(TcpTurn& turn, Connection& c, Sender& sender, uint32_t before) {
+  if (c.flight() == 0) {
+    sender.backoff = 0;
+    return;
+  }
+  const uint32_t first = turn.tcp.sent[sender.sent.head].length;
+  if (before >= first || sender.backoff == 0) return;
+  sender.backoff = 0;
+  mark_lost(sender.sent, turn.tcp.sent[sender.sent.head]);
+  restart_retransmission(c);
+}
+
 void take_ack(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEvents& events) {
   const uint32_t window_before = c.snd_wnd;
   update_window(c, segment);
   if (c.sender == SenderPool::kNone) return;
   Sender& sender = turn.tcp.senders[c.sender];
-  // RFC 9293 3.8.6.1: a window that opens ends the probing.
-  if (c.retransmit_timer == RetransmitTimer::persist && c.snd_wnd > window_before) {
-    sender.backoff = 0;
-  }
+  if (c.snd_wnd > window_before) window_opens(turn, c, sender, window_before);
   const Delivery delivery = take_acknowledgement(turn, c, segment, window_before);
   if (delivery.acked > 0) events.set(TcpEvents::kWritable);
   if (c.flow->agreed(TcpFlow::kEcn) && segment.has(kTcpEce)) congestion_echoed(c, sender);

@@ -174,7 +174,6 @@ void begin_loss(TcpTurn& turn, Connection& c) {
   } else {
     sender.frto = false;
   }
-  sender.congestion.cwnd = c.snd_mss;
   sender.recovery = Recovery::loss;
   sender.dup_acks = 0;
   sender.tlp_outstanding = false;
@@ -194,6 +193,8 @@ void begin_loss(TcpTurn& turn, Connection& c) {
     }
     handle = record.next;
   }
+  // RFC 5681 3.1: one segment, beside what may still arrive.
+  sender.congestion.cwnd = pipe(c, sender) + c.snd_mss;
 }
 
 void reordering_is_over(TcpTurn& turn, Connection& c) {

@@ -41,14 +41,16 @@ bool probe_is_wanted(const Connection& c, const Sender& sender) {
          sender.backoff == 0;
 }
 
+Duration since_received(const TcpTurn& turn, const Connection& c) {
+  return Duration::milliseconds(static_cast<int64_t>(Tcp::tick(turn.now) - c.last_received));
+}
+
 bool give_up(const TcpTurn& turn, const Connection& c, const Sender& sender) {
   if (!sender.unanswered) return false;
   const Tick silent = Tcp::tick(turn.now) - sender.unanswered_since;
-  return silent >= turn.tcp.config.user_timeout.milliseconds() && c.flight() > 0;
-}
-
-Duration since_received(const TcpTurn& turn, const Connection& c) {
-  return Duration::milliseconds(static_cast<int64_t>(Tcp::tick(turn.now) - c.last_received));
+  if (silent < turn.tcp.config.user_timeout.milliseconds() || c.flight() == 0) return false;
+  // A peer that took its window back and answers is alive (RFC 9293 3.8.6.1).
+  return c.snd_wnd >= c.snd_mss || since_received(turn, c) >= turn.tcp.config.user_timeout;
 }
 
 // The user has gone, and the peer only has to close (TCPX-46).

@@ -1,6 +1,7 @@
 // Random transfers between two TCPs over an impaired link, on virtual time:
 //
 //   simulate --runs N --seed S      N runs with the seeds S, S+1, ...; each failing one is named
+//   simulate --trace S              the run of one seed, every segment on a line
 //   simulate --throughput           the table of throughput by loss, as test/simulation/throughput.txt
 #include <cstdio>
 #include <cstdlib>
@@ -25,6 +26,12 @@ int run_many(uint64_t runs, uint64_t seed) {
   std::printf("%llu runs, %llu failed\n", static_cast<unsigned long long>(runs),
               static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
+}
+
+int trace(uint64_t seed) {
+  const TransferResult result = run_transfer(Transfer::random(seed), true);
+  std::printf("%s\n", result.problem.empty() ? "ok" : result.problem.c_str());
+  return result.problem.empty() ? 0 : 1;
 }
 
 double throughput(CongestionAlgorithm algorithm, double loss, uint32_t gso, int64_t round_trip_ms) {
@@ -75,6 +82,7 @@ int main(int argc, char** argv) {
     if (i + 1 == argc) continue;
     if (std::strcmp(argv[i], "--runs") == 0) runs = std::strtoull(argv[++i], nullptr, 0);
     else if (std::strcmp(argv[i], "--seed") == 0) seed = std::strtoull(argv[++i], nullptr, 0);
+    else if (std::strcmp(argv[i], "--trace") == 0) return trace(std::strtoull(argv[++i], nullptr, 0));
   }
   return run_many(runs, seed);
 }

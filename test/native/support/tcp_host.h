@@ -79,6 +79,19 @@ class TcpHost : public SegmentSink {
     if (events.has(TcpEvents::kReleased)) connection_ = nullptr;
   }
 
+  // The sender's side in a few words, to read a trace by.
+  std::string describe() const {
+    if (connection_ == nullptr || connection_->sender == SenderPool::kNone) return {};
+    const Connection& c = *connection_;
+    const Sender& s = tcp_.senders[c.sender];
+    return "cwnd " + std::to_string(s.congestion.cwnd) + " flight " + std::to_string(c.flight()) +
+           " sacked " + std::to_string(s.sent.sacked) + " lost " + std::to_string(s.sent.lost) +
+           " recovery " + std::to_string(static_cast<int>(s.recovery)) + " backoff " +
+           std::to_string(s.backoff) + " timer " +
+           std::to_string(static_cast<int>(c.retransmit_timer)) + " room " +
+           std::to_string(c.send_queue.size) + " state " +
+           std::to_string(static_cast<int>(flow_.state));
+  }
   Tcp& tcp() { return tcp_; }
   TcpFlow& flow() { return flow_; }
   Connection* connection() { return connection_; }

@@ -1,5 +1,7 @@
 #include "support/link.h"
 
+#include <cstdio>
+
 namespace sluice::test {
 
 namespace {
@@ -25,6 +27,19 @@ MemoryPortOptions port_options(const char* name) {
 
 }  // namespace
 
+void print(size_t side, Instant now, Packet packet, const TcpHost& host) {
+  if (!take_tcp(packet)) return;
+  const TcpSegment segment = read_segment(packet);
+  std::printf("%12.6f %s %02x seq %08x len %u ack %08x win %u", now.nanoseconds() / 1e9,
+              side == 0 ? "0>1" : "1>0", segment.flags, segment.seq.raw(), segment.length(),
+              segment.ack.raw(), segment.window);
+  if (segment.has_timestamps) std::printf(" TS %u %u", segment.tsval, segment.tsecr);
+  for (size_t i = 0; i < segment.sack_count; ++i) {
+    std::printf(" [%08x %08x]", segment.sack[i].start.raw(), segment.sack[i].end.raw());
+  }
+  std::printf("  %s\n", host.describe().c_str());
+}
+
 // Side 0 listens, side 1 connects.
 Link::Link(const SimulatedLink& options) {
   auto [a, b] = MemoryPort::make_pair(port_options("a"), port_options("b"));
@@ -44,6 +59,7 @@ Link::Link(const SimulatedLink& options) {
 std::string Link::transmit(size_t side, Instant now) {
   for (TcpHost::Sent& sent : hosts_[side]->outbox()) {
     Packet packet = sent.frame.packet();
+    if (traced_) print(side, now, packet, *hosts_[side]);
     const std::string broken = rules_[side].check(packet);
     if (!broken.empty()) return "side " + std::to_string(side) + " " + broken;
     const SenderRules& other = rules_[1 - side];

@@ -61,6 +61,8 @@ class Link {
   explicit Link(const SimulatedLink& options);
 
   TcpHost& host(size_t side) { return *hosts_[side]; }
+  // Prints what both sides send from now on.
+  void trace() { traced_ = true; }
   // Carries out what is due now, and what follows from it at once. Empty, or a broken rule.
   std::string run(Instant now);
   // When there is something to do again.
@@ -73,6 +75,7 @@ class Link {
   std::array<std::unique_ptr<TcpHost>, 2> hosts_;
   std::array<std::unique_ptr<FaultPort>, 2> ports_;
   std::array<SenderRules, 2> rules_;
+  bool traced_ = false;
 };
 
 }  // namespace sluice::test

@@ -132,11 +132,19 @@ Transfer Transfer::random(uint64_t seed) {
   faults.capacity = 64 << random.below(4);
   for (SimulatedHost& host : transfer.link.hosts) host = random_host(random);
   for (SimulatedUser& user : transfer.users) user = random_user(random);
+  // A user that reads little with long pauses has little to read.
+  for (const size_t side : {0, 1}) {
+    const SimulatedUser& reader = transfer.users[1 - side];
+    if (reader.pause == Duration()) continue;
+    const auto reads = static_cast<uint64_t>(600'000 / std::max<int64_t>(reader.pause.milliseconds(), 1));
+    transfer.users[side].bytes = std::min<uint64_t>(transfer.users[side].bytes, reads * reader.piece);
+  }
   return transfer;
 }
 
-TransferResult run_transfer(const Transfer& transfer) {
+TransferResult run_transfer(const Transfer& transfer, bool traced) {
   Link link(transfer.link);
+  if (traced) link.trace();
   std::array<User, 2> users{User(link.host(0), transfer.users[0], transfer.users[1].bytes),
                             User(link.host(1), transfer.users[1], transfer.users[0].bytes)};
   const Instant start = Instant::from_nanoseconds(1'000'000'000);

@@ -28,6 +28,6 @@ struct TransferResult {
   Duration took;        // until the last byte was read
 };
 
-TransferResult run_transfer(const Transfer& transfer);
+TransferResult run_transfer(const Transfer& transfer, bool traced = false);
 
 }  // namespace sluice::test
