@@ -248,17 +248,19 @@ void retransmit(TcpTurn& turn, Connection& c, SentPool::Handle handle, uint32_t 
   Sender& sender = turn.tcp.senders[c.sender];
   const uint32_t whole = turn.tcp.sent[handle].length;
   const uint32_t mss = c.snd_mss;
-  const uint32_t most = std::min(largest_segment(c), std::max(limit / mss * mss, mss)) +
-                        (turn.tcp.sent[handle].has(SentRecord::kFin) ? 1 : 0);
-  if (whole > most && !split_record(sender.sent, turn.tcp.sent, handle, most)) return;
+  const uint32_t most = std::min(largest_segment(c), std::max(limit / mss * mss, mss));
+  const bool too_long = whole - turn.tcp.sent[handle].has(SentRecord::kFin) > most;
+  // Without a record for the rest, only the beginning goes.
+  const bool cut_short = too_long && !split_record(sender.sent, turn.tcp.sent, handle, most);
   SentRecord& record = turn.tcp.sent[handle];
   unmark_lost(sender.sent, record);
-  record.flags |= SentRecord::kRetransmitted;
+  record.flags |= SentRecord::kRetransmitted | (cut_short ? SentRecord::kCutShort : 0);
   record.sent_at = turn.now;
-  const bool fin = record.has(SentRecord::kFin);
-  DataSegment data{record.seq, record.length - fin, kTcpAck, false};
+  const bool fin = record.has(SentRecord::kFin) && !cut_short;
+  DataSegment data{record.seq, cut_short ? mss : record.length - fin, kTcpAck, false};
   if (fin) data.flags |= kTcpFin;
-  if (data.length > 0 && record.end() == c.flow->snd_nxt && unsent(c) == 0) data.flags |= kTcpPsh;
+  const bool last = record.end() == c.flow->snd_nxt && unsent(c) == 0 && !cut_short;
+  if (data.length > 0 && last) data.flags |= kTcpPsh;
   if (sender.undo != UndoPool::kNone) {
     Undo& undo = turn.tcp.undos[sender.undo];
     if (undo.retransmitted_at == 0) {

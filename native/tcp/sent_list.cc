@@ -4,14 +4,7 @@ namespace sluice {
 
 bool append_record(SentList& list, SentPool& pool, const SentRecord& record) {
   const SentPool::Handle handle = pool.take();
-  if (handle == SentPool::kNone) {
-    if (list.empty() || pool[list.tail].has(SentRecord::kSacked | SentRecord::kLost)) return false;
-    SentRecord& last = pool[list.tail];
-    last.length += record.length;
-    last.flags |= record.flags;
-    last.sent_at = record.sent_at;
-    return true;
-  }
+  if (handle == SentPool::kNone) return false;
   pool[handle] = record;
   pool[handle].next = SentPool::kNone;
   (list.empty() ? list.head : pool[list.tail].next) = handle;
@@ -53,6 +46,11 @@ void trim_first(SentList& list, SentPool& pool, uint32_t length) {
   if (first.has(SentRecord::kLost)) list.lost -= length;
   first.seq += length;
   first.length -= length;
+  // The rest was not sent again with the beginning; it is the turn of it now.
+  if (first.has(SentRecord::kCutShort)) {
+    first.flags &= static_cast<uint8_t>(~SentRecord::kCutShort);
+    mark_lost(list, first);
+  }
 }
 
 void clear_records(SentList& list, SentPool& pool) {

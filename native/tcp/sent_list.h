@@ -14,7 +14,7 @@ struct SentRecord {
   static constexpr uint8_t kLost = 2;           // to be sent again
   static constexpr uint8_t kRetransmitted = 4;  // was sent again
   static constexpr uint8_t kFin = 8;            // ends with the FIN, which counts in its length
-  static constexpr uint8_t kProbe = 16;         // was sent again by a tail loss probe, last
+  static constexpr uint8_t kCutShort = 16;      // of it only the beginning was sent again
 
   Instant sent_at;  // the last time
   Seq seq;
@@ -39,8 +39,7 @@ struct SentList {
   bool empty() const { return head == SentPool::kNone; }
 };
 
-// Puts a record behind the others. Where the pool is exhausted the last record is made longer, as
-// if all of it had been sent now; false where there is none.
+// Puts a record behind the others. False where the pool is exhausted.
 bool append_record(SentList& list, SentPool& pool, const SentRecord& record);
 // Cuts a record in two, the first of `length` bytes. False where the pool is exhausted.
 bool split_record(SentList& list, SentPool& pool, SentPool::Handle handle, uint32_t length);

@@ -88,7 +88,9 @@ class TcpHost : public SegmentSink {
            " sacked " + std::to_string(s.sent.sacked) + " lost " + std::to_string(s.sent.lost) +
            " recovery " + std::to_string(static_cast<int>(s.recovery)) + " backoff " +
            std::to_string(s.backoff) + " timer " +
-           std::to_string(static_cast<int>(c.retransmit_timer)) + " room " +
+           std::to_string(static_cast<int>(c.retransmit_timer)) + " at " +
+           std::to_string(c.retransmit_at.nanoseconds() / 1'000'000) + " ms, rto " +
+           std::to_string(s.rtt.rto / 1000) + " queued " +
            std::to_string(c.send_queue.size) + " state " +
            std::to_string(static_cast<int>(flow_.state));
   }

@@ -81,14 +81,12 @@ bool Link::receive(size_t side, Instant now) {
   return batch.count > 0;
 }
 
+// A port hands on what is due when it is asked to receive; the other has it only after that.
 std::string Link::run(Instant now) {
-  bool busy = true;
-  while (busy) {
-    busy = false;
+  for (int idle = 0; idle < 2; ++idle) {
     for (const size_t side : {0, 1}) {
       if (hosts_[side]->next_deadline() <= now) hosts_[side]->run_timers(now);
-      busy = receive(side, now) || busy;
-      busy = !hosts_[side]->outbox().empty() || busy;
+      if (receive(side, now) || !hosts_[side]->outbox().empty()) idle = -1;
       std::string broken = transmit(side, now);
       if (!broken.empty()) return broken;
     }
