@@ -24,10 +24,26 @@ bool is_old_duplicate(const TcpTurn& turn, const Connection& c, const TcpSegment
   return Tcp::tick(turn.now) - c.flow->ts_recent_age < kInvalidAfter;
 }
 
+// RFC 7323 4.3: the timestamp to echo is that of what the last ACK was for.
+void keep_timestamp(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
+  if (!c.flow->agreed(TcpFlow::kTimestamps) || !segment.has_timestamps) return;
+  if (segment.seq > c.last_ack_sent) return;
+  if (static_cast<int32_t>(segment.tsval - c.flow->ts_recent) < 0 &&
+      !(Tcp::tick(turn.now) - c.flow->ts_recent_age >= 24U * 24 * 3600 * 1000)) {
+    return;
+  }
+  c.flow->ts_recent = segment.tsval;
+  c.flow->ts_recent_age = Tcp::tick(turn.now);
+}
+
 // Says what we have, with the duplicate that came where it was one (RFC 2883 4.1). An answer to
 // data goes at once: the peer asks for it. An answer to an empty segment may be half of a loop.
 void answer_unacceptable(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   if (segment.payload.empty() || segment.has(kTcpSyn)) return send_challenge_ack(turn, c);
+  // What is sent again because our ACK was lost has its timestamp echoed: with an older one the
+  // peer would measure its own waiting, and wait longer each time. Not from further off than a
+  // window, where nobody who guesses should hit.
+  if (segment.seq >= c.flow->rcv_nxt - c.share) keep_timestamp(turn, c, segment);
   note_duplicate(c, segment);
   send_ack(turn, c);
 }
@@ -166,18 +182,6 @@ Check check_ack(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEven
   }
   if (segment.ack >= c.snd_una) take_ack(turn, c, segment, events);
   return our_fin_is_acknowledged(turn, c, events);
-}
-
-// RFC 7323 4.3: the timestamp to echo is that of what the last ACK was for.
-void keep_timestamp(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
-  if (!c.flow->agreed(TcpFlow::kTimestamps) || !segment.has_timestamps) return;
-  if (segment.seq > c.last_ack_sent) return;
-  if (static_cast<int32_t>(segment.tsval - c.flow->ts_recent) < 0 &&
-      !(Tcp::tick(turn.now) - c.flow->ts_recent_age >= 24U * 24 * 3600 * 1000)) {
-    return;
-  }
-  c.flow->ts_recent = segment.tsval;
-  c.flow->ts_recent_age = Tcp::tick(turn.now);
 }
 
 // Both have opened at once, and this SYN-ACK crossed ours: it has the ACK that we wait for.
