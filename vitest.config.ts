@@ -7,7 +7,7 @@ const root = import.meta.dirname
 process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter)
 
 /** The kinds of tests, in the order in which they run: cheapest first. */
-const order = ['rules', 'unit', 'native', 'packets', 'fuzz', 'sanitize', 'addon-cmake', 'addon-gyp', 'system']
+const order = ['rules', 'unit', 'native', 'packets', 'simulation', 'fuzz', 'sanitize', 'addon-cmake', 'addon-gyp', 'system']
 
 function project(
   name: string,
@@ -38,6 +38,7 @@ export default defineConfig({
       project('unit', 'unit'),
       project('native', 'native'),
       project('packets', 'packets'),
+      project('simulation', 'simulation'),
       project('fuzz', 'fuzz'),
       project('sanitize', 'sanitize'),
       // What needs the addon runs through each of the two builds.

@@ -65,10 +65,14 @@ bool is_quiet(const TcpTurn& turn, const Connection& c) {
          Tcp::tick(turn.now) - last >= kActivity.milliseconds();
 }
 
+// The first probe counts from the peer's last segment, each other from the probe before it.
 Instant keep_alive_at(const TcpTurn& turn, const Connection& c) {
   const TcpConfig& config = turn.tcp.config;
-  const Duration span = config.keep_alive_idle + config.keep_alive_interval * c.probes;
-  return turn.now + (span - since_received(turn, c));
+  const auto since_sent =
+      Duration::milliseconds(static_cast<int64_t>(Tcp::tick(turn.now) - c.last_sent));
+  const Duration left = c.probes == 0 ? config.keep_alive_idle - since_received(turn, c)
+                                      : config.keep_alive_interval - since_sent;
+  return turn.now + std::max(left, Duration());
 }
 
 TcpEvents retransmission_timeout(TcpTurn& turn, Connection& c) {

@@ -87,6 +87,9 @@ std::string Link::run(Instant now) {
     for (const size_t side : {0, 1}) {
       if (hosts_[side]->next_deadline() <= now) hosts_[side]->run_timers(now);
       if (receive(side, now) || !hosts_[side]->outbox().empty()) idle = -1;
+      if (hosts_[side]->connection() != nullptr) {
+        check_connection(hosts_[side]->tcp(), *hosts_[side]->connection());
+      }
       std::string broken = transmit(side, now);
       if (!broken.empty()) return broken;
     }

@@ -7,6 +7,7 @@
 #include "port/fault_port.h"
 #include "port/memory_port.h"
 #include "support/tcp_host.h"
+#include "support/tcp_rules.h"
 
 namespace sluice::test {
 
@@ -21,39 +22,6 @@ struct SimulatedLink {
   FaultOptions faults;  // each way
   bool ipv6 = false;
   uint64_t seed = 1;
-};
-
-// What no TCP may do, seen by what one side sends (TCPX-22, TCPX-24).
-class SenderRules {
- public:
-  // Empty, or what was broken.
-  std::string check(Packet packet) {
-    if (!take_tcp(packet)) return "sent what is no sound TCP packet";
-    const TcpSegment segment = read_segment(packet);
-    if (segment.has(kTcpSyn)) scale_ = segment.window_scale;
-    if (segment.has(kTcpRst)) return {};
-    end_ = seen_ ? std::max(end_, segment.end()) : segment.end();
-    if (!segment.has(kTcpAck)) return seen_ = true, std::string();
-    const bool scaled = !segment.has(kTcpSyn) && scales_both && scale_ != kNoWindowScale;
-    const Seq edge = segment.ack + (uint32_t{segment.window} << (scaled ? scale_ : 0));
-    if (acked_ && edge < edge_) return "took window back";
-    if (acked_ && segment.ack < ack_) return "took an acknowledgement back";
-    edge_ = edge;
-    ack_ = segment.ack;
-    acked_ = seen_ = true;
-    return {};
-  }
-  bool acked() const { return acked_; }
-  Seq ack() const { return ack_; }
-  Seq end() const { return end_; }
-
-  bool scales_both = false;
-
- private:
-  uint8_t scale_ = kNoWindowScale;
-  bool seen_ = false;
-  bool acked_ = false;
-  Seq edge_, ack_, end_;
 };
 
 class Link {

@@ -77,13 +77,6 @@ class User {
   std::vector<uint8_t> bytes_;
 };
 
-std::string pools_left(Tcp& tcp) {
-  const bool clean = tcp.connections.used() == 0 && tcp.handshakes.used() == 0 &&
-                     tcp.senders.used() == 0 && tcp.sent.used() == 0 && tcp.runs.used() == 0 &&
-                     tcp.undos.used() == 0 && tcp.buffers.chunks_in_use() == 0 && tcp.active == 0;
-  return clean ? "" : "blocks are left in the pools";
-}
-
 SimulatedHost random_host(Random& random) {
   SimulatedHost host;
   host.config.offer = static_cast<uint8_t>(random.below(8));
@@ -178,8 +171,7 @@ TransferResult run_transfer(const Transfer& transfer, bool traced) {
     now = std::max(now, next);
   }
   for (const size_t side : {0, 1}) {
-    const std::string left = pools_left(link.host(side).tcp());
-    if (!left.empty()) return fail(left);
+    if (!pools_are_empty(link.host(side).tcp())) return fail("blocks are left in the pools");
   }
   return result;
 }
