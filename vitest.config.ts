@@ -7,7 +7,18 @@ const root = import.meta.dirname
 process.env.PATH = [process.env.PATH, '/usr/sbin', '/sbin'].join(delimiter)
 
 /** The kinds of tests, in the order in which they run: cheapest first. */
-const order = ['rules', 'unit', 'native', 'packets', 'simulation', 'fuzz', 'sanitize', 'addon-cmake', 'addon-gyp', 'system']
+const order = [
+  'rules',
+  'unit',
+  'native',
+  'packets',
+  'simulation',
+  'fuzz',
+  'sanitize',
+  'addon-cmake',
+  'addon-gyp',
+  'system',
+]
 
 function project(
   name: string,

@@ -31,7 +31,9 @@ class Input {
   }
   uint16_t u16() { return static_cast<uint16_t>(u8() << 8 | u8()); }
   // Most of what matters lies near.
-  uint32_t near() { return static_cast<uint32_t>(static_cast<int32_t>(static_cast<int16_t>(u16()))); }
+  uint32_t near() {
+    return static_cast<uint32_t>(static_cast<int32_t>(static_cast<int16_t>(u16())));
+  }
 
  private:
   const uint8_t* at_;
@@ -82,7 +84,8 @@ class Campaign {
 
   void finish() {
     if (host_->connection() != nullptr) {
-      host_->call(now_, [this](TcpTurn& turn, Connection& c) { host_->note(now_, abort(turn, c)); });
+      host_->call(now_,
+                  [this](TcpTurn& turn, Connection& c) { host_->note(now_, abort(turn, c)); });
     }
     SLUICE_CHECK(pools_are_empty(host_->tcp()));
   }
@@ -97,7 +100,8 @@ class Campaign {
     if ((offer & TcpFlow::kTimestamps) != 0) syn.nop().nop().timestamps(1, timestamp());
     if ((offer & TcpFlow::kWindowScale) != 0) syn.nop().window_scale(3);
     deliver(syn);
-    if (!active) deliver(stamped(segment(kTcpAck, host_->flow().rcv_nxt).ack(host_->flow().snd_nxt.raw())));
+    if (!active)
+      deliver(stamped(segment(kTcpAck, host_->flow().rcv_nxt).ack(host_->flow().snd_nxt.raw())));
     settle();
   }
 
@@ -143,13 +147,15 @@ class Campaign {
   void next_data() {
     const size_t size = input_.u16() % 3000;
     const uint32_t gap = input_.u8() % 4 * 500;
-    deliver(stamped(segment(kTcpAck, host_->flow().rcv_nxt + gap).ack(snd_una().raw()).payload(size)));
+    deliver(
+        stamped(segment(kTcpAck, host_->flow().rcv_nxt + gap).ack(snd_una().raw()).payload(size)));
   }
   void next_ack() {
     const uint32_t flight = host_->connection() != nullptr ? host_->connection()->flight() : 0;
     const uint32_t bytes = flight == 0 ? 0 : input_.u16() % (flight + 1);
     const uint16_t window = input_.u16();
-    deliver(stamped(segment(kTcpAck, host_->flow().rcv_nxt).ack((snd_una() + bytes).raw()).window(window)));
+    deliver(stamped(
+        segment(kTcpAck, host_->flow().rcv_nxt).ack((snd_una() + bytes).raw()).window(window)));
   }
 
   void deliver(const PacketBuilder& builder) {

@@ -90,9 +90,8 @@ class TcpHost : public SegmentSink {
            std::to_string(s.backoff) + " timer " +
            std::to_string(static_cast<int>(c.retransmit_timer)) + " at " +
            std::to_string(c.retransmit_at.nanoseconds() / 1'000'000) + " ms, rto " +
-           std::to_string(s.rtt.rto / 1000) + " queued " +
-           std::to_string(c.send_queue.size) + " state " +
-           std::to_string(static_cast<int>(flow_.state));
+           std::to_string(s.rtt.rto / 1000) + " queued " + std::to_string(c.send_queue.size) +
+           " state " + std::to_string(static_cast<int>(flow_.state));
   }
   Tcp& tcp() { return tcp_; }
   TcpFlow& flow() { return flow_; }
