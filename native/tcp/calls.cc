@@ -11,12 +11,6 @@ namespace sluice {
 
 namespace {
 
-// After bytes have left the receive buffer.
-void tell_of_room(TcpTurn& turn, Connection& c) {
-  renew_share(turn.tcp, c);
-  if (may_receive(c.state()) && window_update_is_due(turn.tcp, c)) send_ack(turn, c);
-}
-
 void became_active(TcpTurn& turn, Connection& c) {
   set_active(turn.tcp, c, true);
   if (c.idle_at == Instant::never()) arm_idle(turn, c);
@@ -29,6 +23,14 @@ bool takes_bytes(const Connection& c) {
 
 bool is_over(const Connection& c) {
   return c.state() == TcpState::time_wait || c.state() == TcpState::closed;
+}
+
+// Bytes have left the receive buffer: the peer hears of the room, where it is worth it.
+TcpEvents bytes_were_read(TcpTurn& turn, Connection& c) {
+  if (is_over(c)) return release_when_read(turn.tcp, c);
+  renew_share(turn.tcp, c);
+  if (may_receive(c.state()) && window_update_is_due(turn.tcp, c)) send_ack(turn, c);
+  return {};
 }
 
 }  // namespace
@@ -71,23 +73,20 @@ Received receive(TcpTurn& turn, Connection& c, ByteSpan to) {
   received.bytes = turn.tcp.buffers.peek(c.receive_queue, to);
   if (received.bytes == 0) return received;
   turn.tcp.buffers.drop_front(c.receive_queue, received.bytes);
-  if (is_over(c)) {
-    received.events = release_when_read(turn.tcp, c);
-  } else {
-    tell_of_room(turn, c);
-  }
+  received.events = bytes_were_read(turn, c);
   return received;
 }
 
-uint32_t push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom) {
+Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom) {
+  Received pushed;
   const uint32_t room = send_room(turn.tcp, to);
   const uint32_t most = std::min(from.receive_queue.size, room > headroom ? room - headroom : 0);
-  const uint32_t moved = turn.tcp.buffers.move(from.receive_queue, to.send_queue, most);
-  if (moved == 0) return 0;
+  pushed.bytes = turn.tcp.buffers.move(from.receive_queue, to.send_queue, most);
+  if (pushed.bytes == 0) return pushed;
   became_active(turn, to);
-  if (!is_over(from)) tell_of_room(turn, from);
   output(turn, to);
-  return moved;
+  pushed.events = bytes_were_read(turn, from);
+  return pushed;
 }
 
 TcpEvents close_sending(TcpTurn& turn, Connection& c) {

@@ -27,7 +27,8 @@ inline bool at_end(const Connection& c) { return c.fin_received && c.receive_que
 
 // Moves bytes from one connection's receive buffer to another's send buffer, as many as fit beside
 // `headroom` (BUF-03, BUF-05); the window of the one opens and the other sends. Nothing is copied.
-uint32_t push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom);
+// May release `from`, as receive() may.
+Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom);
 
 // CLOSE of the sending half: what is queued goes first, then the FIN.
 TcpEvents close_sending(TcpTurn& turn, Connection& c);
