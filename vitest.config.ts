@@ -49,7 +49,7 @@ export default defineConfig({
       project('unit', 'unit'),
       project('native', 'native'),
       project('packets', 'packets'),
-      project('simulation', 'simulation'),
+      project('simulation', 'simulation', { testTimeout: 300_000 }),
       project('fuzz', 'fuzz'),
       project('sanitize', 'sanitize'),
       // What needs the addon runs through each of the two builds.

@@ -44,6 +44,7 @@ class Link {
   std::array<std::unique_ptr<FaultPort>, 2> ports_;
   std::array<SenderRules, 2> rules_;
   bool traced_ = false;
+  uint32_t steps_ = 0;
 };
 
 }  // namespace sluice::test
