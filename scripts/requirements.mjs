@@ -38,9 +38,17 @@ export function namedIds(text) {
 /** Every test whose name begins with ids: `[{ place, name, ids }]`. */
 export function readTests() {
   return readdirSync(join(root, 'test'), { recursive: true, encoding: 'utf8' })
-    .filter((path) => /\.(ts|cc|h)$/.test(path))
+    .filter((path) => /\.(ts|cc|h|pkt)$/.test(path))
     .sort()
-    .flatMap((path) => testsIn(join('test', path)))
+    .flatMap((path) => (path.endsWith('.pkt') ? scriptIn : testsIn)(join('test', path)))
+}
+
+/** A packet script's first line is its name. */
+function scriptIn(path) {
+  const [first] = readFileSync(join(root, path), 'utf8').split('\n')
+  const name = first.replace(/^# */, '')
+  const [ids] = new RegExp(`^(?:${id}[ ,:]+)+`).exec(name) ?? []
+  return ids ? [{ place: `${path}:1`, name, ids: namedIds(ids) }] : []
 }
 
 function testsIn(path) {

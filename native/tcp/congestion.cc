@@ -89,10 +89,8 @@ class Cubic : public CongestionControl {
     const float t = seconds(ack.now - state.epoch_start);
     const float alpha = state.w_est >= state.cwnd_prior ? 1.0F : kAlpha;
     state.w_est += alpha * acked / cwnd;
-    float next = cwnd;
-    if (window_at(state, t) < state.w_est) {
-      next = std::max(cwnd, state.w_est);  // the Reno-friendly region
-    } else {
+    float next = std::max(cwnd, state.w_est);  // the Reno-friendly region
+    if (window_at(state, t) >= state.w_est) {
       const float target = std::clamp(window_at(state, t + seconds(ack.rtt)), cwnd, 1.5F * cwnd);
       next = cwnd + (target - cwnd) / cwnd * acked;
     }

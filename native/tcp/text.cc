@@ -109,6 +109,7 @@ Taken take_text(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEven
     return Taken::ended;
   }
   set_active(turn.tcp, c, true);
+  renew_share(turn.tcp, c);
   if (c.idle_at == Instant::never()) arm_idle(turn, c);
   note_ecn(c, segment);
   learn_size(c, segment);
