@@ -92,6 +92,7 @@ Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom
 TcpEvents close_sending(TcpTurn& turn, Connection& c) {
   switch (c.state()) {
     case TcpState::syn_sent: return end_connection(turn.tcp, c, 0);
+    case TcpState::syn_received: c.fin_wanted = true; return {};  // when it is open
     case TcpState::established: c.flow->state = TcpState::fin_wait_1; break;
     case TcpState::close_wait: c.flow->state = TcpState::last_ack; break;
     default: return {};
@@ -106,7 +107,7 @@ TcpEvents close(TcpTurn& turn, Connection& c) {
     c.abandoned = true;
     return release_when_read(turn.tcp, c);
   }
-  if (c.state() == TcpState::syn_received || !c.receive_queue.empty()) return abort(turn, c);
+  if (!c.receive_queue.empty()) return abort(turn, c);
   c.abandoned = true;
   const TcpEvents events = close_sending(turn, c);
   if (!events.has(TcpEvents::kReleased)) arm_idle(turn, c);

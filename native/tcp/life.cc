@@ -122,7 +122,8 @@ void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   }
   tcp.handshakes.give_back(c.handshake);
   disarm_all(c);
-  c.flow->state = TcpState::established;
+  // A CLOSE that came before is carried out now (RFC 9293 3.10.4).
+  c.flow->state = c.fin_wanted ? TcpState::fin_wait_1 : TcpState::established;
   c.opened = true;
   const uint8_t scale = segment.has(kTcpSyn) ? 0 : c.flow->snd_wscale();
   c.snd_wnd = uint32_t{segment.window} << scale;
