@@ -98,22 +98,6 @@ void BufferPool::drop_front(ByteQueue& queue, uint32_t count) {
   }
 }
 
-void BufferPool::drop_back(ByteQueue& queue, uint32_t count) {
-  if (count == queue.size) return clear(queue);
-  const uint32_t kept = queue.size - count;
-  const BufferCursor last = find(queue, {}, kept - 1);
-  Slice& tail = slice(last.slice);
-  tail.end = static_cast<uint16_t>(tail.begin + (kept - last.offset));
-  for (uint32_t index = tail.next; index != 0;) {
-    const uint32_t next = slice(index).next;
-    free_slice(index);
-    index = next;
-  }
-  tail.next = 0;
-  queue.tail = last.slice;
-  queue.size = kept;
-}
-
 // Cuts a slice in two, the first of `count` bytes.
 bool BufferPool::split(uint32_t index, uint32_t count) {
   const uint32_t rest = take_slice();

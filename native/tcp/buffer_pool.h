@@ -44,9 +44,8 @@ class BufferPool {
 
   // Puts bytes behind the others and returns how many the pool had room for.
   uint32_t append(ByteQueue& queue, ConstByteSpan bytes);
-  // Drops the first or the last bytes; as many are there.
+  // Drops the first bytes; as many are there.
   void drop_front(ByteQueue& queue, uint32_t count);
-  void drop_back(ByteQueue& queue, uint32_t count);
   void clear(ByteQueue& queue) { drop_front(queue, queue.size); }
   // Moves the first bytes of one queue behind the last of another; returns how many: fewer than
   // asked for only where the pool has no slice left to cut one in two.

@@ -29,8 +29,7 @@ struct Handshake {
   Instant started;
   Instant sent_at;  // the SYN or SYN-ACK, the last time
   uint32_t rto = RttEstimate::kInitialRto;
-  uint32_t origin = 0;  // the Listener, by its number; 0 for an active open
-  uint8_t sent = 0;     // how often
+  uint8_t sent = 0;  // how often
   bool ask_ecn = false;
 };
 using HandshakePool = BlockPool<Handshake>;
@@ -149,11 +148,8 @@ struct Connection {
   bool active : 1 = false;      // counts when the buffer pool is shared out
   bool challenged : 1 = false;  // challenged_at is valid
   bool opened : 1 = false;      // reached ESTABLISHED
-  bool blocked : 1 = false;     // the user was told that the send buffer is full
 
   TcpState state() const { return flow->state; }
-  Seq snd_nxt() const { return flow->snd_nxt; }
-  Seq rcv_nxt() const { return flow->rcv_nxt; }
   uint32_t flight() const { return static_cast<uint32_t>(flow->snd_nxt - snd_una); }
   // What the peer may still send.
   uint32_t rcv_wnd() const {

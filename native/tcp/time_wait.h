@@ -1,7 +1,5 @@
 #pragma once
 
-#include <optional>
-
 #include "tcp/segment_sink.h"
 #include "tcp/tcp_flow.h"
 #include "tcp/tcp_segment.h"

@@ -10,6 +10,13 @@ namespace sluice {
 
 namespace {
 
+// Room in the receive buffer, out-of-order bytes counted.
+uint32_t receive_room(const Tcp& tcp, const Connection& c) {
+  const uint32_t used = c.receive_queue.size +
+                        (c.reassembly.empty() ? 0 : bytes_out_of_order(c.reassembly, tcp.runs));
+  return c.share > used ? c.share - used : 0;
+}
+
 // Where the right edge would be if all room were offered.
 Seq furthest_edge(const Tcp& tcp, const Connection& c) {
   return c.flow->rcv_nxt + receive_room(tcp, c);
@@ -21,12 +28,6 @@ int32_t worthwhile(const Connection& c) {
 }
 
 }  // namespace
-
-uint32_t receive_room(const Tcp& tcp, const Connection& c) {
-  const uint32_t used = c.receive_queue.size +
-                        (c.reassembly.empty() ? 0 : bytes_out_of_order(c.reassembly, tcp.runs));
-  return c.share > used ? c.share - used : 0;
-}
 
 void renew_share(const Tcp& tcp, Connection& c) { c.share = tcp.share(); }
 

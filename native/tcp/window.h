@@ -12,9 +12,6 @@ uint16_t advertise(const Tcp& tcp, Connection& c, bool syn);
 // Whether reading has made so much room that the peer should hear of it at once.
 bool window_update_is_due(const Tcp& tcp, const Connection& c);
 
-// Room in the receive buffer, out-of-order bytes counted.
-uint32_t receive_room(const Tcp& tcp, const Connection& c);
-
 // The MSS that we offer (RFC 9293 3.7.1, RFC 6691: options are not taken off).
 uint16_t own_mss(const Connection& c);
 // Payload of a full segment on this path: of what the peer offered, and what the link takes.

@@ -96,7 +96,6 @@ class TcpHost : public SegmentSink {
   Tcp& tcp() { return tcp_; }
   TcpFlow& flow() { return flow_; }
   Connection* connection() { return connection_; }
-  bool listening() const { return listening_; }
   TcpEvents take_events() { return std::exchange(events_, {}); }
   std::vector<Sent>& outbox() { return outbox_; }
   const FlowKey& key() const { return key_; }
