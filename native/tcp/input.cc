@@ -28,18 +28,16 @@ bool is_old_duplicate(const TcpTurn& turn, const Connection& c, const TcpSegment
 void keep_timestamp(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   if (!c.flow->agreed(TcpFlow::kTimestamps) || !segment.has_timestamps) return;
   if (segment.seq > c.last_ack_sent) return;
-  if (static_cast<int32_t>(segment.tsval - c.flow->ts_recent) < 0 &&
-      !(Tcp::tick(turn.now) - c.flow->ts_recent_age >= 24U * 24 * 3600 * 1000)) {
-    return;
-  }
+  if (is_old_duplicate(turn, c, segment)) return;
   c.flow->ts_recent = segment.tsval;
   c.flow->ts_recent_age = Tcp::tick(turn.now);
 }
 
 // Says what we have, with the duplicate that came where it was one (RFC 2883 4.1). An answer to
-// data goes at once: the peer asks for it. An answer to an empty segment may be half of a loop.
+// data, or to a FIN, goes at once: the peer asks for it. An answer to an empty segment may be half
+// of a loop.
 void answer_unacceptable(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
-  if (segment.payload.empty() || segment.has(kTcpSyn)) return send_challenge_ack(turn, c);
+  if (segment.length() == 0 || segment.has(kTcpSyn)) return send_challenge_ack(turn, c);
   // What is sent again because our ACK was lost has its timestamp echoed: with an older one the
   // peer would measure its own waiting, and wait longer each time. Not from further off than a
   // window, where nobody who guesses should hit.
