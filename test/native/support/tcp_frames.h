@@ -100,7 +100,7 @@ inline bool tcp_checksum_is_right(const Packet& packet) {
 inline bool take_tcp(Packet& packet) {
   parse(packet);
   return packet.verdict == Verdict::none && packet.headers.protocol == kProtocolTcp &&
-         packet.headers.has_ports && !packet.headers.fragment && tcp_checksum_is_right(packet);
+         packet.headers.has_key && !packet.headers.fragment && tcp_checksum_is_right(packet);
 }
 
 }  // namespace sluice::test
