@@ -9,13 +9,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readMessages, readNames, readPortCounters } from './generate/def.mjs'
-import { messagesSource } from './generate/messages.mjs'
+import { messagesSource, streamsSource } from './generate/messages.mjs'
 import { countersSource, dropReasonsSource } from './generate/names.mjs'
-import { countersPage, messagesPage } from './generate/pages.mjs'
+import { countersPage, messagesPage, streamsPage } from './generate/pages.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const messagesDef = 'native/bus/messages.def'
+const streamsDef = 'native/bus/streams.def'
 const countersDef = 'native/segment/counters.def'
 const dropReasonsDef = 'native/packet/drop_reasons.def'
 const portHeader = 'native/port/port.h'
@@ -23,6 +24,7 @@ const portHeader = 'native/port/port.h'
 /** Every generated file: `Map` of path in the repository to its text. */
 export function generate() {
   const messages = readMessages(join(root, messagesDef))
+  const streams = readMessages(join(root, streamsDef))
   const names = {
     counters: readNames(join(root, countersDef), 'COUNTER'),
     gauges: readNames(join(root, countersDef), 'GAUGE'),
@@ -34,9 +36,11 @@ export function generate() {
   const page = (text, ...sources) => `<!-- ${notice(sources)} -->\n\n${text}`
   return new Map([
     ['src/generated/messages.ts', code(messagesSource(messages), messagesDef)],
+    ['src/generated/streams.ts', code(streamsSource(streams), streamsDef)],
     ['src/generated/counters.ts', code(countersSource(names), countersDef, portHeader)],
     ['src/generated/drop-reasons.ts', code(dropReasonsSource(names), dropReasonsDef)],
     ['docs/messages.md', page(messagesPage(messages), messagesDef)],
+    ['docs/streams.md', page(streamsPage(streams), streamsDef)],
     ['docs/counters.md', page(countersPage(names), countersDef, dropReasonsDef, portHeader)],
   ])
 }

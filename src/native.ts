@@ -52,6 +52,12 @@ export interface NativeSegmentOptions {
     waitingFragments: number
     neighbors: number
     busBytes: number
+    /** Connections that the engine itself ends, open at a time; 0: none. */
+    connections: number
+    /** Their buffers, both ways. */
+    bufferBytes: number
+    /** Of messages about sockets, each way. */
+    streamBytes: number
   }
   /** Milliseconds. */
   timeouts: {
@@ -65,6 +71,8 @@ export interface NativeSegmentOptions {
     linger: number
     refused: number
     statsInterval: number
+    /** 2MSL, where nobody says otherwise (RFC 9293 3.6). */
+    timeWait: number
   }
 }
 
@@ -94,6 +102,11 @@ export interface NativeSegment {
   submit(messages: Uint8Array, length: number): number
   /** Fills `into` with as many whole messages as fit; returns the bytes. */
   drain(into: Uint8Array): number
+  /** The same of messages about sockets (native/bus/streams.def), which go to the worker that each names.
+   *  Between calls the engine may take some: a full ring is tried again. */
+  writeStreams(messages: Uint8Array, length: number): number
+  /** Fills `into`, of 64 KiB or more, with as many of those as fit; returns the bytes. */
+  readStreams(into: Uint8Array): number
   /** Fills with counters, gauges and drop counters, each the sum over all workers, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */
   readCounters(into: BigUint64Array): number

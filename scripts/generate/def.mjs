@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs'
 
 const fieldBytes = { U8: 1, I8: 1, U16: 2, U32: 4, U64: 8, ADDRESS: 16 }
 /** Where the fields after the header begin. */
-const headerBytes = { block: 0, ssmb: 8, csmb: 12 }
+const headerBytes = { block: 0, ssmb: 8, csmb: 12, stream: 12 }
 
 /** @param {string} name */
 export function camelCase(name) {
@@ -40,15 +40,18 @@ export function readPortCounters(path) {
   return [...body[1].matchAll(/uint64_t (\w+) = 0;/g)].map(([, name]) => name)
 }
 
-/** Reads messages.def: `{ blocks, ssmb, csmb, enums, flags }`, in the order of the table. */
+/** Reads messages.def, or streams.def: `{ blocks, ssmb, csmb, streams, enums, flags }`, in the order of
+ *  the table. */
 export function readMessages(path) {
-  const table = { blocks: [], ssmb: [], csmb: [], enums: new Map(), flags: new Map() }
+  const lists = { blocks: [], ssmb: [], csmb: [], streams: [] }
+  const listOf = { block: 'blocks', ssmb: 'ssmb', csmb: 'csmb', stream: 'streams' }
+  const table = { ...lists, enums: new Map(), flags: new Map() }
   let open
   for (const { macro, values, line } of macroCalls(readFileSync(path, 'utf8'))) {
     const opened = openStructure(macro, values)
     if (opened) {
       open = opened
-      table[opened.kind === 'block' ? 'blocks' : opened.kind].push(opened)
+      table[listOf[opened.kind]].push(opened)
     } else if (macro.endsWith('_END')) {
       checkLayout(open, table.blocks)
       open = undefined
@@ -65,6 +68,11 @@ function openStructure(macro, values) {
   const members = { fields: [], parts: [], tail: undefined }
   if (macro === 'BLOCK_BEGIN') {
     return { kind: 'block', name: values[0], size: Number(values[1]), ...members }
+  }
+  if (macro === 'STREAM_BEGIN') {
+    const [name, code, size, engineSends, socketsSend] = values
+    const sends = { engineSends: engineSends === '1', socketsSend: socketsSend === '1' }
+    return { kind: 'stream', name, code, size: Number(size), ...sends, ...members }
   }
   if (macro !== 'SSMB_BEGIN' && macro !== 'CSMB_BEGIN') return undefined
   const [name, code, size, dfsSends, csSends, priority, batching, stateSharing] = values

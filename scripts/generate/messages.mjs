@@ -17,6 +17,13 @@ const header = {
     { type: 'U16', name: 'error_code', offset: 8 },
     { type: 'U16', name: 'flags', offset: 10 },
   ],
+  stream: [
+    { type: 'U8', name: 'msg_type', offset: 0 },
+    { type: 'U8', name: 'reason', offset: 1 },
+    { type: 'U16', name: 'flags', offset: 2 },
+    { type: 'U32', name: 'socket', offset: 4 },
+    { type: 'U32', name: 'length', offset: 8 },
+  ],
 }
 
 const dataViewSuffix = { U8: 'Uint8', I8: 'Int8', U16: 'Uint16', U32: 'Uint32' }
@@ -31,6 +38,18 @@ export function messagesSource({ blocks, ssmb, csmb, enums, flags }) {
   const parts = [preamble]
   for (const structure of [...blocks, ...ssmb, ...csmb]) parts.push(viewClass(structure))
   parts.push(ssmbTable(ssmb), csmbTable(csmb))
+  for (const [group, codes] of [...enums, ...flags]) parts.push(codeTable(group, codes))
+  return parts.join('\n')
+}
+
+const streamPreamble = `/**
+ * The messages between the engine and its sockets. A view reads and writes one message in place: make
+ * one, then move it by setting \`at\` (and \`view\`).
+ */
+`
+
+export function streamsSource({ streams, enums, flags }) {
+  const parts = [streamPreamble, ...streams.map(viewClass)]
   for (const [group, codes] of [...enums, ...flags]) parts.push(codeTable(group, codes))
   return parts.join('\n')
 }
@@ -132,11 +151,14 @@ function accessorPair(name, type, read, writes) {
 }
 
 function tailAccessor({ name, lengthField }, size) {
+  const bytes = lengthField ? `this.${camelCase(lengthField)}` : `this.length - ${size}`
   return [
-    `  /** The ${camelCase(lengthField)} bytes after the fixed part, in place. */`,
+    lengthField
+      ? `  /** The ${camelCase(lengthField)} bytes after the fixed part, in place. */`
+      : '  /** All bytes after the fixed part, in place. */',
     `  get ${camelCase(name)}(): Uint8Array {`,
     `    const start = this.view.byteOffset + this.at + ${size}`,
-    `    return new Uint8Array(this.view.buffer, start, this.${camelCase(lengthField)})`,
+    `    return new Uint8Array(this.view.buffer, start, ${bytes})`,
     '  }',
   ]
 }
@@ -148,6 +170,7 @@ function clearMethod(name, kind) {
     `    for (let i = 0; i < ${name}View.size; i += 4) this.view.setUint32(this.at + i, 0)`,
     `    this.msgType = ${name}View.code`,
     ...(kind === 'csmb' ? [`    this.msgLength = ${name}View.size`] : []),
+    ...(kind === 'stream' ? [`    this.length = ${name}View.size`] : []),
     '    return this',
     '  }',
   ]

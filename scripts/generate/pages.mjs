@@ -1,4 +1,4 @@
-/** Writes docs/messages.md and docs/counters.md. */
+/** Writes docs/messages.md, docs/streams.md and docs/counters.md. */
 
 export function messagesPage({ blocks, ssmb, csmb, enums, flags }) {
   return [
@@ -35,6 +35,28 @@ export function messagesPage({ blocks, ssmb, csmb, enums, flags }) {
     ),
     '',
     ...csmb.flatMap((message) => [`### ${message.name}`, '', ...fieldTable(message)]),
+    '## Codes',
+    '',
+    ...[...enums, ...flags].flatMap(([group, codes]) => codeTable(group, codes)),
+  ].join('\n')
+}
+
+export function streamsPage({ streams, enums, flags }) {
+  const sender = (message) => (message.engineSends ? 'engine' : 'sockets')
+  return [
+    '# Messages about sockets',
+    '',
+    'Network byte order; offsets and sizes in bytes. Header of 12 bytes: `msg_type` U8 at 0, `reason` U8',
+    'at 1, `flags` U16 at 2, `socket` U32 at 4, `length` U32 at 8, which counts the whole message; the next',
+    'one begins at the next multiple of 4.',
+    '',
+    '| Message | Code | Size | Sender |',
+    '|---|---|---|---|',
+    ...streams.map((m) => `| ${m.name} | ${m.code} | ${sizeOf(m)} | ${sender(m)} |`),
+    '',
+    ...streams
+      .filter(({ fields }) => fields.length > 0)
+      .flatMap((message) => [`## ${message.name}`, '', ...fieldTable(message)]),
     '## Codes',
     '',
     ...[...enums, ...flags].flatMap(([group, codes]) => codeTable(group, codes)),

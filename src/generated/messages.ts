@@ -2080,6 +2080,8 @@ export const VsFlags = {
   translatePort: 0x0002,
   /** route on the destination; else next_hop_ipaddr decides */
   routeByDstIp: 0x0004,
+  /** TCP: the engine ends the connections itself, and their bytes go to sockets */
+  terminate: 0x0010,
   /** any address not otherwise known */
   wildcardAddr: 0x0020,
   /** any port not otherwise known */

@@ -1,0 +1,1867 @@
+// generated from native/bus/streams.def, do not edit
+
+/**
+ * The messages between the engine and its sockets. A view reads and writes one message in place: make
+ * one, then move it by setting `at` (and `view`).
+ */
+
+export class OpenSocketView {
+  static readonly code = 0x01
+  static readonly size = 64
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get request(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set request(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get srcIpaddrOffset(): number {
+    return this.at + 16
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get dstIpaddrOffset(): number {
+    return this.at + 32
+  }
+
+  get srcPort(): number {
+    return this.view.getUint16(this.at + 48)
+  }
+  set srcPort(value: number) {
+    this.view.setUint16(this.at + 48, value)
+  }
+
+  get dstPort(): number {
+    return this.view.getUint16(this.at + 50)
+  }
+  set dstPort(value: number) {
+    this.view.setUint16(this.at + 50, value)
+  }
+
+  get connectTimeoutMs(): number {
+    return this.view.getUint32(this.at + 52)
+  }
+  set connectTimeoutMs(value: number) {
+    this.view.setUint32(this.at + 52, value)
+  }
+
+  get tos(): number {
+    return this.view.getUint8(this.at + 56)
+  }
+  set tos(value: number) {
+    this.view.setUint8(this.at + 56, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < OpenSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = OpenSocketView.code
+    this.length = OpenSocketView.size
+    return this
+  }
+}
+
+export class WriteSocketView {
+  static readonly code = 0x02
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** All bytes after the fixed part, in place. */
+  get bytes(): Uint8Array {
+    const start = this.view.byteOffset + this.at + 12
+    return new Uint8Array(this.view.buffer, start, this.length - 12)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < WriteSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = WriteSocketView.code
+    this.length = WriteSocketView.size
+    return this
+  }
+}
+
+export class ReadSocketView {
+  static readonly code = 0x03
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get credit(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set credit(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ReadSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ReadSocketView.code
+    this.length = ReadSocketView.size
+    return this
+  }
+}
+
+export class ShutSocketView {
+  static readonly code = 0x04
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ShutSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ShutSocketView.code
+    this.length = ShutSocketView.size
+    return this
+  }
+}
+
+export class CloseSocketView {
+  static readonly code = 0x05
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < CloseSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = CloseSocketView.code
+    this.length = CloseSocketView.size
+    return this
+  }
+}
+
+export class AbortSocketView {
+  static readonly code = 0x06
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < AbortSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AbortSocketView.code
+    this.length = AbortSocketView.size
+    return this
+  }
+}
+
+export class SetSocketView {
+  static readonly code = 0x07
+  static readonly size = 20
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get option(): number {
+    return this.view.getUint16(this.at + 12)
+  }
+  set option(value: number) {
+    this.view.setUint16(this.at + 12, value)
+  }
+
+  get value(): number {
+    return this.view.getUint32(this.at + 16)
+  }
+  set value(value: number) {
+    this.view.setUint32(this.at + 16, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < SetSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = SetSocketView.code
+    this.length = SetSocketView.size
+    return this
+  }
+}
+
+export class HoldSocketView {
+  static readonly code = 0x08
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < HoldSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = HoldSocketView.code
+    this.length = HoldSocketView.size
+    return this
+  }
+}
+
+export class RelaySocketsView {
+  static readonly code = 0x09
+  static readonly size = 20
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get peer(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set peer(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  get headroom(): number {
+    return this.view.getUint32(this.at + 16)
+  }
+  set headroom(value: number) {
+    this.view.setUint32(this.at + 16, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < RelaySocketsView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = RelaySocketsView.code
+    this.length = RelaySocketsView.size
+    return this
+  }
+}
+
+export class UnrelaySocketView {
+  static readonly code = 0x0a
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < UnrelaySocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = UnrelaySocketView.code
+    this.length = UnrelaySocketView.size
+    return this
+  }
+}
+
+export class AskSocketView {
+  static readonly code = 0x0b
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get request(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set request(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < AskSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AskSocketView.code
+    this.length = AskSocketView.size
+    return this
+  }
+}
+
+export class ForgetSocketView {
+  static readonly code = 0x0c
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ForgetSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ForgetSocketView.code
+    this.length = ForgetSocketView.size
+    return this
+  }
+}
+
+export class KeepTimeWaitView {
+  static readonly code = 0x0d
+  static readonly size = 24
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get leg(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set leg(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 16)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 16, value)
+  }
+
+  get keepMs(): number {
+    return this.view.getUint32(this.at + 20)
+  }
+  set keepMs(value: number) {
+    this.view.setUint32(this.at + 20, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < KeepTimeWaitView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = KeepTimeWaitView.code
+    this.length = KeepTimeWaitView.size
+    return this
+  }
+}
+
+export class AcceptedView {
+  static readonly code = 0x41
+  static readonly size = 64
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get remoteIpaddrOffset(): number {
+    return this.at + 16
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get localIpaddrOffset(): number {
+    return this.at + 32
+  }
+
+  get remotePort(): number {
+    return this.view.getUint16(this.at + 48)
+  }
+  set remotePort(value: number) {
+    this.view.setUint16(this.at + 48, value)
+  }
+
+  get localPort(): number {
+    return this.view.getUint16(this.at + 50)
+  }
+  set localPort(value: number) {
+    this.view.setUint16(this.at + 50, value)
+  }
+
+  get vsId(): number {
+    return this.view.getUint32(this.at + 52)
+  }
+  set vsId(value: number) {
+    this.view.setUint32(this.at + 52, value)
+  }
+
+  get credit(): number {
+    return this.view.getUint32(this.at + 56)
+  }
+  set credit(value: number) {
+    this.view.setUint32(this.at + 56, value)
+  }
+
+  get options(): number {
+    return this.view.getUint16(this.at + 60)
+  }
+  set options(value: number) {
+    this.view.setUint16(this.at + 60, value)
+  }
+
+  get mss(): number {
+    return this.view.getUint16(this.at + 62)
+  }
+  set mss(value: number) {
+    this.view.setUint16(this.at + 62, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < AcceptedView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AcceptedView.code
+    this.length = AcceptedView.size
+    return this
+  }
+}
+
+export class OpeningView {
+  static readonly code = 0x42
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get request(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set request(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < OpeningView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = OpeningView.code
+    this.length = OpeningView.size
+    return this
+  }
+}
+
+export class CannotOpenView {
+  static readonly code = 0x43
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get request(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set request(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < CannotOpenView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = CannotOpenView.code
+    this.length = CannotOpenView.size
+    return this
+  }
+}
+
+export class ConnectedView {
+  static readonly code = 0x44
+  static readonly size = 64
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get remoteIpaddrOffset(): number {
+    return this.at + 16
+  }
+
+  /** Where the 16 bytes of the address stand in `view`. */
+  get localIpaddrOffset(): number {
+    return this.at + 32
+  }
+
+  get remotePort(): number {
+    return this.view.getUint16(this.at + 48)
+  }
+  set remotePort(value: number) {
+    this.view.setUint16(this.at + 48, value)
+  }
+
+  get localPort(): number {
+    return this.view.getUint16(this.at + 50)
+  }
+  set localPort(value: number) {
+    this.view.setUint16(this.at + 50, value)
+  }
+
+  get credit(): number {
+    return this.view.getUint32(this.at + 56)
+  }
+  set credit(value: number) {
+    this.view.setUint32(this.at + 56, value)
+  }
+
+  get options(): number {
+    return this.view.getUint16(this.at + 60)
+  }
+  set options(value: number) {
+    this.view.setUint16(this.at + 60, value)
+  }
+
+  get mss(): number {
+    return this.view.getUint16(this.at + 62)
+  }
+  set mss(value: number) {
+    this.view.setUint16(this.at + 62, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ConnectedView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ConnectedView.code
+    this.length = ConnectedView.size
+    return this
+  }
+}
+
+export class DataView {
+  static readonly code = 0x45
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** All bytes after the fixed part, in place. */
+  get bytes(): Uint8Array {
+    const start = this.view.byteOffset + this.at + 12
+    return new Uint8Array(this.view.buffer, start, this.length - 12)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < DataView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = DataView.code
+    this.length = DataView.size
+    return this
+  }
+}
+
+export class EndedView {
+  static readonly code = 0x46
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < EndedView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = EndedView.code
+    this.length = EndedView.size
+    return this
+  }
+}
+
+export class WritableView {
+  static readonly code = 0x47
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get credit(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set credit(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < WritableView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = WritableView.code
+    this.length = WritableView.size
+    return this
+  }
+}
+
+export class HeldView {
+  static readonly code = 0x48
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < HeldView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = HeldView.code
+    this.length = HeldView.size
+    return this
+  }
+}
+
+export class UnrelayedView {
+  static readonly code = 0x49
+  static readonly size = 20
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get bytes(): bigint {
+    return this.view.getBigUint64(this.at + 12)
+  }
+  set bytes(value: bigint) {
+    this.view.setBigUint64(this.at + 12, value)
+  }
+  get bytesNumber(): number {
+    return this.view.getUint32(this.at + 12) * 0x1_0000_0000 + this.view.getUint32(this.at + 16)
+  }
+  set bytesNumber(value: number) {
+    this.view.setUint32(this.at + 12, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 16, value >>> 0)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < UnrelayedView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = UnrelayedView.code
+    this.length = UnrelayedView.size
+    return this
+  }
+}
+
+export class ClosedView {
+  static readonly code = 0x4a
+  static readonly size = 28
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get bytesReceived(): bigint {
+    return this.view.getBigUint64(this.at + 12)
+  }
+  set bytesReceived(value: bigint) {
+    this.view.setBigUint64(this.at + 12, value)
+  }
+  get bytesReceivedNumber(): number {
+    return this.view.getUint32(this.at + 12) * 0x1_0000_0000 + this.view.getUint32(this.at + 16)
+  }
+  set bytesReceivedNumber(value: number) {
+    this.view.setUint32(this.at + 12, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 16, value >>> 0)
+  }
+
+  get bytesSent(): bigint {
+    return this.view.getBigUint64(this.at + 20)
+  }
+  set bytesSent(value: bigint) {
+    this.view.setBigUint64(this.at + 20, value)
+  }
+  get bytesSentNumber(): number {
+    return this.view.getUint32(this.at + 20) * 0x1_0000_0000 + this.view.getUint32(this.at + 24)
+  }
+  set bytesSentNumber(value: number) {
+    this.view.setUint32(this.at + 20, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 24, value >>> 0)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < ClosedView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ClosedView.code
+    this.length = ClosedView.size
+    return this
+  }
+}
+
+export class TimeWaitView {
+  static readonly code = 0x4b
+  static readonly size = 32
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get leg(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set leg(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 16)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 16, value)
+  }
+
+  get vsId(): number {
+    return this.view.getUint32(this.at + 20)
+  }
+  set vsId(value: number) {
+    this.view.setUint32(this.at + 20, value)
+  }
+
+  get bytesFreed(): number {
+    return this.view.getUint32(this.at + 24)
+  }
+  set bytesFreed(value: number) {
+    this.view.setUint32(this.at + 24, value)
+  }
+
+  get inTimeWait(): number {
+    return this.view.getUint32(this.at + 28)
+  }
+  set inTimeWait(value: number) {
+    this.view.setUint32(this.at + 28, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < TimeWaitView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = TimeWaitView.code
+    this.length = TimeWaitView.size
+    return this
+  }
+}
+
+export class SocketStateView {
+  static readonly code = 0x4c
+  static readonly size = 96
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get request(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set request(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  get tcpState(): number {
+    return this.view.getUint8(this.at + 16)
+  }
+  set tcpState(value: number) {
+    this.view.setUint8(this.at + 16, value)
+  }
+
+  get options(): number {
+    return this.view.getUint8(this.at + 17)
+  }
+  set options(value: number) {
+    this.view.setUint8(this.at + 17, value)
+  }
+
+  get sndWscale(): number {
+    return this.view.getUint8(this.at + 18)
+  }
+  set sndWscale(value: number) {
+    this.view.setUint8(this.at + 18, value)
+  }
+
+  get rcvWscale(): number {
+    return this.view.getUint8(this.at + 19)
+  }
+  set rcvWscale(value: number) {
+    this.view.setUint8(this.at + 19, value)
+  }
+
+  get srttUs(): number {
+    return this.view.getUint32(this.at + 20)
+  }
+  set srttUs(value: number) {
+    this.view.setUint32(this.at + 20, value)
+  }
+
+  get rttvarUs(): number {
+    return this.view.getUint32(this.at + 24)
+  }
+  set rttvarUs(value: number) {
+    this.view.setUint32(this.at + 24, value)
+  }
+
+  get rtoUs(): number {
+    return this.view.getUint32(this.at + 28)
+  }
+  set rtoUs(value: number) {
+    this.view.setUint32(this.at + 28, value)
+  }
+
+  get cwnd(): number {
+    return this.view.getUint32(this.at + 32)
+  }
+  set cwnd(value: number) {
+    this.view.setUint32(this.at + 32, value)
+  }
+
+  get ssthresh(): number {
+    return this.view.getUint32(this.at + 36)
+  }
+  set ssthresh(value: number) {
+    this.view.setUint32(this.at + 36, value)
+  }
+
+  get flight(): number {
+    return this.view.getUint32(this.at + 40)
+  }
+  set flight(value: number) {
+    this.view.setUint32(this.at + 40, value)
+  }
+
+  get sndWnd(): number {
+    return this.view.getUint32(this.at + 44)
+  }
+  set sndWnd(value: number) {
+    this.view.setUint32(this.at + 44, value)
+  }
+
+  get rcvWnd(): number {
+    return this.view.getUint32(this.at + 48)
+  }
+  set rcvWnd(value: number) {
+    this.view.setUint32(this.at + 48, value)
+  }
+
+  get sendQueued(): number {
+    return this.view.getUint32(this.at + 52)
+  }
+  set sendQueued(value: number) {
+    this.view.setUint32(this.at + 52, value)
+  }
+
+  get receiveQueued(): number {
+    return this.view.getUint32(this.at + 56)
+  }
+  set receiveQueued(value: number) {
+    this.view.setUint32(this.at + 56, value)
+  }
+
+  get share(): number {
+    return this.view.getUint32(this.at + 60)
+  }
+  set share(value: number) {
+    this.view.setUint32(this.at + 60, value)
+  }
+
+  get mss(): number {
+    return this.view.getUint32(this.at + 64)
+  }
+  set mss(value: number) {
+    this.view.setUint32(this.at + 64, value)
+  }
+
+  get mtu(): number {
+    return this.view.getUint32(this.at + 68)
+  }
+  set mtu(value: number) {
+    this.view.setUint32(this.at + 68, value)
+  }
+
+  get idleMs(): number {
+    return this.view.getUint32(this.at + 72)
+  }
+  set idleMs(value: number) {
+    this.view.setUint32(this.at + 72, value)
+  }
+
+  get bytesReceived(): bigint {
+    return this.view.getBigUint64(this.at + 76)
+  }
+  set bytesReceived(value: bigint) {
+    this.view.setBigUint64(this.at + 76, value)
+  }
+  get bytesReceivedNumber(): number {
+    return this.view.getUint32(this.at + 76) * 0x1_0000_0000 + this.view.getUint32(this.at + 80)
+  }
+  set bytesReceivedNumber(value: number) {
+    this.view.setUint32(this.at + 76, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 80, value >>> 0)
+  }
+
+  get bytesSent(): bigint {
+    return this.view.getBigUint64(this.at + 84)
+  }
+  set bytesSent(value: bigint) {
+    this.view.setBigUint64(this.at + 84, value)
+  }
+  get bytesSentNumber(): number {
+    return this.view.getUint32(this.at + 84) * 0x1_0000_0000 + this.view.getUint32(this.at + 88)
+  }
+  set bytesSentNumber(value: number) {
+    this.view.setUint32(this.at + 84, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 88, value >>> 0)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < SocketStateView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = SocketStateView.code
+    this.length = SocketStateView.size
+    return this
+  }
+}
+
+export const StreamEnd = {
+  /** both sides closed */
+  finished: 0,
+  /** reset by the peer */
+  reset: 1,
+  /** the peer answered the SYN by a RST */
+  refused: 2,
+  /** the peer is silent */
+  timedOut: 3,
+  /** aborted by its user, or by the end of its virtual server */
+  aborted: 4,
+  /** no route to the address, or its next hop does not answer */
+  noRoute: 5,
+  /** the memory of connections or of buffers is used up */
+  noMemory: 6,
+  /** another flow has the same addresses and ports */
+  tupleInUse: 7,
+  /** the socket to associate with is gone */
+  noSuchSocket: 8,
+  /** not an address that a connection can be opened from, or to */
+  badAddress: 9,
+} as const
+export type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd]
+
+export const SocketOption = {
+  /** whether small segments go at once */
+  noDelay: 1,
+  /** idle time until the peer is probed; 0: never */
+  keepAliveMs: 2,
+  /** DSCP in the upper six bits */
+  tos: 3,
+} as const
+export type SocketOption = (typeof SocketOption)[keyof typeof SocketOption]
+
+export const SocketOptions = {
+  /** timestamps are agreed on */
+  timestamps: 0x0001,
+  /** SACK is agreed on */
+  sack: 0x0002,
+  /** window scaling is agreed on */
+  windowScale: 0x0004,
+  /** ECN is agreed on */
+  ecn: 0x0008,
+} as const
+export type SocketOptions = (typeof SocketOptions)[keyof typeof SocketOptions]
