@@ -14,9 +14,10 @@ export function associated(
   inbound: Socket,
   server: Server,
   port: number,
+  signal?: AbortSignal,
 ): Promise<Socket> {
   const address = server[inbound.identity.family]
-  return stack.connect({ address, port, associateWith: inbound })
+  return stack.connect({ address, port, associateWith: inbound, ...(signal && { signal }) })
 }
 
 /** Everything passes, each way, until both sides have ended. */
