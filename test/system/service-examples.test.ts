@@ -7,9 +7,10 @@ import { type Family, type Host, Laboratory } from '../../src/laboratory/index.j
 import { Capture } from '../helpers/capture.js'
 import { Authority } from '../helpers/certificates.js'
 import { sha256OfFile } from '../helpers/contents.js'
+import { sendFile, startHashServer } from '../helpers/hash-server.js'
 import { curl, url } from '../helpers/http-clients.js'
 import { loseSegments } from '../helpers/impairment.js'
-import { numberedLines, root } from '../helpers/repository.js'
+import { numberedLines } from '../helpers/repository.js'
 import { NginxServer, startServers } from '../helpers/servers.js'
 import { runExample } from '../helpers/service-site.js'
 import { endpoint } from '../helpers/site.js'
@@ -70,10 +71,7 @@ function compressible(): Buffer {
 
 test('SOCK-30 SOCK-34 examples/gunzip.ts: another number of bytes, over links that lose two of a hundred', async () => {
   await using lab = await laboratory()
-  const { namespace } = first(lab)
-  const serverScript = join(root, 'test/helpers/hash_server.mjs')
-  const server = await namespace.spawn(process.execPath, [serverScript, '9000'])
-  await server.waitForOutput(/^ready$/m)
+  await startHashServer(first(lab), 9000)
   const engine = await runExample(lab, 'gunzip')
   for (const { namespace: at } of [lab.client, first(lab)]) {
     await at.exec('ethtool', ['-K', 'eth0', 'tx', 'off', 'tso', 'off', 'gso', 'off'])
@@ -86,11 +84,9 @@ test('SOCK-30 SOCK-34 examples/gunzip.ts: another number of bytes, over links th
   writeFileSync(file, compressed)
   writeFileSync(plainFile, plain)
   const expected = `${await sha256OfFile(plainFile)} ${plain.length}\n`
-  const client = join(root, 'test/helpers/send_file.mjs')
   for (const family of lab.families) {
-    const args = [client, lab.virtualAddress(family), '9000', file]
-    const { stdout } = await lab.client.namespace.exec(process.execPath, args)
-    expect(stdout).toBe(expected)
+    const to = { host: lab.virtualAddress(family), port: 9000 }
+    expect(await sendFile(lab.client.namespace, to, file)).toBe(expected)
   }
   await engine.stop()
 })
