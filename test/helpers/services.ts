@@ -50,3 +50,11 @@ export function blocking(service: ServiceFunction, mayGoOn: () => boolean): Serv
     return service(inbound, context)
   }
 }
+
+/** What comes goes back; a silent client is probed after so many milliseconds. */
+export function echo(keepAliveMs = 0): ServiceFunction {
+  return (inbound) => {
+    inbound.setKeepAlive(keepAliveMs > 0, keepAliveMs)
+    inbound.pipe(inbound)
+  }
+}
