@@ -54,9 +54,13 @@ export function streamsSource({ streams, enums, flags }) {
   return parts.join('\n')
 }
 
+/** A message about sockets is called Data: as a view it would have the name of the global one. */
+const classOf = ({ kind, name }) => `${name}${kind === 'stream' ? 'Message' : 'View'}`
+
 function viewClass(structure) {
-  const { kind, name, size, fields, parts, tail } = structure
-  const lines = [`export class ${name}View {`]
+  const { kind, size, fields, parts, tail } = structure
+  const name = classOf(structure)
+  const lines = [`export class ${name} {`]
   if (kind !== 'block') lines.push(`  static readonly code = ${structure.code}`)
   lines.push(`  static readonly size = ${size}`, '')
   lines.push(...(parts.length > 0 ? placeWithParts(parts) : placeAlone))
@@ -167,10 +171,10 @@ function clearMethod(name, kind) {
   return [
     '  /** Starts a message here: its type, and 0 in every other field. */',
     '  clear(): this {',
-    `    for (let i = 0; i < ${name}View.size; i += 4) this.view.setUint32(this.at + i, 0)`,
-    `    this.msgType = ${name}View.code`,
-    ...(kind === 'csmb' ? [`    this.msgLength = ${name}View.size`] : []),
-    ...(kind === 'stream' ? [`    this.length = ${name}View.size`] : []),
+    `    for (let i = 0; i < ${name}.size; i += 4) this.view.setUint32(this.at + i, 0)`,
+    `    this.msgType = ${name}.code`,
+    ...(kind === 'csmb' ? [`    this.msgLength = ${name}.size`] : []),
+    ...(kind === 'stream' ? [`    this.length = ${name}.size`] : []),
     '    return this',
     '  }',
   ]

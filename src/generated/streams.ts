@@ -5,9 +5,9 @@
  * one, then move it by setting `at` (and `view`).
  */
 
-export class OpenSocketView {
+export class OpenSocketMessage {
   static readonly code = 0x01
-  static readonly size = 64
+  static readonly size = 52
 
   constructor(
     public view: DataView,
@@ -80,30 +80,16 @@ export class OpenSocketView {
     this.view.setUint16(this.at + 50, value)
   }
 
-  get connectTimeoutMs(): number {
-    return this.view.getUint32(this.at + 52)
-  }
-  set connectTimeoutMs(value: number) {
-    this.view.setUint32(this.at + 52, value)
-  }
-
-  get tos(): number {
-    return this.view.getUint8(this.at + 56)
-  }
-  set tos(value: number) {
-    this.view.setUint8(this.at + 56, value)
-  }
-
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < OpenSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = OpenSocketView.code
-    this.length = OpenSocketView.size
+    for (let i = 0; i < OpenSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = OpenSocketMessage.code
+    this.length = OpenSocketMessage.size
     return this
   }
 }
 
-export class WriteSocketView {
+export class WriteSocketMessage {
   static readonly code = 0x02
   static readonly size = 12
 
@@ -155,14 +141,14 @@ export class WriteSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < WriteSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = WriteSocketView.code
-    this.length = WriteSocketView.size
+    for (let i = 0; i < WriteSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = WriteSocketMessage.code
+    this.length = WriteSocketMessage.size
     return this
   }
 }
 
-export class ReadSocketView {
+export class ReadSocketMessage {
   static readonly code = 0x03
   static readonly size = 16
 
@@ -215,14 +201,14 @@ export class ReadSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < ReadSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = ReadSocketView.code
-    this.length = ReadSocketView.size
+    for (let i = 0; i < ReadSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ReadSocketMessage.code
+    this.length = ReadSocketMessage.size
     return this
   }
 }
 
-export class ShutSocketView {
+export class ShutSocketMessage {
   static readonly code = 0x04
   static readonly size = 12
 
@@ -268,14 +254,14 @@ export class ShutSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < ShutSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = ShutSocketView.code
-    this.length = ShutSocketView.size
+    for (let i = 0; i < ShutSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ShutSocketMessage.code
+    this.length = ShutSocketMessage.size
     return this
   }
 }
 
-export class CloseSocketView {
+export class CloseSocketMessage {
   static readonly code = 0x05
   static readonly size = 12
 
@@ -321,14 +307,14 @@ export class CloseSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < CloseSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = CloseSocketView.code
-    this.length = CloseSocketView.size
+    for (let i = 0; i < CloseSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = CloseSocketMessage.code
+    this.length = CloseSocketMessage.size
     return this
   }
 }
 
-export class AbortSocketView {
+export class AbortSocketMessage {
   static readonly code = 0x06
   static readonly size = 12
 
@@ -374,14 +360,14 @@ export class AbortSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < AbortSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = AbortSocketView.code
-    this.length = AbortSocketView.size
+    for (let i = 0; i < AbortSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AbortSocketMessage.code
+    this.length = AbortSocketMessage.size
     return this
   }
 }
 
-export class SetSocketView {
+export class SetSocketMessage {
   static readonly code = 0x07
   static readonly size = 20
 
@@ -441,14 +427,14 @@ export class SetSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < SetSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = SetSocketView.code
-    this.length = SetSocketView.size
+    for (let i = 0; i < SetSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = SetSocketMessage.code
+    this.length = SetSocketMessage.size
     return this
   }
 }
 
-export class HoldSocketView {
+export class HoldSocketMessage {
   static readonly code = 0x08
   static readonly size = 12
 
@@ -494,14 +480,14 @@ export class HoldSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < HoldSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = HoldSocketView.code
-    this.length = HoldSocketView.size
+    for (let i = 0; i < HoldSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = HoldSocketMessage.code
+    this.length = HoldSocketMessage.size
     return this
   }
 }
 
-export class RelaySocketsView {
+export class RelaySocketsMessage {
   static readonly code = 0x09
   static readonly size = 20
 
@@ -561,14 +547,14 @@ export class RelaySocketsView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < RelaySocketsView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = RelaySocketsView.code
-    this.length = RelaySocketsView.size
+    for (let i = 0; i < RelaySocketsMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = RelaySocketsMessage.code
+    this.length = RelaySocketsMessage.size
     return this
   }
 }
 
-export class UnrelaySocketView {
+export class UnrelaySocketMessage {
   static readonly code = 0x0a
   static readonly size = 12
 
@@ -614,14 +600,14 @@ export class UnrelaySocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < UnrelaySocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = UnrelaySocketView.code
-    this.length = UnrelaySocketView.size
+    for (let i = 0; i < UnrelaySocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = UnrelaySocketMessage.code
+    this.length = UnrelaySocketMessage.size
     return this
   }
 }
 
-export class AskSocketView {
+export class AskSocketMessage {
   static readonly code = 0x0b
   static readonly size = 16
 
@@ -674,14 +660,14 @@ export class AskSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < AskSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = AskSocketView.code
-    this.length = AskSocketView.size
+    for (let i = 0; i < AskSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AskSocketMessage.code
+    this.length = AskSocketMessage.size
     return this
   }
 }
 
-export class ForgetSocketView {
+export class ForgetSocketMessage {
   static readonly code = 0x0c
   static readonly size = 12
 
@@ -727,14 +713,14 @@ export class ForgetSocketView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < ForgetSocketView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = ForgetSocketView.code
-    this.length = ForgetSocketView.size
+    for (let i = 0; i < ForgetSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ForgetSocketMessage.code
+    this.length = ForgetSocketMessage.size
     return this
   }
 }
 
-export class KeepTimeWaitView {
+export class KeepTimeWaitMessage {
   static readonly code = 0x0d
   static readonly size = 24
 
@@ -801,14 +787,14 @@ export class KeepTimeWaitView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < KeepTimeWaitView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = KeepTimeWaitView.code
-    this.length = KeepTimeWaitView.size
+    for (let i = 0; i < KeepTimeWaitMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = KeepTimeWaitMessage.code
+    this.length = KeepTimeWaitMessage.size
     return this
   }
 }
 
-export class AcceptedView {
+export class AcceptedMessage {
   static readonly code = 0x41
   static readonly size = 64
 
@@ -913,14 +899,14 @@ export class AcceptedView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < AcceptedView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = AcceptedView.code
-    this.length = AcceptedView.size
+    for (let i = 0; i < AcceptedMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AcceptedMessage.code
+    this.length = AcceptedMessage.size
     return this
   }
 }
 
-export class OpeningView {
+export class OpeningMessage {
   static readonly code = 0x42
   static readonly size = 16
 
@@ -973,14 +959,14 @@ export class OpeningView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < OpeningView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = OpeningView.code
-    this.length = OpeningView.size
+    for (let i = 0; i < OpeningMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = OpeningMessage.code
+    this.length = OpeningMessage.size
     return this
   }
 }
 
-export class CannotOpenView {
+export class CannotOpenMessage {
   static readonly code = 0x43
   static readonly size = 16
 
@@ -1033,14 +1019,14 @@ export class CannotOpenView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < CannotOpenView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = CannotOpenView.code
-    this.length = CannotOpenView.size
+    for (let i = 0; i < CannotOpenMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = CannotOpenMessage.code
+    this.length = CannotOpenMessage.size
     return this
   }
 }
 
-export class ConnectedView {
+export class ConnectedMessage {
   static readonly code = 0x44
   static readonly size = 64
 
@@ -1138,14 +1124,14 @@ export class ConnectedView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < ConnectedView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = ConnectedView.code
-    this.length = ConnectedView.size
+    for (let i = 0; i < ConnectedMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ConnectedMessage.code
+    this.length = ConnectedMessage.size
     return this
   }
 }
 
-export class DataView {
+export class DataMessage {
   static readonly code = 0x45
   static readonly size = 12
 
@@ -1197,14 +1183,14 @@ export class DataView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < DataView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = DataView.code
-    this.length = DataView.size
+    for (let i = 0; i < DataMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = DataMessage.code
+    this.length = DataMessage.size
     return this
   }
 }
 
-export class EndedView {
+export class EndedMessage {
   static readonly code = 0x46
   static readonly size = 12
 
@@ -1250,14 +1236,14 @@ export class EndedView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < EndedView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = EndedView.code
-    this.length = EndedView.size
+    for (let i = 0; i < EndedMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = EndedMessage.code
+    this.length = EndedMessage.size
     return this
   }
 }
 
-export class WritableView {
+export class WritableMessage {
   static readonly code = 0x47
   static readonly size = 16
 
@@ -1310,14 +1296,14 @@ export class WritableView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < WritableView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = WritableView.code
-    this.length = WritableView.size
+    for (let i = 0; i < WritableMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = WritableMessage.code
+    this.length = WritableMessage.size
     return this
   }
 }
 
-export class HeldView {
+export class HeldMessage {
   static readonly code = 0x48
   static readonly size = 12
 
@@ -1363,14 +1349,14 @@ export class HeldView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < HeldView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = HeldView.code
-    this.length = HeldView.size
+    for (let i = 0; i < HeldMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = HeldMessage.code
+    this.length = HeldMessage.size
     return this
   }
 }
 
-export class UnrelayedView {
+export class UnrelayedMessage {
   static readonly code = 0x49
   static readonly size = 20
 
@@ -1430,14 +1416,14 @@ export class UnrelayedView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < UnrelayedView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = UnrelayedView.code
-    this.length = UnrelayedView.size
+    for (let i = 0; i < UnrelayedMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = UnrelayedMessage.code
+    this.length = UnrelayedMessage.size
     return this
   }
 }
 
-export class ClosedView {
+export class ClosedMessage {
   static readonly code = 0x4a
   static readonly size = 28
 
@@ -1511,14 +1497,14 @@ export class ClosedView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < ClosedView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = ClosedView.code
-    this.length = ClosedView.size
+    for (let i = 0; i < ClosedMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = ClosedMessage.code
+    this.length = ClosedMessage.size
     return this
   }
 }
 
-export class TimeWaitView {
+export class TimeWaitMessage {
   static readonly code = 0x4b
   static readonly size = 32
 
@@ -1599,14 +1585,14 @@ export class TimeWaitView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < TimeWaitView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = TimeWaitView.code
-    this.length = TimeWaitView.size
+    for (let i = 0; i < TimeWaitMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = TimeWaitMessage.code
+    this.length = TimeWaitMessage.size
     return this
   }
 }
 
-export class SocketStateView {
+export class SocketStateMessage {
   static readonly code = 0x4c
   static readonly size = 96
 
@@ -1813,9 +1799,9 @@ export class SocketStateView {
 
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < SocketStateView.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = SocketStateView.code
-    this.length = SocketStateView.size
+    for (let i = 0; i < SocketStateMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = SocketStateMessage.code
+    this.length = SocketStateMessage.size
     return this
   }
 }
@@ -1847,8 +1833,8 @@ export type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd]
 export const SocketOption = {
   /** whether small segments go at once */
   noDelay: 1,
-  /** idle time until the peer is probed; 0: never */
-  keepAliveMs: 2,
+  /** whether a silent peer is probed */
+  keepAlive: 2,
   /** DSCP in the upper six bits */
   tos: 3,
 } as const

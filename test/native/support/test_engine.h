@@ -55,7 +55,9 @@ class TestEngine {
       : options_(options),
         team_(Steering(options.seed, 1)),
         from_control_(options.limits.bus_bytes),
-        to_control_(options.limits.bus_bytes) {
+        to_control_(options.limits.bus_bytes),
+        from_sockets_(options.limits.stream_bytes),
+        to_sockets_(options.limits.stream_bytes) {
     Worker::Options worker_options;
     worker_options.flows = {options.limits, options.timeouts, 1, options.seed};
     worker_options.stack = options.stack;
@@ -63,7 +65,9 @@ class TestEngine {
     worker_options.flows.bridges = options.forwarding == Forwarding::bridge;
     worker_options.seed = options.seed;
     worker_ = std::make_unique<Worker>(
-        worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_, team_},
+        worker_options,
+        Worker::Shared{from_control_, to_control_, from_sockets_, to_sockets_, counters_,
+                       port_figures_, team_},
         now_, kWallClockOffset);
     outside_ = join(kOutsideMac, options.outside, false);
     inside_ = join(kInsideMac, options.inside, options.internal_inside);
@@ -355,6 +359,8 @@ class TestEngine {
   WorkerTeam team_;
   MessageRing from_control_;
   MessageRing to_control_;
+  MessageRing from_sockets_;
+  MessageRing to_sockets_;
   Counters counters_;
   PortFigures port_figures_;
   std::unique_ptr<Worker> worker_;
