@@ -30,6 +30,10 @@ const peers: Record<string, (peer: Peer) => Promise<void>> = {
     socket.write('question')
     await socket.end()
   },
+  async endsWithPeer({ socket }) {
+    socket.write('question')
+    await socket.end()
+  },
   async serverEndsFirst({ socket }) {
     await socket.untilReceived(/^bye$/)
     socket.write('still here')
@@ -71,10 +75,6 @@ const peers: Record<string, (peer: Peer) => Promise<void>> = {
   },
   async counts({ socket }) {
     socket.write('twelve bytes')
-    await socket.end()
-  },
-  async iterates({ socket }) {
-    for (const text of ['one', 'two', 'three']) socket.write(text)
     await socket.end()
   },
 }

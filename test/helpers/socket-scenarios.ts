@@ -79,6 +79,12 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
     scene.socket.on('end', () => scene.socket.end('answer'))
   },
 
+  /** Both sides end with the first, unless somebody says otherwise. */
+  endsWithPeer(scene) {
+    scene.socket.allowHalfOpen = false
+    logData(scene)
+  },
+
   serverEndsFirst(scene) {
     logData(scene)
     scene.socket.end('bye')
@@ -153,9 +159,10 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
   states({ socket, log }) {
     const state = () =>
       log.add(
-        `${socket.readyState} pending ${socket.pending} connecting ${socket.connecting} ` +
-          `destroyed ${socket.destroyed} readable ${socket.readable} writable ${socket.writable}`,
+        `${socket.readyState} connecting ${socket.connecting} destroyed ${socket.destroyed} ` +
+          `readable ${socket.readable} writable ${socket.writable}`,
       )
+    log.add(`pending ${socket.pending}`)
     state()
     socket.on('end', () => {
       state()
@@ -225,12 +232,6 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
     log.add(`corked ${socket.writableCorked} with ${socket.writableLength}`)
     socket.uncork()
     socket.resume().end()
-  },
-
-  async iterates({ socket, log }) {
-    for await (const chunk of socket) log.data(chunk)
-    log.add('iterated')
-    socket.end()
   },
 
   sendsMuch({ socket, log }) {
