@@ -12,10 +12,12 @@ import { CounterReader } from './control/counter-reader.js'
 import { nativeOptions } from './control/native-options.js'
 import { RefusalNews } from './control/refusal-news.js'
 import type { EngineStatus, FlowRecord } from './control/status.js'
+import { Terminal } from './control/terminal.js'
 import type { VirtualServer } from './control/virtual-server.js'
 import { SluiceError } from './errors.js'
 import { type Logger, silentLogger } from './logger.js'
 import { createNativeSegment, type NativeSegment } from './native.js'
+import type { Stack } from './stack.js'
 
 export interface EngineOptions {
   /** Where to report what needs attention; default nowhere. */
@@ -44,6 +46,7 @@ interface Parts {
 export class Engine implements AsyncDisposable {
   readonly #segment: NativeSegment
   readonly #control: ControlSegment
+  readonly #terminal: Terminal
   readonly #counters: CounterReader
   readonly #captures: Captures
   readonly #refusals: RefusalNews
@@ -61,6 +64,7 @@ export class Engine implements AsyncDisposable {
     this.#config = parts.config
     this.#segment = parts.segment
     this.#control = parts.control
+    this.#terminal = new Terminal({ ...parts, stop: () => this.stop() })
     this.#log = parts.log
     this.#signal = parts.signal
     this.#refusals = new RefusalNews(() => parts.control.decisions, parts.log)
@@ -98,13 +102,22 @@ export class Engine implements AsyncDisposable {
 
   async #start(): Promise<void> {
     this.#signal?.addEventListener('abort', this.#onAbort, { once: true })
-    startSegment(this.#segment, this.#config, this.#control.wake)
+    const [wakeControl, wakeTerminal] = [this.#control.wake, this.#terminal.wake]
+    startSegment(this.#segment, this.#config, () => {
+      wakeControl()
+      wakeTerminal()
+    })
     await this.#control.start()
     this.#state = 'ready'
     this.#refusals.start()
     const { ports, virtualServers } = this.#config
     const counts = { ports: ports.length, virtualServers: virtualServers.length }
     this.#log.info({ event: 'ready', ...counts }, 'packets flow')
+  }
+
+  /** The sockets of this engine. */
+  get stack(): Stack {
+    return this.#terminal.stack
   }
 
   status(): EngineStatus {
@@ -123,6 +136,7 @@ export class Engine implements AsyncDisposable {
       decisions: this.#control.decisions,
       bus: this.#control.bus,
       reaper: this.#control.reaper,
+      sockets: this.#terminal.report(),
       events: this.#control.events,
       counters,
       capabilities: effectiveCapabilities(),
@@ -158,7 +172,7 @@ export class Engine implements AsyncDisposable {
   /** The same, each record made when it is asked for: a million of them need not be in memory. */
   async eachFlow(): Promise<Iterable<FlowRecord>> {
     this.#assertRunning()
-    return this.#control.flows()
+    return joined(await this.#control.flows(), this.#terminal.flows())
   }
 
   /**
@@ -179,7 +193,7 @@ export class Engine implements AsyncDisposable {
    */
   setVirtualServer(name: string, order: VirtualServerOrder): void {
     this.#assertRunning()
-    this.#control.servers.order(name, order)
+    this.#control.orderServer(name, order)
     this.#log.info({ event: 'drain', virtualServer: name, order }, `a virtual server is ${order}`)
   }
 
@@ -188,7 +202,7 @@ export class Engine implements AsyncDisposable {
     this.#assertRunning()
     this.#state = 'draining'
     for (const { name, state } of this.#control.servers) {
-      if (state === 'up') this.#control.servers.order(name, 'draining')
+      if (state === 'up') this.#control.orderServer(name, 'draining')
     }
     this.#log.info({ event: 'drain' }, 'the engine drains')
   }
@@ -220,8 +234,9 @@ export class Engine implements AsyncDisposable {
     const resolved = resolveConfig(config)
     const keys = restartKeys(this.#config, resolved)
     if (keys.length > 0) throw needsRestart(keys)
-    await this.#control.reload(resolved)
+    await this.#control.deployment.reload(resolved)
     this.#config = resolved
+    this.#terminal.reloaded()
     this.#policyRevision = policyRevision
     this.#log.info({ event: 'reload', policyRevision }, 'another configuration is in force')
   }
@@ -252,6 +267,7 @@ export class Engine implements AsyncDisposable {
     this.#signal?.removeEventListener('abort', this.#onAbort)
     this.#refusals.stop()
     this.#captures.stop()
+    this.#terminal.close()
     this.#control.stop()
     this.#segment.stop()
   }
@@ -276,6 +292,10 @@ export class Engine implements AsyncDisposable {
     if (this.#state !== 'stopped') return
     throw new SluiceError('ERR_SLUICE_STOPPED', 'The engine was stopped.', 'Start a new one.')
   }
+}
+
+function* joined<Item>(...lists: Iterable<Item>[]): Generator<Item> {
+  for (const list of lists) yield* list
 }
 
 function drains(): SluiceError {

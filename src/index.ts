@@ -48,6 +48,7 @@ export type {
   NodeStatus,
   PoolStatus,
   PortStatus,
+  SocketStatus,
   Traffic,
   VirtualServerStatus,
 } from './control/status.js'
@@ -78,4 +79,40 @@ export type {
   PoolFigures,
 } from './policy/new-flow.js'
 export type { Protocol } from './protocol.js'
+export type { PairTransforms, SocketPair, SocketPairEvents } from './socket/pair.js'
+export type { Server, ServerEvents } from './socket/server.js'
+export type {
+  PickedNode,
+  ServiceContext,
+  ServiceFunction,
+  ServicePools,
+} from './socket/service.js'
+export { Socket } from './socket/socket.js'
+export type {
+  Abortable,
+  AssociateOptions,
+  Boundary,
+  ClientIdentity,
+  CloseOptions,
+  CloseSideOptions,
+  ConnectOptions,
+  DisassociateOptions,
+  FlowKey,
+  FlowQuery,
+  GetOptions,
+  ListenOptions,
+  PairInfo,
+  PairMode,
+  PairStats,
+  Side,
+  SocketUse,
+  SpliceBlock,
+  StackStats,
+  TcpInfo,
+  TcpStateName,
+  UnproxyOptions,
+  UnproxyResult,
+} from './socket/types.js'
+export { Stack } from './stack.js'
+export type { StackAddress, StackInterface, StackOptions } from './stack-options.js'
 export { Supervisor } from './supervisor.js'

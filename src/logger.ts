@@ -8,6 +8,7 @@ export const eventNames = [
   'watch',
   'node',
   'policy',
+  'service',
   'refusals',
   'drain',
   'capture',

@@ -2,6 +2,7 @@
 import type { BalanceChoice } from '../balance/algorithms.js'
 import type { CheckFunction } from '../health/function-probe.js'
 import type { Decision, Policy } from '../policy/decision.js'
+import type { ServiceFunction } from '../socket/service.js'
 
 export interface PortConfig {
   /** `tap`: a device that the engine makes. `packet`: one that exists, through AF_PACKET. `xdp`: one
@@ -123,10 +124,14 @@ export interface VirtualServerConfig<Pool extends string = string> {
    *  'esp://...', 'ah://...', 'ip-89://...' for a protocol by its number, 'ip://...' for all that no
    *  other virtual server of its address takes. */
   readonly listen: string
-  /** Where its flows go: this or `policy`. */
+  /** Where its flows go: this, `policy` or `service`. */
   readonly pool?: Pool
   /** Decides each of its flows. */
   readonly policy?: Policy<Pool>
+  /** Has its connections, which end at the engine; TCP only. */
+  readonly service?: ServiceFunction
+  /** `timeouts.timeWaitMs` of its connections, with a `service`. */
+  readonly timeWaitMs?: number
   /** How long `policy` may take; default 250. The segment holds a flow's packets for 350 ms. */
   readonly policyTimeoutMs?: number
   /** The decision where `policy` fails or is late; default `{ reject: 'reset' }`. */
@@ -189,7 +194,8 @@ export interface AdminConfig {
 
 /**
  * The bound of each table. The memory is reserved at start and taken from the machine as it is
- * first used: with the defaults about 240 MiB at most.
+ * first used: with the defaults about 240 MiB at most, and where connections end at the engine as much
+ * again for them and their buffers.
  */
 export interface LimitsConfig {
   /**
@@ -212,6 +218,16 @@ export interface LimitsConfig {
   readonly neighbors?: number
   /** Size of each of the two rings between a worker and TypeScript. Default 16 MiB. */
   readonly busBytes?: number
+  /** Connections that end at the engine, both those of clients and those to servers. Default 100 000:
+   *  32 MiB. */
+  readonly connections?: number
+  /** Their buffers: bytes, or a text such as '64MiB'. Default '256MiB', and as much again in
+   *  JavaScript at most. */
+  readonly bufferMemory?: number | string
+  /** Size of each of the two rings for the bytes of sockets. Default 4 MiB. */
+  readonly streamBytes?: number
+  /** Connections in TIME-WAIT; beyond that the oldest end early. Default 262 144, which are flows. */
+  readonly timeWaits?: number
 }
 
 export interface TimeoutsConfig {
@@ -229,6 +245,9 @@ export interface TimeoutsConfig {
   readonly otherMs?: number
   /** How long a closed flow still translates a repeated FIN or ACK. Default 5 s. */
   readonly lingerMs?: number
+  /** How long a connection that the engine closed first is remembered (2MSL, RFC 9293 3.4.1): 1 s to
+   *  4 min. Default 1 min. */
+  readonly timeWaitMs?: number
   /** How long a refusal holds for the flow's further packets. Default 2 s. */
   readonly refusedMs?: number
   /** How long the flows of a virtual server that a new configuration no longer has may go on.

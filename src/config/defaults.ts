@@ -5,9 +5,12 @@ interface Bounds {
   readonly min: number
   readonly max: number
   readonly default: number
+  /** A size in bytes, which may be written as '64MiB'. */
+  readonly isSize?: true
 }
 
 const mebibyte = 1024 * 1024
+const gibibyte = 1024 * mebibyte
 const minute = 60_000
 /** The bus carries an idle time-out as u32 seconds; a week is more than any flow needs. */
 const week = 7 * 24 * 60 * minute
@@ -21,6 +24,10 @@ export const limitBounds = {
   waitingFragments: { min: 16, max: 1_048_576, default: 1024 },
   neighbors: { min: 16, max: 65_535, default: 4096 },
   busBytes: { min: 65_536, max: 256 * mebibyte, default: 16 * mebibyte },
+  connections: { min: 16, max: 4_194_304, default: 100_000 },
+  bufferMemory: { min: mebibyte, max: 1024 * gibibyte, default: 256 * mebibyte, isSize: true },
+  streamBytes: { min: 262_144, max: 256 * mebibyte, default: 4 * mebibyte },
+  timeWaits: { min: 16, max: 16_777_216, default: 262_144 },
 } as const satisfies Record<string, Bounds>
 
 export const timeoutBounds = {
@@ -31,6 +38,7 @@ export const timeoutBounds = {
   icmpMs: { min: 1000, max: week, default: minute },
   otherMs: { min: 1000, max: week, default: 10 * minute },
   lingerMs: { min: 100, max: week, default: 5000 },
+  timeWaitMs: { min: 1000, max: 4 * minute, default: minute },
   refusedMs: { min: 100, max: week, default: 2000 },
   drainMs: { min: 0, max: week, default: 10 * minute },
   statsIntervalMs: { min: 100, max: week, default: 10_000 },
@@ -55,6 +63,11 @@ export const minimumIpv6Mtu = 1280
 export const policyTimeoutBounds = { min: 1, max: minute, default: 250 } as const
 /** A flow keeps its own time-out in 16 bits of seconds. */
 export const idleTimeoutBounds = { min: 1000, max: 65_535_000 } as const
+
+export const timeWaitBounds = {
+  min: timeoutBounds.timeWaitMs.min,
+  max: timeoutBounds.timeWaitMs.max,
+} as const
 
 /** RFC 6056 3.2: those below 1024 are of services. */
 export const sourcePortBounds = { min: 1024, max: 65_535 } as const

@@ -75,16 +75,48 @@ function numberForm(minimum: number, maximum: number, usual: number | undefined)
   return { anyOf: [{ const: usual }, within], default: usual }
 }
 
+const units = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const
+
+/** The number of bytes in '64MiB'; the input itself where it is not written so. */
+function sizeOf(input: unknown): unknown {
+  const [, digits, unit] = /^(\d{1,12})(KiB|MiB|GiB)$/.exec(String(input)) ?? []
+  return unit === undefined ? input : Number(digits) * units[unit as keyof typeof units]
+}
+
+/** A number of bytes, or a text with its unit. */
+const size = (bounds: Bounds) => {
+  const text: JsonForm = { type: 'string', pattern: '^[0-9]{1,12}(KiB|MiB|GiB)$' }
+  return reading<number>(
+    { anyOf: [numberForm(bounds.min, bounds.max, undefined), text], default: bounds.default },
+    (input) => {
+      const bytes = sizeOf(input)
+      if (Number.isInteger(bytes) && Number(bytes) >= bounds.min && Number(bytes) <= bounds.max) {
+        return Number(bytes)
+      }
+      const problem = `is no size from ${bounds.min} to ${bounds.max} bytes`
+      return { problem, remedy: "write it as a number, or as '64MiB'" }
+    },
+  )
+}
+
 const number = bounded({ min: 0, max: 0 }).default(0)
 
 export function boundedObject<
   B extends Record<
     string,
-    { readonly min: number; readonly max: number; readonly default: number }
+    {
+      readonly min: number
+      readonly max: number
+      readonly default: number
+      readonly isSize?: true
+    }
   >,
 >(bounds: B) {
   const shape = Object.fromEntries(
-    Object.entries(bounds).map(([key, value]) => [key, bounded(value).default(value.default)]),
+    Object.entries(bounds).map(([key, value]) => {
+      const one = value.isSize ? size(value) : bounded(value)
+      return [key, one.default(value.default)]
+    }),
   )
   return z.strictObject(shape as { [K in keyof B]: typeof number }).prefault({} as never)
 }

@@ -6,6 +6,7 @@ import type { PassiveSettings } from '../health/refusals.js'
 import type { CheckSettings } from '../health/settings.js'
 import type { Policy, Rejection, Verdict } from '../policy/decision.js'
 import type { ListenProtocol } from '../protocol.js'
+import type { ServiceFunction } from '../socket/service.js'
 import type { limitBounds, timeoutBounds } from './defaults.js'
 
 export interface ResolvedPort {
@@ -64,8 +65,17 @@ export interface ResolvedVirtualServer {
   readonly protocol: ListenProtocol
   /** Port 0 where the protocol has none, or any will do. */
   readonly listen: Endpoint
-  /** A pool's name, or a policy. */
-  readonly decide: string | Policy
+  /** A pool's name, or a policy; undefined where a service has its connections. */
+  readonly decide: string | Policy | undefined
+  readonly service: ServiceFunction | undefined
+  /** Its connections end at the engine. */
+  readonly terminates: boolean
+  /** The server of a connection that a service opens is to see the client, where nobody says otherwise. */
+  readonly preserveClient: boolean
+  /** Sockets of it stay writable when their peer ends. */
+  readonly allowHalfOpen: boolean
+  /** 2MSL of its connections. */
+  readonly timeWaitMs: number
   readonly policyTimeoutMs: number
   readonly fallback: Verdict
   /** 0: that of the protocol. */

@@ -45,6 +45,7 @@ function insideAddresses(config: ParsedConfig, server: ParsedServer): string[] {
 /** Undefined where servers see the client. */
 export function sourcesOf(config: ParsedConfig, server: ParsedServer): ResolvedSources | undefined {
   const { min: first, max: last } = sourcePortBounds
+  if (server.service !== undefined) return undefined
   if (server.snat) return { addresses: server.snat.addresses, ...server.snat.ports }
   if (server.preserveClient ?? true) return undefined
   return { addresses: insideAddresses(config, server), first, last }

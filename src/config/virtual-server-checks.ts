@@ -36,13 +36,38 @@ function checkFallback(
 
 /** A virtual server has one way to decide, and the options of a policy only with a policy. */
 function checkWayToDecide(key: string, server: ParsedServer, report: Report): void {
-  if ((server.pool === undefined) === (server.policy === undefined)) {
-    const problem = server.pool === undefined ? 'has no way to decide' : 'has a pool and a policy'
-    report(key, problem, 'give it either pool or policy')
+  const ways = (['pool', 'policy', 'service'] as const).filter((way) => server[way] !== undefined)
+  if (ways.length !== 1) {
+    const problem = ways.length === 0 ? 'has no way to decide' : `has a ${ways.join(' and a ')}`
+    report(key, problem, 'give it one of pool, policy and service')
   }
   for (const option of ['fallback', 'policyTimeoutMs'] as const) {
     if (server[option] === undefined || server.policy !== undefined) continue
     report(`${key}.${option}`, 'belongs to a policy', 'take it out, or add policy')
+  }
+}
+
+/** What is of packets that are passed on means nothing where a connection ends. */
+function checkService(key: string, server: ParsedServer, report: Report): void {
+  if (server.service === undefined) {
+    if (server.timeWaitMs === undefined) return
+    report(`${key}.timeWaitMs`, 'belongs to a service', 'take it out, or add service')
+    return
+  }
+  if (server.listen.protocol !== 'tcp') {
+    const problem = `is of ${server.listen.protocol}, and a service has TCP connections`
+    report(`${key}.listen`, problem, "listen on 'tcp://'")
+  }
+  const others = {
+    inspect: server.inspect !== undefined,
+    snat: server.snat !== undefined,
+    translateAddress: !server.translateAddress,
+    translatePort: !server.translatePort,
+    preservePort: server.preservePort,
+    midSession: server.midSession !== 'reset',
+  }
+  for (const [option, isSet] of Object.entries(others)) {
+    if (isSet) report(`${key}.${option}`, 'does not go with a service', 'take it out')
   }
 }
 
@@ -125,8 +150,9 @@ export function checkVirtualServers(config: ParsedConfig, report: Report): void 
     listeners.set(listen, key)
     checkListen(config, `${key}.listen`, server, report)
     checkWayToDecide(key, server, report)
+    checkService(key, server, report)
     checkInspect(key, server, report)
-    checkSources(config, key, server, report)
+    if (server.service === undefined) checkSources(config, key, server, report)
     if (server.pool !== undefined) {
       checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
       checkKeptPort(config, `${key}.pool`, server, report)

@@ -4,12 +4,14 @@ import { formatListen, parseEndpoint, parseHost } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
 import { type ListenProtocol, numberedProtocol, withoutPorts, withPorts } from '../protocol.js'
+import type { ServiceFunction } from '../socket/service.js'
 import { plainAddress } from './address-reader.js'
 import {
   connectionLimitBounds,
   idleTimeoutBounds,
   policyTimeoutBounds,
   sourcePortBounds,
+  timeWaitBounds,
 } from './defaults.js'
 import { isUnspecified, routedHostProblem } from './host-address.js'
 import { listenForm } from './json-forms.js'
@@ -94,6 +96,12 @@ const policy = reading<Policy>(notInJson, (input) =>
     : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
 )
 
+const service = reading<ServiceFunction>(notInJson, (input) =>
+  typeof input === 'function'
+    ? (input as ServiceFunction)
+    : { problem: 'is not a function', remedy: 'write it as async (inbound, context) => { ... }' },
+)
+
 const sourceAddress = plainAddress('10.1.0.5', 'take an address that is for the engine alone')
 
 export interface PortRange {
@@ -131,6 +139,8 @@ export const virtualServer = z.strictObject({
   listen,
   pool: z.string().optional(),
   policy: policy.optional(),
+  service: service.optional(),
+  timeWaitMs: bounded(timeWaitBounds).optional(),
   policyTimeoutMs: bounded(policyTimeoutBounds).optional(),
   fallback: decision.optional(),
   idleTimeoutMs: bounded(idleTimeoutBounds).default(0),

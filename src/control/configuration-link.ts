@@ -52,7 +52,7 @@ export class ConfigurationLink {
   /** Resolves when every worker has it; a virtual server that they know takes what is new. */
   add(server: VirtualServer): Promise<void> {
     const message = this.#start(this.#addVs, AddVsView)
-    message.flags = flagsOf(server.settings)
+    message.flags = flagsOf(server)
     message.vsId = server.id
     this.writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
     const { protocol, listen } = server.settings
@@ -141,14 +141,16 @@ const refusalFlags = {
   drop: VsFlags.refuseSilently,
 } as const satisfies Record<ResolvedVirtualServer['refuse'], number>
 
-function flagsOf(settings: ResolvedVirtualServer): number {
-  const { translateAddress, translatePort, wildcardAddress, wildcardPort, maintenance } = settings
+function flagsOf({ settings, state }: VirtualServer): number {
+  const { translateAddress, translatePort, terminates } = settings
+  const { wildcardAddress, wildcardPort, maintenance } = settings
   return (
-    (translateAddress ? VsFlags.translateAddr | VsFlags.routeByDstIp : 0) |
-    (translatePort ? VsFlags.translatePort : 0) |
+    (terminates ? VsFlags.terminate : 0) |
+    (translateAddress && !terminates ? VsFlags.translateAddr | VsFlags.routeByDstIp : 0) |
+    (translatePort && !terminates ? VsFlags.translatePort : 0) |
     (wildcardAddress ? VsFlags.wildcardAddr : 0) |
     (wildcardPort ? VsFlags.wildcardPort : 0) |
-    (maintenance ? VsFlags.maintenance : 0) |
+    (maintenance || (terminates && state !== 'up') ? VsFlags.maintenance : 0) |
     (settings.arp ? 0 : VsFlags.noarpMode) |
     (settings.inspects ? VsFlags.rawProxy : 0) |
     refusalFlags[settings.refuse]

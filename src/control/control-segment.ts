@@ -25,8 +25,9 @@ import type { Rejection } from '../policy/decision.js'
 import { Adoption } from './adoption.js'
 import { dataOf, noData } from './arriving-flow.js'
 import { ClientPorts } from './client-ports.js'
-import { ConfigurationLink, unacknowledged } from './configuration-link.js'
+import { ConfigurationLink } from './configuration-link.js'
 import { Decider } from './decider.js'
+import { Deployment } from './deployment.js'
 import { FlowDump } from './flow-dump.js'
 import { type FlowEventCounters, FlowEvents } from './flow-events.js'
 import { FlowLedger } from './flow-ledger.js'
@@ -42,10 +43,10 @@ import { Reaper, reaperTickMs } from './reaper.js'
 import { Recognition } from './recognition.js'
 import { ReplyWriter } from './reply-writer.js'
 import { Settlement } from './settlement.js'
-import { type SourceAddress, SourceAddresses } from './source-addresses.js'
+import { SourceAddresses } from './source-addresses.js'
 import type { BusCounters, DecisionCounters, FlowRecord, ReaperCounters } from './status.js'
 import type { VirtualServer } from './virtual-server.js'
-import { type VirtualServerChange, VirtualServers } from './virtual-servers.js'
+import { VirtualServers } from './virtual-servers.js'
 
 export interface ControlSegmentOptions {
   readonly config: ResolvedConfig
@@ -56,20 +57,15 @@ export interface ControlSegmentOptions {
   readonly dial?: Dial
 }
 
-const acknowledgeMs = 5000
 /** Half of the time that a flow waits for its decision (flow_end.cc). */
 const lateMs = 200
 const sweepMs = 10_000
-
-interface Change extends VirtualServerChange {
-  /** Addresses that flows leave from now. */
-  readonly sources: readonly SourceAddress[]
-}
 
 export class ControlSegment implements MessageSink {
   readonly pools: Pools
   readonly servers = new VirtualServers()
   readonly ledger: FlowLedger
+  readonly deployment: Deployment
   readonly #channel: BusChannel
   readonly #sources: SourceAddresses
   readonly #outbound: Outbound
@@ -89,7 +85,6 @@ export class ControlSegment implements MessageSink {
   readonly #question = new Question()
   readonly #recognition: Recognition
   readonly #view: FlowView
-  #config: ResolvedConfig
   readonly #timers: NodeJS.Timeout[] = []
   readonly #decisions = { resumed: 0, unknown: 0, late: 0 }
 
@@ -100,7 +95,6 @@ export class ControlSegment implements MessageSink {
     clock = systemClock,
     dial = kernelDial,
   }: ControlSegmentOptions) {
-    this.#config = config
     this.pools = new Pools(config.pools, clock, log, (node) => this.#nodeReset.begin(node))
     this.#monitor = new Monitor({ clock, dial })
     const { workers } = config
@@ -120,6 +114,15 @@ export class ControlSegment implements MessageSink {
     this.#nodeReset = new NodeReset(this.ledger, this.#channel.writer)
     this.#reaper = new Reaper(this.ledger, this.#channel.writer, config.timeouts.reapMs)
     const { ledger, pools, servers } = this
+    const sendSoon = () => this.#channel.sendSoon()
+    this.deployment = new Deployment({
+      ...{ config, pools, servers, log, sendSoon },
+      monitor: this.#monitor,
+      sources: this.#sources,
+      outbound: this.#outbound,
+      decider: this.#decider,
+      link: this.#link,
+    })
     this.#settlement = new Settlement({
       ledger,
       pools,
@@ -128,7 +131,7 @@ export class ControlSegment implements MessageSink {
       sources: this.#sources,
       clientPorts: new ClientPorts({ workers, homesOf }),
       outbound: this.#outbound,
-      sendSoon: () => this.#channel.sendSoon(),
+      sendSoon,
     })
     const adoption = new Adoption(ledger, pools, servers, this.#sources)
     const { timeouts } = config
@@ -150,8 +153,7 @@ export class ControlSegment implements MessageSink {
   async start(): Promise<void> {
     this.#every(sweepMs, () => this.#sweep())
     this.#every(reaperTickMs, () => this.#reap())
-    await this.#tell(this.#change(this.#config))
-    this.#monitor.watch(this.pools.checked)
+    await this.deployment.start()
   }
 
   stop(): void {
@@ -168,63 +170,11 @@ export class ControlSegment implements MessageSink {
     this.#link.giveUp(error)
   }
 
-  /**
-   * Puts other virtual servers, pools and policies in force, between two questions. Live flows keep
-   * their decision. Resolves when the data flow segment has it; where it refuses, the old ones are in
-   * force again.
-   */
-  async reload(config: ResolvedConfig): Promise<void> {
-    const before = this.#config
-    try {
-      await this.#put(config)
-    } catch (error) {
-      if (this.#config !== before) await this.#goBack(before)
-      throw error
-    }
-  }
-
-  #put(config: ResolvedConfig): Promise<void> {
-    const change = this.#change(config)
-    this.#config = config
-    this.pools.replace(config.pools)
-    this.#monitor.watch(this.pools.checked)
-    this.#decider.forgetLogged()
-    return this.#tell(change)
-  }
-
-  async #goBack(config: ResolvedConfig): Promise<void> {
-    try {
-      await this.#put(config)
-    } catch (err) {
-      this.#log.error(
-        { event: 'virtualServersLost', code: 'ERR_SLUICE_VIRTUAL_SERVER', err },
-        'the old virtual servers cannot be had again: restart the engine',
-      )
-    }
-  }
-
-  #change(config: ResolvedConfig): Change {
-    const change = this.servers.replace(config.virtualServers)
-    this.#outbound.configure(config)
-    return { ...change, sources: this.#sources.replace(config) }
-  }
-
-  /** What goes first makes room: the endpoint of one that goes may be that of one that comes. */
-  async #tell({ sources, removed, added }: Change): Promise<void> {
-    const { drainMs } = this.#config.timeouts
-    const timeOf = ({ settings }: VirtualServer) => (settings.onRemove === 'drain' ? drainMs : 0)
-    const sent = [
-      ...sources.map((source) => this.#link.addSource(source)),
-      ...removed.map((server) => this.#link.remove(server, timeOf(server))),
-      ...added.map((server) => this.#link.add(server)),
-    ]
-    const timer = setTimeout(() => this.#link.giveUp(unacknowledged(acknowledgeMs)), acknowledgeMs)
-    this.#channel.sendSoon()
-    try {
-      await Promise.all(sent)
-    } finally {
-      clearTimeout(timer)
-    }
+  /** @throws {SluiceError} `ERR_SLUICE_NO_VIRTUAL_SERVER` */
+  orderServer(name: string, order: 'active' | 'draining'): void {
+    const server = this.servers.order(name, order)
+    // Whether its handshakes are answered is not asked here, one by one.
+    if (server.settings.terminates) void this.deployment.announce(server)
   }
 
   /** Asks the data flow segment to end every flow, or those of a virtual server (CS-09). */
@@ -333,7 +283,7 @@ export class ControlSegment implements MessageSink {
     } else if (this.#outbound.isLost(this.#question) || this.#sources.isTo(signature)) {
       // No answer of anybody: nothing is routed to ourselves.
       this.#turnAway(message, 'reset', app)
-    } else if (message.vsId === 0 && this.#config.forward) {
+    } else if (message.vsId === 0 && this.deployment.config.forward) {
       this.#settlement.route(this.#enter(null, app))
     } else {
       this.#turnAway(message, undefined, app)

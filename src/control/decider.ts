@@ -64,6 +64,8 @@ export class Decider {
    */
   decide(server: VirtualServer, flow: PlacedFlow<Node>): Choice | Promise<() => Choice> {
     const { decide } = server.settings
+    // A service has its connections: nobody asks for one.
+    if (decide === undefined) return 'unavailable'
     try {
       if (typeof decide === 'string') return this.#fromPool(decide, server, flow)
       if (this.pending >= this.maxPending) return this.#fail('policyOverload', server, flow)

@@ -8,6 +8,7 @@ const forwardings = { true: 'route', bridge: 'bridge', false: 'none' } as const
 
 export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
   const { timeouts } = config
+  const { bufferMemory: bufferBytes, timeWaits: _, ...limits } = config.limits
   return {
     node: 0,
     workers: config.workers,
@@ -19,7 +20,7 @@ export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
     })),
     routes: config.routes.map(({ to, via }) => ({ to: formatPrefix(to), via })),
     forwarding: forwardings[`${config.forward}`],
-    limits: { ...config.limits },
+    limits: { ...limits, bufferBytes },
     timeouts: {
       tcpEstablished: timeouts.tcpEstablishedMs,
       tcpOpening: timeouts.tcpOpeningMs,
@@ -30,6 +31,7 @@ export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
       linger: timeouts.lingerMs,
       refused: timeouts.refusedMs,
       statsInterval: timeouts.statsIntervalMs,
+      timeWait: timeouts.timeWaitMs,
     },
   }
 }

@@ -4,7 +4,9 @@ import type { counterNames, gaugeNames, portCounterNames } from '../generated/co
 import type { DropReason } from '../generated/drop-reasons.js'
 import type { NodeState } from '../policy/new-flow.js'
 import type { Protocol } from '../protocol.js'
+import type { PairMode } from '../socket/types.js'
 import type { FlowEvent, FlowEventCounters } from './flow-events.js'
+import type { TimeWaitReport } from './time-wait.js'
 
 /** Packets and bytes; `in` is client to server. Bytes are IP bytes as on the wire (STAT-07). */
 export interface Traffic {
@@ -52,8 +54,11 @@ export interface VirtualServerStatus extends Traffic {
   /** 'tcp://address:port'. */
   readonly listen: string
   readonly state: VirtualServerState
-  /** The pool that serves it, or null where a policy decides. */
+  /** The pool that serves it, or null where a policy decides, or a service has its connections. */
   readonly pool: string | null
+  /** Its connections end at the engine. Bytes are then those of the streams, of connections that are
+   *  over. */
+  readonly terminates: boolean
   readonly connections: number
   readonly totalConnections: number
 }
@@ -127,6 +132,28 @@ export interface ReaperCounters {
   readonly waiting: number
 }
 
+/** Connections that end at the engine, and what is left of them. */
+export interface SocketStatus {
+  /** Now; both sides of a pair count. */
+  readonly open: number
+  /** Ever opened by clients. */
+  readonly accepted: number
+  /** Ever opened from here. */
+  readonly connected: number
+  /** Tried from here in vain. */
+  readonly failed: number
+  /** Reset at once: their virtual server had as many as it may, or takes none. */
+  readonly refused: { readonly limited: number; readonly unavailable: number }
+  readonly pairs: Readonly<Record<Exclude<PairMode, 'closed'>, number>>
+  /** In JavaScript: received and not read, or written and not taken by the engine. */
+  readonly bytesHeld: number
+  /** Connections that were reset since their service threw. */
+  readonly serviceFailures: number
+  /** Stream messages that could not be used: malformed, or about sockets that there are not. */
+  readonly unusable: { readonly invalid: number; readonly stale: number }
+  readonly timeWait: TimeWaitReport
+}
+
 export interface EngineStatus {
   /** Packets flow and every virtual server is in force. */
   readonly ready: boolean
@@ -152,6 +179,7 @@ export interface EngineStatus {
   readonly decisions: DecisionCounters
   readonly bus: BusCounters
   readonly reaper: ReaperCounters
+  readonly sockets: SocketStatus
   /** What the control segment has seen of flows, by category (docs/operation.md). */
   readonly events: FlowEventCounters
   /** Every counter and gauge of the data flow segment, by the names of native/segment/counters.def. */
@@ -176,7 +204,8 @@ export interface FlowRecord extends Traffic {
   /** The endpoint that answers. */
   readonly server: string
   readonly protocol: Protocol
-  readonly mode: 'translate' | 'bridge'
+  /** `socket`, `proxied` and `relay` end at the engine: bytes are those of the stream, and packets 0. */
+  readonly mode: 'translate' | 'bridge' | 'socket' | 'proxied' | 'relay'
   /** What the control segment has seen of it, by category (docs/operation.md). */
   readonly seen: readonly FlowEvent[]
   /** ISO 8601. */

@@ -54,6 +54,12 @@ export class VirtualServer {
     this.connections++
     this.totalConnections++
   }
+  /** A connection of it that ended here is over; these are its bytes. */
+  closed(bytesIn: number, bytesOut: number): void {
+    this.connections--
+    this.traffic.bytesIn += bytesIn
+    this.traffic.bytesOut += bytesOut
+  }
   /** That session never came to be. */
   withdrawn(): void {
     this.connections--
@@ -67,12 +73,13 @@ export class VirtualServer {
   }
 
   report(): VirtualServerStatus {
-    const { decide } = this.settings
+    const { decide, terminates } = this.settings
     return {
       name: this.name,
       listen: this.listen,
       state: this.state,
       pool: typeof decide === 'string' ? decide : null,
+      terminates,
       connections: this.connections,
       totalConnections: this.totalConnections,
       ...reportTraffic(this.traffic),

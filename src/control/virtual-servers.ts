@@ -58,7 +58,7 @@ export class VirtualServers {
   }
 
   /** @throws {SluiceError} `ERR_SLUICE_NO_VIRTUAL_SERVER` */
-  order(name: string, order: 'active' | 'draining'): void {
+  order(name: string, order: 'active' | 'draining'): VirtualServer {
     const server = this.named(name)
     if (!server)
       throw unknown(
@@ -66,6 +66,7 @@ export class VirtualServers {
         [...this].map((each) => each.name),
       )
     server.state = order === 'active' ? 'up' : order
+    return server
   }
 
   /** Lets go of those that were removed and whose last flow has ended. */

@@ -45,6 +45,6 @@ export async function startControl(family: Family, change: Change) {
     return place ?? (mask & XlatMask.reset ? 'reset' : 'drop')
   }
   const states = () => control.pools.report()[0].nodes.map(({ state }) => state)
-  const reload = (changed: Change) => control.reload(resolved(changed))
+  const reload = (changed: Change) => control.deployment.reload(resolved(changed))
   return { control, segment, clock, farm, logged, ask, next, placeOf, states, reload }
 }

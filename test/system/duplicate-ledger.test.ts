@@ -105,7 +105,7 @@ test('FLOWLIFE-20 CS-13 a duplicate of the ledger equals it while real flows ope
 
   const next = resolveConfig(configOf(lab, { late: { listen: listen(lab, 4, 82), pool: 'web' } }))
   duplicate.reload(next)
-  await control.reload(next)
+  await control.deployment.reload(next)
   await fetchOver(82, 2)
 
   control.resetFlows()

@@ -89,7 +89,7 @@ async function watched(family: Family, change: Change = site(family)) {
     },
     reload: async (changed: Change) => {
       duplicate.reload(resolved(changed))
-      await control.reload(resolved(changed))
+      await control.deployment.reload(resolved(changed))
     },
     /** A tick of the reaper for each 200 ms. */
     pass: async (ms: number) => {

@@ -1,0 +1,50 @@
+/** Connections that end at the engine as users see flows: a client's with its server's is one. */
+import { formatEndpoint } from '../bus/address.js'
+import { Socket } from '../socket/socket.js'
+import type { Sockets } from '../socket/sockets.js'
+import type { FlowRecord, Traffic } from './status.js'
+
+/** Each record made when it is asked for. */
+export function* reportSockets(sockets: Sockets): Generator<FlowRecord> {
+  for (const { end } of sockets) {
+    // An outbound one stands with its client's.
+    if (end instanceof Socket && end.pair?.outbound !== end) yield reportSocket(end)
+  }
+}
+
+function reportSocket(socket: Socket): FlowRecord {
+  const { pair, virtualServer = null } = socket
+  const [here, there] = [endpointText(socket, 'local'), endpointText(socket, 'remote')]
+  // What was opened from here is its own client.
+  const isClients = virtualServer !== null
+  const record = {
+    virtualServer,
+    protocol: 'tcp',
+    seen: [],
+    openedAt: new Date(socket.openedAt).toISOString(),
+    lastActiveAt: new Date(socket.lastActiveAt).toISOString(),
+  } as const
+  const { bytesRead, bytesWritten } = socket
+  if (!isClients) {
+    const traffic = payload(bytesWritten, bytesRead)
+    return { ...record, client: here, listen: there, server: there, mode: 'socket', ...traffic }
+  }
+  const server = pair ? endpointText(pair.outbound, 'remote') : here
+  const { c2s, s2c } = pair?.stats().bytes ?? { c2s: bytesRead, s2c: bytesWritten }
+  const traffic = payload(Number(c2s), Number(s2c))
+  const mode = pair ? (pair.mode === 'relay' ? 'relay' : 'proxied') : 'socket'
+  return { ...record, client: there, listen: here, server, mode, ...traffic }
+}
+
+/** Of the bytes of a stream; packets are the data flow segment's business. */
+function payload(bytesIn: number, bytesOut: number): Traffic {
+  return { packets: { in: 0, out: 0 }, bytes: { in: bytesIn, out: bytesOut } }
+}
+
+function endpointText(socket: Socket, side: 'local' | 'remote'): string {
+  const [address, port] =
+    side === 'local'
+      ? [socket.localAddress, socket.localPort]
+      : [socket.remoteAddress, socket.remotePort]
+  return formatEndpoint({ address, port, family: address.includes(':') ? 6 : 4 })
+}

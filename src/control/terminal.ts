@@ -1,0 +1,151 @@
+/**
+ * The half of the control segment where connections end: sockets, their pairs and services, and what
+ * is left of them in TIME-WAIT. It speaks with the data flow segment in stream messages only.
+ */
+import { StreamChannel } from '../bus/stream-channel.js'
+import { StreamOrders } from '../bus/stream-orders.js'
+import { MessageWriter } from '../bus/writer.js'
+import { type Clock, systemClock } from '../clock.js'
+import type { ResolvedConfig } from '../config/resolved.js'
+import type { AcceptedMessage } from '../generated/streams.js'
+import type { Logger } from '../logger.js'
+import type { NativeSegment } from '../native.js'
+import { Line } from '../socket/line.js'
+import { endpointAt } from '../socket/opening.js'
+import { Pairs } from '../socket/pairs.js'
+import { Socket } from '../socket/socket.js'
+import { Sockets } from '../socket/sockets.js'
+import { type ListenOrder, Stack, type StackHost } from '../stack.js'
+import type { ControlSegment } from './control-segment.js'
+import { listenerSettings } from './listener.js'
+import { PoolsForServices } from './service-pools.js'
+import { Services } from './services.js'
+import { reportSockets } from './socket-report.js'
+import type { FlowRecord, SocketStatus } from './status.js'
+import { TimeWaitCompactor } from './time-wait.js'
+import type { VirtualServer } from './virtual-server.js'
+
+export interface TerminalOptions {
+  readonly config: ResolvedConfig
+  readonly segment: NativeSegment
+  readonly control: ControlSegment
+  readonly log: Logger
+  readonly clock?: Clock
+  /** Stops the engine. */
+  readonly stop: () => Promise<void>
+}
+
+export class Terminal implements StackHost {
+  readonly sockets: Sockets
+  readonly pairs = new Pairs()
+  readonly workers: number
+  readonly stack: Stack
+  readonly stop: () => Promise<void>
+  readonly #channel: StreamChannel
+  readonly #control: ControlSegment
+  readonly #services: Services
+  readonly #compactor: TimeWaitCompactor
+  readonly #refused = { limited: 0, unavailable: 0 }
+
+  constructor({ config, segment, control, log, clock = systemClock, stop }: TerminalOptions) {
+    this.#control = control
+    this.workers = config.workers
+    this.stop = stop
+    const writer = new MessageWriter()
+    const orders = new StreamOrders(writer, () => this.#channel.sendSoon())
+    this.sockets = new Sockets(orders, config.limits.bufferMemory, {
+      accepted: (message, bytes) => this.#accept(message, bytes),
+      timeWait: (message) => this.#compactor.take(message),
+    })
+    this.#channel = new StreamChannel(segment, this.sockets, writer)
+    this.stack = new Stack(this)
+    const pools = new PoolsForServices(control.pools, control.ledger.activity)
+    this.#services = new Services({ stack: this.stack, pools, log })
+    this.#compactor = new TimeWaitCompactor({
+      orders,
+      budget: config.limits.timeWaits,
+      usualMs: config.timeouts.timeWaitMs,
+      timeOf: (id) => control.servers.get(id)?.settings.timeWaitMs,
+      now: clock.now,
+    })
+  }
+
+  /** To be called when the data flow segment has messages. */
+  get wake(): () => void {
+    return this.#channel.wake
+  }
+
+  /** Sockets end at once: whoever waits for something learns why. */
+  close(): void {
+    this.sockets.stop()
+    this.#channel.stop()
+  }
+
+  /** Another configuration is in force. */
+  reloaded(): void {
+    this.#services.forgetLogged()
+  }
+
+  listen(order: ListenOrder): Promise<() => Promise<void>> {
+    const { deployment } = this.#control
+    return deployment.listen(listenerSettings(deployment.config, order))
+  }
+
+  timeWait(): number {
+    return this.#compactor.report().entries
+  }
+
+  report(): SocketStatus {
+    const { sockets, pairs } = this
+    const { closed: _, ...byMode } = pairs.byMode
+    return {
+      open: sockets.size,
+      ...sockets.totals,
+      refused: { ...this.#refused },
+      pairs: byMode,
+      bytesHeld: sockets.bytesHeld,
+      serviceFailures: this.#services.failures,
+      unusable: { invalid: this.#channel.invalid, stale: sockets.stale },
+      timeWait: this.#compactor.report(),
+    }
+  }
+
+  /** What ends here, as flows: a pair is one. */
+  flows(): Iterable<FlowRecord> {
+    return reportSockets(this.sockets)
+  }
+
+  #accept(message: AcceptedMessage, bytes: Uint8Array): void {
+    const server = this.#control.servers.get(message.vsId)
+    const line = new Line(message.socket, this.sockets, message.credit)
+    this.sockets.add(line)
+    const refusal = server ? refusalBy(server) : 'unavailable'
+    if (!server || refusal) {
+      this.#refused[refusal ?? 'unavailable']++
+      line.letGo('abort')
+      return
+    }
+    server.opened()
+    line.whenOver = () => server.closed(line.bytesReceived, line.bytesSent)
+    const { settings } = server
+    const inbound = new Socket({
+      line,
+      sockets: this.sockets,
+      local: endpointAt(bytes, message.localIpaddrOffset, message.localPort),
+      remote: endpointAt(bytes, message.remoteIpaddrOffset, message.remotePort),
+      allowHalfOpen: settings.allowHalfOpen,
+      virtualServer: server.name,
+      preserveClient: settings.preserveClient,
+    })
+    if (settings.idleTimeoutMs > 0) {
+      inbound.setTimeout(settings.idleTimeoutMs, () => inbound.resetAndDestroy())
+    }
+    this.#services.run(server, inbound)
+  }
+}
+
+/** Whether the virtual server takes no connection now (LB-20). */
+function refusalBy({ state, isFull }: VirtualServer): 'unavailable' | 'limited' | undefined {
+  if (state !== 'up') return 'unavailable'
+  return isFull ? 'limited' : undefined
+}

@@ -1,0 +1,116 @@
+/** Opens connections, alone or as the other side of a client's. */
+import { familyAt, parseAddress } from '../bus/address.js'
+import type { OpenOrder } from '../bus/stream-orders.js'
+import { SluiceError } from '../errors.js'
+import { closed, inUse, wrongIdentity } from './errors.js'
+import { Opening } from './opening.js'
+import type { Pairs } from './pairs.js'
+import { joinPair, Socket } from './socket.js'
+import type { Sockets } from './sockets.js'
+import type { ClientIdentity, ConnectOptions } from './types.js'
+
+export interface ConnectHost {
+  readonly sockets: Sockets
+  readonly pairs: Pairs
+  readonly workers: number
+}
+
+const defaultTimeoutMs = 30_000
+
+/** Connections that belong to no client go to one worker after the other. */
+let lastWorker = 0
+
+/** @throws as `Stack.connect` says */
+export async function connect(host: ConnectHost, options: ConnectOptions): Promise<Socket> {
+  options.signal?.throwIfAborted()
+  const inbound = inboundOf(host.sockets, options.associateWith)
+  if (!inbound) return open(host, options, options.signal, undefined)
+  if (inbound.use === 'closed') throw closed('The client is gone.')
+  if (inbound.use === 'paired') throw inUse(`Socket ${inbound.id}`)
+  inbound[joinPair]('reserved')
+  const ending = new AbortController()
+  const gone = () => ending.abort(closed('The client is gone.'))
+  inbound.once('close', gone)
+  const { signal } = options
+  const either = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal
+  try {
+    return await open(host, options, either, inbound)
+  } finally {
+    inbound.off('close', gone)
+    if (!inbound.pair) inbound[joinPair](undefined)
+  }
+}
+
+function open(
+  { sockets, pairs, workers }: ConnectHost,
+  options: ConnectOptions,
+  signal: AbortSignal | undefined,
+  inbound: Socket | undefined,
+): Promise<Socket> {
+  const { address, port, allowHalfOpen = false } = options
+  lastWorker = (lastWorker + 1) % workers
+  const order: Omit<OpenOrder, 'request'> = {
+    socket: inbound?.id ?? lastWorker * 0x100_0000,
+    destination: addressBytes(address),
+    destinationPort: portOf(port),
+    timeoutMs: options.timeout ?? defaultTimeoutMs,
+    ...sourceOf(options, inbound),
+  }
+  const connected = (outbound: Socket) => {
+    if (inbound) pairs.join(inbound, outbound, 'close')
+  }
+  return Opening.begin(sockets, { order, address, port, allowHalfOpen, signal, connected })
+}
+
+type Source = Pick<OpenOrder, 'source' | 'sourcePort'>
+
+function sourceOf(options: ConnectOptions, inbound: Socket | undefined): Source {
+  const { address, localAddress, localPort = 0, preserveClient } = options
+  if (localAddress !== undefined || localPort !== 0 || !inbound) {
+    const source = localAddress === undefined ? undefined : addressBytes(localAddress)
+    return { source, sourcePort: portOf(localPort, 0) }
+  }
+  const preserved = preserveClient ?? inbound.preserveClient
+  const keeps = (what: 'address' | 'port') =>
+    typeof preserved === 'boolean' ? preserved : (preserved[what] ?? true)
+  if (!keeps('address')) return { source: undefined, sourcePort: 0 }
+  const { remoteAddress, remotePort } = inbound
+  const source = addressBytes(remoteAddress)
+  if (familyAt(source) !== familyAt(addressBytes(address))) {
+    throw wrongIdentity(
+      `${address} cannot see the client ${remoteAddress}: it is of another IP family.`,
+      'Take a server of the same family, or preserveClient: false.',
+    )
+  }
+  return { source, sourcePort: keeps('port') ? remotePort : 0 }
+}
+
+function inboundOf(
+  sockets: Sockets,
+  client: Socket | ClientIdentity | undefined,
+): Socket | undefined {
+  if (client === undefined || client instanceof Socket) return client
+  const end = sockets.get(client.socketId)?.end
+  if (end instanceof Socket) return end
+  throw closed('The client is gone.')
+}
+
+/** @throws {SluiceError} `ERR_SLUICE_ADDR_NOT_OWNED` */
+function addressBytes(address: string): Uint8Array {
+  const bytes = parseAddress(address)
+  if (bytes) return bytes
+  throw new SluiceError(
+    'ERR_SLUICE_ADDR_NOT_OWNED',
+    `${address} is not an IP address.`,
+    'Look names up first, as with node:dns: the engine does not.',
+  )
+}
+
+function portOf(port: number, lowest = 1): number {
+  if (Number.isInteger(port) && port >= lowest && port <= 65_535) return port
+  throw new SluiceError(
+    'ERR_SLUICE_ADDR_NOT_OWNED',
+    `${port} is not a port.`,
+    `Take a whole number from ${lowest} to 65535.`,
+  )
+}

@@ -1,0 +1,270 @@
+/**
+ * The line between a socket and its connection in the engine: credits both ways, and what is said on
+ * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
+ */
+import { type SocketOption, StreamEnd } from '../generated/streams.js'
+import { brokenPipe, closed, endError } from './errors.js'
+import type { Sockets } from './sockets.js'
+
+/** What the user's half of a socket is told. */
+export interface LineEnd {
+  /** Bytes received that nobody has read. */
+  readonly readableLength: number
+  received(bytes: Buffer): void
+  /** The peer sends no more. */
+  peerEnded(): void
+  /** The connection is over. @param error why, where it did not come to its end */
+  lineClosed(error: Error | undefined): void
+  /** Ends it without waiting for anything. */
+  resetAndDestroy(): unknown
+  /** Received and not read, or written and not the engine's. */
+  readonly bytesHeld: number
+}
+
+/** Who else has an interest in it: its pair. */
+export interface LineWatcher {
+  peerEnded(line: Line): void
+  closed(line: Line, reason: number): void
+  /** The engine has all that was to be written. */
+  written(): void
+}
+
+type Done = (error?: Error | null) => void
+
+interface Waiter<Value> {
+  resolve(value: Value): void
+  reject(error: Error): void
+}
+
+const nothing: readonly Uint8Array[] = []
+const ignoreNews: LineEnd = {
+  readableLength: 0,
+  received() {},
+  peerEnded() {},
+  lineClosed() {},
+  resetAndDestroy() {},
+  bytesHeld: 0,
+}
+
+export class Line {
+  watcher: LineWatcher | undefined
+  /** Called when the connection is over, whoever has let go of it. */
+  whenOver: (() => void) | undefined
+  /** The user's half; what it is told is lost once it let go. */
+  end: LineEnd = ignoreNews
+  bytesReceived = 0
+  bytesSent = 0
+  /** Of the bytes that the engine moved by itself: received here, and given to the other side. */
+  bytesRelayed = 0n
+  #readCredit = 0
+  #writeCredit: number
+  #chunks = nothing
+  #chunk = 0
+  #offset = 0
+  #done: Done | undefined
+  #hasPeerEnded = false
+  #isShut = false
+  #isOver = false
+  #isHeld = false
+  /** The engine has not answered to that. */
+  #awaitsHeld = false
+  #isRelayed = false
+  #onHeld: Waiter<void> | undefined
+  #onUnrelayed: Waiter<void> | undefined
+
+  /** @param credit bytes that may be written at once */
+  constructor(
+    readonly id: number,
+    private readonly sockets: Sockets,
+    credit: number,
+  ) {
+    this.#writeCredit = credit
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+  get hasPeerEnded(): boolean {
+    return this.#hasPeerEnded
+  }
+  get isShut(): boolean {
+    return this.#isShut
+  }
+  get isHeld(): boolean {
+    return this.#isHeld
+  }
+  get isRelayed(): boolean {
+    return this.#isRelayed
+  }
+
+  // -- what the user's half says
+
+  /** Lets the engine hand up more, where half of what it may is used up. */
+  grant(): void {
+    if (this.#isHeld || this.#awaitsHeld || this.#isOver || this.#hasPeerEnded) return
+    const { window } = this.sockets
+    const missing = window - this.#readCredit - this.end.readableLength
+    if (missing * 2 < window) return
+    this.#readCredit += missing
+    this.sockets.orders.read(this.id, missing)
+  }
+
+  /** Calls `done` when the engine has all of them. One call at a time. */
+  write(chunks: readonly Uint8Array[], done: Done): void {
+    if (this.#isOver || this.#isShut) return done(brokenPipe())
+    this.#chunks = chunks
+    this.#done = done
+    this.#flush()
+  }
+
+  shut(): void {
+    if (this.#isOver || this.#isShut) return
+    this.#isShut = true
+    this.sockets.orders.shut(this.id)
+  }
+
+  /** Nobody reads or writes any more. @param how what was written still goes, or a RST at once */
+  letGo(how: 'close' | 'abort'): void {
+    this.end = ignoreNews
+    this.#fail(closed('The socket was destroyed.'))
+    if (!this.#isOver) this.sockets.orders[how](this.id)
+  }
+
+  set(option: SocketOption, value: number): void {
+    if (!this.#isOver) this.sockets.orders.set(this.id, option, value)
+  }
+
+  // -- what its pair says
+
+  /** Resolves when nothing more is handed up, and all that was has been. */
+  hold(): Promise<void> {
+    if (this.#isOver) return Promise.reject(closed('The connection is over.'))
+    this.#isHeld = true
+    // Where the last one was given up meanwhile, its answer will do: nothing was granted since.
+    if (!this.#awaitsHeld) this.sockets.orders.hold(this.id)
+    this.#awaitsHeld = true
+    return new Promise((resolve, reject) => {
+      this.#onHeld = { resolve, reject }
+    })
+  }
+
+  /** The engine hands up again. */
+  release(): void {
+    this.#isHeld = false
+    this.#isRelayed = false
+    this.grant()
+  }
+
+  /** The bytes of both, which are held, move in the engine from now on. */
+  relayTo(peer: Line): void {
+    this.#isRelayed = true
+    peer.#isRelayed = true
+    this.sockets.orders.relay(this.id, peer.id)
+  }
+
+  /** They do no longer, when it resolves for both. */
+  unrelay(): void {
+    if (!this.#isOver) this.sockets.orders.unrelay(this.id)
+  }
+
+  /** Resolves when the engine moves no more of its bytes: at once where it moves none. */
+  untilUnrelayed(): Promise<void> {
+    if (this.#isOver) return Promise.reject(closed('The connection is over.'))
+    if (!this.#isRelayed) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      this.#onUnrelayed = { resolve, reject }
+    })
+  }
+
+  // -- what the engine says
+
+  data(bytes: Buffer): void {
+    this.#readCredit -= bytes.length
+    this.bytesReceived += bytes.length
+    this.end.received(bytes)
+    this.grant()
+  }
+
+  ended(): void {
+    this.#hasPeerEnded = true
+    this.watcher?.peerEnded(this)
+    this.end.peerEnded()
+  }
+
+  writable(credit: number): void {
+    this.#writeCredit += credit
+    if (this.#done) this.#flush()
+  }
+
+  held(): void {
+    this.#awaitsHeld = false
+    this.#readCredit = 0
+    this.#onHeld?.resolve()
+    this.#onHeld = undefined
+    this.grant()
+  }
+
+  unrelayed(bytes: bigint): void {
+    this.bytesRelayed += bytes
+    this.#isRelayed = false
+    this.#onUnrelayed?.resolve()
+    this.#onUnrelayed = undefined
+  }
+
+  closed(reason: number): void {
+    this.#isOver = true
+    const error = endError(reason)
+    this.#fail(error ?? closed('The connection is over.'))
+    this.watcher?.closed(this, reason)
+    this.end.lineClosed(error)
+    this.whenOver?.()
+  }
+
+  /** There is no engine any more. */
+  stop(): void {
+    this.closed(StreamEnd.aborted)
+  }
+
+  #flush(): void {
+    const chunks = this.#chunks
+    for (;;) {
+      while (this.#chunk < chunks.length && this.#offset === chunks[this.#chunk].length) {
+        this.#chunk++
+        this.#offset = 0
+      }
+      if (this.#chunk === chunks.length) return this.#finish()
+      if (this.#writeCredit === 0) return
+      const { orders } = this.sockets
+      const most = this.#writeCredit
+      this.#advance(orders.write(this.id, chunks, this.#chunk, this.#offset, most))
+    }
+  }
+
+  #advance(count: number): void {
+    this.#writeCredit -= count
+    this.bytesSent += count
+    let left = count + this.#offset
+    while (left > 0 && left >= this.#chunks[this.#chunk].length) {
+      left -= this.#chunks[this.#chunk].length
+      this.#chunk++
+    }
+    this.#offset = left
+  }
+
+  #finish(error?: Error): void {
+    const done = this.#done
+    this.#done = undefined
+    this.#chunks = nothing
+    this.#chunk = this.#offset = 0
+    done?.(error)
+    this.watcher?.written()
+  }
+
+  /** Whoever waits for something learns that it does not come. */
+  #fail(error: Error): void {
+    if (this.#done) this.#finish(error)
+    this.#onHeld?.reject(error)
+    this.#onUnrelayed?.reject(error)
+    this.#onHeld = this.#onUnrelayed = undefined
+  }
+}

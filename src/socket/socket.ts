@@ -1,0 +1,316 @@
+/**
+ * A TCP connection of the engine, as a stream: everything of net.Socket, and its place in a pair.
+ */
+import { Duplex } from 'node:stream'
+import { formatEndpoint } from '../bus/address.js'
+import type { Endpoint } from '../endpoint.js'
+import { SocketOption } from '../generated/streams.js'
+import { ChunkLengths, chunksOf } from './chunks.js'
+import { unproxied } from './errors.js'
+import type { Line, LineEnd } from './line.js'
+import type { SocketPair } from './pair.js'
+import type { Sockets } from './sockets.js'
+import type { ClientIdentity, SocketUse, TcpInfo } from './types.js'
+
+/** Bytes in either buffer of the stream from which on it says that it has enough. */
+const highWaterMark = 131_072
+
+/** What a socket is made of. */
+export interface SocketParts {
+  readonly line: Line
+  readonly sockets: Sockets
+  readonly local: Endpoint
+  readonly remote: Endpoint
+  readonly allowHalfOpen: boolean
+  /** Of the virtual server that it came to, for one that a client opened. */
+  readonly virtualServer?: string
+  /** Whether the server is to see the client, where nobody says otherwise. */
+  readonly preserveClient?: boolean
+}
+
+type Done = (error?: Error | null) => void
+
+/** The line of a socket, for the folder alone. */
+export const lineOf: unique symbol = Symbol('sluice.line')
+export const joinPair: unique symbol = Symbol('sluice.joinPair')
+
+/** A socket comes from `Stack.connect`, a `Server` or a service, and is connected. */
+export class Socket extends Duplex implements LineEnd {
+  readonly [lineOf]: Line
+  /** Name of the virtual server that it came to; undefined for what was opened from here. */
+  readonly virtualServer: string | undefined
+  readonly preserveClient: boolean
+  /** Milliseconds since 1970. */
+  readonly openedAt = Date.now()
+  /** Milliseconds of `setTimeout`; undefined for none. */
+  timeout: number | undefined
+  readonly #sockets: Sockets
+  readonly #local: Endpoint
+  readonly #remote: Endpoint
+  #pair: SocketPair | undefined
+  #isReserved = false
+  #timer: NodeJS.Timeout | undefined
+  #isReset = false
+  #activeAt = this.openedAt
+  readonly #one: Uint8Array[] = []
+  /** Of the chunks that wait, once somebody iterates. */
+  #lengths: ChunkLengths | undefined
+
+  constructor({ line, sockets, local, remote, allowHalfOpen, ...origin }: SocketParts) {
+    super({ allowHalfOpen, emitClose: false, highWaterMark })
+    this[lineOf] = line
+    this.#sockets = sockets
+    this.#local = local
+    this.#remote = remote
+    this.virtualServer = origin.virtualServer
+    this.preserveClient = origin.preserveClient ?? true
+    line.end = this
+  }
+
+  get id(): number {
+    return this[lineOf].id
+  }
+
+  /** The client, where it is a client's: the endpoint at the other end. */
+  get identity(): ClientIdentity {
+    return { ...this.#remote, socketId: this.id }
+  }
+
+  /** The engine hands nothing of it up: its bytes are moved, or about to be. */
+  get isHeld(): boolean {
+    return this[lineOf].isHeld
+  }
+
+  get use(): SocketUse {
+    if (this.destroyed || this[lineOf].isOver) return 'closed'
+    return this.#pair || this.#isReserved ? 'paired' : 'free'
+  }
+
+  get pair(): SocketPair | undefined {
+    return this.#pair
+  }
+
+  get localAddress(): string {
+    return this.#local.address
+  }
+  get localPort(): number {
+    return this.#local.port
+  }
+  get localFamily(): string {
+    return `IPv${this.#local.family}`
+  }
+  get remoteAddress(): string {
+    return this.#remote.address
+  }
+  get remotePort(): number {
+    return this.#remote.port
+  }
+  get remoteFamily(): string {
+    return `IPv${this.#remote.family}`
+  }
+
+  /** The end here. */
+  address(): { address: string; family: string; port: number } {
+    return { address: this.localAddress, family: this.localFamily, port: this.localPort }
+  }
+
+  /** Bytes that JavaScript was handed. */
+  get bytesRead(): number {
+    return this[lineOf].bytesReceived
+  }
+
+  /** Bytes written here, those that wait included. */
+  get bytesWritten(): number {
+    return this[lineOf].bytesSent + this.writableLength
+  }
+
+  /** Milliseconds since 1970. */
+  get lastActiveAt(): number {
+    return this.#activeAt
+  }
+
+  /** Received and not read, or written and not the engine's. */
+  get bytesHeld(): number {
+    return this.readableLength + this.writableLength
+  }
+
+  /** It is connected before anybody has it. */
+  get connecting(): boolean {
+    return false
+  }
+  get pending(): boolean {
+    return false
+  }
+  get readyState(): 'open' | 'readOnly' | 'writeOnly' | 'closed' {
+    if (this.readable && this.writable) return 'open'
+    if (this.readable) return 'readOnly'
+    return this.writable ? 'writeOnly' : 'closed'
+  }
+
+  /**
+   * What its TCP says of it. The engine is asked, hence a promise.
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED`
+   */
+  async info(): Promise<TcpInfo> {
+    const { idleMs, bytesReceived: _, bytesSent: __, ...info } = await this.#sockets.ask(this.id)
+    return { ...info, openedAt: this.openedAt, lastActiveAt: Date.now() - idleMs }
+  }
+
+  setNoDelay(noDelay = true): this {
+    this[lineOf].set(SocketOption.noDelay, Number(noDelay))
+    return this
+  }
+
+  /** @param initialDelay idle milliseconds until the peer is probed; 0 for two hours (RFC 9293 3.8.4) */
+  setKeepAlive(enable = false, initialDelay = 0): this {
+    const idleMs = initialDelay > 0 ? Math.floor(initialDelay) : 7_200_000
+    this[lineOf].set(SocketOption.keepAliveMs, enable ? idleMs : 0)
+    return this
+  }
+
+  /** @param value the differentiated services code point, 0 to 63 */
+  setDscp(value: number): this {
+    this[lineOf].set(SocketOption.tos, (value & 63) << 2)
+    return this
+  }
+
+  /** 'timeout' is emitted when nothing was read or written for so long; 0 ends that. */
+  setTimeout(ms: number, callback?: () => void): this {
+    this.timeout = ms > 0 ? ms : undefined
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (ms > 0) {
+      this.#timer = setTimeout(() => this.emit('timeout'), ms).unref()
+      if (callback) this.once('timeout', callback)
+    } else if (callback) {
+      this.off('timeout', callback)
+    }
+    return this
+  }
+
+  /** The engine keeps the process alive, not its sockets: there for net.Socket's sake. */
+  ref(): this {
+    return this
+  }
+  unref(): this {
+    return this
+  }
+
+  /** Ends it, and destroys it when all is written. */
+  destroySoon(): void {
+    if (this.writable) this.end()
+    if (this.writableFinished || this.destroyed) this.destroy()
+    else this.once('finish', () => this.destroy())
+  }
+
+  /** Closes it by a RST, whatever is on its way. */
+  resetAndDestroy(): this {
+    this.#isReset = true
+    this.destroy()
+    return this
+  }
+
+  override toString(): string {
+    return `${formatEndpoint(this.#remote)} at ${formatEndpoint(this.#local)}`
+  }
+
+  /**
+   * Chunk by chunk as they came, without joining them. The end of the loop leaves what was written to
+   * go its way; leaving it before that destroys the socket, as with any stream.
+   */
+  override [Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
+    this.#lengths ??= new ChunkLengths(this.readableLength)
+    return chunksOf(this, this.#lengths)
+  }
+
+  // -- of stream.Duplex
+
+  override _read(): void {
+    this[lineOf].grant()
+  }
+
+  /** @throws {SluiceError} `ERR_SLUICE_UNPROXIED`; so does end() */
+  override write(chunk: unknown, encoding?: BufferEncoding | Done, done?: Done): boolean {
+    this.#assertOurs()
+    return super.write(chunk, encoding as BufferEncoding, done)
+  }
+
+  override end(chunk?: unknown, encoding?: BufferEncoding | (() => void), done?: () => void): this {
+    this.#assertOurs()
+    return super.end(chunk, encoding as BufferEncoding, done)
+  }
+
+  override _write(chunk: Buffer, _encoding: string, done: Done): void {
+    this.#one[0] = chunk
+    this.#active()
+    this[lineOf].write(this.#one, done)
+  }
+
+  override _writev(entries: { chunk: Buffer }[], done: Done): void {
+    this.#active()
+    const chunks = entries.map(({ chunk }) => chunk)
+    this[lineOf].write(chunks, done)
+  }
+
+  override _final(done: Done): void {
+    this[lineOf].shut()
+    done()
+  }
+
+  override _destroy(error: Error | null, done: Done): void {
+    clearTimeout(this.#timer)
+    this[lineOf].letGo(this.#isReset ? 'abort' : 'close')
+    done(error)
+    process.nextTick(() => this.emit('close', error !== null))
+  }
+
+  // -- of its line
+
+  received(bytes: Buffer): void {
+    this.#active()
+    this.#lengths?.add(bytes.length)
+    try {
+      this.push(bytes)
+    } catch (error) {
+      // A listener of 'data' threw. Its connection pays, and no other (design: services).
+      this.destroyBy(error)
+    }
+  }
+
+  peerEnded(): void {
+    this.push(null)
+    // Where nobody reads, an end behind no bytes is told all the same.
+    this.read(0)
+  }
+
+  lineClosed(error: Error | undefined): void {
+    if (error || this[lineOf].isHeld) this.destroy(error)
+  }
+
+  /** What its user threw: a RST, and an 'error' for who listens. */
+  destroyBy(error: unknown): void {
+    this.#isReset = true
+    this.destroy(error instanceof Error ? error : new Error(String(error)))
+  }
+
+  #active(): void {
+    this.#activeAt = Date.now()
+    this.#timer?.refresh()
+  }
+
+  /** In a relay the engine writes, and nobody else. */
+  #assertOurs(): void {
+    if (this[lineOf].isRelayed) throw unproxied()
+  }
+
+  /** Into a pair, out of it, or kept for one. */
+  [joinPair](pair: SocketPair | 'reserved' | undefined): void {
+    const isPair = pair !== undefined && pair !== 'reserved'
+    this.#isReserved = pair === 'reserved'
+    if (isPair === (this.#pair !== undefined)) return
+    this.#pair = isPair ? pair : undefined
+    // Each end is the service's to pass on, or not (SOCK-23).
+    if (isPair) this.allowHalfOpen = true
+    this.emit(isPair ? 'paired' : 'unpaired')
+  }
+}

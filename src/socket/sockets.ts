@@ -1,0 +1,241 @@
+/**
+ * All sockets of an engine, by their numbers: news of the engine goes to the one concerned. A place is
+ * forgotten when the engine has nothing more to say of it, and only then used again.
+ */
+import type { StreamOrders } from '../bus/stream-orders.js'
+import type { StreamSink } from '../bus/stream-reader.js'
+import type {
+  AcceptedMessage,
+  CannotOpenMessage,
+  ClosedMessage,
+  ConnectedMessage,
+  OpeningMessage,
+  SocketStateMessage,
+  TimeWaitMessage,
+  UnrelayedMessage,
+} from '../generated/streams.js'
+import { closed, stopped } from './errors.js'
+import type { Line } from './line.js'
+import type { Opening } from './opening.js'
+import { type SocketState, socketStateOf } from './socket-state.js'
+
+/** What is done with the others of the stream messages. */
+export interface StreamEvents {
+  /** @param bytes of the buffer under the addresses of the message */
+  accepted(message: AcceptedMessage, bytes: Uint8Array): void
+  timeWait(message: TimeWaitMessage): void
+}
+
+/** What JavaScript may be handed before it has read anything of it, of one socket. */
+const window = { most: 262_144, least: 16_384 } as const
+
+interface Question {
+  readonly socket: number
+  resolve(state: SocketState): void
+  reject(error: Error): void
+}
+
+export class Sockets implements StreamSink {
+  /** Messages about sockets that there are not. */
+  stale = 0
+  /** Sockets that were ever opened, by whom. */
+  readonly totals = { accepted: 0, connected: 0, failed: 0 }
+  readonly #lines = new Map<number, Line>()
+  /** Those on their way, by their number. */
+  readonly #opening = new Map<number, Opening>()
+  /** Those that have no number yet, by request. */
+  readonly #requested = new Map<number, Opening>()
+  readonly #questions = new Map<number, Question>()
+  #onEmpty: (() => void)[] = []
+  #lastRequest = 0
+  #isStopped = false
+
+  /** @param memory that JavaScript may hold of what was received, in bytes, for all sockets */
+  constructor(
+    readonly orders: StreamOrders,
+    private readonly memory: number,
+    private readonly events: StreamEvents,
+  ) {}
+
+  [Symbol.iterator](): IterableIterator<Line> {
+    return this.#lines.values()
+  }
+
+  get size(): number {
+    return this.#lines.size
+  }
+
+  get(id: number): Line | undefined {
+    return this.#lines.get(id)
+  }
+
+  /** What each socket may have in JavaScript now: all have the same share. */
+  get window(): number {
+    const share = Math.floor(this.memory / Math.max(1, this.#lines.size))
+    return Math.max(window.least, Math.min(window.most, share))
+  }
+
+  /** In JavaScript, of all sockets. */
+  get bytesHeld(): number {
+    let sum = 0
+    for (const { end } of this.#lines.values()) sum += end.bytesHeld
+    return sum
+  }
+
+  /** Resolves when there is none, or so long has passed. */
+  empty(ms: number): Promise<void> {
+    if (this.#lines.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      this.#onEmpty.push(() => {
+        clearTimeout(timer)
+        resolve()
+      })
+    })
+  }
+
+  add(line: Line): void {
+    this.#lines.set(line.id, line)
+  }
+
+  /** @throws {SluiceError} `ERR_SLUICE_STOPPED` */
+  open(opening: Opening): number {
+    if (this.#isStopped) throw stopped()
+    const request = this.#nextRequest()
+    this.#requested.set(request, opening)
+    return request
+  }
+
+  /** What its TCP has to say of a socket. @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED` */
+  ask(socket: number): Promise<SocketState> {
+    if (this.#isStopped) throw stopped()
+    if (!this.#lines.has(socket)) throw gone()
+    const request = this.#nextRequest()
+    this.orders.ask(socket, request)
+    return new Promise((resolve, reject) => {
+      this.#questions.set(request, { socket, resolve, reject })
+    })
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    const error = stopped()
+    for (const opening of [...this.#requested.values(), ...this.#opening.values()]) {
+      opening.fail(error)
+    }
+    for (const { reject } of this.#questions.values()) reject(error)
+    for (const line of this.#lines.values()) line.stop()
+    this.#requested.clear()
+    this.#opening.clear()
+    this.#questions.clear()
+    this.#lines.clear()
+  }
+
+  data(socket: number, bytes: Buffer): void {
+    const line = this.#lines.get(socket)
+    if (line) line.data(bytes)
+    else this.stale++
+  }
+
+  ended(socket: number): void {
+    this.#known(socket)?.ended()
+  }
+
+  writable(socket: number, credit: number): void {
+    this.#known(socket)?.writable(credit)
+  }
+
+  held(socket: number): void {
+    this.#known(socket)?.held()
+  }
+
+  unrelayed(message: UnrelayedMessage): void {
+    this.#known(message.socket)?.unrelayed(message.bytes)
+  }
+
+  accepted(message: AcceptedMessage, bytes: Uint8Array): void {
+    this.totals.accepted++
+    this.events.accepted(message, bytes)
+  }
+
+  timeWait(message: TimeWaitMessage): void {
+    this.events.timeWait(message)
+  }
+
+  opening({ request, socket }: OpeningMessage): void {
+    const opening = this.#requested.get(request)
+    if (!opening) {
+      this.stale++
+      return
+    }
+    this.#requested.delete(request)
+    this.#opening.set(socket, opening)
+    opening.began(socket)
+  }
+
+  cannotOpen({ request, reason }: CannotOpenMessage): void {
+    const opening = this.#requested.get(request)
+    this.#requested.delete(request)
+    this.totals.failed++
+    if (opening) opening.refused(reason)
+    else this.stale++
+  }
+
+  connected(message: ConnectedMessage, bytes: Uint8Array): void {
+    const { socket } = message
+    const opening = this.#opening.get(socket)
+    this.#opening.delete(socket)
+    this.totals.connected++
+    if (opening) opening.connected(message, bytes)
+    else this.stale++
+  }
+
+  closed(message: ClosedMessage): void {
+    const { socket, reason } = message
+    const opening = this.#opening.get(socket)
+    const line = this.#lines.get(socket)
+    this.#opening.delete(socket)
+    this.#lines.delete(socket)
+    this.orders.forget(socket)
+    if (this.#lines.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve()
+    this.#forgetQuestions(socket)
+    if (opening) {
+      this.totals.failed++
+      opening.refused(reason)
+    } else if (line) {
+      line.closed(reason)
+    } else {
+      this.stale++
+    }
+  }
+
+  socketState(message: SocketStateMessage): void {
+    const question = this.#questions.get(message.request)
+    this.#questions.delete(message.request)
+    if (question) question.resolve(socketStateOf(message))
+    else this.stale++
+  }
+
+  #known(socket: number): Line | undefined {
+    const line = this.#lines.get(socket)
+    if (!line) this.stale++
+    return line
+  }
+
+  /** A socket that is gone answers no more. */
+  #forgetQuestions(socket: number): void {
+    if (this.#questions.size === 0) return
+    for (const [request, question] of this.#questions) {
+      if (question.socket !== socket) continue
+      this.#questions.delete(request)
+      question.reject(gone())
+    }
+  }
+
+  #nextRequest(): number {
+    this.#lastRequest = (this.#lastRequest + 1) >>> 0
+    return this.#lastRequest
+  }
+}
+
+const gone = () => closed('The connection is over.')

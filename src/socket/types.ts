@@ -1,0 +1,205 @@
+/** What users say to sockets, and what sockets tell: the shapes of docs/sockets.md. */
+import type { Endpoint } from '../endpoint.js'
+import type { Socket } from './socket.js'
+
+/** Who a client is: the endpoint that it connects from, and the socket that it is connected to. */
+export interface ClientIdentity extends Endpoint {
+  readonly socketId: number
+}
+
+export interface FlowKey {
+  readonly protocol: 'tcp'
+  readonly src: Endpoint
+  readonly dst: Endpoint
+}
+
+/** What a pair is found by: either of its sockets, its own number, or endpoints of either side. */
+export type FlowQuery =
+  | { readonly socketId: number }
+  | { readonly pairId: number }
+  | { readonly client: Endpoint; readonly vip?: Endpoint }
+  | FlowKey
+
+/** `inbound` is the client's side, `outbound` that of the server. */
+export type Side = 'inbound' | 'outbound'
+
+/**
+ * - `proxied`: a service has the bytes.
+ * - `draining`: what it was handed is on its way to the other side.
+ * - `relay`: the bytes move in the engine.
+ * - `reproxying`: what the engine moved is counted; the service goes on behind it.
+ * - `closed`: there is no pair any more.
+ */
+export type PairMode = 'proxied' | 'draining' | 'relay' | 'reproxying' | 'closed'
+
+export type SocketUse = 'free' | 'paired' | 'closed'
+
+/** Positions in the bytes of each direction, since it was established. */
+export interface Boundary {
+  readonly c2s: bigint
+  readonly s2c: bigint
+}
+
+/** Why a pair is not spliced. */
+export type SpliceBlock = 'options' | 'window' | 'inflight' | 'buffered' | 'fragmenting' | 'urgent'
+
+export interface Abortable {
+  /** Ends the call, which then rejects with its reason. */
+  readonly signal?: AbortSignal
+}
+
+export interface ListenOptions extends Abortable {
+  /** '*' is every IPv4 address that is nobody's else, '::' every such IPv6 address. */
+  readonly address: string
+  /** '*' is every port that no other virtual server of the address has. */
+  readonly port: number | '*'
+  /** Whether a socket stays writable when its peer ends; default false. */
+  readonly allowHalfOpen?: boolean
+  /** Sockets that it has at most; default as many as come. */
+  readonly connectionLimit?: number
+  /** Connections that wait for the iterator to take them; more are reset. Default 511. */
+  readonly backlog?: number
+}
+
+export interface ConnectOptions extends Abortable {
+  readonly address: string
+  readonly port: number
+  /** The client's socket that it belongs to: makes the pair (SOCK-04). */
+  readonly associateWith?: Socket | ClientIdentity
+  /** Whether the server sees the client's address and port; default true with `associateWith`. */
+  readonly preserveClient?: boolean | { readonly address?: boolean; readonly port?: boolean }
+  /** An address of the engine to connect from; default that of the way there. */
+  readonly localAddress?: string
+  /** Default one that is free, at random (RFC 6056). */
+  readonly localPort?: number
+  /** Milliseconds; default 30 000. */
+  readonly timeout?: number
+  /** Whether it stays writable when its peer ends; default false. One of a pair always does. */
+  readonly allowHalfOpen?: boolean
+}
+
+export interface AssociateOptions extends Abortable {
+  /** The server has to see the client's address and port; default false: what it sees, it sees. */
+  readonly preserveClient?: boolean
+  /** What follows when a peer of the pair ends, while it is processed: the other side ends, too, or
+   *  is held. Default 'close'. */
+  readonly onPeerClose?: 'close' | 'hold'
+  /** Takes sockets with bytes that nobody has read, or that are not written yet; default false. */
+  readonly adoptBuffered?: boolean
+}
+
+export interface UnproxyOptions extends Abortable {
+  /** How far down the bytes move; default 'auto', the deepest that there is. */
+  readonly depth?: 'relay' | 'splice' | 'auto'
+  /** What becomes of bytes that the service has: they go first, or the call fails. Default 'flush'. */
+  readonly drain?: 'flush' | 'reject'
+}
+
+export interface UnproxyResult {
+  readonly mode: 'relay'
+  /** From here on the service saw nothing. */
+  readonly boundary: Boundary
+  /** Only where more than `relay` was asked for. */
+  readonly reasonNotSpliced?: SpliceBlock
+}
+
+export interface DisassociateOptions extends Abortable {
+  /** What is closed then; default nothing. */
+  readonly close?: false | 'both' | Side
+}
+
+export interface CloseSideOptions extends Abortable {
+  /** Default 'fin'. */
+  readonly how?: 'fin' | 'rst'
+  /** Whether what was written goes first; default true. A RST does not wait for it. */
+  readonly flush?: boolean
+  /** Whether the pair ends, and the other socket is free; default true. */
+  readonly keepOther?: boolean
+}
+
+export interface GetOptions extends Abortable {
+  /** Whether a service has the bytes again when it resolves; default true. */
+  readonly proxy?: boolean
+  /** Whether it throws `ERR_SLUICE_NO_SUCH_FLOW` instead of answering null; default false. */
+  readonly required?: boolean
+}
+
+export interface CloseOptions extends Abortable {
+  /** How long sockets may go on; default 0: they are reset at once. */
+  readonly graceMs?: number
+}
+
+/** A connection as its TCP has it now. Sizes in bytes. */
+export interface TcpInfo {
+  readonly state: TcpStateName
+  readonly mss: number
+  readonly mtu: number
+  readonly srttUs: number
+  readonly rttvarUs: number
+  readonly rtoMs: number
+  readonly cwnd: number
+  readonly ssthresh: number
+  readonly flight: number
+  readonly sndWnd: number
+  readonly rcvWnd: number
+  readonly sndBuf: { readonly used: number; readonly size: number }
+  readonly rcvBuf: { readonly used: number; readonly size: number }
+  readonly options: {
+    readonly sack: boolean
+    readonly timestamps: boolean
+    readonly wscale: readonly [local: number, remote: number] | null
+    readonly ecn: boolean
+  }
+  /** Milliseconds since 1970. */
+  readonly openedAt: number
+  /** Milliseconds since 1970. */
+  readonly lastActiveAt: number
+}
+
+/** RFC 9293 3.3.2, by the numbers of the engine (native/tcp). */
+export const tcpStateNames = [
+  'closed',
+  'syn-sent',
+  'syn-received',
+  'established',
+  'fin-wait-1',
+  'fin-wait-2',
+  'close-wait',
+  'closing',
+  'last-ack',
+  'time-wait',
+] as const
+export type TcpStateName = (typeof tcpStateNames)[number]
+
+export interface PairInfo {
+  readonly id: number
+  readonly mode: PairMode
+  readonly identity: ClientIdentity
+  readonly server: Endpoint
+  /** Name of the virtual server with the service; undefined for one of `listen()`. */
+  readonly service: string | undefined
+  /** As far as JavaScript has seen them: while the engine moves them it counts by itself. */
+  readonly bytes: Boundary
+  /** Milliseconds since 1970. */
+  readonly openedAt: number
+}
+
+export interface PairStats {
+  /** All that passed. */
+  readonly bytes: Boundary
+  /** Of these, what JavaScript was handed. */
+  readonly jsBytes: Boundary
+  /** Changes of the mode. */
+  readonly transitions: number
+  /** Bytes that are in JavaScript now: read and not written. */
+  readonly heldByApp: number
+}
+
+export interface StackStats {
+  readonly sockets: number
+  readonly pairs: Readonly<Record<PairMode, number>>
+  /** Flow entries in TIME-WAIT. */
+  readonly timeWait: number
+  /** Bytes in JavaScript: received and not read, or written and not taken by the engine. */
+  readonly bytesHeld: number
+}
