@@ -47,8 +47,8 @@ struct LegFlags {
   static constexpr uint8_t kOffsets = 4;  // the pair has TcpOffsets to apply
   static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
-  static constexpr uint8_t kAnyDscp = 32;  // the DSCP of what arrives does not matter
-  static constexpr uint8_t kOtherL4 = 64;  // neither TCP nor UDP: translate() does not know it
+  static constexpr uint8_t kAnyDscp = 32;    // the DSCP of what arrives does not matter
+  static constexpr uint8_t kOtherL4 = 64;    // neither TCP nor UDP: translate() does not know it
   static constexpr uint8_t kTimeWait = 128;  // of a proxied pair: the connection block is gone
 };
 
@@ -84,8 +84,8 @@ struct alignas(64) FlowEntry {
 
       uint32_t seq_end;  // end of the highest sequence range that the sender sent
       uint32_t acked;    // highest acknowledgement that the sender sent
-      uint32_t detail;  // what the pair's mode needs beside: the client's leg its place in the queue,
-                        // the server's leg of a variant the pair of its session
+      uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the
+                        // queue, the server's leg of a variant the pair of its session
       Tick last_seen;
     };
     // Of a leg that the engine runs TCP for (PairMode::proxied).

@@ -45,8 +45,7 @@ bool Connections::handle(Instant now, ByteSpan message) {
     return true;
   }
   const StreamHeader header(message.data());
-  const bool answered =
-      message[0] == OpenSocketView::kCode || message[0] == AskSocketView::kCode;
+  const bool answered = message[0] == OpenSocketView::kCode || message[0] == AskSocketView::kCode;
   if (answered && !to_sockets_.has_room(SocketStateView::kSize)) {
     full_ = true;
     return false;
@@ -67,8 +66,7 @@ bool Connections::handle(Instant now, ByteSpan message) {
 void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) {
   Socket& socket = sockets_[place];
   switch (message[0]) {
-    case WriteSocketView::kCode:
-      return write(turn, place, WriteSocketView(message.data()).bytes());
+    case WriteSocketView::kCode: return write(turn, place, WriteSocketView(message.data()).bytes());
     case ReadSocketView::kCode:
       socket.held = false;
       socket.read_credit += ReadSocketView(message.data()).credit();
@@ -137,8 +135,8 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
     sockets_.give_back(fresh);
     return reason_of(reason);
   }
-  Connection* c = open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(),
-                                  path_of(leg));
+  Connection* c =
+      open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(), path_of(leg));
   if (adopt(c, leg, fresh) == nullptr) return StreamEnd::no_memory;
   place = fresh;
   return StreamEnd::finished;

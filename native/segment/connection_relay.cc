@@ -58,13 +58,10 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
     if (!in_order) to.end = StreamEnd::aborted;
     after(turn, peer, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
   }
+  if (sender != nullptr && receiver != nullptr) return;
+  unrelay(place);
   // Nobody is left to take what still comes.
-  if (receiver == nullptr && sender != nullptr) {
-    unrelay(place);
-    close_socket(turn, place, true);
-  } else if (sender == nullptr && receiver == nullptr && from.peer != 0) {
-    unrelay(place);
-  }
+  if (sender != nullptr) close_socket(turn, place, true);
 }
 
 void Connections::unrelay(uint32_t place) {

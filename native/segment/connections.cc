@@ -165,8 +165,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
     arm(*connection_of(socket));
   }
   constexpr uint16_t kIncoming = TcpEvents::kReadable | TcpEvents::kPeerClosed |
-                                 TcpEvents::kReleased | TcpEvents::kFinished |
-                                 TcpEvents::kTimeWait;
+                                 TcpEvents::kReleased | TcpEvents::kFinished | TcpEvents::kTimeWait;
   if (socket.peer != 0 && events.has(TcpEvents::kWritable)) relay_from(turn, socket.peer);
   if (socket.peer != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
@@ -222,9 +221,9 @@ void Connections::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quot
   if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
   const IcmpHeader icmp(error.at(error.headers.l4));
   const bool v4 = error.headers.family == 4;
-  const bool too_big = v4 ? icmp.type() == kIcmpUnreachable &&
-                                icmp.code() == kIcmpFragmentationNeeded
-                          : icmp.type() == kIcmpv6PacketTooBig;
+  const bool too_big =
+      v4 ? icmp.type() == kIcmpUnreachable && icmp.code() == kIcmpFragmentationNeeded
+         : icmp.type() == kIcmpv6PacketTooBig;
   if (!too_big) return;  // soft errors are for whoever asks (RFC 5461)
   const uint32_t told = v4 ? icmp.next_hop_mtu() : load_be32(error.at(error.headers.l4 + 4u));
   TcpTurn turn = at(now);

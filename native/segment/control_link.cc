@@ -12,11 +12,10 @@ namespace {
 constexpr uint16_t kProxyFlags =
     VsFlags::ssl_proxy | VsFlags::cookie_proxy | VsFlags::http_proxy | VsFlags::raw_proxy;
 constexpr uint16_t kRefusalFlags = VsFlags::refuse_unreachable | VsFlags::refuse_silently;
-constexpr uint16_t kKnownFlags = kProxyFlags | kRefusalFlags | VsFlags::translate_addr |
-                                 VsFlags::translate_port | VsFlags::route_by_dst_ip |
-                                 VsFlags::terminate |
-                                 VsFlags::wildcard_addr | VsFlags::wildcard_port |
-                                 VsFlags::noarp_mode | VsFlags::maintenance;
+constexpr uint16_t kKnownFlags =
+    kProxyFlags | kRefusalFlags | VsFlags::translate_addr | VsFlags::translate_port |
+    VsFlags::route_by_dst_ip | VsFlags::terminate | VsFlags::wildcard_addr |
+    VsFlags::wildcard_port | VsFlags::noarp_mode | VsFlags::maintenance;
 
 bool has_one_at_most(uint16_t flags) { return (flags & (flags - 1)) == 0; }
 

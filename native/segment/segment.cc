@@ -74,8 +74,7 @@ Segment::Member::Member(const SegmentOptions& options, uint32_t index, uint64_t 
       to_sockets(options.limits.stream_bytes),
       worker(worker_options(options, index, seed),
              {from_control, to_control, from_sockets, to_sockets, counters, port_figures, team},
-             monotonic_now(),
-             wall_clock_offset()) {}
+             monotonic_now(), wall_clock_offset()) {}
 
 Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
     : node_(options.node),

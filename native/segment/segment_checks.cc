@@ -79,12 +79,11 @@ size_t memory_of(const SegmentOptions& options) {
   for (const SegmentPort& port : options.ports) ports += memory_of_port(port.options.kind);
   return (size_t{limits.all_flows()} + options.workers) * kFlow + buffers * kSmall +
          (buffers / 100 + 1) * kLarge + limits.waiting_flows * kWaitingFlow +
-         limits.fragmented_datagrams * kDatagram +
-         limits.connections * kConnection + limits.buffer_bytes +
-         limits.buffer_bytes / 1024 * kInFlight +
-         options.workers * (2 * std::bit_ceil(limits.bus_bytes) +
-                            2 * std::bit_ceil(limits.stream_bytes) + ports + LiveCapture::kRing +
-                            kRest + (options.workers - 1) * WorkerTeam::kRingBytes);
+         limits.fragmented_datagrams * kDatagram + limits.connections * kConnection +
+         limits.buffer_bytes + limits.buffer_bytes / 1024 * kInFlight +
+         options.workers *
+             (2 * std::bit_ceil(limits.bus_bytes) + 2 * std::bit_ceil(limits.stream_bytes) + ports +
+              LiveCapture::kRing + kRest + (options.workers - 1) * WorkerTeam::kRingBytes);
 }
 
 }  // namespace

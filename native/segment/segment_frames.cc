@@ -89,8 +89,8 @@ Packet& SegmentFrames::write(LegIndex leg, const OutgoingSegment& segment) {
   ++used_;
   EthernetHeader(packet.data).set_ether_type(v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
   uint8_t* l3 = packet.at(EthernetHeader::kSize);
-  const uint64_t sum = v4 ? write_ipv4(l3, key, segment.tos, l4_size)
-                          : write_ipv6(l3, key, segment.tos, l4_size);
+  const uint64_t sum =
+      v4 ? write_ipv4(l3, key, segment.tos, l4_size) : write_ipv6(l3, key, segment.tos, l4_size);
   uint8_t* at = packet.at(l4);
   std::memcpy(at, segment.header, segment.header_length);
   TcpHeader tcp(at);

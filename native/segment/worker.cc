@@ -169,8 +169,8 @@ void Worker::publish_figures() {
 
 Instant Worker::deadline(Instant now) const {
   Instant earliest = std::min(flows_.deadline(now), stack_.deadline());
-  earliest = std::min({earliest, control_link_.deadline(), fragments_.deadline(),
-                       connections_.deadline(now)});
+  earliest = std::min(
+      {earliest, control_link_.deadline(), fragments_.deadline(), connections_.deadline(now)});
   // A message waits until the control segment has read what was told to it.
   if (!shared_.from_control.empty()) {
     earliest = std::min(earliest, now + Duration::milliseconds(1));

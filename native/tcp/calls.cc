@@ -124,8 +124,8 @@ TcpEvents close(TcpTurn& turn, Connection& c) {
 // RFC 9293 3.10.5: a peer that knows of the connection hears of it.
 TcpEvents abort(TcpTurn& turn, Connection& c) {
   if (is_over(c)) return close(turn, c);
-  const bool told = c.state() != ConnectionState::syn_sent && c.state() != ConnectionState::closing &&
-                    c.state() != ConnectionState::last_ack;
+  const bool told = c.state() != ConnectionState::syn_sent &&
+                    c.state() != ConnectionState::closing && c.state() != ConnectionState::last_ack;
   if (told) send_control(turn, c, c.flow->snd_nxt, kTcpRst | kTcpAck);
   return end_connection(turn.tcp, c, 0);
 }

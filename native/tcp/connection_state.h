@@ -29,7 +29,9 @@ enum class ConnectionState : uint8_t {
 };
 
 // Both sides know each other's sequence numbers.
-constexpr bool is_synchronized(ConnectionState state) { return state >= ConnectionState::established; }
+constexpr bool is_synchronized(ConnectionState state) {
+  return state >= ConnectionState::established;
+}
 // The user may still send.
 constexpr bool may_send(ConnectionState state) {
   return state == ConnectionState::established || state == ConnectionState::close_wait;

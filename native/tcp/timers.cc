@@ -54,7 +54,9 @@ bool give_up(const TcpTurn& turn, const Connection& c, const Sender& sender) {
 }
 
 // The user has gone, and the peer only has to close (TCPX-46).
-bool waits_for_fin(const Connection& c) { return c.state() == ConnectionState::fin_wait_2 && c.abandoned; }
+bool waits_for_fin(const Connection& c) {
+  return c.state() == ConnectionState::fin_wait_2 && c.abandoned;
+}
 
 // How long a connection counts as active after bytes moved.
 constexpr Duration kActivity = Duration::seconds(1);

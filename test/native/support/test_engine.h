@@ -64,11 +64,10 @@ class TestEngine {
     worker_options.forwarding = options.forwarding;
     worker_options.flows.bridges = options.forwarding == Forwarding::bridge;
     worker_options.seed = options.seed;
-    worker_ = std::make_unique<Worker>(
-        worker_options,
-        Worker::Shared{from_control_, to_control_, from_sockets_, to_sockets_, counters_,
-                       port_figures_, team_},
-        now_, kWallClockOffset);
+    worker_ = std::make_unique<Worker>(worker_options,
+                                       Worker::Shared{from_control_, to_control_, from_sockets_,
+                                                      to_sockets_, counters_, port_figures_, team_},
+                                       now_, kWallClockOffset);
     outside_ = join(kOutsideMac, options.outside, false);
     inside_ = join(kInsideMac, options.inside, options.internal_inside);
     worker_->stack().add_address(0, ip("192.0.2.1"), 24);
@@ -193,9 +192,10 @@ class TestEngine {
     for (const Bytes& query : queries) tell(reply_to(query, decider));
   }
   void add_virtual_server(uint16_t id, const IpAddress& address, L4Port port,
-                          uint8_t protocol = kProtocolTcp) {
+                          uint8_t protocol = kProtocolTcp, uint16_t flags = 0) {
     Bytes message(AddVsView::kSize);
     AddVsView add(message.data());
+    add.set_flags(flags);
     add.set_msg_type(AddVsView::kCode);
     add.set_msg_length(AddVsView::kSize);
     add.set_vs_id(id);
@@ -226,6 +226,10 @@ class TestEngine {
       return true;
     };
   }
+
+  // -- sockets: the rings to and from them
+  MessageRing& from_sockets() { return from_sockets_; }
+  MessageRing& to_sockets() { return to_sockets_; }
 
   // -- accounts
 
