@@ -22,6 +22,8 @@ export function associated(
 
 /** Everything passes, each way, until both sides have ended. */
 export function join(inbound: Socket, outbound: Socket): Promise<void> {
+  // As those of a pair are.
+  for (const socket of [inbound, outbound]) socket.allowHalfOpen = true
   return pipeline(inbound, outbound, inbound)
 }
 
