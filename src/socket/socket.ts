@@ -225,6 +225,13 @@ export class Socket extends Duplex implements LineEnd {
 
   // -- of stream.Duplex
 
+  override read(size?: number): Buffer | null {
+    const chunk = super.read(size)
+    // _read() is not called again before something comes, which may want more room first.
+    if (chunk !== null) this[lineOf].grant()
+    return chunk
+  }
+
   override _read(): void {
     this[lineOf].grant()
   }

@@ -191,6 +191,12 @@ class CountedSegment implements NativeSegment {
     this.bytes += drained
     return drained
   }
+  writeStreams(messages: Uint8Array, length: number): number {
+    return this.segment.writeStreams(messages, length)
+  }
+  readStreams(into: Uint8Array): number {
+    return this.segment.readStreams(into)
+  }
   readCounters(into: BigUint64Array): number {
     return this.segment.readCounters(into)
   }
