@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { StreamEnd } from '../../src/generated/streams.js'
 import type { SocketPair } from '../../src/socket/pair.js'
-import { quiet, startWithClient } from '../helpers/service-site.js'
+import { quiet, startWithClient } from '../helpers/socket-site.js'
 
 const server = { address: '10.1.0.11', port: 8080 }
 

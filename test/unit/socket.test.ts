@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { describe, expect, test } from 'vitest'
 import { SocketOption, StreamEnd } from '../../src/generated/streams.js'
 import type { Socket } from '../../src/socket/socket.js'
-import { quiet, startSite, startWithClient, trace } from '../helpers/service-site.js'
+import { quiet, startSite, startWithClient, trace } from '../helpers/socket-site.js'
 
 const closed = (socket: Socket) => new Promise((resolve) => socket.once('close', resolve))
 
