@@ -48,6 +48,8 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
                        {InstanceMethod("start", &SegmentObject::start),
                         InstanceMethod("submit", &SegmentObject::submit),
                         InstanceMethod("drain", &SegmentObject::drain),
+                        InstanceMethod("writeStreams", &SegmentObject::write_streams),
+                        InstanceMethod("readStreams", &SegmentObject::read_streams),
                         InstanceMethod("readCounters", &SegmentObject::read_counters),
                         InstanceMethod("homesOf", &SegmentObject::homes_of),
                         InstanceMethod("describePorts", &SegmentObject::describe_ports),
@@ -92,24 +94,36 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
     return env.Undefined();
   }
 
-  Napi::Value submit(const Napi::CallbackInfo& info) {
+  Napi::Value submit(const Napi::CallbackInfo& info) { return give<&Segment::submit>(info); }
+  Napi::Value drain(const Napi::CallbackInfo& info) { return take<&Segment::drain>(info); }
+  Napi::Value write_streams(const Napi::CallbackInfo& info) {
+    return give<&Segment::write_streams>(info);
+  }
+  Napi::Value read_streams(const Napi::CallbackInfo& info) {
+    return take<&Segment::read_streams>(info);
+  }
+
+  // Messages, and how many bytes of them: as many as were taken come back.
+  template <size_t (Segment::*kMethod)(ConstByteSpan)>
+  Napi::Value give(const Napi::CallbackInfo& info) {
     auto bytes = info[0].As<Napi::Uint8Array>();
     const size_t length = info[1].As<Napi::Number>().Uint32Value();
     if (length > bytes.ByteLength()) {
-      Napi::RangeError::New(info.Env(), "submit: `length` is beyond the end of `messages`")
+      Napi::RangeError::New(info.Env(), "`length` is beyond the end of `messages`")
           .ThrowAsJavaScriptException();
       return info.Env().Undefined();
     }
     const std::lock_guard lock(calls);
-    const size_t taken = segment_ == nullptr ? 0 : segment_->submit({bytes.Data(), length});
+    const size_t taken = segment_ == nullptr ? 0 : (*segment_.*kMethod)({bytes.Data(), length});
     return Napi::Number::New(info.Env(), static_cast<double>(taken));
   }
 
-  Napi::Value drain(const Napi::CallbackInfo& info) {
+  template <size_t (Segment::*kMethod)(ByteSpan)>
+  Napi::Value take(const Napi::CallbackInfo& info) {
     auto into = info[0].As<Napi::Uint8Array>();
     const std::lock_guard lock(calls);
     const size_t filled =
-        segment_ == nullptr ? 0 : segment_->drain({into.Data(), into.ByteLength()});
+        segment_ == nullptr ? 0 : (*segment_.*kMethod)({into.Data(), into.ByteLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(filled));
   }
 

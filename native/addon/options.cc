@@ -89,6 +89,9 @@ SegmentLimits read_limits(const Napi::Object& from) {
   limits.waiting_fragments = static_cast<uint32_t>(number(from, "waitingFragments"));
   limits.neighbors = static_cast<uint32_t>(number(from, "neighbors"));
   limits.bus_bytes = static_cast<size_t>(number(from, "busBytes"));
+  limits.connections = static_cast<uint32_t>(number(from, "connections"));
+  limits.buffer_bytes = static_cast<size_t>(number(from, "bufferBytes"));
+  limits.stream_bytes = static_cast<size_t>(number(from, "streamBytes"));
   return limits;
 }
 
@@ -103,6 +106,7 @@ FlowTimeouts read_timeouts(const Napi::Object& from) {
   timeouts.linger = milliseconds(from, "linger");
   timeouts.refused = milliseconds(from, "refused");
   timeouts.stats_interval = milliseconds(from, "statsInterval");
+  timeouts.time_wait = milliseconds(from, "timeWait");
   return timeouts;
 }
 

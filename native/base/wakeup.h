@@ -14,7 +14,7 @@ namespace sluice {
 class Wakeup {
  public:
   Wakeup() : fd_(eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) { SLUICE_CHECK(fd_ >= 0); }
-  ~Wakeup() { close(fd_); }
+  ~Wakeup() { ::close(fd_); }
   Wakeup(const Wakeup&) = delete;
   Wakeup& operator=(const Wakeup&) = delete;
 

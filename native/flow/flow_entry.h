@@ -2,6 +2,7 @@
 // stamps; moves no packets, reads no clock, knows no bus.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 #include "timer/timer_wheel.h"
@@ -46,8 +47,17 @@ struct LegFlags {
   static constexpr uint8_t kOffsets = 4;  // the pair has TcpOffsets to apply
   static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
-  static constexpr uint8_t kAnyDscp = 32;  // the DSCP of what arrives does not matter
-  static constexpr uint8_t kOtherL4 = 64;  // neither TCP nor UDP: translate() does not know it
+  static constexpr uint8_t kAnyDscp = 32;    // the DSCP of what arrives does not matter
+  static constexpr uint8_t kOtherL4 = 64;    // neither TCP nor UDP: translate() does not know it
+  static constexpr uint8_t kTimeWait = 128;  // of a proxied pair: the connection block is gone
+};
+
+// What a leg holds while the engine runs TCP for it.
+struct OwnLeg {
+  std::array<uint32_t, 6> tcp;  // a TcpFlow (tcp/tcp_flow.h)
+  // The connection block (BlockPool::Handle); with LegFlags::kTimeWait the tick at which the leg
+  // goes, too.
+  uint32_t connection;
 };
 
 // One leg: 64 bytes, one cache line, all that an IPv4 packet of the flow needs. Addresses and L4
@@ -63,19 +73,27 @@ struct alignas(64) FlowEntry {
   LegTcpState tcp;
   uint8_t flags;  // LegFlags
 
-  // What they become.
-  uint32_t new_src_v4;
-  uint32_t new_dst_v4;
-  uint16_t new_src_port;
-  uint16_t new_dst_port;
+  union {
+    // Of a leg that is translated or waits.
+    struct {
+      // What the packets become.
+      uint32_t new_src_v4;
+      uint32_t new_dst_v4;
+      uint16_t new_src_port;
+      uint16_t new_dst_port;
+
+      uint32_t seq_end;  // end of the highest sequence range that the sender sent
+      uint32_t acked;    // highest acknowledgement that the sender sent
+      uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the
+                        // queue, the server's leg of a variant the pair of its session
+      Tick last_seen;
+    };
+    // Of a leg that the engine runs TCP for (PairMode::proxied).
+    OwnLeg own;
+  };
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
   uint16_t window;  // from `acked` to the furthest edge that the sender offered, unscaled
 
-  uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the queue,
-                     // the server's leg of a variant the pair of its session
-  uint32_t seq_end;  // end of the highest sequence range that the sender sent
-  uint32_t acked;    // highest acknowledgement that the sender sent
-  Tick last_seen;
   uint64_t packets;  // on the wire: a super-packet counts its segments (STAT-07)
   uint64_t bytes;    // IP bytes of those
 };
@@ -87,18 +105,29 @@ struct alignas(64) FlowAddresses {
 };
 static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
 
-// The modes of a pair (docs/architecture.md). Modes that run TCP come with user-level TCP.
+// The modes of a pair (docs/architecture.md).
 //   free       not in use: nothing may be read
 //   waiting    the client's leg is entered; its packets are queued until a REPLY
 //   translate  both legs are entered; packets are rewritten and sent on
 //   discard    the client's leg is entered; its packets are dropped
 //   reset      the client's leg is entered; its segments are answered by RST, others by ICMP
 //   unreachable  the client's leg is entered; its packets are answered by ICMP
+//   proxied    the engine runs TCP for each leg that is entered
 //   over       no leg is entered; both may be read until the batch in hand has left
-enum class PairMode : uint8_t { free, waiting, translate, discard, reset, unreachable, over };
+enum class PairMode : uint8_t {
+  free,
+  waiting,
+  translate,
+  discard,
+  reset,
+  unreachable,
+  proxied,
+  over
+};
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
-// `untracked`: a protocol whose beginning and end nobody follows: all but TCP.
+// `untracked`: a protocol whose beginning and end nobody follows: all but TCP. `own`: pairs of the
+// engine's own connections; only those with a leg in TIME-WAIT are timed here.
 enum class FlowClass : uint8_t {
   waiting,
   opening,
@@ -106,9 +135,10 @@ enum class FlowClass : uint8_t {
   closing,
   untracked,
   refused,
-  linger
+  linger,
+  own
 };
-inline constexpr int kFlowClasses = 7;
+inline constexpr int kFlowClasses = 8;
 
 // What both legs of a flow share and a packet rarely needs.
 struct FlowPair {

@@ -25,6 +25,7 @@ struct VirtualServer {
   bool any_port = false;     // that no other virtual server has; `port` is not used (VS-14)
   bool silent = false;       // ARP and neighbour discovery are not answered for it (VS-16)
   bool maintenance = false;  // new flows are refused (LB-21)
+  bool terminates = false;   // the engine ends the connections, whose bytes go to sockets
   bool inspects = false;     // the control segment is asked with the first datagram (CS-11)
   Refusal refusal = Refusal::reset;
 };

@@ -43,6 +43,7 @@ enum class PacketOrigin : uint8_t {
   assigned,     // a fragment, by the worker that has its datagram: its flow is here
   overheard,    // a neighbour message that the other worker answers and counts
   sender,       // of a frame that the other worker has, its Ethernet header alone
+  own,          // a segment of our own connections
 };
 
 enum class GsoType : uint8_t { none, tcp4, tcp6, udp };

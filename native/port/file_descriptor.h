@@ -17,7 +17,7 @@ class FileDescriptor {
     return *this;
   }
   ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
+    if (fd_ >= 0) ::close(fd_);
   }
 
   bool is_open() const { return fd_ >= 0; }

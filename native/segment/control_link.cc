@@ -12,10 +12,10 @@ namespace {
 constexpr uint16_t kProxyFlags =
     VsFlags::ssl_proxy | VsFlags::cookie_proxy | VsFlags::http_proxy | VsFlags::raw_proxy;
 constexpr uint16_t kRefusalFlags = VsFlags::refuse_unreachable | VsFlags::refuse_silently;
-constexpr uint16_t kKnownFlags = kProxyFlags | kRefusalFlags | VsFlags::translate_addr |
-                                 VsFlags::translate_port | VsFlags::route_by_dst_ip |
-                                 VsFlags::wildcard_addr | VsFlags::wildcard_port |
-                                 VsFlags::noarp_mode | VsFlags::maintenance;
+constexpr uint16_t kKnownFlags =
+    kProxyFlags | kRefusalFlags | VsFlags::translate_addr | VsFlags::translate_port |
+    VsFlags::route_by_dst_ip | VsFlags::terminate | VsFlags::wildcard_addr |
+    VsFlags::wildcard_port | VsFlags::noarp_mode | VsFlags::maintenance;
 
 bool has_one_at_most(uint16_t flags) { return (flags & (flags - 1)) == 0; }
 
@@ -26,6 +26,7 @@ bool is_consistent(const AddVsView& message) {
   const uint16_t proxies = flags & kProxyFlags;
   return (flags & ~kKnownFlags) == 0 && has_one_at_most(proxies) &&
          has_one_at_most(flags & kRefusalFlags) &&
+         (!(flags & VsFlags::terminate) || (proxies == 0 && message.protocol() == kProtocolTcp)) &&
          (proxies == 0 || message.protocol() == kProtocolTcp || proxies == VsFlags::raw_proxy) &&
          (message.vs_class() == VsClass::dfs_assist || message.vs_class() == VsClass::hybrid);
 }
@@ -67,6 +68,7 @@ VirtualServer server_of(const AddVsView& message) {
   server.any_port = (message.flags() & VsFlags::wildcard_port) != 0;
   server.silent = (message.flags() & VsFlags::noarp_mode) != 0;
   server.maintenance = (message.flags() & VsFlags::maintenance) != 0;
+  server.terminates = (message.flags() & VsFlags::terminate) != 0;
   server.inspects = (message.flags() & VsFlags::raw_proxy) != 0;
   server.refusal = refusal_of(message.flags());
   return server;

@@ -105,6 +105,15 @@ void Flows::free_pair(PairIndex index) {
   table_.release(index);
 }
 
+// Nobody is told: the sockets know.
+void Flows::end_own_pair(PairIndex index, uint8_t reason) {
+  counters_.raise(counter_of(reason));
+  wheel(FlowClass::own).cancel(index);
+  serials_.give_back(pair(index).serial);
+  table_.release(index);
+  --own_pairs_in_use_;
+}
+
 void Flows::end_batch() {
   batch_open_ = false;
   for (size_t i = 0; i < over_count_; ++i) free_pair(over_[i]);
@@ -118,8 +127,12 @@ bool Flows::end_flows_of(Instant now, uint16_t vs, PairIndex& next) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over || flow.vs != vs) continue;
     if (flow.flow_class == FlowClass::linger) continue;
-    flow.mode == PairMode::translate ? end_session(now, index, EndReason::vs_removed)
-                                     : remove(index);
+    if (flow.mode == PairMode::proxied) {
+      own_pairs_->abort_pair(now, index);
+    } else {
+      flow.mode == PairMode::translate ? end_session(now, index, EndReason::vs_removed)
+                                       : remove(index);
+    }
   }
   return next == table_.high_water();
 }
@@ -157,6 +170,7 @@ void Flows::fire(Instant now, FlowClass flow_class, PairIndex index) {
   switch (flow_class) {
     case FlowClass::waiting: return expire_waiting(now, index);
     case FlowClass::refused: return remove(index);
+    case FlowClass::own: return expire_own(now, index);
     case FlowClass::linger:
       return pair(index).flags & FlowPair::kUnreported ? conclude(now, index) : remove(index);
     default: return expire(now, index);

@@ -89,6 +89,7 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
     case FlowClass::closing: return ticks(timeouts.closing);
     case FlowClass::refused: return ticks(timeouts.refused);
     case FlowClass::linger: return ticks(timeouts.linger);
+    case FlowClass::own: return ticks(timeouts.time_wait);
     case FlowClass::established:
     case FlowClass::untracked: break;
   }
@@ -174,7 +175,7 @@ void Flows::wait(LegIndex leg, Packet& packet) {
 
 PairIndex Flows::allocate(Instant now) {
   const bool full = live_pairs() >= options_.limits.all_flows();
-  return full && !evict_passing(now) ? kNoPair : table_.allocate();
+  return full && !evict_time_wait() && !evict_passing(now) ? kNoPair : table_.allocate();
 }
 
 // Makes room for a flow that begins (FLOWLIFE-03 to 05): what is over or was refused first, then
@@ -189,12 +190,13 @@ bool Flows::evict_passing(Instant now) {
 // recently used flow of UDP or the like goes, else such a connection; never one in its close.
 void Flows::make_place(Instant now) {
   if (pairs_in_place() < options_.limits.flows) return;
-  if (!evict_alive(now, FlowClass::untracked)) evict_alive(now, FlowClass::established);
+  if (evict_time_wait() || evict_alive(now, FlowClass::untracked)) return;
+  evict_alive(now, FlowClass::established);
 }
 
 uint32_t Flows::pairs_in_place() const {
   return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
-         wheel(FlowClass::untracked).count();
+         wheel(FlowClass::untracked).count() + own_pairs_in_use_;
 }
 
 // Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts

@@ -102,6 +102,33 @@ class Flows {
   // if 0; goes on in poll() where the ring is full.
   void dump(Instant now, uint64_t cursor, uint16_t max_records);
 
+  // -- legs that the engine runs TCP for (connections.h), of pairs in mode `proxied`
+
+  // Where a pair ends by another's will than that of its connections.
+  class OwnPairs {
+   public:
+    // All connections of a pair are to end now. close_own() follows for each of its legs, in the
+    // same call.
+    virtual void abort_pair(Instant now, PairIndex pair) = 0;
+
+   protected:
+    ~OwnPairs() = default;
+  };
+  void set_own_pairs(OwnPairs* own) { own_pairs_ = own; }
+  // Enters the leg that takes the packets of `key`, on the client's side of a new pair, or on the
+  // server's side of `beside`, or of a new one where that is kNoPair. Acquires the next hop towards
+  // the peer. kNoLeg, and why.
+  LegIndex open_own_client(Instant now, const FlowKey& key, uint16_t vs, DropReason& why);
+  LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why);
+  // Counts a packet that the leg has received, or sent.
+  void count_own(LegIndex leg, const Packet& packet);
+  // The connection block is gone, and the leg answers alone until that tick.
+  void keep_in_time_wait(LegIndex leg, Tick until);
+  // The leg is free. With its last leg the pair ends.
+  void close_own(LegIndex leg, uint8_t reason);
+  FlowEntry& own_leg(LegIndex leg) { return table_.leg(leg); }
+  uint32_t in_time_wait() const { return in_time_wait_; }
+
   // Expiry, repeated queries, periodic statistics, what waits for room in the ring.
   void poll(Instant now);
   Instant deadline(Instant now) const;
@@ -181,10 +208,17 @@ class Flows {
   bool forget(Instant now, PairIndex index);
   void remove(PairIndex index);
   void free_pair(PairIndex index);
+  void end_own_pair(PairIndex index, uint8_t reason);
   void expire(Instant now, PairIndex index);
   void give_up(Instant now, PairIndex index);
   void expire_waiting(Instant now, PairIndex index);
   void fire(Instant now, FlowClass flow_class, PairIndex index);
+
+  // own_legs.cc
+  LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why);
+  PairIndex allocate_own(Instant now, uint16_t vs);
+  bool evict_time_wait();
+  void expire_own(Instant now, PairIndex index);
 
   // reports.cc: what the control segment is told
   bool send_query(Instant now, PairIndex index);
@@ -243,6 +277,9 @@ class Flows {
   bool batch_open_ = false;
   PairIndex doomed_next_ = 0;  // what a RESET has still to look at
   PairIndex doomed_end_ = 0;
+  OwnPairs* own_pairs_ = nullptr;
+  uint32_t own_pairs_in_use_ = 0;
+  uint32_t in_time_wait_ = 0;  // legs
   Serials serials_;
   Statistics statistics_;
   Tick next_statistics_;

@@ -46,7 +46,8 @@ LegIndex IcmpRelay::leg_of(const IcmpQuote& quote) const {
   if (!quote.has_key) return kNoLeg;
   const LegIndex leg = flows_.leg_of_any_dscp(quote.key.reversed());
   if (leg == kNoLeg) return kNoLeg;
-  return flows_.table().pair(pair_of(leg)).mode == PairMode::translate ? leg : kNoLeg;
+  const PairMode mode = flows_.table().pair(pair_of(leg)).mode;
+  return mode == PairMode::translate || mode == PairMode::proxied ? leg : kNoLeg;
 }
 
 void IcmpRelay::translate(LegIndex leg, const IcmpQuote& quote, Packet& error) const {

@@ -13,11 +13,11 @@ class IcmpRelay {
  public:
   IcmpRelay(const Flows& flows, const Stack& stack) : flows_(flows), stack_(stack) {}
 
-  // The leg whose packets go where an error with this quote has to go; kNoLeg if it is about no
-  // flow.
+  // The leg whose packets go where an error with this quote has to go, or that it is for where we
+  // sent what it quotes ourselves; kNoLeg if it is about no flow.
   LegIndex leg_of(const IcmpQuote& quote) const;
-  // Makes of the error what goes on with that leg's next hop, or drops it: where it was not sent by
-  // anybody who saw a packet of the flow.
+  // Of a translated flow: makes of the error what goes on with that leg's next hop, or drops it:
+  // where it was not sent by anybody who saw a packet of the flow.
   void translate(LegIndex leg, const IcmpQuote& quote, Packet& error) const;
 
  private:

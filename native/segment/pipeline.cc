@@ -55,6 +55,7 @@ Pipeline::Pipeline(bool routes, const Parts& parts)
       counters_(parts.counters),
       hand_over_(parts.hand_over),
       refusals_({parts.seed, parts.stack, parts.counters, parts.sink}),
+      connections_(parts.connections),
       bridge_(parts.bridge),
       icmp_relay_(parts.flows, parts.stack) {}
 
@@ -159,6 +160,7 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     case PairMode::reset:
     case PairMode::unreachable:
     case PairMode::discard: return refusals_.refuse(now, packet, flow);
+    case PairMode::proxied: return connections_.arrives(now, action.leg, packet);
     case PairMode::translate: break;
     case PairMode::free:
     case PairMode::over: SLUICE_CHECK(false);  // the index names neither
@@ -271,6 +273,7 @@ void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
 
 // The error quotes what the sender sent, not what it had become.
 void Pipeline::give_up(Instant now, const Packet& packet) {
+  if (packet.origin == PacketOrigin::own) return connections_.unreachable(now, packet.key);
   if (packet.drop_reason != DropReason::neighbor_unresolved) return;
   const LegIndex leg = flows_.leg_of_any_dscp(packet.key);
   Rewrite applied = leg == kNoLeg ? kRouted : leg_rewrite(flows_.table(), leg);

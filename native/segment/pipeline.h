@@ -5,6 +5,7 @@
 
 #include "packet/packet.h"
 #include "segment/bridge.h"
+#include "segment/connections.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
 #include "segment/fragments.h"
@@ -30,6 +31,7 @@ class Pipeline {
     HandOver& hand_over;
     FrameSink& sink;
     uint64_t seed;
+    Connections& connections;
     Bridge* bridge;  // null where ports are not bridged
   };
 
@@ -111,6 +113,7 @@ class Pipeline {
   Counters& counters_;
   HandOver& hand_over_;
   Refusals refusals_;
+  Connections& connections_;
   Bridge* bridge_;
   IcmpRelay icmp_relay_;
   std::array<PortInfo, kMaxPorts> ports_;

@@ -52,6 +52,9 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
     if (!hand_over_.alone() && quote.has_key && leaves_as_answer(packet, answered)) return;
     return passes_by(packet) ? pass(packet, action) : act_on_other(now, packet, action);
   }
+  if (flows_.table().pair(pair_of(leg)).mode == PairMode::proxied) {
+    return connections_.error_arrives(now, leg, quote, packet);
+  }
   const NextHop hop = flows_.table().leg(leg).next_hop;
   if (hop == kNoNextHop) return pass_on_its_way(packet, action);
   icmp_relay_.translate(leg, quote, packet);
@@ -98,6 +101,11 @@ bool Pipeline::serve(Instant now, Packet& packet) {
     packet.drop(DropReason::no_flow);
   } else if (server->maintenance && begins_session(packet)) {
     refusals_.refuse(now, packet, server->refusal);
+  } else if (server->terminates && !begins_session(packet)) {
+    // RFC 9293 3.10.7.2: what is for no connection of ours is told so.
+    refusals_.refuse(now, packet, Refusal::reset, DropReason::no_flow);
+  } else if (server->terminates) {
+    connections_.accept(now, packet, server->id);
   } else {
     open_flow(now, packet, server->id, 0);
   }

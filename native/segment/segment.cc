@@ -29,6 +29,8 @@ SegmentLimits share_of(const SegmentLimits& all, uint32_t workers) {
   own.flows = part(all.flows);
   own.waiting_flows = part(all.waiting_flows);
   own.packet_buffers = part(all.packet_buffers);
+  own.connections = part(all.connections);
+  own.buffer_bytes = all.buffer_bytes / workers;
   own.fragmented_datagrams = part(all.fragmented_datagrams);
   own.waiting_fragments = part(all.waiting_fragments);
   return own;
@@ -68,9 +70,11 @@ Segment::Member::Member(const SegmentOptions& options, uint32_t index, uint64_t 
                         WorkerTeam& team)
     : from_control(options.limits.bus_bytes),
       to_control(options.limits.bus_bytes),
+      from_sockets(options.limits.stream_bytes),
+      to_sockets(options.limits.stream_bytes),
       worker(worker_options(options, index, seed),
-             {from_control, to_control, counters, port_figures, team}, monotonic_now(),
-             wall_clock_offset()) {}
+             {from_control, to_control, from_sockets, to_sockets, counters, port_figures, team},
+             monotonic_now(), wall_clock_offset()) {}
 
 Segment::Segment(const SegmentOptions& options, std::function<void()> notify)
     : node_(options.node),
@@ -176,10 +180,54 @@ size_t Segment::submit(ConstByteSpan messages) {
     if (!deliver(rest.first(shown), reached)) break;
     taken += record;
   }
-  for (size_t i = 0; i < members_.size(); ++i) {
-    if (reached >> i & 1) members_[i]->worker.wake();
-  }
+  wake(reached);
   return taken;
+}
+
+void Segment::wake(uint64_t workers) {
+  for (size_t i = 0; i < members_.size(); ++i) {
+    if (workers >> i & 1) members_[i]->worker.wake();
+  }
+}
+
+size_t Segment::write_streams(ConstByteSpan messages) {
+  size_t taken = 0;
+  uint64_t reached = 0;
+  while (taken < messages.size()) {
+    const ConstByteSpan rest = messages.subspan(taken);
+    const size_t length = stream_length(rest);
+    // Where none begins, a worker counts what it can see of it, and the rest is passed over.
+    const size_t shown = length != 0 ? length : std::min(rest.size(), size_t{64});
+    const uint32_t worker = length != 0 ? worker_of_socket(rest.first(length)) : 0;
+    if (!members_[worker]->from_sockets.push(rest.first(shown))) break;
+    reached |= uint64_t{1} << worker;
+    taken += length != 0 ? std::min(stream_stride(length), rest.size()) : rest.size();
+  }
+  wake(reached);
+  return taken;
+}
+
+// A connection that is opened for nobody in particular is at home where its answers come.
+uint32_t Segment::worker_of_socket(ConstByteSpan message) const {
+  uint8_t* bytes = const_cast<uint8_t*>(message.data());  // views have setters, too
+  const uint32_t socket = StreamHeader(bytes).socket();
+  if (message[0] == OpenSocketView::kCode && (socket & SocketTable::kPlaceMask) == 0) {
+    const OpenSocketView open(bytes);
+    return team_.steering().worker_of(open.dst_ipaddr(), open.dst_port());
+  }
+  const uint32_t worker = socket >> SocketTable::kPlaceBits;
+  return worker < members_.size() ? worker : 0;
+}
+
+size_t Segment::read_streams(ByteSpan into) {
+  notified_.store(false);
+  size_t filled = 0;
+  for (size_t i = 0; i < members_.size(); ++i) {
+    filled += members_[read_]->to_sockets.drain(into.subspan(filled));
+    read_ = (read_ + 1) % members_.size();
+  }
+  read_ = (read_ + 1) % members_.size();
+  return filled;
 }
 
 // A CSMB message and a RESET go to all workers or to none. Adds the workers reached, a bit for

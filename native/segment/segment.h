@@ -39,6 +39,10 @@ class Segment {
   // Fills `into` with as many whole messages as fit; returns the bytes.
   size_t drain(ByteSpan into);
 
+  // The same of messages about sockets (bus/streams.def), each for the worker that it names.
+  size_t write_streams(ConstByteSpan messages);
+  size_t read_streams(ByteSpan into);
+
   // Lets somebody see what passes the ports, one at a time. False while a worker is still at the
   // last one: ask again.
   bool start_capture(const CaptureOrder& order);
@@ -68,6 +72,8 @@ class Segment {
 
     MessageRing from_control;
     MessageRing to_control;
+    MessageRing from_sockets;
+    MessageRing to_sockets;
     Counters counters;
     PortFigures port_figures;
     Worker worker;
@@ -80,11 +86,14 @@ class Segment {
   Status run(const SegmentOptions& options);
   bool deliver(ConstByteSpan message, uint64_t& reached);
   uint32_t worker_for(ConstByteSpan message) const;
+  uint32_t worker_of_socket(ConstByteSpan message) const;
+  void wake(uint64_t workers);
 
   const uint8_t node_;
   WorkerTeam team_;
   std::vector<std::unique_ptr<Member>> members_;
   uint32_t drained_ = 0;  // the worker whose messages come first with the next drain()
+  uint32_t read_ = 0;     // and with the next read_streams()
   std::vector<std::string> port_names_;
   std::vector<std::string> port_descriptions_;
   bool restores_settings_ = false;

@@ -70,16 +70,20 @@ size_t memory_of(const SegmentOptions& options) {
   constexpr size_t kLarge = PacketPool::kLargeBuffer + sizeof(PooledPacket);
   constexpr size_t kWaitingFlow = 64;
   constexpr size_t kDatagram = sizeof(Datagram) + 16;  // and its bucket
-  constexpr size_t kRest = 24 * kMebibyte;             // the stack, the worker's thread
+  constexpr size_t kConnection = 1024;                 // its blocks, its socket, its timers
+  constexpr size_t kInFlight = 64;                     // records of a KiB of buffer
+  constexpr size_t kRest = 26 * kMebibyte;             // the stack, the worker's thread
   const SegmentLimits& limits = options.limits;
   const size_t buffers = limits.packet_buffers;
   size_t ports = 0;
   for (const SegmentPort& port : options.ports) ports += memory_of_port(port.options.kind);
   return (size_t{limits.all_flows()} + options.workers) * kFlow + buffers * kSmall +
          (buffers / 100 + 1) * kLarge + limits.waiting_flows * kWaitingFlow +
-         limits.fragmented_datagrams * kDatagram +
-         options.workers * (2 * std::bit_ceil(limits.bus_bytes) + ports + LiveCapture::kRing +
-                            kRest + (options.workers - 1) * WorkerTeam::kRingBytes);
+         limits.fragmented_datagrams * kDatagram + limits.connections * kConnection +
+         limits.buffer_bytes + limits.buffer_bytes / 1024 * kInFlight +
+         options.workers *
+             (2 * std::bit_ceil(limits.bus_bytes) + 2 * std::bit_ceil(limits.stream_bytes) + ports +
+              LiveCapture::kRing + kRest + (options.workers - 1) * WorkerTeam::kRingBytes);
 }
 
 }  // namespace

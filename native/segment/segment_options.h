@@ -23,6 +23,9 @@ struct SegmentLimits {
   uint32_t waiting_fragments = 0;  // of all of them
   uint32_t neighbors = 0;          // next hops, and hosts on our links that speak to us
   size_t bus_bytes = 0;            // each way
+  uint32_t connections = 0;        // that we end ourselves, at a time
+  size_t buffer_bytes = 0;         // of those, both ways
+  size_t stream_bytes = 0;         // of messages about sockets, each way
 
   // Places that `flows` leave to those that wait, open, were refused or linger: what is over or may
   // never come to be takes none from what is in use.
@@ -47,6 +50,7 @@ struct FlowTimeouts {
   Duration linger;
   Duration refused;
   Duration stats_interval;  // zero: no periodic STATS
+  Duration time_wait;       // 2MSL of our own connections
 };
 
 struct SegmentPort {

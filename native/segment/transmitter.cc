@@ -55,8 +55,8 @@ void Transmitter::queue_for_all(Instant now, uint32_t ports, Packet& packet) {
   if (std::has_single_bit(ports)) {
     return queue(now, static_cast<PortId>(std::countr_zero(ports)), packet);
   }
-  if (send_to_all(now, ports, packet)) return count_forwarded(packet);
-  counters_.raise(DropReason::transmit_failed);
+  if (send_to_all(now, ports, packet)) return count_sent(packet);
+  count_lost(packet);
 }
 
 void Transmitter::flush(Instant now) {
@@ -79,11 +79,11 @@ void Transmitter::flush(Instant now, Lane& lane) {
   bool refused = false;
   for (size_t at = 0; at < packets.size();) {
     const size_t accepted = transmit(now, lane, packets.subspan(at));
-    for (const Packet* packet : packets.subspan(at, accepted)) count_forwarded(*packet);
+    for (const Packet* packet : packets.subspan(at, accepted)) count_sent(*packet);
     at += accepted;
     if (at == packets.size()) return;
     const size_t given_up = refused && accepted == 0 ? packets.size() - at : 1;
-    counters_.raise(DropReason::transmit_failed, given_up);
+    for (const Packet* packet : packets.subspan(at, given_up)) count_lost(*packet);
     at += given_up;
     refused = accepted == 0;
   }
@@ -95,8 +95,8 @@ void Transmitter::forward(Instant now, PortId port, std::span<Packet* const> pac
 }
 
 void Transmitter::forward_alone(Instant now, PortId port, Packet& packet) {
-  if (send(now, port, packet)) return count_forwarded(packet);
-  counters_.raise(DropReason::transmit_failed);
+  if (send(now, port, packet)) return count_sent(packet);
+  count_lost(packet);
 }
 
 bool Transmitter::send(Instant now, PortId port, Packet& packet) {
@@ -166,9 +166,15 @@ bool Transmitter::send_fragmented(Instant now, Lane& lane, Packet& packet) {
   return sent;
 }
 
-void Transmitter::count_forwarded(const Packet& packet) {
+void Transmitter::count_sent(const Packet& packet) {
+  if (packet.origin == PacketOrigin::own) return counters_.raise(Counter::originated);
   counters_.raise(Counter::forwarded);
   counters_.raise(Counter::forwarded_bytes, packet.length);
+}
+
+void Transmitter::count_lost(const Packet& packet) {
+  if (packet.origin == PacketOrigin::own) return counters_.raise(Counter::originated_lost);
+  counters_.raise(DropReason::transmit_failed);
 }
 
 }  // namespace sluice

@@ -14,7 +14,7 @@
 namespace sluice {
 
 // The last step of a packet: collects what leaves by each port, sends whole batches, and raises the
-// counters of packets that were sent on or that no port took. Towards a port that cannot, it cuts
+// counters of packets that were sent or that no port took. Towards a port that cannot, it cuts
 // super-packets and completes checksums in software (law 6); where the link is too small it cuts
 // IPv4 packets that may be cut into fragments (TCPX-67), all in scratch memory of its own.
 class Transmitter {
@@ -50,7 +50,8 @@ class Transmitter {
   bool send_one(Instant now, Lane& lane, Packet& packet);
   bool send_segmented(Instant now, Lane& lane, const Packet& super);
   bool send_fragmented(Instant now, Lane& lane, Packet& packet);
-  void count_forwarded(const Packet& packet);
+  void count_sent(const Packet& packet);
+  void count_lost(const Packet& packet);
 
   Counters& counters_;
   LiveCapture& capture_;

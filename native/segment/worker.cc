@@ -40,9 +40,15 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
       bridge_(options.forwarding == Forwarding::bridge
                   ? new Bridge(options.seed, transmitter_, shared.counters, hand_over_)
                   : nullptr),
+      frames_(flows_, stack_, transmitter_, bridge_.get(), shared.counters),
+      connections_({options.flows.limits.connections, options.flows.limits.buffer_bytes,
+                    options.flows.timeouts.time_wait, options.index, options.seed},
+                   {flows_, stack_, frames_, shared.from_sockets, shared.to_sockets,
+                    shared.counters, hand_over_, time_},
+                   now),
       pipeline_(options.forwarding == Forwarding::route,
                 {flows_, fragments_, stack_, transmitter_, shared.counters, hand_over_, *this,
-                 options.seed ^ 3, bridge_.get()}),
+                 options.seed ^ 3, connections_, bridge_.get()}),
       control_link_({flows_, stack_, outbox_, shared.counters, shared.team}),
       sleeper_(shared.team.sleeper(options.index)) {
   if (options.index > 0) stack_.leave_announcements_to_others();
@@ -67,12 +73,16 @@ PortId Worker::add_port(std::unique_ptr<Port> port, bool internal) {
 
 bool Worker::poll(Instant now) {
   now_ = now;
+  frames_.begin(now);
   capture_.poll();
   bool worked = handle_messages(now);
+  worked |= connections_.handle_messages(now);
   for (PortId id = 0; id < ports_.size(); ++id) worked |= receive(now, id);
   for (uint32_t from = 0; from < hand_over_.team_size(); ++from) worked |= take_over(now, from);
   fragments_.poll(now);
   flows_.poll(now);
+  connections_.poll(now);
+  connections_.tell(now);
   stack_.poll(now);
   if (bridge_) bridge_->poll(now);
   control_link_.poll(now);
@@ -85,7 +95,7 @@ bool Worker::poll(Instant now) {
 bool Worker::take_over(Instant now, uint32_t from) {
   if (from == hand_over_.own() || !hand_over_.take(from, batch_)) return false;
   pipeline_.take_over(now, batch_);
-  transmitter_.flush(now);
+  frames_.flush();
   hand_over_.release(from);
   resume_fragments(now);
   return true;
@@ -99,7 +109,7 @@ bool Worker::receive(Instant now, PortId id) {
     for (Packet& packet : batch_.all()) packet.in_port = id;
     capture_.received(now, id, batch_.all());
     pipeline_.process(now, batch_);
-    transmitter_.flush(now);
+    frames_.flush();
   }
   port.release();
   resume_fragments(now);
@@ -141,7 +151,7 @@ void Worker::resume_waiting(Instant now, PacketQueue& packets, Done done) {
       ++batch_.count;
     }
     pipeline_.resume(now, batch_);
-    transmitter_.flush(now);
+    frames_.flush();
     for (size_t i = 0; i < batch_.count; ++i) done(held[i]);
   }
 }
@@ -159,7 +169,8 @@ void Worker::publish_figures() {
 
 Instant Worker::deadline(Instant now) const {
   Instant earliest = std::min(flows_.deadline(now), stack_.deadline());
-  earliest = std::min({earliest, control_link_.deadline(), fragments_.deadline()});
+  earliest = std::min(
+      {earliest, control_link_.deadline(), fragments_.deadline(), connections_.deadline(now)});
   // A message waits until the control segment has read what was told to it.
   if (!shared_.from_control.empty()) {
     earliest = std::min(earliest, now + Duration::milliseconds(1));
@@ -182,7 +193,11 @@ void Worker::resume(PortId port, std::span<Packet* const> packets) {
 }
 
 void Worker::give_up(const Packet& packet) {
-  counters_.raise(packet.drop_reason);
+  if (packet.origin == PacketOrigin::own) {
+    counters_.raise(Counter::originated_lost);
+  } else {
+    counters_.raise(packet.drop_reason);
+  }
   pipeline_.give_up(now_, packet);
 }
 
@@ -193,7 +208,8 @@ void Worker::run(const std::atomic<bool>& stop, const std::function<void()>& not
     const uint32_t wakes = sleeper_.wakes();
     const Instant now = monotonic_now();
     const bool worked = poll(now);
-    if (outbox_.take_news()) notify();
+    const bool stream_news = connections_.take_news();
+    if (outbox_.take_news() || stream_news) notify();
     if (!worked) sleep(now, wakes);
   }
 }

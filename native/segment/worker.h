@@ -11,6 +11,7 @@
 #include "packet/packet_pool.h"
 #include "port/port.h"
 #include "segment/bridge.h"
+#include "segment/connections.h"
 #include "segment/control_link.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
@@ -54,6 +55,8 @@ class Worker final : public FrameSink {
   struct Shared {
     MessageRing& from_control;
     MessageRing& to_control;
+    MessageRing& from_sockets;
+    MessageRing& to_sockets;
     Counters& counters;
     PortFigures& ports;
     WorkerTeam& team;
@@ -106,6 +109,8 @@ class Worker final : public FrameSink {
   Fragments fragments_;
   HandOver hand_over_;
   std::unique_ptr<Bridge> bridge_;
+  SegmentFrames frames_;
+  Connections connections_;
   Pipeline pipeline_;
   ControlLink control_link_;
   std::vector<std::unique_ptr<Port>> ports_;

@@ -17,12 +17,22 @@ void became_active(TcpTurn& turn, Connection& c) {
 }
 
 bool takes_bytes(const Connection& c) {
-  return !c.fin_wanted && (may_send(c.state()) || c.state() == TcpState::syn_sent ||
-                           c.state() == TcpState::syn_received);
+  return !c.fin_wanted && (may_send(c.state()) || c.state() == ConnectionState::syn_sent ||
+                           c.state() == ConnectionState::syn_received);
 }
 
 bool is_over(const Connection& c) {
-  return c.state() == TcpState::time_wait || c.state() == TcpState::closed;
+  return c.state() == ConnectionState::time_wait || c.state() == ConnectionState::closed;
+}
+
+uint32_t append(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
+  const uint32_t queued = turn.tcp.buffers.append(c.send_queue, bytes);
+  if (queued == 0) return 0;
+  // Whoever answers carries the ACK along: no need to acknowledge at once.
+  c.quick_acks = 0;
+  if (c.opened) became_active(turn, c);
+  if (c.opened) output(turn, c);
+  return queued;
 }
 
 // Bytes have left the receive buffer: the peer hears of the room, where it is worth it.
@@ -46,7 +56,7 @@ Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const Fl
     turn.tcp.handshakes[c->handshake].ask_ecn = true;
   }
   flow.set_scales(0, turn.tcp.window_scale());
-  flow.state = TcpState::syn_sent;
+  flow.state = ConnectionState::syn_sent;
   send_syn(turn, *c);
   return c;
 }
@@ -58,14 +68,11 @@ uint32_t send_room(const Tcp& tcp, const Connection& c) {
 }
 
 uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
-  const size_t most = std::min<size_t>(bytes.size(), send_room(turn.tcp, c));
-  const uint32_t queued = turn.tcp.buffers.append(c.send_queue, bytes.first(most));
-  if (queued == 0) return 0;
-  // Whoever answers carries the ACK along: no need to acknowledge at once.
-  c.quick_acks = 0;
-  if (c.opened) became_active(turn, c);
-  if (c.opened) output(turn, c);
-  return queued;
+  return append(turn, c, bytes.first(std::min<size_t>(bytes.size(), send_room(turn.tcp, c))));
+}
+
+bool send_promised(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
+  return takes_bytes(c) && append(turn, c, bytes) == bytes.size();
 }
 
 Received receive(TcpTurn& turn, Connection& c, ByteSpan to) {
@@ -91,10 +98,10 @@ Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom
 
 TcpEvents close_sending(TcpTurn& turn, Connection& c) {
   switch (c.state()) {
-    case TcpState::syn_sent: return end_connection(turn.tcp, c, 0);
-    case TcpState::syn_received: c.fin_wanted = true; return {};  // when it is open
-    case TcpState::established: c.flow->state = TcpState::fin_wait_1; break;
-    case TcpState::close_wait: c.flow->state = TcpState::last_ack; break;
+    case ConnectionState::syn_sent: return end_connection(turn.tcp, c, 0);
+    case ConnectionState::syn_received: c.fin_wanted = true; return {};  // when it is open
+    case ConnectionState::established: c.flow->state = ConnectionState::fin_wait_1; break;
+    case ConnectionState::close_wait: c.flow->state = ConnectionState::last_ack; break;
     default: return {};
   }
   c.fin_wanted = true;
@@ -117,8 +124,8 @@ TcpEvents close(TcpTurn& turn, Connection& c) {
 // RFC 9293 3.10.5: a peer that knows of the connection hears of it.
 TcpEvents abort(TcpTurn& turn, Connection& c) {
   if (is_over(c)) return close(turn, c);
-  const bool told = c.state() != TcpState::syn_sent && c.state() != TcpState::closing &&
-                    c.state() != TcpState::last_ack;
+  const bool told = c.state() != ConnectionState::syn_sent &&
+                    c.state() != ConnectionState::closing && c.state() != ConnectionState::last_ack;
   if (told) send_control(turn, c, c.flow->snd_nxt, kTcpRst | kTcpAck);
   return end_connection(turn.tcp, c, 0);
 }

@@ -149,7 +149,7 @@ struct Connection {
   bool challenged : 1 = false;  // challenged_at is valid
   bool opened : 1 = false;      // reached ESTABLISHED
 
-  TcpState state() const { return flow->state; }
+  ConnectionState state() const { return flow->state; }
   uint32_t flight() const { return static_cast<uint32_t>(flow->snd_nxt - snd_una); }
   // What the peer may still send.
   uint32_t rcv_wnd() const {

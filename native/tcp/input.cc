@@ -70,7 +70,7 @@ Check check_sequence(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
 Check check_reset(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEvents& events) {
   if (!segment.has(kTcpRst)) return Check::pass;
   if (segment.seq == c.flow->rcv_nxt) {
-    const bool opening = c.state() == TcpState::syn_received;
+    const bool opening = c.state() == ConnectionState::syn_received;
     events = end_connection(turn.tcp, c,
                             opening && !c.passive ? TcpEvents::kRefused
                             : opening             ? 0
@@ -85,7 +85,7 @@ Check check_reset(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEv
 // answer.
 Check check_syn(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   if (!segment.has(kTcpSyn)) return Check::pass;
-  const bool again = c.state() == TcpState::syn_received && !segment.has(kTcpAck) &&
+  const bool again = c.state() == ConnectionState::syn_received && !segment.has(kTcpAck) &&
                      turn.tcp.handshakes[c.handshake].irs == segment.seq;
   if (again) {
     send_syn(turn, c);
@@ -153,15 +153,15 @@ Check our_fin_is_acknowledged(TcpTurn& turn, Connection& c, TcpEvents& events) {
   if (!c.fin_sent || c.snd_una != c.flow->snd_nxt) return Check::pass;
   release_sender(turn.tcp, c);
   switch (c.state()) {
-    case TcpState::fin_wait_1:
-      c.flow->state = TcpState::fin_wait_2;
+    case ConnectionState::fin_wait_1:
+      c.flow->state = ConnectionState::fin_wait_2;
       arm_idle(turn, c);
       return Check::pass;
-    case TcpState::closing:
-      events.set(close_in_order(turn.tcp, c, TcpState::time_wait).bits);
+    case ConnectionState::closing:
+      events.set(close_in_order(turn.tcp, c, ConnectionState::time_wait).bits);
       return Check::done;
-    case TcpState::last_ack:
-      events.set(close_in_order(turn.tcp, c, TcpState::closed).bits);
+    case ConnectionState::last_ack:
+      events.set(close_in_order(turn.tcp, c, ConnectionState::closed).bits);
       return Check::done;
     default: return Check::pass;
   }
@@ -170,7 +170,7 @@ Check our_fin_is_acknowledged(TcpTurn& turn, Connection& c, TcpEvents& events) {
 // Fifth: the ACK field.
 Check check_ack(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEvents& events) {
   if (!segment.has(kTcpAck)) return Check::done;
-  if (c.state() == TcpState::syn_received &&
+  if (c.state() == ConnectionState::syn_received &&
       check_ack_of_syn(turn, c, segment, events) == Check::done) {
     return Check::done;
   }
@@ -184,7 +184,7 @@ Check check_ack(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEven
 
 // Both have opened at once, and this SYN-ACK crossed ours: it has the ACK that we wait for.
 bool is_crossed_syn_ack(const TcpTurn& turn, const Connection& c, const TcpSegment& segment) {
-  if (c.state() != TcpState::syn_received || c.passive) return false;
+  if (c.state() != ConnectionState::syn_received || c.passive) return false;
   const Handshake& handshake = turn.tcp.handshakes[c.handshake];
   return (segment.flags & (kTcpSyn | kTcpAck | kTcpRst | kTcpFin)) == (kTcpSyn | kTcpAck) &&
          segment.seq == handshake.irs && segment.ack == handshake.iss + 1;
@@ -209,7 +209,7 @@ TcpEvents synchronized_arrives(TcpTurn& turn, Connection& c, const TcpSegment& s
 TcpEvents segment_arrives(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   c.last_received = Tcp::tick(turn.now);
   c.probes = 0;
-  if (c.state() == TcpState::syn_sent) return syn_sent_arrives(turn, c, segment);
+  if (c.state() == ConnectionState::syn_sent) return syn_sent_arrives(turn, c, segment);
   if (is_crossed_syn_ack(turn, c, segment)) {
     TcpSegment ack = segment;
     ack.flags &= static_cast<uint8_t>(~kTcpSyn);

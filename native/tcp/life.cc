@@ -97,7 +97,7 @@ void send_syn(TcpTurn& turn, Connection& c) {
   Handshake& handshake = turn.tcp.handshakes[c.handshake];
   handshake.sent_at = turn.now;
   if (handshake.sent < UINT8_MAX) ++handshake.sent;
-  const uint8_t flags = c.state() == TcpState::syn_sent ? kTcpSyn : kTcpSyn | kTcpAck;
+  const uint8_t flags = c.state() == ConnectionState::syn_sent ? kTcpSyn : kTcpSyn | kTcpAck;
   send_control(turn, c, handshake.iss, flags);
   c.flow->snd_nxt = handshake.iss + 1;
   arm_handshake(turn, c);
@@ -123,7 +123,7 @@ void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   tcp.handshakes.give_back(c.handshake);
   disarm_all(c);
   // A CLOSE that came before is carried out now (RFC 9293 3.10.4).
-  c.flow->state = c.fin_wanted ? TcpState::fin_wait_1 : TcpState::established;
+  c.flow->state = c.fin_wanted ? ConnectionState::fin_wait_1 : ConnectionState::established;
   c.opened = true;
   const uint8_t scale = segment.has(kTcpSyn) ? 0 : c.flow->snd_wscale();
   c.snd_wnd = uint32_t{segment.window} << scale;
@@ -144,11 +144,11 @@ void release_sender(Tcp& tcp, Connection& c) {
   c.retransmit_at = Instant::never();
 }
 
-TcpEvents close_in_order(Tcp& tcp, Connection& c, TcpState state) {
+TcpEvents close_in_order(Tcp& tcp, Connection& c, ConnectionState state) {
   c.flow->state = state;
   release_parts(tcp, c);
   TcpEvents events;
-  events.set(state == TcpState::time_wait ? TcpEvents::kTimeWait : TcpEvents::kFinished);
+  events.set(state == ConnectionState::time_wait ? TcpEvents::kTimeWait : TcpEvents::kFinished);
   events.set(release_when_read(tcp, c).bits);
   return events;
 }
@@ -162,7 +162,7 @@ TcpEvents release_when_read(Tcp& tcp, Connection& c) {
 }
 
 TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why) {
-  c.flow->state = TcpState::closed;
+  c.flow->state = ConnectionState::closed;
   release_parts(tcp, c);
   release_block(tcp, c);
   TcpEvents events;

@@ -20,7 +20,7 @@ void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment);
 void release_sender(Tcp& tcp, Connection& c);
 // The connection is over in time: to TIME-WAIT or CLOSED. The block stays while there are bytes
 // that the user may want to read.
-TcpEvents close_in_order(Tcp& tcp, Connection& c, TcpState state);
+TcpEvents close_in_order(Tcp& tcp, Connection& c, ConnectionState state);
 // The connection is over at once, `why` being an event.
 TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why);
 // Of a connection that is over in time: its last byte was read, or nobody will read it.

@@ -25,7 +25,7 @@ Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKe
   flow.options = turn.tcp.config.offer;
   if (turn.tcp.config.ecn != EcnMode::refuse && asks_for_ecn(syn)) flow.options |= TcpFlow::kEcn;
   take_syn(turn, *c, syn);
-  flow.state = TcpState::syn_received;
+  flow.state = ConnectionState::syn_received;
   send_syn(turn, *c);
   return c;
 }

@@ -33,7 +33,7 @@ TcpEvents syn_sent_arrives(TcpTurn& turn, Connection& c, const TcpSegment& segme
   take_syn(turn, c, segment);
   if (!has_ack) {
     // Both have opened at once (RFC 9293 3.5): our SYN again, with the ACK of theirs.
-    c.flow->state = TcpState::syn_received;
+    c.flow->state = ConnectionState::syn_received;
     send_syn(turn, c);
     return events;
   }

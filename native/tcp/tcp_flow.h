@@ -2,9 +2,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
+#include <type_traits>
 
 #include "flow/flow_entry.h"
-#include "tcp/tcp_state.h"
+#include "tcp/connection_state.h"
 #include "wire/seq.h"
 
 namespace sluice {
@@ -19,7 +21,7 @@ struct TcpFlow {
   static constexpr uint8_t kWindowScale = 4;
   static constexpr uint8_t kEcn = 8;
 
-  TcpState state = TcpState::closed;
+  ConnectionState state = ConnectionState::closed;
   uint8_t options = 0;
   uint8_t scales = 0;   // snd_wscale in the low half, rcv_wscale in the high one
   uint8_t tos = 0;      // DSCP of what is sent, in the upper six bits
@@ -36,10 +38,15 @@ struct TcpFlow {
     scales = static_cast<uint8_t>(send | receive << 4);
   }
 };
-// A FlowEntry without its signature, next hop, last_seen and counts has 26 bytes.
-static_assert(sizeof(TcpFlow) <= sizeof(FlowEntry) - 16 - sizeof(FlowEntry::next_hop) -
-                                     sizeof(FlowEntry::last_seen) - sizeof(FlowEntry::packets) -
-                                     sizeof(FlowEntry::bytes),
+static_assert(sizeof(TcpFlow) == sizeof(OwnLeg::tcp) && std::is_trivially_copyable_v<TcpFlow>,
               "the flow entry of a terminated leg is one cache line");
+
+// That of a leg of a proxied pair. Ownership: the leg's; a Connection refers to it.
+inline TcpFlow& tcp_flow_of(FlowEntry& leg) {
+  return *std::launder(reinterpret_cast<TcpFlow*>(leg.own.tcp.data()));
+}
+inline const TcpFlow& tcp_flow_of(const FlowEntry& leg) {
+  return *std::launder(reinterpret_cast<const TcpFlow*>(leg.own.tcp.data()));
+}
 
 }  // namespace sluice

@@ -144,11 +144,11 @@ Taken take_fin(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEvent
   c.ack_now = true;
   events.set(TcpEvents::kPeerClosed);
   switch (c.state()) {
-    case TcpState::established: c.flow->state = TcpState::close_wait; break;
-    case TcpState::fin_wait_1: c.flow->state = TcpState::closing; break;
-    case TcpState::fin_wait_2:
+    case ConnectionState::established: c.flow->state = ConnectionState::close_wait; break;
+    case ConnectionState::fin_wait_1: c.flow->state = ConnectionState::closing; break;
+    case ConnectionState::fin_wait_2:
       send_ack(turn, c);
-      events.set(close_in_order(turn.tcp, c, TcpState::time_wait).bits);
+      events.set(close_in_order(turn.tcp, c, ConnectionState::time_wait).bits);
       return Taken::ended;
     default: break;
   }

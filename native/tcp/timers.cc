@@ -54,7 +54,9 @@ bool give_up(const TcpTurn& turn, const Connection& c, const Sender& sender) {
 }
 
 // The user has gone, and the peer only has to close (TCPX-46).
-bool waits_for_fin(const Connection& c) { return c.state() == TcpState::fin_wait_2 && c.abandoned; }
+bool waits_for_fin(const Connection& c) {
+  return c.state() == ConnectionState::fin_wait_2 && c.abandoned;
+}
 
 // How long a connection counts as active after bytes moved.
 constexpr Duration kActivity = Duration::seconds(1);
@@ -126,7 +128,7 @@ TcpEvents persist(TcpTurn& turn, Connection& c) {
 
 TcpEvents handshake_timeout(TcpTurn& turn, Connection& c) {
   Handshake& handshake = turn.tcp.handshakes[c.handshake];
-  const bool active = c.state() == TcpState::syn_sent;
+  const bool active = c.state() == ConnectionState::syn_sent;
   const Duration most =
       active ? turn.tcp.config.connect_timeout : turn.tcp.config.handshake_timeout;
   if (turn.now - handshake.started >= most) {

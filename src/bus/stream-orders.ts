@@ -64,7 +64,6 @@ export class StreamOrders {
     this.writer.bytes.set(destination, message.dstIpaddrOffset)
     message.srcPort = order.sourcePort
     message.dstPort = order.destinationPort
-    message.connectTimeoutMs = order.timeoutMs
   }
 
   /**

@@ -38,6 +38,13 @@ export const counterNames = [
   'flowsExpired',
   'flowsEvicted',
   'flowsRemoved',
+  'connectionsAccepted',
+  'connectionsOpened',
+  'connectionsFailed',
+  'pushes',
+  'pushedBytes',
+  'streamBytesRead',
+  'streamBytesWritten',
 ] as const
 
 export const gaugeNames = [
@@ -52,6 +59,11 @@ export const gaugeNames = [
   'duplicateAddresses',
   'flowEntries',
   'stations',
+  'connections',
+  'connectionsActive',
+  'ownTimeWait',
+  'sockets',
+  'streamBuffers',
   'poolBuffers',
 ] as const
 
@@ -140,6 +152,20 @@ export const counterTexts = {
     'Flows evicted from a full table',
   flowsRemoved:
     'Flows ended with their virtual server, or by the control segment',
+  connectionsAccepted:
+    'Connections of clients that the engine ends itself, established',
+  connectionsOpened:
+    'Connections that the engine opened for a socket, established',
+  connectionsFailed:
+    'Connections that were reset, refused or timed out',
+  pushes:
+    'Times bytes went from one connection to another inside the engine',
+  pushedBytes:
+    'Bytes of those',
+  streamBytesRead:
+    'Bytes handed to sockets',
+  streamBytesWritten:
+    'Bytes that sockets wrote',
   flows:
     'Flows in the table, without those in linger',
   timeWait:
@@ -162,6 +188,16 @@ export const counterTexts = {
     'Flow entries in use: two of 64 bytes for each plain flow',
   stations:
     'Stations of which the bridge knows the port',
+  connections:
+    'Connection blocks in use',
+  connectionsActive:
+    'Connections that moved bytes within the last second',
+  ownTimeWait:
+    'Legs of connections that the engine ended, in TIME-WAIT',
+  sockets:
+    'Places for sockets in use',
+  streamBuffers:
+    'Bytes of connection buffers in use, in chunks of 2 KB',
   poolBuffers:
     'Packet buffers in use',
 } as const

@@ -45,6 +45,7 @@ export const dropReasonNames = [
   'refused',
   'tupleInUse',
   'flowTableFull',
+  'connectionsFull',
   'waitingFull',
   'waitingFlowFull',
   'waitingDuplicate',
@@ -143,6 +144,8 @@ export const dropReasonTexts = {
     'Another flow to the same server has the address and port of this one already, and there is no other to leave from',
   flowTableFull:
     'No room in the flow table and nothing that may be evicted, or a decision that cannot be carried out',
+  connectionsFull:
+    'A SYN for which there is no room among the connections that the engine ends',
   waitingFull:
     'Too many flows wait for a decision',
   waitingFlowFull:

@@ -7,7 +7,7 @@
 
 export class OpenSocketMessage {
   static readonly code = 0x01
-  static readonly size = 64
+  static readonly size = 52
 
   constructor(
     public view: DataView,
@@ -78,20 +78,6 @@ export class OpenSocketMessage {
   }
   set dstPort(value: number) {
     this.view.setUint16(this.at + 50, value)
-  }
-
-  get connectTimeoutMs(): number {
-    return this.view.getUint32(this.at + 52)
-  }
-  set connectTimeoutMs(value: number) {
-    this.view.setUint32(this.at + 52, value)
-  }
-
-  get tos(): number {
-    return this.view.getUint8(this.at + 56)
-  }
-  set tos(value: number) {
-    this.view.setUint8(this.at + 56, value)
   }
 
   /** Starts a message here: its type, and 0 in every other field. */
@@ -1847,8 +1833,8 @@ export type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd]
 export const SocketOption = {
   /** whether small segments go at once */
   noDelay: 1,
-  /** idle time until the peer is probed; 0: never */
-  keepAliveMs: 2,
+  /** whether a silent peer is probed */
+  keepAlive: 2,
   /** DSCP in the upper six bits */
   tos: 3,
 } as const

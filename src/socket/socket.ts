@@ -164,7 +164,7 @@ export class Socket extends Duplex implements LineEnd {
   /** @param initialDelay idle milliseconds until the peer is probed; 0 for two hours (RFC 9293 3.8.4) */
   setKeepAlive(enable = false, initialDelay = 0): this {
     const idleMs = initialDelay > 0 ? Math.floor(initialDelay) : 7_200_000
-    this[lineOf].set(SocketOption.keepAliveMs, enable ? idleMs : 0)
+    this[lineOf].set(SocketOption.keepAlive, enable ? idleMs : 0)
     return this
   }
 

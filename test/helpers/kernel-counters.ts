@@ -39,3 +39,27 @@ export async function checksumErrors(namespace: Namespace): Promise<Record<strin
     Object.entries(counters).filter(([name, count]) => name.includes('Csum') && count > 0),
   )
 }
+
+/** What a kernel's TCP counts of segments that no correct peer sends it. */
+const COMPLAINTS = [
+  'TcpInErrs',
+  'TcpInCsumErrors',
+  'TcpExtPAWSActive',
+  'TcpExtPAWSEstab',
+  'TcpExtTCPSACKDiscard',
+  'TcpExtTCPSACKReneging',
+  'TcpExtTCPChallengeACK',
+  'TcpExtTCPSYNChallenge',
+  'TcpExtTCPACKSkippedPAWS',
+  'TcpExtTCPACKSkippedSeq',
+  'TcpExtTCPOFODrop',
+  'TcpExtTCPZeroWindowDrop',
+]
+
+/** What a namespace's kernel has against its TCP peers. */
+export async function tcpComplaints(namespace: Namespace): Promise<Record<string, number>> {
+  const counters = await kernelCounters(namespace)
+  return Object.fromEntries(
+    COMPLAINTS.map((name) => [name, counters[name] ?? 0] as const).filter(([, count]) => count > 0),
+  )
+}

@@ -4,7 +4,7 @@ import { type LabProcess, type Namespace, until } from '../../src/laboratory/ind
 /** Bytes are taken by number, one line each; without more lines, all the rest. */
 const script = `
   exec 4<&0
-  curl -sS -g "$1" | {
+  curl -sS -g "$@" | {
     while read -r count <&4 && [ "$count" != rest ]; do
       head -c "$count"
       echo taken >&2
@@ -18,8 +18,10 @@ export class SlowDownload {
 
   private constructor(private readonly process: LabProcess) {}
 
-  static async start(from: Namespace, url: string): Promise<SlowDownload> {
-    return new SlowDownload(await from.spawn('bash', ['-o', 'pipefail', '-c', script, 'bash', url]))
+  /** @param args more of them for curl */
+  static async start(from: Namespace, url: string, args: string[] = []): Promise<SlowDownload> {
+    const line = ['-o', 'pipefail', '-c', script, 'bash', ...args, url]
+    return new SlowDownload(await from.spawn('bash', line))
   }
 
   /** Takes so many bytes more, then pauses: nothing else is read. */

@@ -11,6 +11,10 @@ export interface Destination {
   protocol?: 'tcp' | 'udp'
   localAddress?: string
   localPort?: number
+  /** TCP: it stays open for writing when the other side has ended. */
+  allowHalfOpen?: boolean
+  /** TCP: milliseconds of silence until the other side is probed. */
+  keepAliveMs?: number
 }
 
 /** Why a socket could not be opened, or was lost: `ECONNREFUSED` for example. */

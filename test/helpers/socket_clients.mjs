@@ -1,7 +1,8 @@
 /**
  * Kernel sockets on command, one JSON object on each line. In: `{ id, open: { protocol, host, port,
- * localAddress, localPort } }`, `{ id, write: text }`, `{ id, end: true }`, `{ id, reset: true }`.
- * Out: `{ id, event }` with `open` and the own endpoint, `data` and the text, `close`, or `error` and its code.
+ * localAddress, localPort, allowHalfOpen, keepAliveMs } }`, `{ id, write: text }`, `{ id, end: true }`,
+ * `{ id, reset: true }`. Out: `{ id, event }` with `open` and the own endpoint, `data` and the text,
+ * `close`, or `error` and its code.
  */
 import { createSocket } from 'node:dgram'
 import { connect, isIPv6 } from 'node:net'
@@ -19,8 +20,9 @@ function endpoint({ address, port }) {
 
 const failed = (id) => (error) => tell(id, 'error', { code: error.code })
 
-function openTcp(id, { host, port, localAddress, localPort }) {
-  const socket = connect({ host, port, localAddress, localPort, noDelay: true })
+function openTcp(id, { keepAliveMs, ...to }) {
+  const socket = connect({ ...to, noDelay: true })
+  if (keepAliveMs) socket.setKeepAlive(true, keepAliveMs)
   socket.on('connect', () => {
     const local = { address: socket.localAddress, port: socket.localPort }
     tell(id, 'open', { local: endpoint(local) })

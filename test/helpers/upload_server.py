@@ -1,4 +1,4 @@
-"""Takes what is PUT to it, over IPv4 and IPv6, and answers with its SHA-256.
+"""Takes what is PUT to it, over IPv4 and IPv6, answers with its SHA-256, and prints path and SHA-256.
 
 usage: upload_server.py PORT
 """
@@ -21,6 +21,7 @@ class Uploads(http.server.BaseHTTPRequestHandler):
                 return
             digest.update(part)
             remaining -= len(part)
+        print("PUT", self.path, digest.hexdigest(), flush=True)
         body = digest.hexdigest().encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))

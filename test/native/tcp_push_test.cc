@@ -40,8 +40,8 @@ class Relay : public SegmentSink {
     legs_[1] = open_connection(turn, flows_[1], 1, keys_[1], {});
     settle();
     REQUIRE(legs_[0] != nullptr);
-    REQUIRE(legs_[0]->state() == TcpState::established);
-    REQUIRE(legs_[1]->state() == TcpState::established);
+    REQUIRE(legs_[0]->state() == ConnectionState::established);
+    REQUIRE(legs_[1]->state() == ConnectionState::established);
   }
 
   TcpHost& host(size_t leg) { return leg == 0 ? client_ : server_; }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { tryRun } from '../../src/laboratory/lab-process.js'
-import { root } from '../helpers/repository.js'
+import { filesUnder, root } from '../helpers/repository.js'
 import { sluice } from '../helpers/sluice-command.js'
 
 let folder: string
@@ -38,8 +38,8 @@ test('a reader that has enough is no failure', async () => {
 })
 
 describe('sluice check', () => {
-  test.each([['site.ts'], ['policy.ts'], ['dns.ts']])('examples/%s is valid', async (name) => {
-    const file = join(root, 'examples', name)
+  test.each(filesUnder('examples', '.ts'))('%s is valid', async (path) => {
+    const file = join(root, path)
     expect(await sluice('check', file)).toMatchObject({ code: 0, stderr: '' })
     const { code, stdout } = await sluice('check', file, '--json')
     expect(code).toBe(0)

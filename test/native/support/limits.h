@@ -12,7 +12,10 @@ inline constexpr SegmentLimits kSmallLimits{.flows = 64,
                                             .fragmented_datagrams = 64,
                                             .waiting_fragments = 32,
                                             .neighbors = 64,
-                                            .bus_bytes = 1 << 16};
+                                            .bus_bytes = 1 << 16,
+                                            .connections = 32,
+                                            .buffer_bytes = 1 << 20,
+                                            .stream_bytes = 1 << 18};
 
 // No periodic STATS.
 inline constexpr FlowTimeouts kTimeouts{.established = Duration::seconds(7440),
@@ -23,6 +26,7 @@ inline constexpr FlowTimeouts kTimeouts{.established = Duration::seconds(7440),
                                         .other = Duration::seconds(600),
                                         .linger = Duration::seconds(5),
                                         .refused = Duration::seconds(2),
-                                        .stats_interval = Duration()};
+                                        .stats_interval = Duration(),
+                                        .time_wait = Duration::seconds(60)};
 
 }  // namespace sluice::test

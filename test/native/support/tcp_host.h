@@ -63,7 +63,7 @@ class TcpHost : public SegmentSink {
     }
     if (time_wait_until_ <= now) {
       time_wait_until_ = Instant::never();
-      flow_.state = TcpState::closed;
+      flow_.state = ConnectionState::closed;
     }
   }
 
@@ -111,9 +111,9 @@ class TcpHost : public SegmentSink {
   }
 
   void arrives(TcpTurn& turn, const TcpSegment& segment) {
-    if (flow_.state == TcpState::time_wait) {
+    if (flow_.state == ConnectionState::time_wait) {
       time_wait_arrives(turn, segment);
-    } else if (flow_.state == TcpState::closed) {
+    } else if (flow_.state == ConnectionState::closed) {
       closed_arrives(turn, segment, std::nullopt);
     } else {
       note(turn.now, segment_arrives(turn, *connection_, segment));

@@ -55,16 +55,19 @@ class TestEngine {
       : options_(options),
         team_(Steering(options.seed, 1)),
         from_control_(options.limits.bus_bytes),
-        to_control_(options.limits.bus_bytes) {
+        to_control_(options.limits.bus_bytes),
+        from_sockets_(options.limits.stream_bytes),
+        to_sockets_(options.limits.stream_bytes) {
     Worker::Options worker_options;
     worker_options.flows = {options.limits, options.timeouts, 1, options.seed};
     worker_options.stack = options.stack;
     worker_options.forwarding = options.forwarding;
     worker_options.flows.bridges = options.forwarding == Forwarding::bridge;
     worker_options.seed = options.seed;
-    worker_ = std::make_unique<Worker>(
-        worker_options, Worker::Shared{from_control_, to_control_, counters_, port_figures_, team_},
-        now_, kWallClockOffset);
+    worker_ = std::make_unique<Worker>(worker_options,
+                                       Worker::Shared{from_control_, to_control_, from_sockets_,
+                                                      to_sockets_, counters_, port_figures_, team_},
+                                       now_, kWallClockOffset);
     outside_ = join(kOutsideMac, options.outside, false);
     inside_ = join(kInsideMac, options.inside, options.internal_inside);
     worker_->stack().add_address(0, ip("192.0.2.1"), 24);
@@ -189,9 +192,10 @@ class TestEngine {
     for (const Bytes& query : queries) tell(reply_to(query, decider));
   }
   void add_virtual_server(uint16_t id, const IpAddress& address, L4Port port,
-                          uint8_t protocol = kProtocolTcp) {
+                          uint8_t protocol = kProtocolTcp, uint16_t flags = 0) {
     Bytes message(AddVsView::kSize);
     AddVsView add(message.data());
+    add.set_flags(flags);
     add.set_msg_type(AddVsView::kCode);
     add.set_msg_length(AddVsView::kSize);
     add.set_vs_id(id);
@@ -222,6 +226,10 @@ class TestEngine {
       return true;
     };
   }
+
+  // -- sockets: the rings to and from them
+  MessageRing& from_sockets() { return from_sockets_; }
+  MessageRing& to_sockets() { return to_sockets_; }
 
   // -- accounts
 
@@ -355,6 +363,8 @@ class TestEngine {
   WorkerTeam team_;
   MessageRing from_control_;
   MessageRing to_control_;
+  MessageRing from_sockets_;
+  MessageRing to_sockets_;
   Counters counters_;
   PortFigures port_figures_;
   std::unique_ptr<Worker> worker_;

@@ -141,7 +141,8 @@ class TestSwitch {
   struct Member {
     Member(TestSwitch& of, uint32_t index)
         : worker(options(of.options_, index),
-                 {from_control, to_control, counters, figures, of.team_}, of.now_, Duration()) {
+                 {from_control, to_control, from_sockets, to_sockets, counters, figures, of.team_},
+                 of.now_, Duration()) {
       for (PortId id = 0; id < of.options_.ports.size(); ++id) {
         MemoryPortOptions side{
             .name = "port", .mac = bridge_mac(id), .capabilities = of.options_.ports[id]};
@@ -167,6 +168,7 @@ class TestSwitch {
     }
 
     MessageRing from_control{1 << 16}, to_control{1 << 16};
+    MessageRing from_sockets{1 << 16}, to_sockets{1 << 16};
     Counters counters;
     PortFigures figures;
     Worker worker;

@@ -23,8 +23,9 @@ inline const IpAddress kNode = ip("10.1.0.11");
 // What one worker has: its own side of each device, and its rings.
 struct Member {
   Member(WorkerTeam& team, uint32_t index)
-      : worker(options(index), {from_control, to_control, counters, figures, team}, Instant(),
-               Duration()) {
+      : worker(options(index),
+               {from_control, to_control, from_sockets, to_sockets, counters, figures, team},
+               Instant(), Duration()) {
     for (PortId id = 0; id < 2; ++id) {
       MemoryPortOptions side{.name = "port",
                              .mac = id == 0 ? kOutsideMac : kInsideMac,
@@ -49,6 +50,7 @@ struct Member {
   }
 
   MessageRing from_control{1 << 16}, to_control{1 << 16};
+  MessageRing from_sockets{1 << 16}, to_sockets{1 << 16};
   Counters counters;
   PortFigures figures;
   Worker worker;

@@ -15,7 +15,7 @@ namespace sluice {
 //   fin_wait_1, fin_wait_2                          receiving; what was sent may be acknowledged
 //   closing, last_ack                               only acknowledgements are awaited
 //   time_wait     the flow entry alone; the connection block may live on for bytes not yet read
-enum class TcpState : uint8_t {
+enum class ConnectionState : uint8_t {
   closed,
   syn_sent,
   syn_received,
@@ -29,15 +29,17 @@ enum class TcpState : uint8_t {
 };
 
 // Both sides know each other's sequence numbers.
-constexpr bool is_synchronized(TcpState state) { return state >= TcpState::established; }
+constexpr bool is_synchronized(ConnectionState state) {
+  return state >= ConnectionState::established;
+}
 // The user may still send.
-constexpr bool may_send(TcpState state) {
-  return state == TcpState::established || state == TcpState::close_wait;
+constexpr bool may_send(ConnectionState state) {
+  return state == ConnectionState::established || state == ConnectionState::close_wait;
 }
 // The peer's FIN has not come.
-constexpr bool may_receive(TcpState state) {
-  return state == TcpState::established || state == TcpState::fin_wait_1 ||
-         state == TcpState::fin_wait_2;
+constexpr bool may_receive(ConnectionState state) {
+  return state == ConnectionState::established || state == ConnectionState::fin_wait_1 ||
+         state == ConnectionState::fin_wait_2;
 }
 
 }  // namespace sluice

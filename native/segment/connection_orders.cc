@@ -1,0 +1,257 @@
+// The part of Connections that carries out what sockets ask for.
+
+#include "segment/connections.h"
+#include "tcp/calls.h"
+
+namespace sluice {
+
+namespace {
+
+// Bytes of messages carried out between two looks at the ports.
+constexpr size_t kBytesPerPoll = 256 * 1024;
+
+// RFC 6056 2.1: the dynamic ports.
+constexpr L4Port kFirstPort = 49152;
+constexpr int kPortTries = 64;
+
+uint8_t reason_of(DropReason why) {
+  switch (why) {
+    case DropReason::tuple_in_use: return StreamEnd::tuple_in_use;
+    case DropReason::no_route: return StreamEnd::no_route;
+    case DropReason::own_address:
+    case DropReason::multicast: return StreamEnd::bad_address;
+    default: return StreamEnd::no_memory;
+  }
+}
+
+}  // namespace
+
+bool Connections::handle_messages(Instant now) {
+  size_t handled = 0;
+  while (handled < kBytesPerPoll) {
+    const ByteSpan message = from_sockets_.front();
+    if (message.empty() || !handle(now, message)) break;
+    handled += message.size();
+    from_sockets_.pop();
+  }
+  return handled > 0;
+}
+
+// False, and nothing is done, while there is no room for the answer.
+bool Connections::handle(Instant now, ByteSpan message) {
+  const size_t length = stream_length(message);
+  if (length == 0) {
+    counters_.raise(Counter::messages_invalid);
+    return true;
+  }
+  const StreamHeader header(message.data());
+  const bool answered = message[0] == OpenSocketView::kCode || message[0] == AskSocketView::kCode;
+  if (answered && !to_sockets_.has_room(SocketStateView::kSize)) {
+    full_ = true;
+    return false;
+  }
+  TcpTurn turn = at(now);
+  if (message[0] == OpenSocketView::kCode) {
+    open(turn, OpenSocketView(message.data()));
+  } else if (message[0] == KeepTimeWaitView::kCode) {
+    keep_time_wait(now, KeepTimeWaitView(message.data()));
+  } else if (!sockets_.knows(header.socket())) {
+    counters_.raise(Counter::messages_stale);
+  } else {
+    handle_order(turn, message.first(length), header.socket() & SocketTable::kPlaceMask);
+  }
+  return true;
+}
+
+void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) {
+  Socket& socket = sockets_[place];
+  switch (message[0]) {
+    case WriteSocketView::kCode: return write(turn, place, WriteSocketView(message.data()).bytes());
+    case ReadSocketView::kCode:
+      socket.held = false;
+      socket.read_credit += ReadSocketView(message.data()).credit();
+      return list(place);
+    case ShutSocketView::kCode:
+      if (Connection* c = connection_of(socket); c != nullptr && !socket.shut) {
+        socket.shut = true;
+        after(turn, place, close_sending(turn, *c));
+      }
+      return;
+    case CloseSocketView::kCode: return close_socket(turn, place, false);
+    case AbortSocketView::kCode: return close_socket(turn, place, true);
+    case SetSocketView::kCode: return set_option(turn, socket, SetSocketView(message.data()));
+    case HoldSocketView::kCode:
+      socket.held = true;
+      socket.read_credit = 0;
+      socket.news |= Socket::kHeld;
+      return list(place);
+    case RelaySocketsView::kCode: {
+      const RelaySocketsView order(message.data());
+      if (!sockets_.knows(order.peer())) return counters_.raise(Counter::messages_stale);
+      return relay(turn, place, order.peer() & SocketTable::kPlaceMask, order.headroom());
+    }
+    case UnrelaySocketView::kCode: return unrelay(place);
+    case AskSocketView::kCode: return answer_state(socket, AskSocketView(message.data()));
+    case ForgetSocketView::kCode: return forget(place);
+    default: counters_.raise(Counter::messages_invalid);
+  }
+}
+
+// -- OPEN
+
+void Connections::open(TcpTurn& turn, const OpenSocketView& message) {
+  uint32_t place = 0;
+  const uint8_t why = try_open(turn, message, place);
+  if (place == 0) {
+    CannotOpenView answer = begin<CannotOpenView>(0);
+    answer.set_reason(why);
+    answer.set_request(message.request());
+  } else {
+    OpeningView answer = begin<OpeningView>(sockets_.id_of(place));
+    answer.set_request(message.request());
+    sockets_[place].known = true;
+  }
+  to_sockets_.commit();
+  told_ = true;
+}
+
+// Why not, where `place` stays 0.
+uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place) {
+  const uint32_t inbound = message.socket() & SocketTable::kPlaceMask;
+  PairIndex beside = kNoPair;
+  if (inbound != 0) {
+    if (!sockets_.knows(message.socket())) return StreamEnd::no_such_socket;
+    if (sockets_[inbound].leg == kNoLeg) return StreamEnd::no_such_socket;
+    beside = pair_of(sockets_[inbound].leg);
+  }
+  FlowKey key;  // of what will arrive
+  uint8_t why = StreamEnd::bad_address;
+  if (!choose_source(turn.now, message, key, why)) return why;
+  const uint32_t fresh = sockets_.take();
+  if (fresh == 0) return StreamEnd::no_memory;
+  DropReason reason;
+  const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);
+  if (leg == kNoLeg) {
+    sockets_.give_back(fresh);
+    return reason_of(reason);
+  }
+  Connection* c =
+      open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(), path_of(leg));
+  if (adopt(c, leg, fresh) == nullptr) return StreamEnd::no_memory;
+  place = fresh;
+  return StreamEnd::finished;
+}
+
+// Where it is not told, an address of ours on the link that leads there (RFC 6724 5, rule 5), and a
+// port by chance (RFC 6056 3.3.1), at which what comes back reaches this worker.
+bool Connections::choose_source(Instant now, const OpenSocketView& message, FlowKey& key,
+                                uint8_t& why) {
+  key.src = message.dst_ipaddr();
+  key.src_port = message.dst_port();
+  key.dst = message.src_ipaddr();
+  key.dst_port = message.src_port();
+  key.protocol = kProtocolTcp;
+  DropReason reason;
+  if (!key.src.is_host() || key.src_port == 0) return false;
+  if (!stack_.may_be_sent_to(key.src, reason)) return false;
+  const bool told = !key.dst.is_zero();
+  const bool associated = (message.socket() & SocketTable::kPlaceMask) != 0;
+  if (told && (key.dst.is_v4() != key.src.is_v4() || !key.dst.is_host())) return false;
+  if (told && !associated && !stack_.owns(key.dst)) return false;
+  if (!told) {
+    const NextHop hop = stack_.acquire_next_hop(now, key.src, reason);
+    if (hop == kNoNextHop) {
+      why = reason_of(reason);
+      return false;
+    }
+    const IpAddress* own = stack_.speaker(stack_.next_hop(hop).port, key.src);
+    if (own != nullptr) key.dst = *own;
+    stack_.release_next_hop(hop);
+    if (own == nullptr) return false;
+  }
+  if (key.dst_port != 0) return is_home(key);
+  why = StreamEnd::tuple_in_use;
+  return choose_port(key);
+}
+
+bool Connections::choose_port(FlowKey& key) {
+  for (int tries = 0; tries < kPortTries; ++tries) {
+    key.dst_port = static_cast<L4Port>(kFirstPort + random_.below(65536 - kFirstPort));
+    if (is_home(key) && flows_.leg_of_any_dscp(key) == kNoLeg) return true;
+  }
+  return false;
+}
+
+// What comes to an address of ours is steered by where it comes from, all else by where it goes.
+bool Connections::is_home(const FlowKey& key) const {
+  const bool ours = stack_.owns(key.dst) && !stack_.is_source(key.dst);
+  const SteerBy by = ours ? SteerBy::source : SteerBy::destination;
+  return hand_over_.alone() || hand_over_.worker_of(key, by) == hand_over_.own();
+}
+
+// -- the others
+
+// More than was promised is a defect of the sockets, and too many promises kept at once the end of
+// this connection: no other gives way for it.
+void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
+  Socket& socket = sockets_[place];
+  Connection* c = connection_of(socket);
+  if (c == nullptr || socket.shut || bytes.empty()) return;  // it hears of its end by itself
+  const bool promised = bytes.size() <= socket.write_credit;
+  if (!promised) counters_.raise(Counter::messages_invalid);
+  if (!promised || !send_promised(turn, *c, bytes)) {
+    close_socket(turn, place, true);
+    socket.end = StreamEnd::no_memory;
+    return;
+  }
+  socket.write_credit -= static_cast<uint32_t>(bytes.size());
+  socket.sent += bytes.size();
+  counters_.raise(Counter::stream_bytes_written, bytes.size());
+  arm(*c);
+}
+
+void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
+  unrelay(place);
+  Socket& socket = sockets_[place];
+  Connection* c = connection_of(socket);
+  socket.shut = socket.closed = true;
+  if (c == nullptr) return;
+  if (abort) socket.end = StreamEnd::aborted;
+  after(turn, place, abort ? sluice::abort(turn, *c) : close(turn, *c));
+}
+
+void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message) {
+  Connection* c = connection_of(socket);
+  if (c == nullptr) return;
+  switch (message.option()) {
+    case SocketOption::no_delay: set_no_delay(turn, *c, message.value() != 0); break;
+    case SocketOption::keep_alive: set_keep_alive(turn, *c, message.value() != 0); break;
+    case SocketOption::tos: c->flow->tos = static_cast<uint8_t>(message.value() & 0xfc); break;
+    default: counters_.raise(Counter::messages_invalid);
+  }
+  arm(*c);
+}
+
+// An order that crossed the last news may have put it into the list once more.
+void Connections::forget(uint32_t place) {
+  Socket& socket = sockets_[place];
+  if (socket.connection != ConnectionPool::kNone) {
+    return counters_.raise(Counter::messages_invalid);
+  }
+  socket.forgotten = true;
+  if (!socket.listed) sockets_.give_back(place);
+}
+
+void Connections::keep_time_wait(Instant now, const KeepTimeWaitView& message) {
+  const LegIndex leg = message.leg();
+  const bool there = pair_of(leg) < flows_.table().max_pairs();
+  if (!there || flows_.table().pair(pair_of(leg)).mode != PairMode::proxied ||
+      flows_.table().pair(pair_of(leg)).serial != message.serial() ||
+      !(flows_.own_leg(leg).flags & LegFlags::kTimeWait)) {
+    return counters_.raise(Counter::messages_stale);
+  }
+  if (message.keep_ms() == 0) return flows_.close_own(leg, EndReason::fin);
+  flows_.keep_in_time_wait(leg, time_.tick(now) + message.keep_ms());
+}
+
+}  // namespace sluice

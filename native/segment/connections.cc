@@ -1,0 +1,288 @@
+#include "segment/connections.h"
+
+#include <algorithm>
+
+#include "packet/l4_checksum.h"
+#include "tcp/calls.h"
+#include "tcp/input.h"
+#include "tcp/listener.h"
+#include "tcp/path_mtu.h"
+#include "tcp/time_wait.h"
+#include "tcp/timers.h"
+#include "wire/icmp.h"
+#include "wire/icmpv6.h"
+#include "wire/ip_protocol.h"
+
+namespace sluice {
+
+namespace {
+
+// Of a super-packet: what one IP packet carries beside the largest headers.
+constexpr uint32_t kLargestPayload = 65535 - 60 - 60;
+// Sockets that TypeScript has still to forget have places of their own.
+constexpr uint32_t kPlacesPerConnection = 2;
+
+}  // namespace
+
+TcpLimits Connections::limits_of(const Options& options) {
+  TcpLimits limits;
+  limits.connections = options.connections;
+  limits.handshakes = options.connections;
+  limits.buffer_bytes = options.buffer_bytes;
+  // A record for each chunk that may be in flight, and some for those that are sent alone.
+  limits.segments_in_flight =
+      static_cast<uint32_t>(options.buffer_bytes / 1024) + options.connections;
+  limits.received_runs = limits.segments_in_flight / 8 + 64;
+  return limits;
+}
+
+Connections::Connections(const Options& options, const Parts& parts, Instant now)
+    : options_(options),
+      flows_(parts.flows),
+      stack_(parts.stack),
+      frames_(parts.frames),
+      from_sockets_(parts.from_sockets),
+      to_sockets_(parts.to_sockets),
+      counters_(parts.counters),
+      hand_over_(parts.hand_over),
+      time_(parts.time),
+      random_(options.seed ^ 4),
+      tcp_(limits_of(options), TcpConfig{}, options.seed),
+      sockets_(options.connections * kPlacesPerConnection, options.worker),
+      places_(options.connections),
+      links_(options.connections, 1),
+      wheel_(links_, 0, parts.time.tick(now)) {
+  flows_.set_own_pairs(this);
+}
+
+// -- packets
+
+// Fragments of TCP are not put together: whoever discovers the path MTU sends none.
+bool Connections::is_whole(Packet& packet) {
+  if (packet.headers.fragment) {
+    packet.drop(DropReason::ip_fragment);
+  } else if (!l4_checksum_is_right(packet)) {
+    packet.drop(DropReason::l4_checksum);
+  }
+  return packet.verdict == Verdict::none;
+}
+
+TcpPath Connections::path_of(LegIndex leg) const {
+  const NextHopView& hop = stack_.next_hop(flows_.table().leg(leg).next_hop);
+  return {hop.mtu, kLargestPayload};
+}
+
+// Ties connection, leg and socket to each other. nullptr, and nothing is left, without connection.
+Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
+  if (c == nullptr) {
+    flows_.close_own(leg, EndReason::reset);
+    sockets_.give_back(place);
+    return nullptr;
+  }
+  Socket& socket = sockets_[place];
+  socket.connection = tcp_.connections.handle_of(*c);
+  socket.leg = leg;
+  socket.serial = flows_.table().pair(pair_of(leg)).serial;
+  socket.vs = flows_.table().pair(pair_of(leg)).vs;
+  places_[socket.connection - 1] = place;
+  flows_.own_leg(leg).own.connection = socket.connection;
+  arm(*c);
+  return c;
+}
+
+void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
+  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
+  if (!is_whole(packet)) return;
+  const uint32_t place = sockets_.take();
+  if (place == 0) return packet.drop(DropReason::connections_full);
+  DropReason why;
+  const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
+  if (leg == kNoLeg) {
+    sockets_.give_back(place);
+    return packet.drop(why);
+  }
+  flows_.count_own(leg, packet);
+  TcpTurn turn = at(now);
+  Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
+                              path_of(leg), read_segment(packet), beyond);
+  if (adopt(c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
+  sockets_[place].passive = true;
+  packet.verdict = Verdict::deliver;
+}
+
+void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
+  if (!is_whole(packet)) return;
+  packet.verdict = Verdict::deliver;
+  flows_.count_own(leg, packet);
+  TcpTurn turn = at(now);
+  const TcpSegment segment = read_segment(packet);
+  const FlowEntry& entry = flows_.own_leg(leg);
+  const ConnectionState state = tcp_flow_of(entry).state;
+  if (state == ConnectionState::time_wait) return time_wait_arrives(turn, leg, segment, packet);
+  if (state == ConnectionState::closed) return;  // its last bytes are still to be read
+  const uint32_t place = place_of(entry.own.connection);
+  Connection& c = tcp_.connections[entry.own.connection];
+  after(turn, place, segment_arrives(turn, c, segment));
+}
+
+// A SYN that begins anew is for whoever listens there, once the old bytes were read; one that comes
+// before that comes again.
+void Connections::time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegment& segment,
+                                    Packet& packet) {
+  const FlowEntry& entry = flows_.own_leg(leg);
+  const FlowKey key = packet.key.reversed();
+  const uint32_t timestamp = Tcp::timestamp(tcp_.timestamp_offset(key), turn.now);
+  TcpFlow& flow = tcp_flow_of(flows_.own_leg(leg));
+  const TimeWaitAnswer answer =
+      answer_in_time_wait(flow, leg, segment, Tcp::tick(turn.now), timestamp, frames_);
+  const bool alone = (entry.flags & LegFlags::kTimeWait) != 0;
+  if (!alone) return;
+  if (answer == TimeWaitAnswer::restart) {
+    const auto two_msl = static_cast<Tick>(options_.time_wait.milliseconds());
+    flows_.keep_in_time_wait(leg, time_.tick(turn.now) + two_msl);
+  } else if (answer == TimeWaitAnswer::reuse && is_client_leg(leg)) {
+    const Seq beyond = flow.snd_nxt;
+    const uint16_t vs = flows_.table().pair(pair_of(leg)).vs;
+    flows_.close_own(leg, EndReason::fin);
+    packet.verdict = Verdict::none;
+    accept(turn.now, packet, vs, beyond);
+  }
+}
+
+// -- what follows from a call into TCP
+
+void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
+  Socket& socket = sockets_[place];
+  if (events.has(TcpEvents::kOpened)) {
+    socket.news |= Socket::kOpened;
+    counters_.raise(socket.passive ? Counter::connections_accepted : Counter::connections_opened);
+  }
+  if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
+  note_end(socket, events);
+  if (events.has(TcpEvents::kReleased)) {
+    released(turn.now, place);
+  } else {
+    arm(*connection_of(socket));
+  }
+  constexpr uint16_t kIncoming = TcpEvents::kReadable | TcpEvents::kPeerClosed |
+                                 TcpEvents::kReleased | TcpEvents::kFinished | TcpEvents::kTimeWait;
+  if (socket.peer != 0 && events.has(TcpEvents::kWritable)) relay_from(turn, socket.peer);
+  if (socket.peer != 0 && events.has(kIncoming)) relay_from(turn, place);
+  if (events.bits != 0) list(place);
+}
+
+void Connections::note_end(Socket& socket, TcpEvents events) {
+  constexpr uint16_t kFailures = TcpEvents::kReset | TcpEvents::kRefused | TcpEvents::kTimedOut;
+  if (!events.has(kFailures)) return;
+  counters_.raise(Counter::connections_failed);
+  if (events.has(TcpEvents::kReset)) socket.end = StreamEnd::reset;
+  if (events.has(TcpEvents::kRefused)) socket.end = StreamEnd::refused;
+  if (events.has(TcpEvents::kTimedOut)) socket.end = StreamEnd::timed_out;
+}
+
+// The block is gone; the leg stays for TIME-WAIT.
+void Connections::released(Instant now, uint32_t place) {
+  Socket& socket = sockets_[place];
+  const LegIndex leg = socket.leg;
+  wheel_.cancel(socket.connection - 1);
+  socket.connection = ConnectionPool::kNone;
+  socket.leg = kNoLeg;
+  socket.news |= Socket::kClosed;
+  // Nobody has heard of it: so it leaves its place.
+  if (socket.passive && !socket.known) socket.news |= Socket::kOpened;
+  if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {
+    const auto two_msl = static_cast<Tick>(options_.time_wait.milliseconds());
+    flows_.keep_in_time_wait(leg, time_.tick(now) + two_msl);
+    tell_time_wait(socket, leg);
+  } else {
+    flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
+  }
+}
+
+void Connections::abort_pair(Instant now, PairIndex pair) {
+  TcpTurn turn = at(now);
+  for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
+    const FlowEntry& entry = flows_.own_leg(leg);
+    if (!(entry.flags & LegFlags::kEntered)) continue;
+    if (entry.flags & LegFlags::kTimeWait) {
+      flows_.close_own(leg, EndReason::vs_removed);
+      continue;
+    }
+    const uint32_t place = place_of(entry.own.connection);
+    close_socket(turn, place, true);
+  }
+}
+
+// RFC 5927 4: believed where it quotes what is in flight, which TCP sees to.
+void Connections::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error) {
+  const FlowEntry& entry = flows_.own_leg(leg);
+  error.verdict = Verdict::deliver;
+  if (entry.flags & LegFlags::kTimeWait) return;
+  if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
+  const IcmpHeader icmp(error.at(error.headers.l4));
+  const bool v4 = error.headers.family == 4;
+  const bool too_big =
+      v4 ? icmp.type() == kIcmpUnreachable && icmp.code() == kIcmpFragmentationNeeded
+         : icmp.type() == kIcmpv6PacketTooBig;
+  if (!too_big) return;  // soft errors are for whoever asks (RFC 5461)
+  const uint32_t told = v4 ? icmp.next_hop_mtu() : load_be32(error.at(error.headers.l4 + 4u));
+  TcpTurn turn = at(now);
+  Connection& c = tcp_.connections[entry.own.connection];
+  packet_was_too_big(turn, c, Seq(load_be32(error.at(quote.l4 + 4u))),
+                     static_cast<uint16_t>(std::min<uint32_t>(told, UINT16_MAX)));
+  arm(c);
+}
+
+// While it opens, nothing else would come of it; later the peer may be back in time.
+void Connections::unreachable(Instant now, const FlowKey& sent) {
+  const LegIndex leg = flows_.leg_of_any_dscp(sent.reversed());
+  if (leg == kNoLeg || flows_.table().pair(pair_of(leg)).mode != PairMode::proxied) return;
+  const FlowEntry& entry = flows_.own_leg(leg);
+  if (tcp_flow_of(entry).state != ConnectionState::syn_sent) return;
+  TcpTurn turn = at(now);
+  const uint32_t place = place_of(entry.own.connection);
+  sockets_[place].end = StreamEnd::no_route;
+  after(turn, place, sluice::abort(turn, tcp_.connections[entry.own.connection]));
+}
+
+// -- timers
+
+// Timers that are set back are left to fire early: most of them are.
+void Connections::arm(const Connection& c) {
+  const Instant due = sluice::deadline(c);
+  if (due == Instant::never()) return;
+  const TimerId id = tcp_.connections.handle_of(c) - 1;
+  const Tick tick = time_.tick(due) + 1;
+  if (!links_.armed(id) || tick_before(tick, links_.deadline(id))) wheel_.arm(id, tick);
+}
+
+void Connections::fire(Instant now, ConnectionPool::Handle handle) {
+  Connection& c = tcp_.connections[handle];
+  if (sluice::deadline(c) > now) return arm(c);
+  TcpTurn turn = at(now);
+  after(turn, place_of(handle), timers_expire(turn, c));
+}
+
+void Connections::poll(Instant now) {
+  wheel_.advance(time_.tick(now), [&](TimerId id) { fire(now, id + 1); });
+  publish();
+}
+
+void Connections::publish() {
+  counters_.set(Counter::connections, tcp_.connections.used());
+  counters_.set(Counter::connections_active, tcp_.active);
+  counters_.set(Counter::own_time_wait, flows_.in_time_wait());
+  counters_.set(Counter::sockets, sockets_.used());
+  counters_.set(Counter::stream_buffers,
+                uint64_t{tcp_.buffers.chunks_in_use()} * BufferPool::kChunk);
+}
+
+Instant Connections::deadline(Instant now) const {
+  if (full_ || !from_sockets_.empty()) return now + Duration::milliseconds(1);
+  const Tick tick = time_.tick(now);
+  constexpr Tick kLongest = 1000;
+  const Tick next = wheel_.next_tick(tick + kLongest);
+  return now + Duration::milliseconds(tick_before(tick, next) ? next - tick : 0);
+}
+
+}  // namespace sluice

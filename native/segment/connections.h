@@ -1,0 +1,161 @@
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "base/mapped_array.h"
+#include "base/random.h"
+#include "bus/message_ring.h"
+#include "bus/streams.h"
+#include "packet/icmp_quote.h"
+#include "segment/counters.h"
+#include "segment/flows.h"
+#include "segment/hand_over.h"
+#include "segment/segment_frames.h"
+#include "segment/socket_table.h"
+#include "segment/time_base.h"
+#include "stack/stack.h"
+#include "tcp/tcp.h"
+#include "timer/timer_wheel.h"
+
+namespace sluice {
+
+// The connections that the engine ends itself, of one worker: packets in, segments out, bytes and
+// news to the sockets of TypeScript and orders from them (bus/streams.def), bytes from one
+// connection to another where both are relayed. TypeScript that stalls stops no ACK, no timer and
+// no relayed byte (law 8): its ring fills, windows close.
+class Connections final : public Flows::OwnPairs {
+ public:
+  struct Options {
+    uint32_t connections = 0;
+    size_t buffer_bytes = 0;
+    Duration time_wait;
+    uint32_t worker = 0;
+    uint64_t seed = 0;
+  };
+  struct Parts {
+    Flows& flows;
+    Stack& stack;
+    SegmentFrames& frames;
+    MessageRing& from_sockets;
+    MessageRing& to_sockets;
+    Counters& counters;
+    const HandOver& hand_over;
+    const TimeBase& time;
+  };
+
+  Connections(const Options& options, const Parts& parts, Instant now);
+
+  // -- packets; each sets the verdict
+
+  // A SYN to a virtual server that terminates, of no flow. `beyond` as syn_arrives() has it.
+  void accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond = std::nullopt);
+  // A packet of a leg of a proxied pair.
+  void arrives(Instant now, LegIndex leg, Packet& packet);
+  // An ICMP error about a segment of ours.
+  void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
+  // A segment of ours waited for a next hop that does not answer.
+  void unreachable(Instant now, const FlowKey& sent);
+
+  // Carries out what sockets ask for, a bounded amount of it. False if there was nothing.
+  bool handle_messages(Instant now);
+  // Timers.
+  void poll(Instant now);
+  // Tells sockets what is new to them, as far as there is room.
+  void tell(Instant now);
+  // Whether anything was told since the last call.
+  bool take_news() { return std::exchange(told_, false); }
+  Instant deadline(Instant now) const;
+
+  // Flows::OwnPairs
+  void abort_pair(Instant now, PairIndex pair) override;
+
+ private:
+  static TcpLimits limits_of(const Options& options);
+  TcpTurn at(Instant now) {
+    frames_.begin(now);
+    return {tcp_, frames_, now};
+  }
+
+  // connections.cc
+  static bool is_whole(Packet& packet);
+  TcpPath path_of(LegIndex leg) const;
+  Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
+  void time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegment& segment, Packet& packet);
+  void after(TcpTurn& turn, uint32_t place, TcpEvents events);
+  void note_end(Socket& socket, TcpEvents events);
+  void released(Instant now, uint32_t place);
+  void arm(const Connection& c);
+  void fire(Instant now, ConnectionPool::Handle handle);
+  void publish();
+  uint32_t place_of(ConnectionPool::Handle handle) const { return places_[handle - 1]; }
+  Connection* connection_of(const Socket& socket) {
+    return socket.connection == ConnectionPool::kNone ? nullptr
+                                                      : &tcp_.connections[socket.connection];
+  }
+
+  // connection_relay.cc
+  void relay(TcpTurn& turn, uint32_t place, uint32_t peer, uint32_t headroom);
+  void relay_from(TcpTurn& turn, uint32_t place);
+  void unrelay(uint32_t place);
+
+  // connection_orders.cc: what sockets ask for
+  bool handle(Instant now, ByteSpan message);
+  void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
+  void open(TcpTurn& turn, const OpenSocketView& message);
+  uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
+  bool choose_source(Instant now, const OpenSocketView& message, FlowKey& key, uint8_t& why);
+  bool choose_port(FlowKey& key);
+  bool is_home(const FlowKey& key) const;
+  void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
+  void close_socket(TcpTurn& turn, uint32_t place, bool abort);
+  void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
+  void forget(uint32_t place);
+  void keep_time_wait(Instant now, const KeepTimeWaitView& message);
+
+  // connection_news.cc: what sockets are told
+  void list(uint32_t place);
+  bool tell_socket(TcpTurn& turn, uint32_t place);
+  bool tell_bytes(TcpTurn& turn, uint32_t place);
+  bool tell_opened(uint32_t place);
+  bool grant(uint32_t place);
+  void answer_state(const Socket& socket, const AskSocketView& message);
+  void tell_time_wait(const Socket& socket, LegIndex leg);
+  // A zeroed message in the ring, its header set, to be committed; there is room for it.
+  template <class View>
+  View begin(uint32_t socket, size_t tail = 0) {
+    const size_t length = View::kSize + tail;
+    View view(to_sockets_.reserve(stream_stride(length)).data());
+    std::memset(view.data(), 0, View::kSize);
+    view.set_msg_type(View::kCode);
+    view.set_socket(socket);
+    view.set_length(static_cast<uint32_t>(length));
+    return view;
+  }
+  template <class View>
+  bool say(uint32_t place);
+
+  Options options_;
+  Flows& flows_;
+  Stack& stack_;
+  SegmentFrames& frames_;
+  MessageRing& from_sockets_;
+  MessageRing& to_sockets_;
+  Counters& counters_;
+  const HandOver& hand_over_;
+  const TimeBase& time_;
+  Random random_;
+  Tcp tcp_;
+  SocketTable sockets_;
+  MappedArray<uint32_t> places_;  // the socket of each connection
+  TimerLinks links_;
+  TimerWheel wheel_;
+  uint32_t first_listed_ = 0;
+  uint32_t last_listed_ = 0;
+  bool told_ = false;
+  bool full_ = false;  // the ring to the sockets was, when something was to be told
+};
+
+}  // namespace sluice

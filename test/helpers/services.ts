@@ -1,0 +1,60 @@
+/** Services for tests: each makes a function of the kind that a configuration has. */
+import { pipeline } from 'node:stream/promises'
+import type { ServiceFunction, Socket, Stack } from '../../src/index.js'
+
+/** A laboratory's first server. */
+export const SERVER = { 4: '10.1.0.11', 6: '2001:db8:2::11' } as const
+
+/** A server's address for each family. */
+export type Server = Readonly<Record<4 | 6, string>>
+
+/** The associated connection to a server of the client's family. */
+export function associated(
+  stack: Stack,
+  inbound: Socket,
+  server: Server,
+  port: number,
+  signal?: AbortSignal,
+): Promise<Socket> {
+  const address = server[inbound.identity.family]
+  return stack.connect({ address, port, associateWith: inbound, ...(signal && { signal }) })
+}
+
+/** Everything passes, each way, until both sides have ended. */
+export function join(inbound: Socket, outbound: Socket): Promise<void> {
+  return pipeline(inbound, outbound, inbound)
+}
+
+/** The associated connection at once, and everything passes through JavaScript. */
+export function pipeTo(server: Server, port: number): ServiceFunction {
+  return async (inbound, { stack }) => {
+    await join(inbound, await associated(stack, inbound, server, port))
+  }
+}
+
+/** The same, but the engine moves the bytes. */
+export function relayTo(server: Server, port: number): ServiceFunction {
+  return async (inbound, { stack }) => {
+    const outbound = await associated(stack, inbound, server, port)
+    await outbound.pair?.unproxy({ depth: 'relay' })
+  }
+}
+
+/** Tells that it has a connection, blocks all of JavaScript until it may go on, then is `service`. */
+export function blocking(service: ServiceFunction, mayGoOn: () => boolean): ServiceFunction {
+  const cell = new Int32Array(new SharedArrayBuffer(4))
+  return (inbound, context) => {
+    console.log('blocked')
+    while (!mayGoOn()) Atomics.wait(cell, 0, 0, 10)
+    console.log('goes on')
+    return service(inbound, context)
+  }
+}
+
+/** What comes goes back; a silent client is probed after so many milliseconds. */
+export function echo(keepAliveMs = 0): ServiceFunction {
+  return (inbound) => {
+    inbound.setKeepAlive(keepAliveMs > 0, keepAliveMs)
+    inbound.pipe(inbound)
+  }
+}

@@ -1,0 +1,287 @@
+// Connections that the engine ends itself, from the frames on the links to the messages of sockets.
+#include <doctest/doctest.h>
+
+#include "support/socket_lab.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+std::vector<uint8_t> numbered(size_t size, size_t from = 0) {
+  std::vector<uint8_t> bytes(size);
+  for (size_t i = 0; i < size; ++i) {
+    bytes[i] = static_cast<uint8_t>((from + i) * 31 + ((from + i) >> 9));
+  }
+  return bytes;
+}
+
+uint32_t send_from(TcpHost& host, Instant now, ConstByteSpan bytes) {
+  return host.call(now, [&](TcpTurn& turn, Connection& c) { return send(turn, c, bytes); });
+}
+
+std::vector<uint8_t> receive_at(TcpHost& host, Instant now) {
+  std::vector<uint8_t> all;
+  std::vector<uint8_t> part(65536);
+  while (host.connection() != nullptr) {
+    const Received got =
+        host.call(now, [&](TcpTurn& turn, Connection& c) { return receive(turn, c, part); });
+    host.note(now, got.events);
+    all.insert(all.end(), part.begin(), part.begin() + got.bytes);
+    if (got.bytes == 0) break;
+  }
+  return all;
+}
+
+void shut_at(TcpHost& host, Instant now) {
+  host.call(now, [&](TcpTurn& turn, Connection& c) { host.note(now, close_sending(turn, c)); });
+}
+
+TEST_CASE("SOCK-01 PROXY-01 a client's connection ends at the virtual address, and asks nobody") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t socket = lab.connect();
+    REQUIRE(socket != 0);
+    const Heard& heard = lab.sockets[socket];
+    CHECK(heard.accepted);
+    CHECK(heard.remote == hosts.client);
+    CHECK(heard.remote_port == 40000);
+    CHECK(heard.local == hosts.virtual_server);
+    CHECK(heard.local_port == kServicePort);
+    CHECK(heard.vs == kServiceId);
+    CHECK(heard.credit > 16000);
+    CHECK(lab.engine.told_of<QueryView>().empty());
+    CHECK(lab.engine.count(Counter::connections) == 1);
+
+    const auto request = numbered(5000);
+    send_from(lab.client, lab.engine.now(), request);
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.sockets[socket].bytes.empty());  // nobody has asked for any
+    lab.read(socket, 3000);
+    CHECK(lab.sockets[socket].bytes.size() == 3000);
+    lab.read(socket, 100'000);
+    CHECK(lab.sockets[socket].bytes == request);
+
+    const auto answer = numbered(9000);
+    lab.write(socket, answer);
+    lab.pass(Duration::milliseconds(100));
+    CHECK(receive_at(lab.client, lab.engine.now()) == answer);
+
+    shut_at(lab.client, lab.engine.now());
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.sockets[socket].ended);
+    CHECK_FALSE(lab.sockets[socket].closed);
+    lab.say<ShutSocketView>(socket);
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.sockets[socket].closed);
+    CHECK(lab.sockets[socket].end == StreamEnd::finished);
+    lab.pass(Duration::seconds(1));
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE("MEM-08 MEM-09 MEM-11 who closes first keeps one flow entry, and no block, for 2MSL") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t socket = lab.connect();
+    lab.read(socket, 1000);
+    lab.say<ShutSocketView>(socket);
+    lab.pass(Duration::milliseconds(50));
+    shut_at(lab.client, lab.engine.now());
+    lab.pass(Duration::milliseconds(50));
+    CHECK(lab.sockets[socket].closed);
+    CHECK(lab.engine.count(Counter::connections) == 0);
+    CHECK(lab.engine.count(Counter::own_time_wait) == 1);
+    REQUIRE(lab.time_waits.size() == 1);
+    const TimeWaitView told(lab.time_waits[0].data());
+    CHECK(told.vs_id() == kServiceId);
+    CHECK(told.bytes_freed() == sizeof(Connection));
+    CHECK(told.in_time_wait() == 1);
+    lab.pass(Duration::seconds(58));
+    CHECK(lab.engine.count(Counter::own_time_wait) == 1);
+    lab.pass(Duration::seconds(3));
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE("MEM-10 a TIME-WAIT ends when the compactor says so") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t socket = lab.connect();
+    lab.say<ShutSocketView>(socket);
+    lab.pass(Duration::milliseconds(50));
+    shut_at(lab.client, lab.engine.now());
+    lab.pass(Duration::milliseconds(50));
+    REQUIRE(lab.time_waits.size() == 1);
+    const TimeWaitView told(lab.time_waits[0].data());
+    const uint32_t leg = told.leg(), serial = told.serial();
+    const auto keep = [&](uint32_t of, uint32_t ms) {
+      KeepTimeWaitView order = lab.order<KeepTimeWaitView>(0);
+      order.set_leg(leg);
+      order.set_serial(of);
+      order.set_keep_ms(ms);
+      lab.say();
+      lab.pass(Duration::milliseconds(2));
+    };
+    keep(serial + 1, 0);
+    CHECK(lab.engine.count(Counter::own_time_wait) == 1);
+    CHECK(lab.engine.count(Counter::messages_stale) == 1);
+    keep(serial, 120'000);
+    lab.pass(Duration::seconds(100));
+    CHECK(lab.engine.count(Counter::own_time_wait) == 1);
+    keep(serial, 5000);
+    lab.pass(Duration::seconds(4));
+    CHECK(lab.engine.count(Counter::own_time_wait) == 1);
+    keep(serial, 0);
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE("SOCK-04 SOCK-08 PROXY-02 an associated connection comes from the client's endpoint") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    REQUIRE(outbound != 0);
+    REQUIRE(lab.sockets[outbound].connected);
+    CHECK(lab.sockets[outbound].serial == lab.sockets[inbound].serial);  // one pair
+    CHECK(lab.sockets[outbound].local == hosts.client);
+    CHECK(lab.sockets[outbound].local_port == 40000);
+    CHECK(lab.engine.count(Counter::flow_entries) == 2);
+    REQUIRE(lab.server.connection() != nullptr);
+    lab.write(outbound, numbered(4000));
+    CHECK(receive_at(lab.server, lab.engine.now()) == numbered(4000));
+    // SOCK-10: the same once more is another flow that the server could not tell from it.
+    CHECK(lab.open(inbound, hosts.server, 8080, true) == 0);
+    CHECK(lab.cannot_open == StreamEnd::tuple_in_use);
+    lab.say<CloseSocketView>(inbound);
+    lab.say<CloseSocketView>(outbound);
+    lab.pass(Duration::milliseconds(10));
+    shut_at(lab.client, lab.engine.now());
+    shut_at(lab.server, lab.engine.now());
+    lab.pass(Duration::seconds(70));
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE("BUF-01 BUF-03 PROXY-06 PROXY-14 relayed bytes and ends pass without a message") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    send_from(lab.client, lab.engine.now(), numbered(1000));
+    lab.settle();
+    for (const uint32_t socket : {inbound, outbound}) {
+      lab.say<HoldSocketView>(socket);
+      CHECK(lab.sockets[socket].held);
+    }
+    lab.relay(inbound, outbound);
+    constexpr size_t kBytes = 3'000'000;
+    std::vector<uint8_t> got = receive_at(lab.server, lab.engine.now());
+    CHECK(got == numbered(1000));
+    size_t sent = 0;
+    std::vector<uint8_t> back;
+    for (int i = 0; i < 3000 && back.size() < kBytes; ++i) {
+      const auto part = numbered(std::min<size_t>(50'000, kBytes - sent), sent);
+      sent += send_from(lab.server, lab.engine.now(), part);
+      lab.pass(Duration::milliseconds(1));
+      const auto some = receive_at(lab.client, lab.engine.now());
+      back.insert(back.end(), some.begin(), some.end());
+    }
+    CHECK(back == numbered(kBytes));
+    CHECK(lab.sockets[inbound].data_messages + lab.sockets[outbound].data_messages == 0);
+    CHECK(lab.engine.count(Counter::pushes) > 50);
+    shut_at(lab.server, lab.engine.now());
+    lab.pass(Duration::milliseconds(100));
+    CHECK(at_end(*lab.client.connection()));
+    CHECK_FALSE(lab.sockets[outbound].closed);
+    shut_at(lab.client, lab.engine.now());
+    lab.pass(Duration::milliseconds(200));
+    CHECK(lab.sockets[inbound].closed);
+    CHECK(lab.sockets[outbound].closed);
+    CHECK(lab.sockets[inbound].relayed == 1000);
+    CHECK(lab.sockets[outbound].relayed == kBytes);
+    lab.pass(Duration::seconds(70));
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE("SOCK-27 a reset passes through a relay") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    lab.say<HoldSocketView>(inbound);
+    lab.say<HoldSocketView>(outbound);
+    lab.relay(inbound, outbound);
+    lab.server.call(lab.engine.now(), [&](TcpTurn& turn, Connection& c) {
+      lab.server.note(lab.engine.now(), abort(turn, c));
+    });
+    lab.pass(Duration::milliseconds(10));
+    CHECK(lab.client.take_events().has(TcpEvents::kReset));
+    CHECK(lab.sockets[inbound].closed);
+    CHECK(lab.sockets[outbound].end == StreamEnd::reset);
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE(
+    "BUF-06 BUF-07 BUF-08 sockets that do not read close the client's window, and nothing is "
+    "lost") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t socket = lab.connect();
+    lab.reads = false;
+    lab.order<ReadSocketView>(socket).set_credit(100'000'000);
+    lab.say();
+    constexpr size_t kBytes = 12'000'000;
+    size_t sent = 0;
+    size_t before = 1;
+    while (sent != before) {
+      before = sent;
+      sent += send_from(lab.client, lab.engine.now(), numbered(200'000, sent));
+      lab.pass(Duration::seconds(2));
+    }
+    CHECK(sent < kBytes);
+    CHECK(lab.client.connection()->snd_wnd == 0);
+    lab.reads = true;
+    while (sent < kBytes) {
+      const size_t most = std::min<size_t>(200'000, kBytes - sent);
+      sent += send_from(lab.client, lab.engine.now(), numbered(most, sent));
+      lab.pass(Duration::milliseconds(20));
+    }
+    lab.pass(Duration::seconds(5));
+    CHECK(lab.sockets[socket].bytes == numbered(kBytes));
+  }
+}
+
+TEST_CASE("a virtual server that goes takes its connections along") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    lab.engine.delete_virtual_server(kServiceId);
+    lab.pass(Duration::milliseconds(10));
+    CHECK(lab.sockets[inbound].closed);
+    CHECK(lab.sockets[inbound].end == StreamEnd::aborted);
+    CHECK(lab.client.take_events().has(TcpEvents::kReset));
+    CHECK(lab.left() == "");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
+}  // namespace
+}  // namespace sluice

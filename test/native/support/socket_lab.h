@@ -1,0 +1,247 @@
+// A whole data flow segment that ends connections: a client and a server of their own TCP around
+// it, and sockets that a test plays by their messages. On virtual time; nothing is lost on the
+// links.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "bus/streams.h"
+#include "support/tcp_host.h"
+#include "support/test_engine.h"
+
+namespace sluice::test {
+
+inline constexpr L4Port kServicePort = 80;
+inline constexpr uint16_t kServiceId = 7;
+
+// What the engine has said about one socket.
+struct Heard {
+  uint32_t serial = 0;
+  IpAddress remote, local;
+  L4Port remote_port = 0, local_port = 0;
+  uint16_t vs = 0;
+  uint64_t credit = 0;  // to write, and not used
+  std::vector<uint8_t> bytes;
+  bool accepted = false, connected = false, ended = false, held = false, closed = false;
+  uint8_t end = 0;
+  uint64_t relayed = 0;
+  int unrelayed = 0;
+  int data_messages = 0;
+};
+
+class SocketLab {
+ public:
+  SocketLab(const Hosts& hosts, const TestEngineOptions& options, L4Port client_port = 40000)
+      : engine(options),
+        client({}, {}, 11, key(hosts.virtual_server, kServicePort, hosts.client, client_port), {}),
+        server({}, {}, 12, key(hosts.client, client_port, hosts.server, 8080), {}),
+        hosts_(hosts) {
+    engine.introduce(hosts);
+    engine.add_virtual_server(kServiceId, hosts.virtual_server, kServicePort, kProtocolTcp,
+                              VsFlags::terminate);
+    server.listen();
+    engine.run(Duration::seconds(3));
+    engine.clear_sent();
+  }
+
+  static FlowKey key(const IpAddress& src, L4Port src_port, const IpAddress& dst, L4Port dst_port) {
+    FlowKey key;
+    key.src = src;
+    key.dst = dst;
+    key.src_port = src_port;
+    key.dst_port = dst_port;
+    key.protocol = kProtocolTcp;
+    return key;
+  }
+
+  // Everything that is due now goes to where it belongs.
+  void settle() {
+    do {
+      hear();
+    } while (carry());
+  }
+  void pass(Duration span) {
+    const Instant end = engine.now() + span;
+    settle();
+    while (engine.now() < end) {
+      engine.run(Duration::milliseconds(1));
+      client.run_timers(engine.now());
+      server.run_timers(engine.now());
+      settle();
+    }
+  }
+
+  // The client connects, and the socket that it becomes.
+  uint32_t connect() {
+    client.connect(engine.now());
+    settle();
+    return last_accepted;
+  }
+
+  // -- what sockets say
+  template <class View>
+  View order(uint32_t socket, size_t tail = 0) {
+    bytes_.assign(stream_stride(View::kSize + tail), 0);
+    View view(bytes_.data());
+    view.set_msg_type(View::kCode);
+    view.set_socket(socket);
+    view.set_length(static_cast<uint32_t>(View::kSize + tail));
+    return view;
+  }
+  void say() {
+    SLUICE_CHECK(engine.from_sockets().push(bytes_));
+    engine.poll();
+    settle();
+  }
+  template <class View>
+  void say(uint32_t socket) {
+    order<View>(socket);
+    say();
+  }
+  void read(uint32_t socket, uint32_t credit) {
+    order<ReadSocketView>(socket).set_credit(credit);
+    say();
+  }
+  void write(uint32_t socket, ConstByteSpan bytes) {
+    const WriteSocketView write = order<WriteSocketView>(socket, bytes.size());
+    std::copy(bytes.begin(), bytes.end(), write.bytes().begin());
+    sockets[socket].credit -= bytes.size();
+    say();
+  }
+  // Opens a connection for a socket, from the client's own endpoint where it is associated.
+  uint32_t open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client) {
+    OpenSocketView open = order<OpenSocketView>(inbound);
+    open.set_request(99);
+    open.set_dst_ipaddr(to);
+    open.set_dst_port(port);
+    if (as_client) {
+      open.set_src_ipaddr(sockets[inbound].remote);
+      open.set_src_port(sockets[inbound].remote_port);
+    }
+    last_opened = 0;
+    cannot_open = -1;
+    say();
+    return last_opened;
+  }
+  void relay(uint32_t one, uint32_t other, uint32_t headroom = 0) {
+    RelaySocketsView relay = order<RelaySocketsView>(one);
+    relay.set_peer(other);
+    relay.set_headroom(headroom);
+    say();
+  }
+
+  // What the engine holds of connections; "" if nothing.
+  std::string left() {
+    std::string left;
+    for (const Counter gauge : {Counter::connections, Counter::connections_active, Counter::sockets,
+                                Counter::stream_buffers, Counter::own_time_wait}) {
+      const uint64_t count = engine.count(gauge);
+      if (count != 0) {
+        left += std::to_string(static_cast<int>(gauge)) + ": " + std::to_string(count) + "; ";
+      }
+    }
+    return left;
+  }
+
+  TestEngine engine;
+  TcpHost client, server;
+  std::map<uint32_t, Heard> sockets;
+  std::vector<std::vector<uint8_t>> time_waits;
+  uint32_t last_accepted = 0;
+  uint32_t last_opened = 0;
+  int cannot_open = -1;  // StreamEnd
+  bool reads = true;     // whether sockets read what they are told
+  bool client_is_there = true;
+
+ private:
+  // Frames between the hosts and the engine. False if there were none.
+  bool carry() {
+    bool any = false;
+    any |= send(client, 0, kClientMac, kOutsideMac);
+    any |= send(server, 1, kServerMac, kInsideMac);
+    any |= deliver(engine.to_client, client);
+    any |= deliver(engine.to_server, server);
+    return any;
+  }
+  bool send(TcpHost& host, PortId port, const MacAddress& from, const MacAddress& to) {
+    std::vector<TcpHost::Sent> frames = std::exchange(host.outbox(), {});
+    for (TcpHost::Sent& sent : frames) {
+      const Packet packet = sent.frame.packet();
+      EthernetHeader(packet.data).set_src(from);
+      EthernetHeader(packet.data).set_dst(to);
+      if (&host != &client || client_is_there) engine.inject(port, sent.frame);
+    }
+    return !frames.empty();
+  }
+  bool deliver(std::vector<MemoryFrame>& frames, TcpHost& host) {
+    const std::vector<MemoryFrame> taken = std::exchange(frames, {});
+    for (const MemoryFrame& frame : taken) {
+      if (&host == &client && !client_is_there) continue;
+      Frame copy(frame.bytes, frame.offload);
+      host.deliver(engine.now(), copy.packet());
+    }
+    return !taken.empty();
+  }
+
+  void hear() {
+    while (reads && !engine.to_sockets().empty()) {
+      const ByteSpan message = engine.to_sockets().front();
+      std::vector<uint8_t> copy(message.begin(), message.end());
+      engine.to_sockets().pop();
+      hear(copy);
+    }
+  }
+  void hear(std::vector<uint8_t>& message) {
+    const StreamHeader header(message.data());
+    Heard& socket = sockets[header.socket()];
+    switch (message[0]) {
+      case AcceptedView::kCode:
+      case ConnectedView::kCode: return hear_opened(socket, AcceptedView(message.data()));
+      case OpeningView::kCode: last_opened = header.socket(); return;
+      case CannotOpenView::kCode: cannot_open = header.reason(); return;
+      case DataView::kCode: {
+        const ByteSpan bytes = DataView(message.data()).bytes();
+        socket.bytes.insert(socket.bytes.end(), bytes.begin(), bytes.end());
+        ++socket.data_messages;
+        return;
+      }
+      case EndedView::kCode: socket.ended = true; return;
+      case WritableView::kCode: socket.credit += WritableView(message.data()).credit(); return;
+      case HeldView::kCode: socket.held = true; return;
+      case UnrelayedView::kCode:
+        socket.relayed = UnrelayedView(message.data()).bytes();
+        ++socket.unrelayed;
+        return;
+      case ClosedView::kCode:
+        socket.closed = true;
+        socket.end = header.reason();
+        return forget(header.socket());
+      case TimeWaitView::kCode: time_waits.push_back(message); return;
+    }
+  }
+  void hear_opened(Heard& socket, const AcceptedView& opened) {
+    const bool accepted = opened.msg_type() == AcceptedView::kCode;
+    (accepted ? socket.accepted : socket.connected) = true;
+    if (accepted) last_accepted = opened.socket();
+    socket.serial = opened.serial();
+    socket.remote = opened.remote_ipaddr();
+    socket.local = opened.local_ipaddr();
+    socket.remote_port = opened.remote_port();
+    socket.local_port = opened.local_port();
+    socket.vs = static_cast<uint16_t>(opened.vs_id());
+    socket.credit = opened.credit();
+  }
+  void forget(uint32_t socket) {
+    const std::vector<uint8_t> said = bytes_;
+    order<ForgetSocketView>(socket);
+    SLUICE_CHECK(engine.from_sockets().push(bytes_));
+    engine.poll();
+    bytes_ = said;
+  }
+
+  Hosts hosts_;
+  std::vector<uint8_t> bytes_;
+};
+
+}  // namespace sluice::test

@@ -1,0 +1,195 @@
+/** What is left of a connection that the engine closed: one flow entry, which answers for it. */
+import { describe, expect, test } from 'vitest'
+import { HeldConnections } from '../../bench/loads/held-connections.js'
+import type { ServiceFunction } from '../../src/index.js'
+import { type Family, type Namespace, until } from '../../src/laboratory/index.js'
+import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
+import { kernelCounters, tcpComplaints } from '../helpers/kernel-counters.js'
+import type { CapturedFrame } from '../helpers/pcap.js'
+import { requireCaptures, requireHost, requireTools } from '../helpers/skip.js'
+import { conversations, type TcpStream } from '../helpers/tcp-streams.js'
+
+requireHost('netns', 'afPacket')
+requireTools('ip', 'nsenter', 'python3', 'nft', 'ss')
+
+const [CLOSING, ECHO] = [70, 7]
+const FAMILIES: [Family][] = [[4], [6]]
+
+/** Ends first, and so has the TIME-WAIT. */
+const closing: ServiceFunction = (inbound) => {
+  inbound.resume()
+  inbound.end()
+}
+
+const echo: ServiceFunction = (inbound) => {
+  inbound.pipe(inbound)
+}
+
+function startSite(family: Family, more: object = {}): Promise<EngineSite> {
+  return EngineSite.start({
+    families: [family],
+    services: { [CLOSING]: closing, [ECHO]: echo },
+    more: () => more,
+  })
+}
+
+/** Opens so many connections, which the engine closes, and waits until all are over. */
+async function closeMany(site: EngineSite, count: number, port = CLOSING): Promise<void> {
+  const to = { address: site.lab.virtualAddress(), port }
+  const { counts } = await HeldConnections.open(site.lab, to, count)
+  expect(counts).toEqual({ held: count, failed: 0 })
+}
+
+const countersOf = (site: EngineSite) => site.engine.status().counters
+
+describe.each(FAMILIES)('IPv%s', (family) => {
+  test('MEM-08 MEM-01 ten thousand closes leave ten thousand flow entries, and no block', async () => {
+    const COUNT = 10_000
+    await using site = await startSite(family)
+    await closeMany(site, COUNT)
+    await until(
+      () => `all are in TIME-WAIT, and blocks are given back: ${JSON.stringify(countersOf(site))}`,
+      () => {
+        const { connections, ownTimeWait, streamBuffers } = countersOf(site)
+        return ownTimeWait === COUNT && connections === 0 && streamBuffers === 0
+      },
+      30_000,
+    )
+    await site.untilIdle()
+    expect(site.stack.stats().timeWait).toBe(COUNT)
+    await site.end()
+  })
+
+  test('MEM-14 five thousand short connections in a pool of a thousand', async () => {
+    await using site = await startSite(family, { limits: { connections: 1000 } })
+    await closeMany(site, 5000)
+    await site.untilIdle()
+    await until('blocks are given back', () => countersOf(site).connections === 0)
+    expect(await tcpComplaints(site.client)).toEqual({})
+    await site.end()
+  })
+
+  test('MEM-09 TIME-WAIT ends after its time, and the entry with it', async () => {
+    const more = { timeWaitMs: 1000 }
+    await using site = await EngineSite.start({
+      families: [family],
+      services: {},
+      virtualServers: (_, lab) => ({
+        short: { listen: listenAt(lab.virtualAddress(), CLOSING), service: closing, ...more },
+      }),
+    })
+    await closeMany(site, 100)
+    await until('all were in TIME-WAIT', () => countersOf(site).connectionsAccepted === 100)
+    await until('no entry is left', () => {
+      const { ownTimeWait, flowEntries } = countersOf(site)
+      return ownTimeWait === 0 && flowEntries === 0
+    })
+    expect(site.stack.stats().timeWait).toBe(0)
+    await site.end()
+  })
+
+  test('MEM-10 TCPX-49 a new connection from the same port takes the place of the old one at once', async () => {
+    await using site = await startSite(family)
+    for (let turn = 0; turn < 5; turn++) {
+      const client = await site.connect(family, CLOSING, { localPort: 41_000 })
+      await until('the engine has ended it', () => client.state === 'closed')
+      expect(client.error).toBeUndefined()
+      await until('it is in TIME-WAIT, and no other', () => countersOf(site).ownTimeWait === 1)
+    }
+    expect(countersOf(site).connectionsAccepted).toBe(5)
+    await site.end()
+  })
+
+  test('MEM-18 a full table gives up the oldest TIME-WAIT, never what is in use', async () => {
+    const FLOWS = 1000
+    await using site = await startSite(family, { limits: { flows: FLOWS } })
+    const live = await site.connect(family, ECHO)
+    live.write('before')
+    await live.untilReceived(/^before$/)
+    await closeMany(site, 5 * FLOWS)
+    const { ownTimeWait, flowEntries, flowsEvicted } = countersOf(site)
+    expect(ownTimeWait).toBeLessThanOrEqual(FLOWS + FLOWS / 16 + 1)
+    expect(flowEntries).toBeLessThanOrEqual(2 * (FLOWS + FLOWS / 16 + 1))
+    expect(flowsEvicted).toBeGreaterThan(0)
+    live.write(' and after')
+    await live.untilReceived(/^before and after$/)
+    await live.end()
+    await site.end()
+  })
+})
+
+const listenAt = (address: string, port: number) =>
+  `tcp://${address.includes(':') ? `[${address}]` : address}:${port}`
+
+/** At the client, the ACK of its FIN is lost as often as it comes, until `end`. */
+async function loseLastAck(at: Namespace): Promise<() => Promise<unknown>> {
+  const chain = 'add chain inet loss in { type filter hook input priority 0; }'
+  const flags = 'tcp flags & (fin|syn|rst|psh|ack) == ack'
+  const rule = `add rule inet loss in tcp sport ${ECHO} ${flags} drop`
+  await at.exec('nft', [`add table inet loss; ${chain}; ${rule}`])
+  return () => at.exec('nft', ['delete table inet loss'])
+}
+
+async function states(at: Namespace): Promise<string[]> {
+  const { stdout } = await at.exec('ss', ['-Htan', `dport = :${ECHO}`])
+  const lines = stdout.split('\n').filter(Boolean)
+  return lines.map((line) => line.split(/\s+/)[0] ?? '')
+}
+
+describe.each(FAMILIES)('on the wire, IPv%s', (family) => {
+  requireCaptures()
+
+  test('MEM-11 MEM-13 TCPX-48 a lost last ACK comes again, made from the flow entry alone', async () => {
+    const accepted = new AcceptedSockets()
+    await using site = await EngineSite.start({
+      families: [family],
+      services: { [ECHO]: accepted.service },
+    })
+    const capture = await site.captureOutside()
+    const client = await site.connect(family, ECHO, { allowHalfOpen: true })
+    const inbound = await accepted.next()
+    client.write('request')
+    inbound.resume().end('answer')
+    await client.untilReceived(/^answer$/)
+    const mend = await loseLastAck(site.client)
+    await client.end()
+    await until('the engine has no block of it', () => {
+      const { connections, ownTimeWait } = countersOf(site)
+      return connections === 0 && ownTimeWait === 1
+    })
+    expect(await states(site.client)).toEqual(['LAST-ACK'])
+    await until('the client sends its FIN again', async () => {
+      return ((await kernelCounters(site.client)).TcpRetransSegs ?? 0) >= 2
+    })
+    await mend()
+    await until('the client has its ACK', async () => (await states(site.client)).length === 0)
+    expectLastAcks(await capture.stop())
+    expect(await tcpComplaints(site.client)).toEqual({})
+    await site.end()
+  })
+})
+
+/** Every ACK of the client's FIN is the same but for its time. */
+function expectLastAcks(frames: CapturedFrame[]): void {
+  const [{ request, reply }] = conversations(frames, ECHO) as [
+    { request: TcpStream; reply: TcpStream },
+  ]
+  const fins = request.segments.filter(({ tcp }) => tcp.flags.has('FIN'))
+  expect(fins.length).toBeGreaterThanOrEqual(3)
+  const behind = ((fins[0]?.tcp.sequence ?? 0) + 1) >>> 0
+  const acks = reply.segments.filter(({ tcp }) => tcp.acknowledgement === behind)
+  expect(acks.length).toBeGreaterThanOrEqual(3)
+  const [first] = acks
+  const ours = reply.segments.find(({ tcp }) => tcp.flags.has('FIN'))?.tcp
+  const next = ((ours?.sequence ?? 0) + (ours?.payload.length ?? 0) + 1) >>> 0
+  for (const { frame, tcp } of acks) {
+    expect(tcp.flags).toEqual(new Set(['ACK']))
+    expect([tcp.sequence, tcp.window]).toEqual([next, first?.tcp.window])
+    expect([frame.ip?.dscp, frame.ip?.ecn]).toEqual([first?.frame.ip?.dscp, first?.frame.ip?.ecn])
+    expect(tcp.options.timestamps).toBeDefined()
+  }
+  // It echoes the newest of the client's.
+  const echoes = acks.map(({ tcp }) => tcp.options.timestamps?.echo)
+  const sent = fins.map(({ tcp }) => tcp.options.timestamps?.value)
+  expect(sent).toEqual(expect.arrayContaining(echoes))
+}
