@@ -33,7 +33,6 @@ export interface Opened {
   readonly socket: number
   readonly source: string
   readonly destination: string
-  readonly timeoutMs: number
 }
 
 interface Header {
@@ -177,7 +176,7 @@ export class StreamPeer {
     const destination = endpointOf(messages, message.view.byteOffset, dstIpaddrOffset, dstPort)
     const place = message.socket & 0xffffff
     const isGone = place !== 0 && this.connections.get(message.socket)?.isClosed !== false
-    const order = { request, source, destination, timeoutMs: message.connectTimeoutMs }
+    const order = { request, source, destination }
     const answer = isGone ? StreamEnd.noSuchSocket : this.answer({ ...order, socket: 0 })
     if (typeof answer === 'number' && answer > StreamEnd.timedOut) {
       this.opened.push({ ...order, socket: 0 })

@@ -31,7 +31,7 @@ describe('connect', () => {
     const { streams, inbound, stack } = await startWithClient()
     const outbound = await stack.connect({ ...server, associateWith: inbound })
     expect(streams.opened).toMatchObject([
-      { source: '192.0.2.10:40000', destination: '10.1.0.11:8080', timeoutMs: 30_000 },
+      { source: '192.0.2.10:40000', destination: '10.1.0.11:8080' },
     ])
     expect(outbound.pair).toBe(inbound.pair)
     expect(outbound.pair).toMatchObject({ inbound, outbound, mode: 'proxied' })
@@ -126,6 +126,16 @@ describe('connect', () => {
     expect(origin?.hasReset).toBe(true)
     expect(inbound.use).toBe('free')
     expect(streams.connections.size).toBe(1)
+  })
+
+  test('one that nobody answers is given up in time', async () => {
+    const { streams, stack, inbound } = await startWithClient()
+    streams.answer = () => 'wait'
+    const connecting = stack.connect({ ...server, associateWith: inbound, timeout: 5 })
+    await expect(connecting).rejects.toMatchObject({ code: 'ERR_SLUICE_TIMEOUT' })
+    await quiet()
+    expect(streams.connections.size).toBe(1)
+    expect(inbound.use).toBe('free')
   })
 
   test('PROXY-18 a client that goes while the server is connected leaves nothing behind', async () => {

@@ -209,13 +209,13 @@ describe('a socket', () => {
 
   test('options are set on the connection', async () => {
     const { inbound, client } = await startWithClient()
-    inbound.setNoDelay().setNoDelay(false).setKeepAlive(true, 5000).setKeepAlive(false).setDscp(46)
+    inbound.setNoDelay().setNoDelay(false).setKeepAlive(true).setKeepAlive(false).setDscp(46)
     await quiet()
     expect(client.options).toEqual([
       [SocketOption.noDelay, 1],
       [SocketOption.noDelay, 0],
-      [SocketOption.keepAliveMs, 5000],
-      [SocketOption.keepAliveMs, 0],
+      [SocketOption.keepAlive, 1],
+      [SocketOption.keepAlive, 0],
       [SocketOption.tos, 184],
     ])
   })
