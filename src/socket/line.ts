@@ -111,7 +111,10 @@ export class Line {
 
   /** Calls `done` when the engine has all of them. One call at a time. */
   write(chunks: readonly Uint8Array[], done: Done): void {
-    if (this.#isOver || this.#isShut) return done(brokenPipe())
+    if (this.#isOver || this.#isShut) {
+      done(brokenPipe())
+      return
+    }
     this.#chunks = chunks
     this.#done = done
     this.#flush()
@@ -220,8 +223,9 @@ export class Line {
     this.whenOver?.()
   }
 
-  /** There is no engine any more. */
+  /** There is no engine any more: its user is told by 'close' alone. */
   stop(): void {
+    this.end.resetAndDestroy()
     this.closed(StreamEnd.aborted)
   }
 
@@ -232,7 +236,10 @@ export class Line {
         this.#chunk++
         this.#offset = 0
       }
-      if (this.#chunk === chunks.length) return this.#finish()
+      if (this.#chunk === chunks.length) {
+        this.#finish()
+        return
+      }
       if (this.#writeCredit === 0) return
       const { orders } = this.sockets
       const most = this.#writeCredit
