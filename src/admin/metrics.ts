@@ -36,6 +36,7 @@ export function metricsOf(status: EngineStatus, version: string): Metric[] {
     ...portMetrics(status),
     ...decisionMetrics(status),
     ...reaperMetrics(status),
+    ...socketMetrics(status),
     ...eventMetrics(status),
     ...virtualServerMetrics(status),
     ...nodeMetrics(status),
@@ -70,6 +71,48 @@ function reaperMetrics({ reaper }: EngineStatus): Metric[] {
       [{ result }, value],
     ]),
     one('gauge', 'reaper_waiting', 'Flows whose answer is awaited', waiting),
+  ]
+}
+
+function socketMetrics({ sockets }: EngineStatus): Metric[] {
+  const { accepted, connected, failed, refused, pairs, timeWait } = sockets
+  const results = {
+    accepted,
+    connected,
+    failed,
+    ...refused,
+    service_failure: sockets.serviceFailures,
+  }
+  const help = 'Connections that end at the engine, by what became of them'
+  const pairHelp = 'Pairs of a connection of a client and one to a server'
+  return [
+    one('gauge', 'sockets', 'Connections that end at the engine now', sockets.open),
+    each('counter', 'sockets_total', help, Object.entries(results), ([result, value]) => [
+      [{ result }, value],
+    ]),
+    each('gauge', 'socket_pairs', pairHelp, Object.entries(pairs), ([mode, value]) => [
+      [{ mode }, value],
+    ]),
+    one('gauge', 'socket_held_bytes', 'Bytes of sockets in JavaScript', sockets.bytesHeld),
+    each(
+      'counter',
+      'stream_unusable_messages_total',
+      'Stream messages of the data flow segment that could not be used',
+      Object.entries(sockets.unusable),
+      ([reason, value]) => [[{ reason }, value]],
+    ),
+    ...timeWaitMetrics(timeWait),
+  ]
+}
+
+function timeWaitMetrics(timeWait: EngineStatus['sockets']['timeWait']): Metric[] {
+  const { entries, told, bytesFreed, adjusted, endedEarly } = timeWait
+  return [
+    one('gauge', 'time_wait_entries', 'Connections that are remembered in TIME-WAIT', entries),
+    one('counter', 'time_wait_total', 'Connections that came to TIME-WAIT', told),
+    one('counter', 'time_wait_freed_bytes_total', 'Memory that they gave back then', bytesFreed),
+    one('counter', 'time_wait_adjusted_total', 'Given another time than the usual', adjusted),
+    one('counter', 'time_wait_ended_early_total', 'Ended early to keep to the budget', endedEarly),
   ]
 }
 

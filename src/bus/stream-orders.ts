@@ -28,7 +28,6 @@ export interface OpenOrder {
   /** 0 for the engine to choose. */
   readonly sourcePort: number
   readonly destinationPort: number
-  readonly timeoutMs: number
 }
 
 /** So much fits into one message. */

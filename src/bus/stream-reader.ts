@@ -113,21 +113,28 @@ export class StreamReader {
   #readEvent(code: number, at: number, sink: StreamSink): void {
     switch (code) {
       case AcceptedMessage.code:
-        return sink.accepted(moved(this.#accepted, at), this.#bytes)
+        sink.accepted(moved(this.#accepted, at), this.#bytes)
+        break
       case OpeningMessage.code:
-        return sink.opening(moved(this.#opening, at))
+        sink.opening(moved(this.#opening, at))
+        break
       case CannotOpenMessage.code:
-        return sink.cannotOpen(moved(this.#cannotOpen, at))
+        sink.cannotOpen(moved(this.#cannotOpen, at))
+        break
       case ConnectedMessage.code:
-        return sink.connected(moved(this.#connected, at), this.#bytes)
+        sink.connected(moved(this.#connected, at), this.#bytes)
+        break
       case UnrelayedMessage.code:
-        return sink.unrelayed(moved(this.#unrelayed, at))
+        sink.unrelayed(moved(this.#unrelayed, at))
+        break
       case ClosedMessage.code:
-        return sink.closed(moved(this.#closed, at))
+        sink.closed(moved(this.#closed, at))
+        break
       case TimeWaitMessage.code:
-        return sink.timeWait(moved(this.#timeWait, at))
+        sink.timeWait(moved(this.#timeWait, at))
+        break
       case SocketStateMessage.code:
-        return sink.socketState(moved(this.#socketState, at))
+        sink.socketState(moved(this.#socketState, at))
     }
   }
 }

@@ -37,6 +37,7 @@ export function printStatus(terminal: Terminal, engine: EngineStatus): void {
   printPackets(terminal, engine)
   printDecisions(terminal, engine)
   printReaper(terminal, engine)
+  printSockets(terminal, engine)
   terminal.print(`privileges ${inWords(engine.capabilities)}`)
 }
 
@@ -61,7 +62,7 @@ function printVirtualServers(terminal: Terminal, { virtualServers }: EngineStatu
     one.name,
     one.listen,
     one.state,
-    one.pool ?? 'policy',
+    one.pool ?? (one.terminates ? 'service' : 'policy'),
     ...trafficOf(one),
   ])
   const columns = [
@@ -126,6 +127,22 @@ function printReaper(terminal: Terminal, { reaper }: EngineStatus): void {
   if (reaper.asked === 0) return
   const parts = Object.entries(reaper).map(([name, number]) => `${words(name)} ${count(number)}`)
   terminal.print(`reaper     ${parts.join(', ')}`)
+}
+
+/** Connections that end at the engine, where there were any. */
+function printSockets(terminal: Terminal, { sockets }: EngineStatus): void {
+  const { open, accepted, connected, failed, refused, pairs, bytesHeld, timeWait } = sockets
+  if (accepted + connected + failed === 0) return
+  const troubles = { failed, ...refused, serviceFailures: sockets.serviceFailures }
+  const figures = Object.entries({ open, ...pairs, accepted, connected, ...troubles })
+    .filter(([name, number]) => number > 0 || name === 'open')
+    .map(([name, number]) => `${words(name)} ${count(number)}`)
+  terminal.print(`sockets    ${figures.join(', ')}, ${bytes(bytesHeld)} held`)
+  if (timeWait.told === 0) return
+  const { entries, endedEarly, bytesFreed } = timeWait
+  terminal.print(
+    `TIME-WAIT  ${count(entries)} now, ${count(endedEarly)} ended early, ${bytes(bytesFreed)} freed`,
+  )
 }
 
 function inWords(capabilities: EngineStatus['capabilities']): string {

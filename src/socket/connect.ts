@@ -53,13 +53,14 @@ function open(
     socket: inbound?.id ?? lastWorker * 0x100_0000,
     destination: addressBytes(address),
     destinationPort: portOf(port),
-    timeoutMs: options.timeout ?? defaultTimeoutMs,
     ...sourceOf(options, inbound),
   }
   const connected = (outbound: Socket) => {
     if (inbound) pairs.join(inbound, outbound, 'close')
   }
-  return Opening.begin(sockets, { order, address, port, allowHalfOpen, signal, connected })
+  const timeoutMs = options.timeout ?? defaultTimeoutMs
+  const where = { order, address, port, allowHalfOpen }
+  return Opening.begin(sockets, { ...where, timeoutMs, signal, connected })
 }
 
 type Source = Pick<OpenOrder, 'source' | 'sourcePort'>

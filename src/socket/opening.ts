@@ -2,7 +2,7 @@
 import { familyAt, formatAddress } from '../bus/address.js'
 import type { OpenOrder } from '../bus/stream-orders.js'
 import type { Endpoint } from '../endpoint.js'
-import type { ConnectedMessage } from '../generated/streams.js'
+import { type ConnectedMessage, StreamEnd } from '../generated/streams.js'
 import { connectError } from './errors.js'
 import { Line } from './line.js'
 import { Socket } from './socket.js'
@@ -13,6 +13,7 @@ export interface OpeningOptions {
   readonly address: string
   readonly port: number
   readonly allowHalfOpen: boolean
+  readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
   /** Called with the socket before anybody else has it. */
   readonly connected: (socket: Socket) => void
@@ -27,7 +28,8 @@ export class Opening {
   readonly #sockets: Sockets
   readonly #options: OpeningOptions
   readonly #settle: { resolve(socket: Socket): void; reject(error: unknown): void }
-  readonly #giveUp = () => this.#abort()
+  readonly #giveUp = () => this.#abort(this.#options.signal?.reason)
+  #timer: NodeJS.Timeout | undefined
   #socket: number | undefined
   #isAborted = false
 
@@ -49,6 +51,7 @@ export class Opening {
       const request = sockets.open(opening)
       sockets.orders.open({ ...options.order, request })
       options.signal?.addEventListener('abort', opening.#giveUp, { once: true })
+      opening.#timer = setTimeout(() => opening.#expire(), options.timeoutMs)
     })
   }
 
@@ -63,7 +66,7 @@ export class Opening {
     this.#sockets.add(line)
     // An order to abort is on its way.
     if (this.#isAborted) return
-    this.#ignoreSignal()
+    this.#stopWaiting()
     const socket = new Socket({
       line,
       sockets: this.#sockets,
@@ -82,17 +85,23 @@ export class Opening {
   }
 
   fail(error: unknown): void {
-    this.#ignoreSignal()
+    this.#stopWaiting()
     this.#settle.reject(error)
   }
 
-  #abort(): void {
-    this.#isAborted = true
-    if (this.#socket !== undefined) this.#sockets.orders.abort(this.#socket)
-    this.#settle.reject(this.#options.signal?.reason)
+  #expire(): void {
+    const { address, port } = this.#options
+    this.#abort(connectError(StreamEnd.timedOut, address, port))
   }
 
-  #ignoreSignal(): void {
+  #abort(reason: unknown): void {
+    this.#isAborted = true
+    if (this.#socket !== undefined) this.#sockets.orders.abort(this.#socket)
+    this.fail(reason)
+  }
+
+  #stopWaiting(): void {
+    clearTimeout(this.#timer)
     this.#options.signal?.removeEventListener('abort', this.#giveUp)
   }
 }

@@ -29,6 +29,7 @@ export class Pump {
   readonly #events: PumpEvents
   /** Chunks that the transform has not done with. */
   #inside = 0
+  #isStarted = false
 
   constructor({ source, target, transform, passesEnd }: PumpOptions, events: PumpEvents) {
     this.#source = source
@@ -43,6 +44,8 @@ export class Pump {
   }
 
   start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
     this.#source.on('data', this.#onData)
     this.#source.on('end', this.#onEnd)
     this.#target.on('drain', this.#onDrain)
@@ -53,6 +56,7 @@ export class Pump {
 
   /** What has not been read stays where it is. */
   stop(): void {
+    this.#isStarted = false
     this.#source.off('data', this.#onData)
     this.#source.off('end', this.#onEnd)
     this.#target.off('drain', this.#onDrain)

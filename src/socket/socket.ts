@@ -161,10 +161,9 @@ export class Socket extends Duplex implements LineEnd {
     return this
   }
 
-  /** @param initialDelay idle milliseconds until the peer is probed; 0 for two hours (RFC 9293 3.8.4) */
-  setKeepAlive(enable = false, initialDelay = 0): this {
-    const idleMs = initialDelay > 0 ? Math.floor(initialDelay) : 7_200_000
-    this[lineOf].set(SocketOption.keepAlive, enable ? idleMs : 0)
+  /** Whether a silent peer is probed. When is the engine's own affair, whatever `net.Socket` is told. */
+  setKeepAlive(enable = false, _initialDelay = 0): this {
+    this[lineOf].set(SocketOption.keepAlive, Number(enable))
     return this
   }
 
@@ -224,6 +223,13 @@ export class Socket extends Duplex implements LineEnd {
   }
 
   // -- of stream.Duplex
+
+  override read(size?: number) {
+    const chunk = super.read(size)
+    // _read() is not called again before something comes, which may want more room first.
+    if (chunk !== null) this[lineOf].grant()
+    return chunk
+  }
 
   override _read(): void {
     this[lineOf].grant()

@@ -30,7 +30,14 @@ export const exampleStatus: EngineStatus = {
   flows: 3,
   timeWait: 1,
   virtualServers: [
-    { name: 'site', listen: 'tcp://192.0.2.100:80', state: 'up', pool: 'web', ...load },
+    {
+      name: 'site',
+      listen: 'tcp://192.0.2.100:80',
+      state: 'up',
+      pool: 'web',
+      terminates: false,
+      ...load,
+    },
   ],
   pools: [
     {
@@ -78,6 +85,15 @@ export const exampleStatus: EngineStatus = {
   },
   bus: { invalid: 0, stale: 1 },
   reaper: { asked: 9, alive: 5, gone: 2, unanswered: 1, waiting: 1 },
+  sockets: {
+    ...{ open: 5, accepted: 900, connected: 850, failed: 2, bytesHeld: 4096, serviceFailures: 3 },
+    refused: { limited: 7, unavailable: 8 },
+    pairs: { proxied: 1, draining: 0, relay: 1, reproxying: 0 },
+    unusable: { invalid: 0, stale: 0 },
+    timeWait: {
+      ...{ entries: 40, budget: 1000, told: 500, bytesFreed: 160_000, adjusted: 6, endedEarly: 9 },
+    },
+  },
   events: numbered(flowEvents),
   counters: numbered([...counterNames, ...gaugeNames]),
   capabilities: [],

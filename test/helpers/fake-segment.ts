@@ -26,6 +26,7 @@ import {
   readRequest,
   stateMessage,
 } from './messages.js'
+import { StreamPeer } from './stream-peer.js'
 
 const ssmbSizes = new Map<number, number>(ssmbMessages.map(({ code, size }) => [code, size]))
 const csmbSizes = new Map<number, number>(csmbMessages.map(({ code, size }) => [code, size]))
@@ -45,6 +46,8 @@ interface Waiter {
 export class FakeSegment implements NativeSegment {
   options: NativeSegmentOptions | undefined
   running = false
+  /** Connections that end at the engine. */
+  readonly streams = new StreamPeer()
   /** Every message that came, in order. */
   readonly taken: Uint8Array[] = []
   /** Those of them that are REPLYs. */
@@ -79,6 +82,7 @@ export class FakeSegment implements NativeSegment {
     this.options = options
     this.running = true
     this.#wake = wake
+    this.streams.outbox.onMessages(wake)
   }
 
   stop(): void {
@@ -142,6 +146,14 @@ export class FakeSegment implements NativeSegment {
       at += message.length
     }
     return at
+  }
+
+  writeStreams(messages: Uint8Array, length: number): number {
+    return this.streams.writeStreams(messages, length)
+  }
+
+  readStreams(into: Uint8Array): number {
+    return this.streams.readStreams(into)
   }
 
   /** Bytes for the control segment, any bytes. */

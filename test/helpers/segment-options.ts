@@ -32,6 +32,9 @@ export const segmentOptions: NativeSegmentOptions = {
     waitingFragments: 16,
     neighbors: 16,
     busBytes: 65536,
+    connections: 16,
+    bufferBytes: 1024 * 1024,
+    streamBytes: 65536 * 4,
   },
   timeouts: {
     tcpEstablished: 60_000,
@@ -43,5 +46,6 @@ export const segmentOptions: NativeSegmentOptions = {
     linger: 5_000,
     refused: 5_000,
     statsInterval: 5_000,
+    timeWait: 60_000,
   },
 }

@@ -3,6 +3,7 @@ import { printFlows } from '../../src/cli/flows.js'
 import { printStatus } from '../../src/cli/status.js'
 import { Terminal } from '../../src/cli/terminal.js'
 import type { EngineStatus, FlowRecord } from '../../src/index.js'
+import { exampleStatus } from '../helpers/example-status.js'
 
 /** What `print` writes to a terminal without colour. */
 function printed(print: (terminal: Terminal) => void): string {
@@ -86,8 +87,22 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     flows: 3,
     timeWait: 1,
     virtualServers: [
-      { name: 'plain', listen: 'tcp://192.0.2.100:80', state: 'up', pool: 'web', ...counts },
-      { name: 'site', listen: 'tcp://192.0.2.100:8080', state: 'draining', pool: null, ...counts },
+      {
+        name: 'plain',
+        listen: 'tcp://192.0.2.100:80',
+        state: 'up',
+        pool: 'web',
+        terminates: false,
+        ...counts,
+      },
+      {
+        name: 'site',
+        listen: 'tcp://192.0.2.100:8080',
+        state: 'draining',
+        pool: null,
+        terminates: false,
+        ...counts,
+      },
     ],
     pools: [
       {
@@ -126,6 +141,7 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     decisions,
     bus: { invalid: 0, stale: 0 },
     reaper: { asked: 4, alive: 3, gone: 1, unanswered: 0, waiting: 0 },
+    sockets: exampleStatus.sockets,
     events: {} as EngineStatus['events'],
     counters: {} as EngineStatus['counters'],
     capabilities: ['CAP_NET_ADMIN'],
