@@ -15,8 +15,8 @@ import { SluiceProcess } from '../test/helpers/sluice-process.js'
 import { enterHaproxy, enterNetPipe, enterNginxStream } from './peers/proxies.js'
 import type { MeasureOptions, Sample, Subject } from './trial.js'
 
-const SLUICE = join(root, 'dist/cli/main.js')
-const HTTP_PORT = 80
+export const SLUICE = join(root, 'dist/cli/main.js')
+export const HTTP_PORT = 80
 export const IPERF_PORT = 5201
 /** What nginx serves: its size in bytes. */
 export const OBJECT = 1024

@@ -5,7 +5,12 @@ import type { Laboratory } from '../../src/laboratory/index.js'
 import { root } from '../../test/helpers/repository.js'
 import { untilListening } from '../../test/helpers/servers.js'
 
-export async function enterHaproxy(lab: Laboratory, ports: number[]): Promise<string> {
+/** `splice`: bytes go from socket to socket in the kernel, where it thinks that worth it. */
+export async function enterHaproxy(
+  lab: Laboratory,
+  ports: number[],
+  { splice = false } = {},
+): Promise<string> {
   const sections = ports.map((port) => {
     const [from, to] = ends(lab, port)
     return `listen port${port}\n  bind ${from}\n  server one ${to}`
@@ -18,6 +23,7 @@ export async function enterHaproxy(lab: Laboratory, ports: number[]): Promise<st
   maxconn 8000
 defaults
   mode tcp
+  ${splice ? 'option splice-auto' : ''}
   timeout connect 5s
   timeout client 60s
   timeout server 60s

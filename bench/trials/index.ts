@@ -6,8 +6,11 @@ import { frames } from './frames.js'
 import { latency } from './latency.js'
 import { lookup } from './lookup.js'
 import { memory } from './memory.js'
+import { memoryConnections } from './memory-connections.js'
 import { pipeline } from './pipeline.js'
 import { plain } from './plain.js'
+import { shortConnections } from './short-connections.js'
+import { stream } from './stream.js'
 import { workers } from './workers.js'
 
 /** All trials, in the order in which they run. */
@@ -15,11 +18,14 @@ export const TRIALS: readonly Trial[] = [
   pipeline,
   lookup,
   plain,
+  stream,
   workers,
   latency,
   frames,
   decisions,
   decisionsDelay,
   decisionsOverload,
+  shortConnections,
   memory,
+  memoryConnections,
 ]

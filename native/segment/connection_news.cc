@@ -12,8 +12,8 @@ namespace sluice {
 
 namespace {
 
-// Of one Data message.
-constexpr uint32_t kMostBytes = 65536;
+// Of one Data message: whoever has room for 64 KiB has room for it.
+constexpr uint32_t kMostBytes = 65536 - DataView::kSize;
 // A socket hears of room to write when there is so much of it, or it has none.
 constexpr uint32_t kWorthTelling = 16 * 1024;
 constexpr uint32_t kMostPromised = 512 * 1024;

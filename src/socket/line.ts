@@ -9,7 +9,6 @@ import type { Sockets } from './sockets.js'
 /** What the user's half of a socket is told. */
 export interface LineEnd {
   /** Bytes received that nobody has read. */
-  readonly readableLength: number
   received(bytes: Buffer): void
   /** The peer sends no more. */
   peerEnded(): void
@@ -38,7 +37,6 @@ interface Waiter<Value> {
 
 const nothing: readonly Uint8Array[] = []
 const ignoreNews: LineEnd = {
-  readableLength: 0,
   received() {},
   peerEnded() {},
   lineClosed() {},
@@ -99,11 +97,15 @@ export class Line {
 
   // -- what the user's half says
 
-  /** Lets the engine hand up more, where half of what it may is used up. */
+  /**
+   * The user's half wants more: what is granted is filled up where half of it is used. It asks when it
+   * holds less than its high-water mark, and not again before it got something, so there always is
+   * credit when nothing is granted here.
+   */
   grant(): void {
     if (this.#isHeld || this.#awaitsHeld || this.#isOver || this.#hasPeerEnded) return
     const { window } = this.sockets
-    const missing = window - this.#readCredit - this.end.readableLength
+    const missing = window - this.#readCredit
     if (missing * 2 < window) return
     this.#readCredit += missing
     this.sockets.orders.read(this.id, missing)
@@ -185,7 +187,6 @@ export class Line {
     this.#readCredit -= bytes.length
     this.bytesReceived += bytes.length
     this.end.received(bytes)
-    this.grant()
   }
 
   ended(): void {

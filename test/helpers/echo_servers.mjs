@@ -19,8 +19,8 @@ function startTcp(address) {
     let count = 0
     lines.on('line', (line) => socket.write(`${address} ${client} ${++count} ${line}\n`))
     lines.on('close', () => socket.end())
-    // A client may go away as it likes.
-    socket.on('error', () => {})
+    // A client may go away as it likes, which readline tells, too.
+    for (const emitter of [socket, lines]) emitter.on('error', () => {})
   })
   return new Promise((resolve) => server.listen(Number(port), address, resolve))
 }

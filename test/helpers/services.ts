@@ -22,6 +22,8 @@ export function associated(
 
 /** Everything passes, each way, until both sides have ended. */
 export function join(inbound: Socket, outbound: Socket): Promise<void> {
+  // As those of a pair are.
+  for (const socket of [inbound, outbound]) socket.allowHalfOpen = true
   return pipeline(inbound, outbound, inbound)
 }
 
@@ -29,6 +31,14 @@ export function join(inbound: Socket, outbound: Socket): Promise<void> {
 export function pipeTo(server: Server, port: number): ServiceFunction {
   return async (inbound, { stack }) => {
     await join(inbound, await associated(stack, inbound, server, port))
+  }
+}
+
+/** The same by `process`, which needs no streams in between. */
+export function processTo(server: Server, port: number): ServiceFunction {
+  return async (inbound, { stack }) => {
+    const outbound = await associated(stack, inbound, server, port)
+    outbound.pair?.process()
   }
 }
 
@@ -48,6 +58,21 @@ export function blocking(service: ServiceFunction, mayGoOn: () => boolean): Serv
     while (!mayGoOn()) Atomics.wait(cell, 0, 0, 10)
     console.log('goes on')
     return service(inbound, context)
+  }
+}
+
+/** Answers whatever is asked in HTTP, and closes first: the TIME-WAIT is the engine's. */
+export function answerAndClose(body: string): ServiceFunction {
+  const answer = `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  return (inbound) => {
+    inbound.once('data', () => inbound.end(answer))
+  }
+}
+
+/** Closes at once. */
+export function closeFirst(): ServiceFunction {
+  return (inbound) => {
+    inbound.resume().end()
   }
 }
 

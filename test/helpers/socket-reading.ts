@@ -16,6 +16,8 @@ export class Reading {
     for (const event of ['end', 'close', 'error']) {
       stream.on(event, () => this.events.push(event))
     }
+    // It may have been paused by whoever read it before.
+    stream.resume()
   }
 
   async untilText(expected: string): Promise<void> {

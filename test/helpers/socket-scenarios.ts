@@ -209,8 +209,9 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
 
   writesAfterEnd({ socket, log }) {
     socket.resume()
-    socket.end('bye')
-    socket.write('more', (error) => log.add(`written ${(error as NodeJS.ErrnoException)?.code}`))
+    socket.end('bye', () => {
+      socket.write('more', (error) => log.add(`written ${(error as NodeJS.ErrnoException)?.code}`))
+    })
   },
 
   /** A character of three bytes that came in two pieces. */
@@ -253,7 +254,7 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
     log.add(`${outbound.remoteAddress} ${outbound.remotePort} ${outbound.readyState}`)
     outbound.on('data', (chunk) => {
       // The own port is any.
-      log.data(chunk.toString().replace(/:\d+ /, ' '))
+      log.data(chunk.toString().replace(/:\d+ 1 /, ' 1 '))
       outbound.end()
     })
     outbound.on('close', () => socket.end())

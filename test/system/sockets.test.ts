@@ -56,7 +56,8 @@ test('SOCK-05 the identity of a client is what its kernel says', async () => {
     const lines = stdout.split('\n').filter(Boolean)
     expect(identities).toEqual(new Set(lines.map((line) => line.split(/\s+/)[2])))
     expect(identities.size).toBe(50)
-    await site.engine.reset()
+    site.engine.reset()
+    await site.untilIdle()
   }
 })
 

@@ -1,0 +1,51 @@
+/** The engine with a service between one client and one server. */
+import { join } from 'node:path'
+import type { Laboratory } from '../src/laboratory/index.js'
+import { root } from '../test/helpers/repository.js'
+import { SluiceProcess } from '../test/helpers/sluice-process.js'
+import { SLUICE, type Variant } from './variants.js'
+
+const SERVICES = join(root, 'test/helpers/services.ts')
+
+/**
+ * Starts an engine with a service at each of these L4 ports of the virtual address, given by its
+ * source, in which `services` is all of services.ts; `more` keys of its configuration.
+ */
+export function startServices(
+  lab: Laboratory,
+  services: Record<number, string>,
+  more: object = {},
+): Promise<SluiceProcess> {
+  const servers = Object.entries(services).map(([port, service]) => {
+    return `port${port}: { listen: 'tcp://${lab.virtualAddress()}:${port}', service: ${service} },`
+  })
+  return SluiceProcess.start(
+    lab,
+    `import * as services from ${JSON.stringify(SERVICES)}
+     export default {
+       ...${JSON.stringify(more)},
+       ports: ${JSON.stringify(lab.ports())},
+       virtualServers: { ${servers.join('\n')} },
+     }`,
+  )
+}
+
+/** Everything passes: `pipe` as streams do it, `process` as a pair does, `relay` in the engine. */
+export function passing(
+  kind: 'packet' | 'tap',
+  way: 'pipe' | 'process' | 'relay',
+  ports: readonly number[],
+): Variant {
+  return {
+    name: `sluice ${kind} ${way}`,
+    topology: kind === 'tap' ? 'tap' : 'two-arm',
+    needs: ['netns', kind === 'tap' ? 'tun' : 'afPacket'],
+    tools: [],
+    programs: [SLUICE],
+    async enter(lab) {
+      const services = ports.map((port) => [port, `services.${way}To(services.SERVER, ${port})`])
+      await startServices(lab, Object.fromEntries(services))
+      return lab.virtualAddress()
+    },
+  }
+}
