@@ -90,7 +90,10 @@ export class Stack implements AsyncDisposable {
       endpoint,
       allowHalfOpen: options.allowHalfOpen ?? false,
       connectionLimit: options.connectionLimit ?? Number.POSITIVE_INFINITY,
-      take: (socket) => server?.take(socket) ?? socket.resetAndDestroy(),
+      take(socket) {
+        if (server) server.take(socket)
+        else socket.resetAndDestroy()
+      },
     })
     server = new Server({ endpoint, backlog, unlisten })
     this.#keep(server, signal)

@@ -36,9 +36,10 @@ uint16_t advertise(const Tcp& tcp, Connection& c, bool syn) {
   const Seq edge = furthest - c.rcv_adv >= worthwhile(c) ? furthest : c.rcv_adv;
   const auto window = static_cast<uint32_t>(std::max(edge - c.flow->rcv_nxt, 0));
   const uint8_t scale = syn ? 0 : c.flow->rcv_wscale();
-  // Rounded up: down would take back what was offered.
-  const uint32_t step = 1U << scale;
-  const uint32_t field = std::min<uint32_t>((window + step - 1) >> scale, 65535);
+  uint32_t field = window >> scale;
+  // No more than there is room for, unless that took back what was offered (RFC 9293 3.8.6).
+  if (c.flow->rcv_nxt + (field << scale) < c.rcv_adv) ++field;
+  field = std::min<uint32_t>(field, 65535);
   c.rcv_adv = std::max(c.rcv_adv, c.flow->rcv_nxt + (field << scale));
   c.flow->window = static_cast<uint16_t>(field);
   return c.flow->window;

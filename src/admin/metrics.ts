@@ -86,7 +86,7 @@ function socketMetrics({ sockets }: EngineStatus): Metric[] {
   const help = 'Connections that end at the engine, by what became of them'
   const pairHelp = 'Pairs of a connection of a client and one to a server'
   return [
-    one('gauge', 'sockets', 'Connections that end at the engine now', sockets.open),
+    one('gauge', 'sockets_open', 'Connections that end at the engine now', sockets.open),
     each('counter', 'sockets_total', help, Object.entries(results), ([result, value]) => [
       [{ result }, value],
     ]),

@@ -82,10 +82,15 @@ export class StreamReader {
     while (at + headerBytes <= end) {
       const length = this.#view.getUint32(at + 8)
       if (length < headerBytes || at + length > end) break
-      if (this.#view.getUint8(at) === DataMessage.code) {
-        isShared = this.#readData(at, length, sink) || isShared
-      } else {
-        this.#readNews(at, length, sink)
+      try {
+        if (this.#view.getUint8(at) === DataMessage.code) {
+          isShared = this.#readData(at, length, sink) || isShared
+        } else {
+          this.#readNews(at, length, sink)
+        }
+      } catch (error) {
+        // One socket's trouble loses no other's news.
+        process.nextTick(rethrow, error)
       }
       at += padded(length)
     }
@@ -137,6 +142,10 @@ export class StreamReader {
         sink.socketState(moved(this.#socketState, at))
     }
   }
+}
+
+function rethrow(error: unknown): never {
+  throw error
 }
 
 /** Size by code of those messages that do not vary; undefined for a code that is none. */

@@ -3,8 +3,6 @@
 /** Keys by the pattern of the object that they stand in. */
 const laterKeys: Readonly<Record<string, readonly string[]>> = {
   'ports.*': ['queues'],
-  'virtualServers.*': ['service'],
-  limits: ['connections', 'bufferMemory'],
 }
 
 const among =

@@ -41,8 +41,8 @@ export class Deployment {
   #config: ResolvedConfig
   /** Virtual servers that no configuration has. */
   #listeners: readonly ResolvedVirtualServer[] = []
-  /** Ends with the last change: they come one after the other. */
-  #last: Promise<unknown> = Promise.resolve()
+  /** Ends with the last change, where one is under way: they come one after the other. */
+  #last: Promise<void> | undefined
 
   constructor(parts: DeploymentParts) {
     this.#parts = parts
@@ -72,7 +72,7 @@ export class Deployment {
    * @throws {SluiceError} `ERR_SLUICE_ADDR_IN_USE`
    */
   async listen(settings: ResolvedVirtualServer): Promise<() => Promise<void>> {
-    await this.#inTurn(() => {
+    await this.#inTurn(async () => {
       const listen = listenOf(settings)
       const other = [...this.#parts.servers].find((server) => server.listen === listen)
       if (other && other.state !== 'removed') throw addressInUse(listen, other.name)
@@ -165,9 +165,14 @@ export class Deployment {
     }
   }
 
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(run)
-    this.#last = result.catch(() => {})
+  #inTurn(run: () => Promise<void>): Promise<void> {
+    const result = this.#last ? this.#last.then(run) : run()
+    const last = result
+      .catch(() => {})
+      .then(() => {
+        if (this.#last === last) this.#last = undefined
+      })
+    this.#last = last
     return result
   }
 }

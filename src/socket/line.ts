@@ -9,6 +9,7 @@ import type { Sockets } from './sockets.js'
 /** What the user's half of a socket is told. */
 export interface LineEnd {
   /** Bytes received that nobody has read. */
+  readonly readableLength: number
   received(bytes: Buffer): void
   /** The peer sends no more. */
   peerEnded(): void
@@ -37,6 +38,7 @@ interface Waiter<Value> {
 
 const nothing: readonly Uint8Array[] = []
 const ignoreNews: LineEnd = {
+  readableLength: 0,
   received() {},
   peerEnded() {},
   lineClosed() {},
@@ -98,14 +100,14 @@ export class Line {
   // -- what the user's half says
 
   /**
-   * The user's half wants more: what is granted is filled up where half of it is used. It asks when it
-   * holds less than its high-water mark, and not again before it got something, so there always is
-   * credit when nothing is granted here.
+   * Lets the engine hand up more, where half of the window is neither granted nor waiting to be read.
+   * To be called when something was received, and when something was taken: _read() alone would not
+   * do, which is called before the chunk that is about to be taken is gone, and not again before a push.
    */
   grant(): void {
     if (this.#isHeld || this.#awaitsHeld || this.#isOver || this.#hasPeerEnded) return
     const { window } = this.sockets
-    const missing = window - this.#readCredit
+    const missing = window - this.#readCredit - this.end.readableLength
     if (missing * 2 < window) return
     this.#readCredit += missing
     this.sockets.orders.read(this.id, missing)
@@ -187,6 +189,7 @@ export class Line {
     this.#readCredit -= bytes.length
     this.bytesReceived += bytes.length
     this.end.received(bytes)
+    this.grant()
   }
 
   ended(): void {

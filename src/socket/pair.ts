@@ -220,7 +220,8 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
     if (this.#mode === 'relay' || (isOurs && reason !== StreamEnd.finished)) {
       // The engine ends both sides of a relay by itself; this is for what a user ended.
-      if (reason === StreamEnd.finished) other.destroySoon()
+      // What it has still to send goes first: the engine has it.
+      if (reason === StreamEnd.finished) other.destroy()
       else other.resetAndDestroy()
     }
     this.#moved()

@@ -226,7 +226,6 @@ export class Socket extends Duplex implements LineEnd {
 
   override read(size?: number) {
     const chunk = super.read(size)
-    // _read() is not called again before something comes, which may want more room first.
     if (chunk !== null) this[lineOf].grant()
     return chunk
   }

@@ -1,4 +1,5 @@
 /** An engine without packets whose connections end in it, and who is connected to it. */
+import { Transform } from 'node:stream'
 import { onTestFinished } from 'vitest'
 import type { SluiceConfig, VirtualServerConfig } from '../../src/config/config.js'
 import { Engine } from '../../src/engine.js'
@@ -38,6 +39,26 @@ export async function startWithClient(change: Change = {}) {
   }
   return { ...site, connect, ...(await connect()) }
 }
+
+export const server = { address: '10.1.0.11', port: 8080 }
+
+/** A client, its pair, and the server beyond. */
+export async function startPair() {
+  const site = await startWithClient()
+  const outbound = await site.stack.connect({ ...server, associateWith: site.inbound })
+  const origin = site.streams.connections.get(outbound.id)
+  const { pair } = outbound
+  if (!origin || !pair) throw new Error('no pair')
+  return { ...site, outbound, pair, origin }
+}
+
+/** Bytes in capital letters. */
+export const upper = () =>
+  new Transform({
+    transform(chunk, _encoding, done) {
+      done(null, String(chunk).toUpperCase())
+    },
+  })
 
 /** Each event of a socket with the turn of its arguments, in order. */
 export function trace(socket: Socket, ...events: string[]): string[] {

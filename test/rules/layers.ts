@@ -59,6 +59,12 @@ export const sourceLayers: { files: string; mayNotImport: RegExp; because: strin
     because: 'checks know a server to look at and a clock: neither pools nor the bus',
   },
   {
+    files: 'src/socket/',
+    mayNotImport:
+      /^src\/(?!socket\/|bus\/|generated\/|endpoint|errors|logger|stack\.ts|policy\/new-flow)/,
+    because: 'sockets know the engine by stream messages, and nothing of who decides',
+  },
+  {
     files: 'src/control/',
     mayNotImport: /^src\/(cluster|admin|cli)\//,
     because: 'a control segment knows neither who watches it nor who asks it',

@@ -126,7 +126,8 @@ describe.each(WAYS)('on the wire, through %s', (way) => {
 
 /** SYNs to a server get no answer until `end`. */
 async function silence(at: Namespace): Promise<{ end: () => Promise<unknown> }> {
-  const chain = 'chain in { type filter hook input priority 0; tcp flags & (syn|ack) == syn drop; };'
+  const chain =
+    'chain in { type filter hook input priority 0; tcp flags & (syn|ack) == syn drop; };'
   await at.exec('nft', [`table inet silence { ${chain} }`])
   return { end: () => at.exec('nft', ['delete table inet silence']) }
 }

@@ -27,7 +27,8 @@ async function startSite() {
 
 /** No SYN is answered any more. */
 async function silence(at: Namespace): Promise<void> {
-  const chain = 'chain in { type filter hook input priority 0; tcp flags & (syn|ack) == syn drop; };'
+  const chain =
+    'chain in { type filter hook input priority 0; tcp flags & (syn|ack) == syn drop; };'
   await at.exec('nft', [`table inet silence { ${chain} }`])
 }
 

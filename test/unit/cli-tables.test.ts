@@ -165,6 +165,8 @@ test('status: what serves whom, the ports, the books, and troubles only where th
                dropped: multicast 6
     decisions  assigned 5, routed 0, policy errors 2
     reaper     asked 4, alive 3, gone 1, unanswered 0, waiting 0
+    sockets    open 5, proxied 1, relay 1, accepted 900, connected 850, failed 2, limited 7, unavailable 8, service failures 3, 4 KiB held
+    TIME-WAIT  40 now, 9 ended early, 156 KiB freed
     privileges CAP_NET_ADMIN
     "
   `)

@@ -9,7 +9,10 @@ import {
 } from '../helpers/config-issues.js'
 
 const policy = () => 'web'
+const service = () => {}
 const site = 'virtualServers.site'
+/** A service in the place of the pool. */
+const served = { [`${site}.pool`]: undefined, [`${site}.service`]: service }
 const ported = 'ports.outside'
 
 const wrong: [string, Changes, string, RegExp][] = [
@@ -152,8 +155,25 @@ const wrong: [string, Changes, string, RegExp][] = [
     `${site}.pool`,
     /family/,
   ],
-  ['no way to decide', { [`${site}.pool`]: undefined }, site, /either pool or policy/],
-  ['two ways to decide', { [`${site}.policy`]: policy }, site, /either pool or policy/],
+  ['no way to decide', { [`${site}.pool`]: undefined }, site, /one of pool, policy and service/],
+  ['two ways to decide', { [`${site}.policy`]: policy }, site, /one of pool, policy and service/],
+  ['a service beside a pool', { [`${site}.service`]: service }, site, /one of pool/],
+  ['a service that is none', { [`${site}.service`]: 'echo' }, `${site}.service`, /function/],
+  [
+    'a service of datagrams',
+    { ...served, [`${site}.listen`]: 'udp://192.0.2.100:53' },
+    `${site}.listen`,
+    /tcp/,
+  ],
+  [
+    'what packets have, and streams have not',
+    { ...served, [`${site}.snat`]: '10.1.0.5' },
+    `${site}.snat`,
+    /take it out/,
+  ],
+  ['2MSL without connections', { [`${site}.timeWaitMs`]: 5000 }, `${site}.timeWaitMs`, /service/],
+  ['too short a 2MSL', { ...served, [`${site}.timeWaitMs`]: 999 }, `${site}.timeWaitMs`, /choose/],
+  ['a size that is none', { 'limits.bufferMemory': '64 MB' }, 'limits.bufferMemory', /64MiB/],
   ['a policy that is none', { [`${site}.policy`]: 'web' }, `${site}.policy`, /function/],
   ['a fallback without policy', { [`${site}.fallback`]: 'web' }, `${site}.fallback`, /policy/],
   [
@@ -381,12 +401,9 @@ describe('what is wrong is told with key and remedy', () => {
 })
 
 const later: [string, Changes][] = [
-  [`${site}.service`, { [`${site}.service`]: () => {} }],
   [`${site}.inspect`, { [`${site}.inspect`]: 'http' }],
   ['pools.web.balance.hash', { 'pools.web.balance': { hash: 'cookie', name: 'sid' } }],
   [`${ported}.queues`, { [`${ported}.queues`]: 4 }],
-  ['limits.bufferMemory', { 'limits.bufferMemory': '256MiB' }],
-  ['limits.connections', { 'limits.connections': 1 }],
 ]
 
 describe('what later versions bring is refused by name', () => {

@@ -1,0 +1,153 @@
+/** Pairs whose bytes move in the engine, and how they come back. */
+import { once } from 'node:events'
+import { Transform } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { quiet, startPair, upper } from '../helpers/socket-site.js'
+
+describe('unproxy', () => {
+  test('the bytes move in the engine, and the service sees nothing of them', async () => {
+    const { pair, client, origin, inbound, outbound } = await startPair()
+    pair.process({ c2s: upper() })
+    client.send('before ')
+    await origin.until(() => origin.text === 'BEFORE ')
+    const modes: unknown[] = []
+    pair.on('mode', (...modeChange) => modes.push(modeChange))
+    const result = await pair.unproxy({ depth: 'relay' })
+    expect(result).toEqual({ mode: 'relay', boundary: { c2s: 7n, s2c: 0n } })
+    await quiet()
+    client.send('after')
+    origin.send('answer')
+    expect([origin.text, client.text]).toEqual(['BEFORE after', 'answer'])
+    expect([inbound.bytesRead, outbound.bytesRead]).toEqual([7, 0])
+    expect(modes).toEqual([
+      ['proxied', 'draining'],
+      ['draining', 'relay'],
+    ])
+    const refused = { code: 'ERR_SLUICE_UNPROXIED' }
+    expect(() => inbound.write('x')).toThrow(expect.objectContaining(refused))
+  })
+
+  test('asked for more than relay it says why not', async () => {
+    const { pair } = await startPair()
+    expect(await pair.unproxy()).toMatchObject({ mode: 'relay', reasonNotSpliced: 'options' })
+    await expect(pair.unproxy()).rejects.toMatchObject({ code: 'ERR_SLUICE_STATE' })
+  })
+
+  test('what a service has not read goes first, in order', async () => {
+    const { pair, inbound, outbound, client, origin } = await startPair()
+    client.send('request ')
+    client.send('and more ')
+    const first = await new Promise((resolve) => {
+      inbound.once('data', (chunk) => {
+        inbound.pause()
+        resolve(chunk)
+      })
+    })
+    outbound.write(String(first).toUpperCase())
+    await pair.unproxy()
+    await quiet()
+    client.send('and the rest')
+    expect(origin.text).toBe('REQUEST and more and the rest')
+  })
+
+  test('it waits for what the transforms have', async () => {
+    const { pair, client, origin } = await startPair()
+    let release: (() => void) | undefined
+    const slow = new Transform({
+      transform(chunk, _encoding, done) {
+        release = () => done(null, chunk)
+      },
+    })
+    pair.process({ c2s: slow })
+    client.send('slowly')
+    await quiet()
+    let isDone = false
+    const unproxied = pair.unproxy().then(() => {
+      isDone = true
+    })
+    await quiet()
+    expect(isDone).toBe(false)
+    release?.()
+    await unproxied
+    await quiet()
+    expect(origin.text).toBe('slowly')
+  })
+
+  test('ERR_SLUICE_BUFFERED with drain: reject, and the pair is as it was', async () => {
+    const { pair, client, origin } = await startPair()
+    client.acknowledges = false
+    origin.send(Buffer.alloc(500_000))
+    pair.process()
+    await quiet()
+    const refused = pair.unproxy({ drain: 'reject' })
+    await expect(refused).rejects.toMatchObject({ code: 'ERR_SLUICE_BUFFERED' })
+    expect(pair.mode).toBe('proxied')
+    client.acknowledges = true
+    client.acknowledge(1_000_000)
+    await client.until(() => client.text.length === 500_000)
+  })
+
+  test('SOCK-36 aborted while it drains, it is proxied', async () => {
+    const { pair, client, origin } = await startPair()
+    client.acknowledges = false
+    origin.send(Buffer.alloc(500_000))
+    pair.process()
+    await quiet()
+    const ending = new AbortController()
+    const unproxied = pair.unproxy({ signal: ending.signal })
+    await quiet()
+    expect(pair.mode).toBe('draining')
+    ending.abort()
+    await expect(unproxied).rejects.toThrow(ending.signal.reason)
+    expect(pair.mode).toBe('proxied')
+    client.acknowledges = true
+    client.acknowledge(1_000_000)
+    await client.until(() => client.text.length === 500_000)
+  })
+
+  test('both ends of it end it, and both sockets are closed', async () => {
+    const { pair, client, origin, inbound, outbound, streams, stack } = await startPair()
+    await pair.unproxy()
+    await quiet()
+    client.end()
+    await origin.until(() => origin.hasFin)
+    origin.send('late')
+    origin.end()
+    await once(pair, 'close')
+    expect(client.text).toBe('late')
+    expect([inbound.destroyed, outbound.destroyed]).toEqual([true, true])
+    await quiet()
+    expect(streams.connections.size).toBe(0)
+    expect(stack.stats()).toMatchObject({ sockets: 0, pairs: { relay: 0 } })
+  })
+
+  test('proxy() gives the bytes back to the service, from the boundary on', async () => {
+    const { pair, client, origin, stack } = await startPair()
+    pair.process({ c2s: upper() })
+    await pair.unproxy()
+    await quiet()
+    client.send('as it is ')
+    const found = await stack.get({ pairId: pair.id })
+    expect(found?.mode).toBe('proxied')
+    expect(pair.stats()).toMatchObject({ bytes: { c2s: 9n }, jsBytes: { c2s: 0n }, transitions: 4 })
+    client.send('loud again')
+    await origin.until(() => origin.text === 'as it is LOUD AGAIN')
+  })
+
+  test('SOCK-20 a hundred times over', async () => {
+    const { pair, client, origin } = await startPair()
+    pair.process({ c2s: upper() })
+    let expected = ''
+    for (let i = 0; i < 100; i++) {
+      await quiet()
+      client.send('a')
+      await pair.unproxy()
+      await quiet()
+      client.send('b')
+      await pair.proxy()
+      expected += 'Ab'
+    }
+    await origin.until(() => origin.text.length === 200)
+    expect(origin.text).toBe(expected)
+  })
+})
