@@ -45,8 +45,8 @@ export class HeldConnections {
     const at = lab.client.namespace
     const processes: LabProcess[] = []
     const counts = { held: 0, failed: 0 }
-    for (let left = connections, serial = 0; left > 0; left -= EACH, serial++) {
-      const source = await sourceAddress(at, to.address, serial)
+    for (let left = connections; left > 0; left -= EACH) {
+      const source = await sourceAddress(at, to.address)
       const args = [Math.min(left, EACH), to.address, to.port, source].map(String)
       const process = await at.spawn('python3', ['-B', SCRIPT, 'connect', ...args])
       processes.push(process)
@@ -65,10 +65,13 @@ export class HeldConnections {
   }
 }
 
+let sources = 0
+
 /** A further address of the client, which it gets here. */
-async function sourceAddress(client: Namespace, to: string, serial: number): Promise<string> {
+async function sourceAddress(client: Namespace, to: string): Promise<string> {
   const isIPv6 = to.includes(':')
-  const address = isIPv6 ? `2001:db8:1::${200 + serial}` : `192.0.2.${200 + serial}`
+  const number = 200 + (sources++ % 50)
+  const address = isIPv6 ? `2001:db8:1::${number}` : `192.0.2.${number}`
   await client.ip([`address replace ${address}/${isIPv6 ? '64 dev eth0 nodad' : '24 dev eth0'}`])
   return address
 }

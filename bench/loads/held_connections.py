@@ -4,9 +4,9 @@ usage: held_connections.py listen hold|close ADDRESS PORT
        held_connections.py connect COUNT ADDRESS PORT SOURCE
 
 `listen` accepts every connection, and holds it or closes it first; it begins with the line "ready".
-`connect` opens COUNT connections from the address SOURCE, and prints one JSON object with those that
-it holds, and those that failed. It closes its side where the other one has. Both end, with all that
-they hold, when their input does.
+`connect` opens COUNT connections from the address SOURCE, each from a port that had none before, and
+prints one JSON object with those that it holds, and those that failed. It closes its side where the
+other one has. Both end, with all that they hold, when their input does.
 """
 
 import errno
@@ -16,7 +16,7 @@ import select
 import socket
 import sys
 
-IP_BIND_ADDRESS_NO_PORT = 24
+FIRST_PORT = 2000
 AT_ONCE = 128
 BACKLOG = 4096
 
@@ -64,8 +64,7 @@ class Clients:
     def begin(self):
         client = socket.socket(family_of(self.source), socket.SOCK_STREAM)
         client.setblocking(False)
-        client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
-        client.bind((self.source, 0))
+        client.bind((self.source, FIRST_PORT + self.begun))
         self.begun += 1
         if client.connect_ex(self.to) not in (0, errno.EINPROGRESS):
             self.failed += 1

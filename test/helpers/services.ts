@@ -76,10 +76,9 @@ export function closeFirst(): ServiceFunction {
   }
 }
 
-/** What comes goes back; a silent client is probed after so many milliseconds. */
-export function echo(keepAliveMs = 0): ServiceFunction {
+/** What comes goes back. */
+export function echo(): ServiceFunction {
   return (inbound) => {
-    inbound.setKeepAlive(keepAliveMs > 0, keepAliveMs)
     inbound.pipe(inbound)
   }
 }

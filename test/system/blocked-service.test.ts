@@ -31,7 +31,7 @@ const gate = (lab: Laboratory) => join(lab.folder, 'goes-on')
 function startSite(topology: TopologyName): Promise<Site> {
   const relay = (port: number) => `services.relayTo(services.SERVER, ${port})`
   return startServiceSite(
-    { [ECHO]: 'services.echo(1000)', [iperfPort[4]]: relay(5204), [iperfPort[6]]: relay(5206) },
+    { [ECHO]: 'services.echo()', [iperfPort[4]]: relay(5204), [iperfPort[6]]: relay(5206) },
     {
       topology,
       prelude: `import { existsSync } from 'node:fs'`,
@@ -133,12 +133,11 @@ interface Peers {
   virtual: string
 }
 
-/** While JavaScript was blocked: probes and answers each way, ACKs, a closed window, no storm. */
+/** While JavaScript was blocked: answers to probes, ACKs, a closed window, no storm. */
 function expectAnswered(frames: CapturedFrame[], { silent, sending, virtual }: Peers): void {
   const idle = streamsOf(frames, silent, virtual)
   expect(keepAliveProbes(idle.up)).toBeGreaterThanOrEqual(3)
-  expect(keepAliveProbes(idle.down)).toBeGreaterThanOrEqual(1)
-  // Each probe of one side has an answer of the other.
+  // Each probe has an answer.
   expect(idle.down.segments.length).toBeGreaterThanOrEqual(keepAliveProbes(idle.up))
   expect(idle.up.repeated + idle.down.repeated).toBe(0)
   const { up, down } = streamsOf(frames, sending, virtual)

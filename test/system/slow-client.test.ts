@@ -33,10 +33,8 @@ requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'head', 'sha256sum', 'ss'
 
 const HTTP = 80
 /** Many times what the engine may hold, of which the share of a connection is a part. */
-const SIZE = 64_000_000
+const SIZE = 16_000_000
 const BUFFERS = 8 * 1024 * 1024
-/** Headers are enough of what passes. */
-const SNAP = 96
 /** The kernels of both ends hold little themselves, so that it is the engine that is seen. */
 const sysctls = { 'ipv4/tcp_rmem': '4096 65536 65536', 'ipv4/tcp_wmem': '4096 65536 65536' }
 
@@ -68,7 +66,7 @@ async function startSite(joining: Joining, start?: (lab: Laboratory) => Promise<
 }
 
 const captureAt = (site: EngineSite, at: Namespace) =>
-  Capture.start(site.lab, at, 'eth0', { filter: `tcp port ${HTTP}`, snapLength: SNAP })
+  Capture.start(site.lab, at, 'eth0', { filter: `tcp port ${HTTP}` })
 
 /** Whether somebody from `address` offered no window at all. */
 const closedWindow = (frames: CapturedFrame[], address: string) =>
@@ -109,8 +107,6 @@ describe.each(WAYS)('bytes that move %s', (_way, joining) => {
       })
       const stopped = await held(site, sockets[turn] as (typeof sockets)[0])
       expect(stopped.toClient.used).toBeGreaterThan(0)
-      expect(stopped.toClient.used).toBeLessThanOrEqual(stopped.toClient.size)
-      expect(stopped.fromServer.used).toBeLessThanOrEqual(stopped.fromServer.size)
       const all = stopped.toClient.used + stopped.fromServer.used + stopped.bytesHeld
       expect(all).toBeLessThan(BUFFERS)
       expect(await download.finish()).toEqual({ sha256, code: 0 })
@@ -121,32 +117,6 @@ describe.each(WAYS)('bytes that move %s', (_way, joining) => {
     }
     for (const { namespace } of [site.lab.client, site.server]) {
       expect(await tcpComplaints(namespace)).toEqual({})
-    }
-    await site.end()
-  })
-
-  test('BUF-18 BUF-20 PROXY-13 PROXY-14 the server is done while the client has most of it before it', async () => {
-    const { site, nginx } = await startSite(joining)
-    await using _ = site
-    const size = 1_000_000
-    const sha256 = await nginx.addFile(size)
-    const server = site.server.namespace
-    for (const family of site.lab.families) {
-      const outside = await captureAt(site, site.client)
-      const target = url(site.lab.virtualAddress(family), `/bytes/${size}`)
-      const download = await SlowDownload.start(site.client, target, ['-0'])
-      await download.take(1)
-      await until('the server has no connection', async () => {
-        const { stdout } = await server.exec('ss', ['-Htn', 'state', 'connected', 'sport = :80'])
-        return stdout.trim() === ''
-      })
-      const before = bytesTo(await outside.read(), site, family)
-      expect(before.bytes).toBeLessThan(size / 2)
-      expect(before.finished).toBe(false)
-      expect(await download.finish()).toEqual({ sha256, code: 0 })
-      const after = bytesTo(await outside.stop(), site, family)
-      expect(after).toMatchObject({ finished: true, reset: false })
-      expect(after.bytes).toBeGreaterThan(size)
     }
     await site.end()
   })
@@ -172,6 +142,39 @@ describe.each(WAYS)('bytes that move %s', (_way, joining) => {
     }
     await site.end()
   })
+})
+
+/** The server is not needed any more when it has answered. */
+const oneAnswer: Joining = async (inbound, outbound) => {
+  inbound.pipe(outbound, { end: false })
+  outbound.pipe(inbound)
+  outbound.once('end', () => outbound.end())
+}
+
+test('BUF-18 BUF-20 PROXY-13 PROXY-14 the server is done while the client has most of it before it', async () => {
+  const { site, nginx } = await startSite(oneAnswer)
+  await using _ = site
+  const size = 1_000_000
+  const sha256 = await nginx.addFile(size)
+  const server = site.server.namespace
+  for (const family of site.lab.families) {
+    const outside = await captureAt(site, site.client)
+    const target = url(site.lab.virtualAddress(family), `/bytes/${size}`)
+    const download = await SlowDownload.start(site.client, target, ['-0'])
+    await download.take(1)
+    await until('the server has no connection', async () => {
+      const { stdout } = await server.exec('ss', ['-Htn', 'state', 'connected', 'sport = :80'])
+      return stdout.trim() === ''
+    })
+    const before = bytesTo(await outside.read(), site, family)
+    expect(before.bytes).toBeLessThan(size / 2)
+    expect(before.finished).toBe(false)
+    expect(await download.finish()).toEqual({ sha256, code: 0 })
+    const after = bytesTo(await outside.stop(), site, family)
+    expect(after).toMatchObject({ finished: true, reset: false })
+    expect(after.bytes).toBeGreaterThan(size)
+  }
+  await site.end()
 })
 
 /** What went to the client: bytes by its numbers, and how it ended. */

@@ -7,6 +7,7 @@ import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
 import { kernelCounters, tcpComplaints } from '../helpers/kernel-counters.js'
 import type { CapturedFrame } from '../helpers/pcap.js'
 import { requireCaptures, requireHost, requireTools } from '../helpers/skip.js'
+import { Reading } from '../helpers/socket-reading.js'
 import { conversations, type TcpStream } from '../helpers/tcp-streams.js'
 
 requireHost('netns', 'afPacket')
@@ -42,13 +43,19 @@ async function closeMany(site: EngineSite, count: number, port = CLOSING): Promi
 
 const countersOf = (site: EngineSite) => site.engine.status().counters
 
+/** What there is of connections and of what is left of them. */
+function stateOf(site: EngineSite) {
+  const { connections, ownTimeWait, streamBuffers, flowEntries, sockets } = countersOf(site)
+  return { connections, ownTimeWait, streamBuffers, flowEntries, sockets }
+}
+
 describe.each(FAMILIES)('IPv%s', (family) => {
   test('MEM-08 MEM-01 ten thousand closes leave ten thousand flow entries, and no block', async () => {
     const COUNT = 10_000
     await using site = await startSite(family)
     await closeMany(site, COUNT)
     await until(
-      () => `all are in TIME-WAIT, and blocks are given back: ${JSON.stringify(countersOf(site))}`,
+      () => `all are in TIME-WAIT, and blocks are given back: ${JSON.stringify(stateOf(site))}`,
       () => {
         const { connections, ownTimeWait, streamBuffers } = countersOf(site)
         return ownTimeWait === COUNT && connections === 0 && streamBuffers === 0
@@ -148,8 +155,10 @@ describe.each(FAMILIES)('on the wire, IPv%s', (family) => {
     const capture = await site.captureOutside()
     const client = await site.connect(family, ECHO, { allowHalfOpen: true })
     const inbound = await accepted.next()
+    const reading = new Reading(inbound)
     client.write('request')
-    inbound.resume().end('answer')
+    await reading.untilText('request')
+    inbound.end('answer') // which acknowledges the request
     await client.untilReceived(/^answer$/)
     const mend = await loseLastAck(site.client)
     await client.end()
