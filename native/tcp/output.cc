@@ -70,8 +70,35 @@ struct DataSegment {
   bool fresh = false;  // never sent before
 };
 
-void send_data(TcpTurn& turn, Connection& c, const DataSegment& data) {
-  SegmentHeader header = header_for(turn, c, data.seq, data.flags);
+// How much of it goes into one segment: all, unless it lies in more pieces than one takes. What was
+// relayed comes in small ones.
+uint32_t locate_payload(TcpTurn& turn, const Connection& c, const DataSegment& data,
+                        std::array<ConstByteSpan, BufferPool::kMostSpans>& pieces,
+                        std::span<const ConstByteSpan>& payload) {
+  Sender& sender = turn.tcp.senders[c.sender];
+  const auto offset = static_cast<uint32_t>(data.seq - c.snd_una);
+  uint32_t length = data.length;
+  while (true) {
+    payload = {pieces.data(),
+               turn.tcp.buffers.locate(c.send_queue, sender.cursor, offset, length, pieces)};
+    uint32_t found = 0;
+    for (const ConstByteSpan piece : payload) found += static_cast<uint32_t>(piece.size());
+    if (found == length) return length;
+    length = found < c.snd_mss ? found : found / c.snd_mss * c.snd_mss;
+  }
+}
+
+// Sends the beginning of it, or all, and returns how much of the payload that was.
+uint32_t send_beginning(TcpTurn& turn, Connection& c, const DataSegment& data) {
+  std::array<ConstByteSpan, BufferPool::kMostSpans> pieces;
+  OutgoingSegment out;
+  if (data.length > 0) {
+    out.payload_length = locate_payload(turn, c, data, pieces, out.payload);
+  }
+  const bool whole = out.payload_length == data.length;
+  constexpr uint8_t kOfLast = kTcpFin | kTcpPsh;
+  const auto flags = static_cast<uint8_t>(whole ? data.flags : data.flags & ~kOfLast);
+  SegmentHeader header = header_for(turn, c, data.seq, flags);
   add_sack(turn.tcp, c, header);
   if (c.ece) header.flags |= kTcpEce;
   if (c.cwr && data.fresh && data.length > 0) {
@@ -79,23 +106,22 @@ void send_data(TcpTurn& turn, Connection& c, const DataSegment& data) {
     c.cwr = false;
   }
   uint8_t bytes[TcpHeader::kMaxSize];
-  std::array<ConstByteSpan, BufferPool::kMostSpans> pieces;
-  OutgoingSegment out;
   out.header = bytes;
   out.header_length = header.write(bytes);
-  if (data.length > 0) {
-    Sender& sender = turn.tcp.senders[c.sender];
-    const auto offset = static_cast<uint32_t>(data.seq - c.snd_una);
-    out.payload = {pieces.data(), turn.tcp.buffers.locate(c.send_queue, sender.cursor, offset,
-                                                          data.length, pieces)};
-  }
-  out.payload_length = data.length;
-  out.gso_size = data.length > c.snd_mss ? c.snd_mss : 0;
+  out.gso_size = out.payload_length > c.snd_mss ? c.snd_mss : 0;
   out.tos = c.flow->tos;
   // RFC 3168 6.1.5: a retransmission is not ECN-capable.
   if (c.flow->agreed(TcpFlow::kEcn) && data.fresh && data.length > 0) out.tos |= kEct0;
   acknowledged(turn, c);
   turn.sink.send(c.leg, out);
+  return out.payload_length;
+}
+
+void send_data(TcpTurn& turn, Connection& c, DataSegment data) {
+  for (uint32_t sent = 0; (sent = send_beginning(turn, c, data)) < data.length;) {
+    data.seq += sent;
+    data.length -= sent;
+  }
 }
 
 // The most that one segment carries: a full one, or a super-packet of full ones.

@@ -117,7 +117,6 @@ test('SOCK-29 an order of events, and one pair for a hundred requests', async ()
   const trace: string[] = []
   const follow = (inbound: Socket) => {
     trace.push('accepted')
-    inbound.once('data', () => trace.push('received'))
     inbound.once('paired', () => trace.push('associated'))
     inbound.once('close', () => trace.push('closed'))
   }
@@ -127,6 +126,7 @@ test('SOCK-29 an order of events, and one pair for a hundred requests', async ()
         follow(inbound)
         const outbound = await associated(stack, inbound, SERVER, HTTP)
         trace.push('opened')
+        inbound.once('data', () => trace.push('received'))
         outbound.once('data', () => trace.push('answered'))
         await join(inbound, outbound)
       },
