@@ -16,7 +16,7 @@ namespace {
 constexpr uint32_t kMostBytes = 65536 - DataView::kSize;
 // A socket hears of room to write when there is so much of it, or it has none.
 constexpr uint32_t kWorthTelling = 16 * 1024;
-constexpr uint32_t kMostPromised = 512 * 1024;
+constexpr uint32_t kMostPromised = 2048 * 1024;
 
 uint16_t options_of(const TcpFlow& flow) {
   uint16_t options = 0;

@@ -32,6 +32,8 @@ export class Opening {
   #timer: NodeJS.Timeout | undefined
   #socket: number | undefined
   #isAborted = false
+  /** Why that. */
+  #why: unknown
 
   private constructor(
     sockets: Sockets,
@@ -64,9 +66,12 @@ export class Opening {
   connected(message: ConnectedMessage, bytes: Uint8Array): void {
     const line = new Line(message.socket, this.#sockets, message.credit)
     this.#sockets.add(line)
-    // An order to abort is on its way.
-    if (this.#isAborted) return
     this.#stopWaiting()
+    // An order to abort is on its way.
+    if (this.#isAborted) {
+      line.whenOver = () => this.refused(StreamEnd.aborted)
+      return
+    }
     const socket = new Socket({
       line,
       sockets: this.#sockets,
@@ -81,7 +86,7 @@ export class Opening {
 
   refused(reason: number): void {
     const { address, port } = this.#options
-    this.fail(connectError(reason, address, port))
+    this.fail(this.#isAborted ? this.#why : connectError(reason, address, port))
   }
 
   fail(error: unknown): void {
@@ -94,10 +99,12 @@ export class Opening {
     this.#abort(connectError(StreamEnd.timedOut, address, port))
   }
 
-  #abort(reason: unknown): void {
+  /** It fails when the engine is done with it: from then on its addresses and ports are free. */
+  #abort(why: unknown): void {
+    this.#stopWaiting()
     this.#isAborted = true
+    this.#why = why
     if (this.#socket !== undefined) this.#sockets.orders.abort(this.#socket)
-    this.fail(reason)
   }
 
   #stopWaiting(): void {

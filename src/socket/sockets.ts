@@ -27,7 +27,7 @@ export interface StreamEvents {
 }
 
 /** What JavaScript may be handed before it has read anything of it, of one socket. */
-const window = { most: 262_144, least: 16_384 } as const
+const window = { most: 1_048_576, least: 16_384 } as const
 
 interface Question {
   readonly socket: number
