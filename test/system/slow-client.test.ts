@@ -162,9 +162,9 @@ test('BUF-18 BUF-20 PROXY-13 PROXY-14 the server is done while the client has mo
     const target = url(site.lab.virtualAddress(family), `/bytes/${size}`)
     const download = await SlowDownload.start(site.client, target, ['-0'])
     await download.take(1)
-    await until('the server has no connection', async () => {
-      const { stdout } = await server.exec('ss', ['-Htn', 'state', 'connected', 'sport = :80'])
-      return stdout.trim() === ''
+    await until('the server has nothing but a TIME-WAIT', async () => {
+      const { stdout } = await server.exec('ss', ['-Htan', `sport = :${HTTP}`])
+      return !/^(?!LISTEN|TIME-WAIT)\S/m.test(stdout)
     })
     const before = bytesTo(await outside.read(), site, family)
     expect(before.bytes).toBeLessThan(size / 2)
