@@ -85,7 +85,7 @@ struct alignas(64) FlowEntry {
       uint32_t seq_end;  // end of the highest sequence range that the sender sent
       uint32_t acked;    // highest acknowledgement that the sender sent
       uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the
-                        // queue, the server's leg of a variant the pair of its session
+                         // queue, the server's leg of a variant the pair of its session
       Tick last_seen;
     };
     // Of a leg that the engine runs TCP for (PairMode::proxied).

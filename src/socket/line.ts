@@ -133,7 +133,7 @@ export class Line {
   /** Nobody reads or writes any more. @param how what was written still goes, or a RST at once */
   letGo(how: 'close' | 'abort'): void {
     this.end = ignoreNews
-    this.#fail(closed('The socket was destroyed.'))
+    this.#fail(() => closed('The socket was destroyed.'))
     if (!this.#isOver) this.sockets.orders[how](this.id)
   }
 
@@ -221,7 +221,7 @@ export class Line {
   closed(reason: number): void {
     this.#isOver = true
     const error = endError(reason)
-    this.#fail(error ?? closed('The connection is over.'))
+    this.#fail(() => error ?? closed('The connection is over.'))
     this.watcher?.closed(this, reason)
     this.end.lineClosed(error)
     this.whenOver?.()
@@ -272,7 +272,9 @@ export class Line {
   }
 
   /** Whoever waits for something learns that it does not come. */
-  #fail(error: Error): void {
+  #fail(why: () => Error): void {
+    if (!this.#done && !this.#onHeld && !this.#onUnrelayed) return
+    const error = why()
     if (this.#done) this.#finish(error)
     this.#onHeld?.reject(error)
     this.#onUnrelayed?.reject(error)

@@ -70,8 +70,9 @@ describe.each([['pipeTo'], ['relayTo']])('through %s', (way) => {
         for (const reverse of [false, true]) {
           const load = { bytes: BYTES, streams: 4, reverse, port: IPERF }
           const { bytes } = await iperf(site.client, site.lab.virtualAddress(family), load)
-          // What the receiver had counted when the control connection said that all is done.
-          expect(bytes).toBeGreaterThan(BYTES / 2)
+          // What the receiver had counted when the control connection said that all is done: the
+          // buffers of eight connections have the rest.
+          expect(bytes).toBeGreaterThan(BYTES / 10)
         }
       }
       await endUnharmed(site)

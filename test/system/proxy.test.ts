@@ -2,11 +2,12 @@
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type Host, type Namespace, until } from '../../src/laboratory/index.js'
+import { type Host, type Laboratory, type Namespace, until } from '../../src/laboratory/index.js'
 import { Capture } from '../helpers/capture.js'
 import { writeContents } from '../helpers/contents.js'
 import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
 import { decodeFrame } from '../helpers/frame.js'
+import { sendFile } from '../helpers/hash-server.js'
 import { url } from '../helpers/http-clients.js'
 import { checksumErrors, tcpComplaints } from '../helpers/kernel-counters.js'
 import { startEcho, startServers } from '../helpers/servers.js'
@@ -39,6 +40,19 @@ async function startBoth(lab: Site['lab']) {
   await startUploads(lab.servers[0] as Host, UPLOADS)
   return startServers(lab)
 }
+
+/** Answers with so many bytes when its client has ended, and ends then. */
+const LATE_ANSWER = `
+import socket, sys
+server = socket.create_server(('::', 80), family=socket.AF_INET6, dualstack_ipv6=True)
+print('ready', flush=True)
+while True:
+    client, _ = server.accept()
+    while client.recv(65536):
+        pass
+    client.sendall(b'x' * int(sys.argv[1]))
+    client.close()
+`
 
 /** No kernel has anything against what the engine sent it. */
 async function expectNoComplaints({ lab }: Site): Promise<void> {
@@ -74,19 +88,20 @@ describe.each(WAYS)('through %s', (way) => {
   })
 
   test('TCPX-43 an answer of any length comes after the client has ended', async () => {
-    await using site = await startPassing(way)
-    const [server] = site.servers
-    const size = 20_000_000
-    await server?.addFile(size)
-    const script = `exec 3<>/dev/tcp/$1/80
-      printf 'GET /bytes/${size} HTTP/1.0\\r\\n\\r\\n' >&3
-      python3 -c 'import socket; socket.socket(fileno=3).shutdown(socket.SHUT_WR)'
-      wc -c <&3`
+    const SIZE = 20_000_000
+    await using site = await startPassing(way, {
+      startServers: async (lab: Laboratory) => {
+        const late = ['-c', LATE_ANSWER, String(SIZE)]
+        const server = await (lab.servers[0] as Host).namespace.spawn('python3', late)
+        await server.waitForOutput(/^ready$/m)
+        return []
+      },
+    })
+    const path = join(site.lab.folder, 'question')
+    await writeContents(path, 100_000)
     for (const family of site.lab.families) {
-      const args = ['-c', script, 'bash', site.lab.virtualAddress(family)]
-      const { stdout } = await site.client.exec('bash', args)
-      expect(Number(stdout)).toBeGreaterThan(size)
-      expect(Number(stdout)).toBeLessThan(size + 1000)
+      const to = { host: site.lab.virtualAddress(family), port: 80 }
+      expect((await sendFile(site.client, to, path)).length).toBe(SIZE)
     }
     await expectNoComplaints(site)
     await site.end()

@@ -58,10 +58,10 @@ describe('a pair', () => {
     const { pair, client, origin, stack } = await startPair()
     pair.process()
     client.acknowledges = false
-    origin.send(Buffer.alloc(5_000_000))
+    origin.send(Buffer.alloc(10_000_000))
     for (let i = 0; i < 20; i++) await quiet()
-    expect(origin.unread).toBeGreaterThan(3_000_000)
-    expect(stack.stats().bytesHeld).toBeLessThan(1_500_000)
+    expect(origin.unread).toBeGreaterThan(8_000_000)
+    expect(stack.stats().bytesHeld).toBeLessThan(2_200_000)
   })
 
   test('a transform that fails resets both sides', async () => {
