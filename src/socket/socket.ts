@@ -264,7 +264,10 @@ export class Socket extends Duplex implements LineEnd {
 
   override _destroy(error: Error | null, done: Done): void {
     clearTimeout(this.#timer)
-    this[lineOf].letGo(this.#isReset ? 'abort' : 'close')
+    // Bytes that nobody has read are lost: the peer has to know (RFC 2525 2.17), as with those that
+    // are still with the engine.
+    const isLoss = this.#isReset || this.readableLength > 0
+    this[lineOf].letGo(isLoss ? 'abort' : 'close')
     done(error)
     process.nextTick(() => this.emit('close', error !== null))
   }
