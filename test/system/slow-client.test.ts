@@ -183,7 +183,9 @@ function bytesTo(frames: CapturedFrame[], site: EngineSite, family: Family) {
   const decoded = frames.map(({ bytes }) => decodeFrame(bytes))
   const segments = decoded.flatMap(({ ip, tcp }) => (ip?.source === source && tcp ? [tcp] : []))
   const first = segments[0]?.sequence ?? 0
-  const numbers = segments.map(({ sequence }) => (sequence - first) >>> 0)
+  const numbers = segments.map(
+    ({ sequence, payload }) => ((sequence - first) >>> 0) + payload.length,
+  )
   return {
     bytes: Math.max(0, ...numbers),
     finished: segments.some(({ flags }) => flags.has('FIN')),
