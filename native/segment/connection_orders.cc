@@ -228,7 +228,8 @@ void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView&
   switch (message.option()) {
     case SocketOption::no_delay: set_no_delay(turn, *c, message.value() != 0); break;
     case SocketOption::keep_alive:
-      set_keep_alive(turn, *c, static_cast<uint16_t>(std::min<uint32_t>(message.value(), UINT16_MAX)));
+      set_keep_alive(turn, *c,
+                     static_cast<uint16_t>(std::min<uint32_t>(message.value(), UINT16_MAX)));
       break;
     case SocketOption::tos: c->flow->tos = static_cast<uint8_t>(message.value() & 0xfc); break;
     default: counters_.raise(Counter::messages_invalid);
