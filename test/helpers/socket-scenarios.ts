@@ -277,7 +277,7 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
   },
 }
 
-export const MUCH = 4_000_000
+export const MUCH = 1_000_000
 
 /** What is told of a scenario when its connection is over. */
 export interface Played {
