@@ -1,5 +1,7 @@
 // The part of Connections that carries out what sockets ask for.
 
+#include <algorithm>
+
 #include "segment/connections.h"
 #include "tcp/calls.h"
 
@@ -225,7 +227,9 @@ void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView&
   if (c == nullptr) return;
   switch (message.option()) {
     case SocketOption::no_delay: set_no_delay(turn, *c, message.value() != 0); break;
-    case SocketOption::keep_alive: set_keep_alive(turn, *c, message.value() != 0); break;
+    case SocketOption::keep_alive:
+      set_keep_alive(turn, *c, static_cast<uint16_t>(std::min<uint32_t>(message.value(), UINT16_MAX)));
+      break;
     case SocketOption::tos: c->flow->tos = static_cast<uint8_t>(message.value() & 0xfc); break;
     default: counters_.raise(Counter::messages_invalid);
   }

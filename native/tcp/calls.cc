@@ -135,8 +135,8 @@ void set_no_delay(TcpTurn& turn, Connection& c, bool on) {
   if (on && c.opened && !is_over(c)) output(turn, c);
 }
 
-void set_keep_alive(TcpTurn& turn, Connection& c, bool on) {
-  c.keep_alive = on;
+void set_keep_alive(TcpTurn& turn, Connection& c, uint16_t idle_seconds) {
+  c.keep_alive = idle_seconds;
   c.probes = 0;
   arm_idle(turn, c);
 }

@@ -42,6 +42,7 @@ TcpEvents close(TcpTurn& turn, Connection& c);
 TcpEvents abort(TcpTurn& turn, Connection& c);
 
 void set_no_delay(TcpTurn& turn, Connection& c, bool on);
-void set_keep_alive(TcpTurn& turn, Connection& c, bool on);
+// RFC 9293 3.8.4: probes a peer that was silent for so many seconds; 0: never.
+void set_keep_alive(TcpTurn& turn, Connection& c, uint16_t idle_seconds);
 
 }  // namespace sluice

@@ -21,8 +21,7 @@ struct TcpConfig {
   Duration connect_timeout = Duration::seconds(180);    // R2 for our SYN
   Duration handshake_timeout = Duration::seconds(60);   // for the answer to our SYN-ACK
   Duration fin_wait_2_timeout = Duration::seconds(60);  // after the user has gone
-  Duration keep_alive_idle = Duration::seconds(7200);
-  Duration keep_alive_interval = Duration::seconds(75);
+  Duration keep_alive_interval = Duration::seconds(75);  // at most; never more than it was idle
   uint8_t keep_alive_probes = 9;
   uint8_t quick_acks = 16;  // segments that are acknowledged at once in the beginning
   uint8_t offer = TcpFlow::kTimestamps | TcpFlow::kSack | TcpFlow::kWindowScale;

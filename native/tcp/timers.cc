@@ -72,8 +72,9 @@ Instant keep_alive_at(const TcpTurn& turn, const Connection& c) {
   const TcpConfig& config = turn.tcp.config;
   const auto since_sent =
       Duration::milliseconds(static_cast<int64_t>(Tcp::tick(turn.now) - c.last_sent));
-  const Duration left = c.probes == 0 ? config.keep_alive_idle - since_received(turn, c)
-                                      : config.keep_alive_interval - since_sent;
+  const Duration idle = Duration::seconds(c.keep_alive);
+  const Duration left = c.probes == 0 ? idle - since_received(turn, c)
+                                      : std::min(config.keep_alive_interval, idle) - since_sent;
   return turn.now + std::max(left, Duration());
 }
 
@@ -162,7 +163,7 @@ TcpEvents idle_timeout(TcpTurn& turn, Connection& c) {
     return end_connection(turn.tcp, c, TcpEvents::kTimedOut);
   }
   if (is_quiet(turn, c)) set_active(turn.tcp, c, false);
-  if (c.keep_alive && turn.now >= keep_alive_at(turn, c)) return keep_alive(turn, c);
+  if (c.keep_alive != 0 && turn.now >= keep_alive_at(turn, c)) return keep_alive(turn, c);
   arm_idle(turn, c);
   return {};
 }
@@ -247,7 +248,7 @@ void arm_idle(TcpTurn& turn, Connection& c) {
   if (waits_for_fin(c)) {
     c.idle_at = turn.now + (turn.tcp.config.fin_wait_2_timeout - since_received(turn, c));
   }
-  if (c.keep_alive) c.idle_at = std::min(c.idle_at, keep_alive_at(turn, c));
+  if (c.keep_alive != 0) c.idle_at = std::min(c.idle_at, keep_alive_at(turn, c));
   if (c.active) c.idle_at = std::min(c.idle_at, turn.now + kActivity);
 }
 

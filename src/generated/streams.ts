@@ -1833,7 +1833,7 @@ export type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd]
 export const SocketOption = {
   /** whether small segments go at once */
   noDelay: 1,
-  /** whether a silent peer is probed */
+  /** seconds after which a silent peer is probed; 0: never */
   keepAlive: 2,
   /** DSCP in the upper six bits */
   tos: 3,

@@ -161,9 +161,13 @@ export class Socket extends Duplex implements LineEnd {
     return this
   }
 
-  /** Whether a silent peer is probed. When is the engine's own affair, whatever `net.Socket` is told. */
-  setKeepAlive(enable = false, _initialDelay = 0): this {
-    this[lineOf].set(SocketOption.keepAlive, Number(enable))
+  /**
+   * Whether a silent peer is probed (RFC 9293 3.8.4): every 75 s, or so often, nine times.
+   * @param initialDelay milliseconds of silence before that, in whole seconds; default two hours
+   */
+  setKeepAlive(enable = false, initialDelay = 0): this {
+    const seconds = initialDelay > 0 ? Math.ceil(initialDelay / 1000) : 7200
+    this[lineOf].set(SocketOption.keepAlive, enable ? seconds : 0)
     return this
   }
 
@@ -264,7 +268,10 @@ export class Socket extends Duplex implements LineEnd {
 
   override _destroy(error: Error | null, done: Done): void {
     clearTimeout(this.#timer)
-    this[lineOf].letGo(this.#isReset ? 'abort' : 'close')
+    // Bytes that nobody has read are lost: the peer has to know (RFC 2525 2.17), as with those that
+    // are still with the engine.
+    const isLoss = this.#isReset || this.readableLength > 0
+    this[lineOf].letGo(isLoss ? 'abort' : 'close')
     done(error)
     process.nextTick(() => this.emit('close', error !== null))
   }

@@ -199,7 +199,7 @@ class Campaign {
     if (what % 3 != 2 || host_->connection() == nullptr) return;
     host_->call(now_, [what](TcpTurn& turn, Connection& c) {
       if (what % 2 == 0) set_no_delay(turn, c, true);
-      if (what % 2 == 1) set_keep_alive(turn, c, true);
+      if (what % 2 == 1) set_keep_alive(turn, c, 7200);
     });
   }
 

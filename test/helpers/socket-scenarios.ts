@@ -277,7 +277,8 @@ export const scenarios: Record<string, (scene: Scene) => void | Promise<void>> =
   },
 }
 
-export const MUCH = 1_000_000
+/** More than either side takes at once: `write` says so, and 'drain' follows. */
+export const MUCH = 16_000_000
 
 /** What is told of a scenario when its connection is over. */
 export interface Played {

@@ -90,8 +90,7 @@ class SocketLab {
     return view;
   }
   void say() {
-    SLUICE_CHECK(engine.from_sockets().push(bytes_));
-    engine.poll();
+    give();
     settle();
   }
   template <class View>
@@ -233,11 +232,19 @@ class SocketLab {
     socket.credit = opened.credit();
   }
   void forget(uint32_t socket) {
-    const std::vector<uint8_t> said = bytes_;
+    const std::vector<uint8_t> said = std::exchange(bytes_, {});
     order<ForgetSocketView>(socket);
-    SLUICE_CHECK(engine.from_sockets().push(bytes_));
-    engine.poll();
+    give();
     bytes_ = said;
+  }
+  // Where its ring is full the engine waits for room to answer: whoever waits has to read.
+  void give() {
+    while (!engine.from_sockets().push(bytes_)) {
+      reads = true;
+      hear();
+      engine.poll();
+    }
+    engine.poll();
   }
 
   Hosts hosts_;

@@ -43,7 +43,6 @@ TcpConfig config_of(const Settings& set) {
   config.connect_timeout = set.milliseconds("connect_timeout", config.connect_timeout);
   config.handshake_timeout = set.milliseconds("handshake_timeout", config.handshake_timeout);
   config.fin_wait_2_timeout = set.milliseconds("fin_wait_2_timeout", config.fin_wait_2_timeout);
-  config.keep_alive_idle = set.milliseconds("keep_alive_idle", config.keep_alive_idle);
   config.keep_alive_interval = set.milliseconds("keep_alive_interval", config.keep_alive_interval);
   config.keep_alive_probes = static_cast<uint8_t>(set.number("keep_alive_probes", 9));
   config.offer = static_cast<uint8_t>(set.number("offer", TcpFlow::kSack));
@@ -101,6 +100,7 @@ std::string differ(const std::string& what, const std::string& wanted, const std
 
 Player::Player(const Script& script, int family) : script_(script) {
   const Settings set(script.settings);
+  keep_alive_ = static_cast<uint16_t>(set.number("keep_alive_idle", 7'200'000) / 1000);
   TcpPath path;
   path.mtu = mtu_of(set.number("mtu", 1500), family);
   path.gso_limit = set.number("gso", 0);
@@ -243,7 +243,7 @@ std::string Player::do_call(const std::vector<std::string>& words) {
     if (name == "close") host_->note(now_, close(turn, c));
     if (name == "abort") host_->note(now_, abort(turn, c));
     if (name == "no-delay") set_no_delay(turn, c, true);
-    if (name == "keep-alive") set_keep_alive(turn, c, true);
+    if (name == "keep-alive") set_keep_alive(turn, c, keep_alive_);
   });
   const bool known = name == "shutdown" || name == "close" || name == "abort" ||
                      name == "no-delay" || name == "keep-alive";

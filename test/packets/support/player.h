@@ -35,6 +35,7 @@ class Player {
   void learn_base(Frame& frame);
 
   const Script& script_;
+  uint16_t keep_alive_ = 0;  // idle seconds
   Instant now_ = Instant::from_nanoseconds(1'000'000'000);
   std::unique_ptr<TcpHost> host_;
   NumberBase base_;
