@@ -79,9 +79,12 @@ const peers: Record<string, (peer: Peer) => Promise<void>> = {
   },
 }
 
-/** Those of which the client only begins, and waits for the end. */
-async function waits({ socket }: Peer): Promise<void> {
-  socket.write('begin')
+/** Those that begin with what the client says; all others begin by themselves. */
+const begins = ['destroys', 'destroysWithError', 'destroysSoon', 'resets']
+
+/** Waits for the end, whoever begins. */
+async function waits(socket: ClientSocket, scenario: string): Promise<void> {
+  if (begins.includes(scenario)) socket.write('begin')
   await closed(socket)
 }
 
@@ -104,7 +107,7 @@ export async function playPeer(
   }
   const socket = await clients.connect(to)
   const connect = (other: string) => clients.connect({ host, port: portOf(other) })
-  await (peers[scenario] ?? waits)({ socket, connect })
+  await (peers[scenario]?.({ socket, connect }) ?? waits(socket, scenario))
   return {
     received: summary(socket.received.join('')),
     state: socket.state,

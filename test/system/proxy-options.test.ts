@@ -119,9 +119,16 @@ describe.each(WAYS)('through %s', (way) => {
       await transfer(site, 1_000_000)
       await site.end()
       const clients = site.lab.families.map((family) => site.lab.client.address(family))
-      for (const port of ['outside', 'inside']) {
+      const virtual = site.lab.families.map((family) => site.lab.virtualAddress(family))
+      // The engine is the virtual address to clients, and the client to servers. A kernel in TIME-WAIT
+      // takes a window back.
+      for (const [port, own] of [
+        ['outside', virtual],
+        ['inside', clients],
+      ] as const) {
         const frames = site.passed(port)
-        expect(tcpViolations(frames)).toEqual([])
+        const ours = tcpViolations(frames).filter((what) => own.some((one) => what.includes(one)))
+        expect(ours).toEqual([])
         const streams = tcpStreams(frames)
         expect(streams).toHaveLength(8)
         for (const { from, segments } of streams) {
