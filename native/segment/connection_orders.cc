@@ -121,7 +121,8 @@ void Connections::open(TcpTurn& turn, const OpenSocketView& message) {
 uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place) {
   const uint32_t inbound = message.socket() & SocketTable::kPlaceMask;
   PairIndex beside = kNoPair;
-  if (inbound != 0) {
+  // Where the client's connection is with another worker, they are a pair to TypeScript alone.
+  if (inbound != 0 && sockets_.is_ours(message.socket())) {
     if (!sockets_.knows(message.socket())) return StreamEnd::no_such_socket;
     if (sockets_[inbound].leg == kNoLeg) return StreamEnd::no_such_socket;
     beside = pair_of(sockets_[inbound].leg);
