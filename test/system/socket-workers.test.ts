@@ -25,7 +25,7 @@ const fromOurs: ServiceFunction = async (inbound, { stack }) => {
 describe.each<[TopologyName]>([['tap'], ['two-arm']])('over %s', (topology) => {
   if (topology === 'tap') requireHost('tun')
 
-  test('ARCH-08 SOCK-08 SOCK-09 three workers have the connections of a service', async () => {
+  test('SOCK-08 SOCK-09 three workers have the connections of a service', async () => {
     await using site = await EngineSite.start({
       topology,
       services: { [PIPE]: pipeTo(SERVER, 80), [RELAY]: relayTo(SERVER, 80), [OWN]: fromOurs },
