@@ -20,7 +20,7 @@ export async function enterHaproxy(
     file,
     `global
   nbthread 1
-  maxconn 8000
+  maxconn 6000
 defaults
   mode tcp
   ${splice ? 'option splice-auto' : ''}

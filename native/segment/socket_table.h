@@ -64,8 +64,7 @@ class SocketTable {
   // Whether a socket of that id is there.
   bool knows(uint32_t id) const {
     const uint32_t place = id & kPlaceMask;
-    return is_ours(id) && place != 0 && place <= pool_.capacity() &&
-           pool_[place].used;
+    return is_ours(id) && place != 0 && place <= pool_.capacity() && pool_[place].used;
   }
   // Whether a socket of that id could be here, and not with another worker.
   bool is_ours(uint32_t id) const { return (id & ~kPlaceMask) == prefix_; }

@@ -66,7 +66,7 @@ class SocketLab {
     const Instant end = engine.now() + span;
     settle();
     while (engine.now() < end) {
-      engine.run(Duration::milliseconds(1));
+      engine.run(until_due(end) - engine.now());
       client.run_timers(engine.now());
       server.run_timers(engine.now());
       settle();
@@ -160,6 +160,14 @@ class SocketLab {
   bool client_is_there = true;
 
  private:
+  // When a host has something to do, if not at `end`; soon enough for what the engine does
+  // meanwhile.
+  Instant until_due(Instant end) const {
+    constexpr Duration kLongest = Duration::milliseconds(20);
+    const Instant due = std::min(client.next_deadline(), server.next_deadline());
+    const Instant next = std::max(due, engine.now() + Duration::milliseconds(1));
+    return std::min({next, engine.now() + kLongest, end});
+  }
   // Frames between the hosts and the engine. False if there were none.
   bool carry() {
     bool any = false;
