@@ -46,12 +46,13 @@ function begin(
   inbound: Socket | undefined,
 ): Opening {
   const { address, port, allowHalfOpen = false, signal } = options
+  const destination = addressBytes(address)
   lastWorker = (lastWorker + 1) % workers
   const order: Omit<OpenOrder, 'request'> = {
     socket: inbound?.id ?? lastWorker * 0x100_0000,
-    destination: addressBytes(address),
+    destination,
     destinationPort: portOf(port),
-    ...sourceOf(options, inbound),
+    ...sourceOf(options, inbound, destination),
   }
   const connected = (outbound: Socket) => {
     if (inbound) pairs.join(inbound, outbound, 'close')
@@ -63,7 +64,11 @@ function begin(
 
 type Source = Pick<OpenOrder, 'source' | 'sourcePort'>
 
-function sourceOf(options: ConnectOptions, inbound: Socket | undefined): Source {
+function sourceOf(
+  options: ConnectOptions,
+  inbound: Socket | undefined,
+  destination: Uint8Array,
+): Source {
   const { address, localAddress, localPort = 0, preserveClient } = options
   if (localAddress !== undefined || localPort !== 0 || !inbound) {
     const source = localAddress === undefined ? undefined : addressBytes(localAddress)
@@ -75,7 +80,7 @@ function sourceOf(options: ConnectOptions, inbound: Socket | undefined): Source 
   if (!keeps('address')) return { source: undefined, sourcePort: 0 }
   const { remoteAddress, remotePort } = inbound
   const source = addressBytes(remoteAddress)
-  if (familyAt(source) !== familyAt(addressBytes(address))) {
+  if (familyAt(source) !== familyAt(destination)) {
     throw wrongIdentity(
       `${address} cannot see the client ${remoteAddress}: it is of another IP family.`,
       'Take a server of the same family, or preserveClient: false.',
