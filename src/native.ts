@@ -105,7 +105,8 @@ export interface NativeSegment {
   /** The same of messages about sockets (native/bus/streams.def), which go to the worker that each names.
    *  Between calls the engine may take some: a full ring is tried again. */
   writeStreams(messages: Uint8Array, length: number): number
-  /** Fills `into`, of 64 KiB or more, with as many of those as fit; returns the bytes. */
+  /** Fills `into`, of 64 KiB or more, with as many of those as fit; returns the bytes. Where 64 KiB of it
+   *  are left there were no more, and `wake` is called for those that come. */
   readStreams(into: Uint8Array): number
   /** Fills with counters, gauges and drop counters, each the sum over all workers, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */

@@ -75,13 +75,15 @@ export class StreamChannel {
     this.#turn = undefined
     if (this.#stopped || this.writer.length > maxUnsent) return
     if (bufferBytes - this.#used < leastRoom) this.#takeBuffer()
-    const length = this.#segment.readStreams(this.#buffer.subarray(this.#used))
+    const room = this.#buffer.subarray(this.#used)
+    const length = this.#segment.readStreams(room)
     if (length > 0) {
       this.#reading = true
       const isShared = this.#reader.read(this.#used, this.#used + length, this.#sink)
       this.#reading = false
       if (isShared) this.#used += length
-      this.#turn = setImmediate(this.#read)
+      // What comes from now on wakes us; there may be more only where it did not fit.
+      if (length > room.length - leastRoom) this.#turn = setImmediate(this.#read)
     }
     this.#send()
   }

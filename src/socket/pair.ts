@@ -141,21 +141,24 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /**
    * The service has the bytes again, from the boundary on. At once where it is proxied.
-   * @throws {SluiceError} `ERR_SLUICE_CLOSED`
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`; the reason of `signal`, which ends the waiting alone: it
+   * comes back all the same
    */
-  proxy({ signal }: Abortable = {}): Promise<Boundary> {
-    return this.#inTurn(() => this.#proxy(signal))
+  async proxy({ signal }: Abortable = {}): Promise<Boundary> {
+    signal?.throwIfAborted()
+    return until(
+      this.#inTurn(() => this.#proxy()),
+      signal,
+    )
   }
 
-  async #proxy(signal: AbortSignal | undefined): Promise<Boundary> {
-    signal?.throwIfAborted()
+  async #proxy(): Promise<Boundary> {
     if (this.#mode === 'closed') throw closed('The pair is over.')
     if (this.#mode === 'relay') {
       const [a, b] = this.#lines
       this.#enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
       a.unrelay()
-      // It is done whether or not anybody waits for it.
       await done
       this.#goOn()
     }
@@ -186,6 +189,11 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     else if (flush) socket.destroySoon()
     else socket.destroy()
     return other
+  }
+
+  /** Ends the pair and both its sockets. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#mode !== 'closed') await this.disassociate({ close: 'both' })
   }
 
   stats(): PairStats {

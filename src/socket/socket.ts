@@ -10,7 +10,8 @@ import { unproxied } from './errors.js'
 import type { Line, LineEnd } from './line.js'
 import type { SocketPair } from './pair.js'
 import type { Sockets } from './sockets.js'
-import type { ClientIdentity, SocketUse, TcpInfo } from './types.js'
+import type { Abortable, ClientIdentity, SocketUse, TcpInfo } from './types.js'
+import { until } from './until.js'
 
 /** Bytes in either buffer of the stream from which on it says that it has enough. */
 const highWaterMark = 131_072
@@ -150,10 +151,12 @@ export class Socket extends Duplex implements LineEnd {
 
   /**
    * What its TCP says of it. The engine is asked, hence a promise.
-   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED`
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED`; the reason of `signal`
    */
-  async info(): Promise<TcpInfo> {
-    const { idleMs, bytesReceived: _, bytesSent: __, ...info } = await this.#sockets.ask(this.id)
+  async info({ signal }: Abortable = {}): Promise<TcpInfo> {
+    signal?.throwIfAborted()
+    const state = await until(this.#sockets.ask(this.id), signal)
+    const { idleMs, bytesReceived: _, bytesSent: __, ...info } = state
     return { ...info, openedAt: this.openedAt, lastActiveAt: Date.now() - idleMs }
   }
 

@@ -227,6 +227,16 @@ describe('associate, disassociate, closeSide', () => {
     expect(client.isClosed).toBe(false)
   })
 
+  test('await using ends it with both its sockets', async () => {
+    const { pair, client, origin } = await startPair()
+    {
+      await using _ = pair
+    }
+    await client.until(() => client.hasFin)
+    await origin.until(() => origin.hasFin)
+    expect(pair.mode).toBe('closed')
+  })
+
   test('what is over says so', async () => {
     const { pair } = await startPair()
     const ended: SocketPair = pair

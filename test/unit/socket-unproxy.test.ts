@@ -134,6 +134,21 @@ describe('unproxy', () => {
     await origin.until(() => origin.text === 'as it is LOUD AGAIN')
   })
 
+  test('SOCK-36 nobody waits for it any more: it comes back all the same', async () => {
+    const { pair, client, origin } = await startPair()
+    pair.process({ c2s: upper() })
+    await pair.unproxy()
+    await quiet()
+    const ending = new AbortController()
+    const proxied = pair.proxy({ signal: ending.signal })
+    ending.abort()
+    await expect(proxied).rejects.toThrow(ending.signal.reason)
+    await quiet()
+    expect(pair.mode).toBe('proxied')
+    client.send('loud')
+    await origin.until(() => origin.text === 'LOUD')
+  })
+
   test('SOCK-20 a hundred times over', async () => {
     const { pair, client, origin } = await startPair()
     pair.process({ c2s: upper() })
