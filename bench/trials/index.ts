@@ -3,6 +3,7 @@ import { decisions } from './decisions.js'
 import { decisionsDelay } from './decisions-delay.js'
 import { decisionsOverload } from './decisions-overload.js'
 import { frames } from './frames.js'
+import { impaired } from './impaired.js'
 import { latency } from './latency.js'
 import { lookup } from './lookup.js'
 import { memory } from './memory.js'
@@ -25,6 +26,7 @@ export const TRIALS: readonly Trial[] = [
   decisions,
   decisionsDelay,
   decisionsOverload,
+  impaired,
   shortConnections,
   memory,
   memoryConnections,

@@ -121,7 +121,8 @@ void Connections::open(TcpTurn& turn, const OpenSocketView& message) {
 uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place) {
   const uint32_t inbound = message.socket() & SocketTable::kPlaceMask;
   PairIndex beside = kNoPair;
-  if (inbound != 0) {
+  // Where the client's connection is with another worker, they are a pair to TypeScript alone.
+  if (inbound != 0 && sockets_.is_ours(message.socket())) {
     if (!sockets_.knows(message.socket())) return StreamEnd::no_such_socket;
     if (sockets_[inbound].leg == kNoLeg) return StreamEnd::no_such_socket;
     beside = pair_of(sockets_[inbound].leg);
@@ -228,7 +229,8 @@ void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView&
   switch (message.option()) {
     case SocketOption::no_delay: set_no_delay(turn, *c, message.value() != 0); break;
     case SocketOption::keep_alive:
-      set_keep_alive(turn, *c, static_cast<uint16_t>(std::min<uint32_t>(message.value(), UINT16_MAX)));
+      set_keep_alive(turn, *c,
+                     static_cast<uint16_t>(std::min<uint32_t>(message.value(), UINT16_MAX)));
       break;
     case SocketOption::tos: c->flow->tos = static_cast<uint8_t>(message.value() & 0xfc); break;
     default: counters_.raise(Counter::messages_invalid);

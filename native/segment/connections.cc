@@ -27,7 +27,8 @@ constexpr uint32_t kPlacesPerConnection = 2;
 TcpLimits Connections::limits_of(const Options& options) {
   TcpLimits limits;
   limits.connections = options.connections;
-  limits.handshakes = options.connections;
+  // Those that are not established take no more than a part, whatever floods us.
+  limits.handshakes = options.connections / 4 + std::min(options.connections, 16U);
   limits.buffer_bytes = options.buffer_bytes;
   // A record for each chunk that may be in flight, and some for those that are sent alone.
   limits.segments_in_flight =

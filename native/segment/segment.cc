@@ -207,13 +207,16 @@ size_t Segment::write_streams(ConstByteSpan messages) {
   return taken;
 }
 
-// A connection that is opened for nobody in particular is at home where its answers come.
+// A connection from an address of ours is at home where its answers come, whoever it belongs to.
 uint32_t Segment::worker_of_socket(ConstByteSpan message) const {
   uint8_t* bytes = const_cast<uint8_t*>(message.data());  // views have setters, too
   const uint32_t socket = StreamHeader(bytes).socket();
-  if (message[0] == OpenSocketView::kCode && (socket & SocketTable::kPlaceMask) == 0) {
+  if (message[0] == OpenSocketView::kCode) {
     const OpenSocketView open(bytes);
-    return team_.steering().worker_of(open.dst_ipaddr(), open.dst_port());
+    const bool belongs = (socket & SocketTable::kPlaceMask) != 0;
+    if (!belongs || open.src_ipaddr().is_zero()) {
+      return team_.steering().worker_of(open.dst_ipaddr(), open.dst_port());
+    }
   }
   const uint32_t worker = socket >> SocketTable::kPlaceBits;
   return worker < members_.size() ? worker : 0;

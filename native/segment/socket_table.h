@@ -64,9 +64,11 @@ class SocketTable {
   // Whether a socket of that id is there.
   bool knows(uint32_t id) const {
     const uint32_t place = id & kPlaceMask;
-    return (id & ~kPlaceMask) == prefix_ && place != 0 && place <= pool_.capacity() &&
+    return is_ours(id) && place != 0 && place <= pool_.capacity() &&
            pool_[place].used;
   }
+  // Whether a socket of that id could be here, and not with another worker.
+  bool is_ours(uint32_t id) const { return (id & ~kPlaceMask) == prefix_; }
   uint32_t id_of(uint32_t place) const { return prefix_ | place; }
 
   Socket& operator[](uint32_t place) { return pool_[place]; }

@@ -126,17 +126,17 @@ struct Connection {
   uint32_t ts_offset = 0;
   uint32_t gso_limit = 0;  // payload of the largest super-packet; 0: the port takes none
   uint16_t mtu = 1500;
-  uint16_t snd_mss = 536;  // payload of a full segment, options taken off
-  uint16_t rcv_mss = 536;  // the largest payload seen, for delayed acknowledgement
-  uint8_t quick_acks = 0;  // segments still to be acknowledged at once
-  uint8_t probes = 0;      // keep-alive or window probes without an answer
+  uint16_t snd_mss = 536;   // payload of a full segment, options taken off
+  uint16_t rcv_mss = 536;   // the largest payload seen, for delayed acknowledgement
+  uint8_t quick_acks = 0;   // segments still to be acknowledged at once
+  uint8_t probes = 0;       // keep-alive or window probes without an answer
   uint16_t keep_alive = 0;  // idle seconds until the peer is probed; 0: never
   RetransmitTimer retransmit_timer = RetransmitTimer::none;
   Seq fin_at;  // where the peer's FIN stands, once it is known
 
   bool ipv6 : 1 = false;
   bool passive : 1 = false;
-  bool no_delay : 1 = false;  // Nagle is off
+  bool no_delay : 1 = false;    // Nagle is off
   bool fin_wanted : 1 = false;  // the user sends no more
   bool fin_sent : 1 = false;
   bool fin_known : 1 = false;     // it has come; behind a gap, perhaps

@@ -16,11 +16,11 @@ enum class EcnMode : uint8_t { refuse, accept, ask };
 struct TcpConfig {
   Duration min_rto = Duration::milliseconds(200);
   Duration max_rto = Duration::seconds(60);
-  Duration delayed_ack = Duration::milliseconds(40);    // RFC 9293 3.8.6.3: below 500 ms
-  Duration user_timeout = Duration::seconds(120);       // R2 for data, at least 100 s
-  Duration connect_timeout = Duration::seconds(180);    // R2 for our SYN
-  Duration handshake_timeout = Duration::seconds(60);   // for the answer to our SYN-ACK
-  Duration fin_wait_2_timeout = Duration::seconds(60);  // after the user has gone
+  Duration delayed_ack = Duration::milliseconds(40);     // RFC 9293 3.8.6.3: below 500 ms
+  Duration user_timeout = Duration::seconds(120);        // R2 for data, at least 100 s
+  Duration connect_timeout = Duration::seconds(180);     // R2 for our SYN
+  Duration handshake_timeout = Duration::seconds(60);    // for the answer to our SYN-ACK
+  Duration fin_wait_2_timeout = Duration::seconds(60);   // after the user has gone
   Duration keep_alive_interval = Duration::seconds(75);  // at most; never more than it was idle
   uint8_t keep_alive_probes = 9;
   uint8_t quick_acks = 16;  // segments that are acknowledged at once in the beginning

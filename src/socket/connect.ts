@@ -24,30 +24,28 @@ let lastWorker = 0
 export async function connect(host: ConnectHost, options: ConnectOptions): Promise<Socket> {
   options.signal?.throwIfAborted()
   const inbound = inboundOf(host.sockets, options.associateWith)
-  if (!inbound) return open(host, options, options.signal, undefined)
+  if (!inbound) return begin(host, options, undefined).done
   if (inbound.use === 'closed') throw closed('The client is gone.')
   if (inbound.use === 'paired') throw inUse(`Socket ${inbound.id}`)
   inbound[joinPair]('reserved')
-  const ending = new AbortController()
-  const gone = () => ending.abort(closed('The client is gone.'))
+  let opening: Opening | undefined
+  const gone = () => opening?.abort(closed('The client is gone.'))
   inbound.once('close', gone)
-  const { signal } = options
-  const either = signal ? AbortSignal.any([signal, ending.signal]) : ending.signal
   try {
-    return await open(host, options, either, inbound)
+    opening = begin(host, options, inbound)
+    return await opening.done
   } finally {
     inbound.off('close', gone)
     if (!inbound.pair) inbound[joinPair](undefined)
   }
 }
 
-function open(
+function begin(
   { sockets, pairs, workers }: ConnectHost,
   options: ConnectOptions,
-  signal: AbortSignal | undefined,
   inbound: Socket | undefined,
-): Promise<Socket> {
-  const { address, port, allowHalfOpen = false } = options
+): Opening {
+  const { address, port, allowHalfOpen = false, signal } = options
   lastWorker = (lastWorker + 1) % workers
   const order: Omit<OpenOrder, 'request'> = {
     socket: inbound?.id ?? lastWorker * 0x100_0000,
@@ -60,7 +58,7 @@ function open(
   }
   const timeoutMs = options.timeout ?? defaultTimeoutMs
   const where = { order, address, port, allowHalfOpen }
-  return Opening.begin(sockets, { ...where, timeoutMs, signal, connected })
+  return new Opening(sockets, { ...where, timeoutMs, signal, connected })
 }
 
 type Source = Pick<OpenOrder, 'source' | 'sourcePort'>

@@ -4,7 +4,7 @@
  */
 import { type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
-import type { Sockets } from './sockets.js'
+import { type Sockets, window } from './sockets.js'
 
 /** What the user's half of a socket is told. */
 export interface LineEnd {
@@ -57,6 +57,10 @@ export class Line {
   /** Of the bytes that the engine moved by itself: received here, and given to the other side. */
   bytesRelayed = 0n
   #readCredit = 0
+  /** It grows while bytes are taken as fast as they come: those that are idle may be many. */
+  #window: number = window.least
+  /** What it has of the sockets' committed bytes. */
+  #committed = 0
   #writeCredit: number
   #chunks = nothing
   #chunk = 0
@@ -105,11 +109,14 @@ export class Line {
    * do, which is called before the chunk that is about to be taken is gone, and not again before a push.
    */
   grant(): void {
+    this.#commit(this.#readCredit + this.end.readableLength)
     if (this.#isHeld || this.#awaitsHeld || this.#isOver || this.#hasPeerEnded) return
-    const { window } = this.sockets
-    const missing = window - this.#readCredit - this.end.readableLength
+    const window = Math.min(this.#window, this.sockets.window)
+    const missing = window - this.#committed
     if (missing * 2 < window) return
+    if (this.bytesReceived > 0) this.#window = Math.min(window * 2, this.sockets.window)
     this.#readCredit += missing
+    this.#commit(window)
     this.sockets.orders.read(this.id, missing)
   }
 
@@ -133,6 +140,7 @@ export class Line {
   /** Nobody reads or writes any more. @param how what was written still goes, or a RST at once */
   letGo(how: 'close' | 'abort'): void {
     this.end = ignoreNews
+    this.#commit(0)
     this.#fail(() => closed('The socket was destroyed.'))
     if (!this.#isOver) this.sockets.orders[how](this.id)
   }
@@ -186,6 +194,7 @@ export class Line {
   // -- what the engine says
 
   data(bytes: Buffer): void {
+    if (this.end === ignoreNews) return
     this.#readCredit -= bytes.length
     this.bytesReceived += bytes.length
     this.end.received(bytes)
@@ -194,6 +203,7 @@ export class Line {
 
   ended(): void {
     this.#hasPeerEnded = true
+    this.#readCredit = 0
     this.watcher?.peerEnded(this)
     this.end.peerEnded()
   }
@@ -220,6 +230,7 @@ export class Line {
 
   closed(reason: number): void {
     this.#isOver = true
+    this.#readCredit = 0
     const error = endError(reason)
     this.#fail(() => error ?? closed('The connection is over.'))
     this.watcher?.closed(this, reason)
@@ -231,6 +242,11 @@ export class Line {
   stop(): void {
     this.end.resetAndDestroy()
     this.closed(StreamEnd.aborted)
+  }
+
+  #commit(bytes: number): void {
+    this.sockets.committed += bytes - this.#committed
+    this.#committed = bytes
   }
 
   #flush(): void {

@@ -25,36 +25,33 @@ export function endpointAt(bytes: Uint8Array, at: number, port: number): Endpoin
 }
 
 export class Opening {
+  /** @throws as `Stack.connect` says */
+  readonly done: Promise<Socket>
   readonly #sockets: Sockets
   readonly #options: OpeningOptions
-  readonly #settle: { resolve(socket: Socket): void; reject(error: unknown): void }
-  readonly #giveUp = () => this.#abort(this.#options.signal?.reason)
-  #timer: NodeJS.Timeout | undefined
+  readonly #giveUp: (() => void) | undefined
+  readonly #timer: NodeJS.Timeout
+  #resolve!: (socket: Socket) => void
+  #reject!: (error: unknown) => void
   #socket: number | undefined
   #isAborted = false
   /** Why that. */
   #why: unknown
 
-  private constructor(
-    sockets: Sockets,
-    options: OpeningOptions,
-    settle: { resolve(socket: Socket): void; reject(error: unknown): void },
-  ) {
+  /** @throws {SluiceError} `ERR_SLUICE_STOPPED` */
+  constructor(sockets: Sockets, options: OpeningOptions) {
+    const { signal, order, timeoutMs } = options
     this.#sockets = sockets
     this.#options = options
-    this.#settle = settle
-  }
-
-  /** @throws {SluiceError} as docs/sockets.md says; ECONNREFUSED, ECONNRESET; the reason of `signal` */
-  static begin(sockets: Sockets, options: OpeningOptions): Promise<Socket> {
-    return new Promise((resolve, reject) => {
-      options.signal?.throwIfAborted()
-      const opening = new Opening(sockets, options, { resolve, reject })
-      const request = sockets.open(opening)
-      sockets.orders.open({ ...options.order, request })
-      options.signal?.addEventListener('abort', opening.#giveUp, { once: true })
-      opening.#timer = setTimeout(() => opening.#expire(), options.timeoutMs)
+    const request = sockets.open(this)
+    sockets.orders.open({ ...order, request })
+    this.done = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
     })
+    this.#giveUp = signal && (() => this.abort(signal.reason))
+    if (this.#giveUp) signal?.addEventListener('abort', this.#giveUp, { once: true })
+    this.#timer = setTimeout(expire, timeoutMs, this)
   }
 
   /** It has a number now. */
@@ -80,7 +77,7 @@ export class Opening {
       allowHalfOpen: this.#options.allowHalfOpen,
     })
     this.#options.connected(socket)
-    this.#settle.resolve(socket)
+    this.#resolve(socket)
     setImmediate(announce, socket)
   }
 
@@ -91,27 +88,32 @@ export class Opening {
 
   fail(error: unknown): void {
     this.#stopWaiting()
-    this.#settle.reject(error)
+    this.#reject(error)
   }
 
-  #expire(): void {
-    const { address, port } = this.#options
-    this.#abort(connectError(StreamEnd.timedOut, address, port))
-  }
-
-  /** It fails when the engine is done with it: from then on its addresses and ports are free. */
-  #abort(why: unknown): void {
+  /** Nobody wants it any more: it fails for that reason when the engine is done with it, from when on its
+   *  addresses and ports are free. */
+  abort(why: unknown): void {
     this.#stopWaiting()
+    if (this.#isAborted) return
     this.#isAborted = true
     this.#why = why
     if (this.#socket !== undefined) this.#sockets.orders.abort(this.#socket)
   }
 
+  /** It takes too long. */
+  expire(): void {
+    const { address, port } = this.#options
+    this.abort(connectError(StreamEnd.timedOut, address, port))
+  }
+
   #stopWaiting(): void {
     clearTimeout(this.#timer)
-    this.#options.signal?.removeEventListener('abort', this.#giveUp)
+    if (this.#giveUp) this.#options.signal?.removeEventListener('abort', this.#giveUp)
   }
 }
+
+const expire = (opening: Opening) => opening.expire()
 
 /** As net.Socket does, and late enough for who awaited it to listen. */
 function announce(socket: Socket): void {

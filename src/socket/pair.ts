@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { StreamEnd } from '../generated/streams.js'
 import { buffered, closed, wrongState } from './errors.js'
 import type { Line, LineWatcher } from './line.js'
-import { Pump } from './pump.js'
+import { type Pump, pumpsOf } from './pump.js'
 import { joinPair, lineOf, type Socket } from './socket.js'
 import type {
   Abortable,
@@ -56,6 +56,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   #mode: PairMode = 'proxied'
   #transitions = 0
   #pumps: readonly Pump[] = []
+  #transforms: PairTransforms = {}
   #last: Promise<unknown> = Promise.resolve()
   #wake: (() => void) | undefined
 
@@ -91,10 +92,13 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     }
     const { inbound, outbound } = this
     const passesEnd = this.#onPeerClose === 'close'
-    const events = { failed: (error: Error) => this.#fail(error), moved: this.#moved }
-    const c2s = { source: inbound, target: outbound, transform: transforms.c2s, passesEnd }
-    const s2c = { source: outbound, target: inbound, transform: transforms.s2c, passesEnd }
-    this.#pumps = [new Pump(c2s, events), new Pump(s2c, events)]
+    const { c2s, s2c } = transforms
+    for (const transform of [c2s, s2c]) transform?.on('error', (error) => this.#fail(error))
+    this.#transforms = transforms
+    this.#pumps = [
+      ...pumpsOf({ source: inbound, target: outbound, transform: c2s, passesEnd }, this.#moved),
+      ...pumpsOf({ source: outbound, target: inbound, transform: s2c, passesEnd }, this.#moved),
+    ]
     for (const pump of this.#pumps) pump.start()
     return this
   }
@@ -300,8 +304,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   #unlink(): void {
     if (this.#mode === 'closed') return
-    for (const pump of this.#pumps) pump.destroy()
+    for (const pump of this.#pumps) pump.stop()
     this.#pumps = []
+    this.#transforms.c2s?.destroy()
+    this.#transforms.s2c?.destroy()
     for (const socket of [this.inbound, this.outbound]) {
       socket[lineOf].watcher = undefined
       socket[joinPair](undefined)

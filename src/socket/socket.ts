@@ -73,7 +73,8 @@ export class Socket extends Duplex implements LineEnd {
 
   /** The client, where it is a client's: the endpoint at the other end. */
   get identity(): ClientIdentity {
-    return { ...this.#remote, socketId: this.id }
+    const { address, port, family } = this.#remote
+    return { address, port, family, socketId: this.id }
   }
 
   /** The engine hands nothing of it up: its bytes are moved, or about to be. */

@@ -26,8 +26,10 @@ export interface StreamEvents {
   timeWait(message: TimeWaitMessage): void
 }
 
-/** What JavaScript may be handed before it has read anything of it, of one socket. */
-const window = { most: 1_048_576, least: 16_384 } as const
+/** What JavaScript may be handed of one socket before it has read any of that. */
+export const window = { most: 1_048_576, least: 16_384 } as const
+/** One socket has no more than this part of what is left of the memory. */
+const greatestPart = 1 / 16
 
 interface Question {
   readonly socket: number
@@ -38,6 +40,8 @@ interface Question {
 export class Sockets implements StreamSink {
   /** Messages about sockets that there are not. */
   stale = 0
+  /** Bytes that JavaScript was handed and has not read, or may be handed. */
+  committed = 0
   /** Sockets that were ever opened, by whom. */
   readonly totals = { accepted: 0, connected: 0, failed: 0 }
   readonly #lines = new Map<number, Line>()
@@ -69,10 +73,10 @@ export class Sockets implements StreamSink {
     return this.#lines.get(id)
   }
 
-  /** What each socket may have in JavaScript now: all have the same share. */
+  /** What a socket may have in JavaScript now. */
   get window(): number {
-    const share = Math.floor(this.memory / Math.max(1, this.#lines.size))
-    return Math.max(window.least, Math.min(window.most, share))
+    const part = Math.floor((this.memory - this.committed) * greatestPart)
+    return Math.max(window.least, Math.min(window.most, part))
   }
 
   /** In JavaScript, of all sockets. */

@@ -37,7 +37,9 @@ void shut_at(TcpHost& host, Instant now) {
   host.call(now, [&](TcpTurn& turn, Connection& c) { host.note(now, close_sending(turn, c)); });
 }
 
-TEST_CASE("SOCK-01 PROXY-01 a client's connection ends at the virtual address, and asks nobody") {
+TEST_CASE(
+    "SOCK-01 PROXY-01 PROXY-17 a client's connection ends at the virtual address, and asks "
+    "nobody") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
     SocketLab lab(hosts, {});
@@ -213,6 +215,56 @@ TEST_CASE("BUF-01 BUF-03 PROXY-06 PROXY-14 relayed bytes and ends pass without a
     lab.pass(Duration::seconds(70));
     CHECK(lab.left() == "");
     CHECK(lab.engine.settle() == "");
+  }
+}
+
+TEST_CASE("BUF-04 BUF-10 what is acknowledged is gone at once; what came waits to be asked for") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t socket = lab.connect();
+    lab.client_is_there = false;
+    lab.write(socket, numbered(8000));
+    CHECK(lab.ask(socket).send_queued() == 8000);
+    CHECK(lab.ask(socket).flight() == 5 * lab.ask(socket).mss());  // the rest waits (Nagle)
+    lab.client_is_there = true;
+    lab.pass(Duration::seconds(3));
+    CHECK(receive_at(lab.client, lab.engine.now()) == numbered(8000));
+    CHECK(lab.ask(socket).send_queued() == 0);
+    CHECK(lab.ask(socket).bytes_sent() == 8000);
+
+    send_from(lab.client, lab.engine.now(), numbered(9000));
+    lab.read(socket, 100);
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.ask(socket).receive_queued() == 8900);
+    const uint64_t received = lab.engine.count(Counter::received);
+    lab.order<ReadSocketView>(socket).set_credit(8900);
+    lab.say();
+    CHECK(lab.sockets[socket].bytes == numbered(9000));
+    CHECK(lab.engine.count(Counter::received) <= received + 2);  // of the window's news, at most
+    CHECK(lab.ask(socket).receive_queued() == 0);
+  }
+}
+
+TEST_CASE("MEM-05 MEM-06 an established connection has what its handshake chose") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t socket = lab.connect();
+    const TcpFlow& theirs = lab.client.flow();
+    const SocketStateView state = lab.ask(socket);
+    CHECK(state.tcp_state() == static_cast<uint8_t>(ConnectionState::established));
+    CHECK(state.options() ==
+          (SocketOptions::timestamps | SocketOptions::sack | SocketOptions::window_scale));
+    CHECK(state.snd_wscale() == theirs.rcv_wscale());
+    CHECK(state.rcv_wscale() == theirs.snd_wscale());
+    CHECK(state.mss() == (hosts.client.is_v4() ? 1448 : 1428));
+    CHECK(state.mtu() == 1500);
+    CHECK(state.srtt_us() > 0);
+    CHECK(state.rto_us() >= 200'000);
+    CHECK(state.cwnd() == 10 * state.mss());
+    CHECK(state.snd_wnd() == lab.client.connection()->rcv_wnd());
+    CHECK(state.rcv_wnd() == lab.client.connection()->snd_wnd);
   }
 }
 

@@ -145,18 +145,33 @@ describe('close', () => {
 })
 
 describe('windows', () => {
-  test('many sockets share what JavaScript may hold', async () => {
+  test('who reads a little is granted a little, who reads much more and more', async () => {
     const { stack, client } = await openStack()
-    const sockets: { resume(): unknown }[] = []
-    await stack.listen(endpoint, (socket) => sockets.push(socket))
-    const clients = Array.from({ length: 256 }, () => client())
+    await stack.listen(endpoint, (socket) => void socket.once('readable', () => {}))
+    const idle = client()
+    idle.send(Buffer.alloc(3_000_000))
     await quiet()
-    const [first] = sockets
-    clients[0].send(Buffer.alloc(200_000))
-    // One that reads a first byte is granted its share of 8 MiB and no more.
-    const chunk = once(first as never, 'readable')
-    await chunk
-    await quiet()
-    expect(clients[0].bytesSent).toBe(32_768)
+    expect(idle.bytesSent).toBe(16_384)
+    const busy = await openStack()
+    await busy.stack.listen(endpoint, (socket) => void socket.resume())
+    const fast = busy.client()
+    fast.send(Buffer.alloc(3_000_000))
+    await fast.until(() => fast.unread === 0)
+  })
+
+  test('BUF-14 many that stop reading share what JavaScript may hold', async () => {
+    const { stack, client } = await openStack()
+    await stack.listen(endpoint, (socket) => {
+      socket.on('data', () => {
+        if (socket.bytesRead > 400_000) socket.pause()
+      })
+    })
+    const clients = Array.from({ length: 100 }, () => client())
+    for (const one of clients) one.send(Buffer.alloc(1_500_000))
+    for (let turn = 0; turn < 40; turn++) await quiet()
+    const { bytesHeld } = stack.stats()
+    expect(bytesHeld).toBeGreaterThan(4 << 20)
+    // Each has its least window beyond that.
+    expect(bytesHeld).toBeLessThan((8 << 20) + clients.length * 16_384)
   })
 })

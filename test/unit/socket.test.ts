@@ -214,7 +214,7 @@ describe('a socket', () => {
     expect(client.options).toEqual([
       [SocketOption.noDelay, 1],
       [SocketOption.noDelay, 0],
-      [SocketOption.keepAlive, 1],
+      [SocketOption.keepAlive, 7200],
       [SocketOption.keepAlive, 0],
       [SocketOption.tos, 184],
     ])

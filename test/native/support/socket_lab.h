@@ -28,6 +28,7 @@ struct Heard {
   uint64_t relayed = 0;
   int unrelayed = 0;
   int data_messages = 0;
+  std::vector<uint8_t> state;  // the last SocketState
 };
 
 class SocketLab {
@@ -123,6 +124,11 @@ class SocketLab {
     say();
     return last_opened;
   }
+  // What TCP has to say of a socket.
+  SocketStateView ask(uint32_t socket) {
+    say<AskSocketView>(socket);
+    return SocketStateView(sockets[socket].state.data());
+  }
   void relay(uint32_t one, uint32_t other, uint32_t headroom = 0) {
     RelaySocketsView relay = order<RelaySocketsView>(one);
     relay.set_peer(other);
@@ -217,6 +223,7 @@ class SocketLab {
         socket.end = header.reason();
         return forget(header.socket());
       case TimeWaitView::kCode: time_waits.push_back(message); return;
+      case SocketStateView::kCode: socket.state = message; return;
     }
   }
   void hear_opened(Heard& socket, const AcceptedView& opened) {
