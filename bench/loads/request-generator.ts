@@ -40,7 +40,8 @@ export async function requests(
 ): Promise<Answers> {
   const load = [connections, rate, seconds].map(String)
   const options = connect ? ['--connect'] : []
-  const { stdout } = await from.exec(GENERATOR, [...options, address, String(port), path, ...load])
+  const args = [...options, address, String(port), path, ...load]
+  const { stdout } = await from.exec(GENERATOR, args, { timeoutMs: (seconds + 30) * 1000 })
   return JSON.parse(stdout) as Answers
 }
 

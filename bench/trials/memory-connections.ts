@@ -8,7 +8,7 @@ import { type Host, Laboratory, type Namespace, until } from '../../src/laborato
 import type { SluiceProcess } from '../../test/helpers/sluice-process.js'
 import { unavailable } from '../loads/first-packets.js'
 import { HeldConnections, startHolding } from '../loads/held-connections.js'
-import { kilobytesOf, residentBytes } from '../memory.js'
+import { residentBytes } from '../memory.js'
 import { startServices } from '../services.js'
 import type { Sample, Subject, Trial } from '../trial.js'
 
@@ -24,7 +24,8 @@ export const memoryConnections: Trial = {
   about:
     'Growth of resident memory divided by the pairs, each an idle connection of a client and one ' +
     'to a server, or by the entries in TIME-WAIT. `a further one` is what the second half adds. ' +
-    'Kernel: growth of all its slabs, divided by its sockets; a proxy has two of them for a pair. ' +
+    'Kernel: its objects for sockets, with their files and inodes (slabinfo), divided by the ' +
+    'sockets, of which a proxy has two for a pair; without buffers. ' +
     'Loss: connections that failed.',
   metrics: [
     { name: 'one', unit: 'bytes', better: 'lower' },
@@ -152,9 +153,14 @@ function kernelSubject(
   }
 }
 
-/** Everything that the kernel has in slabs: the files and inodes of sockets, too. */
+/** What the kernel makes for a socket, its file and its inode, and for one in TIME_WAIT. */
+const SLABS = /^(TCP|tw_sock_TCP|sock_inode_cache|b?filp|dentry)$/
+
+/** The kernel's objects of these kinds that are in use. */
 function slabBytes(): number {
-  return kilobytesOf('Slab', readFileSync('/proc/meminfo', 'utf8')) * 1024
+  const lines = readFileSync('/proc/slabinfo', 'utf8').split('\n')
+  const objects = lines.map((line) => line.split(/\s+/)).filter(([name = '']) => SLABS.test(name))
+  return objects.reduce((sum, [, active, , size]) => sum + Number(active) * Number(size), 0)
 }
 
 /** What sockstat says of TCP in a namespace. */
