@@ -183,7 +183,7 @@ void Connections::tell_time_wait(const Socket& socket, LegIndex leg) {
   told_ = true;
 }
 
-void Connections::answer_state(const Socket& socket, const AskSocketView& message) {
+void Connections::answer_state(Instant now, const Socket& socket, const AskSocketView& message) {
   SocketStateView state = begin<SocketStateView>(message.socket());
   state.set_request(message.request());
   state.set_bytes_received(socket.received);
@@ -201,6 +201,8 @@ void Connections::answer_state(const Socket& socket, const AskSocketView& messag
     state.set_share(c->share);
     state.set_mss(c->snd_mss);
     state.set_mtu(c->mtu);
+    const Tick last = std::max(c->last_received, c->last_sent, tick_before);
+    state.set_idle_ms(Tcp::tick(now) - last);
     if (c->sender != SenderPool::kNone) {
       const Sender& sender = tcp_.senders[c->sender];
       state.set_srtt_us(sender.rtt.srtt);

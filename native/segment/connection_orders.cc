@@ -93,7 +93,7 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
       return relay(turn, place, order.peer() & SocketTable::kPlaceMask, order.headroom());
     }
     case UnrelaySocketView::kCode: return unrelay(place);
-    case AskSocketView::kCode: return answer_state(socket, AskSocketView(message.data()));
+    case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
     case ForgetSocketView::kCode: return forget(place);
     default: counters_.raise(Counter::messages_invalid);
   }

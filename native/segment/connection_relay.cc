@@ -52,16 +52,20 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
     }
   }
   const bool over = sender == nullptr || at_end(*sender);
-  if (receiver != nullptr && over && !to.shut) {
+  const bool in_order = sender != nullptr || from.end == StreamEnd::finished;
+  if (receiver != nullptr && over && (!to.shut || !in_order)) {
     to.shut = true;
-    const bool in_order = sender != nullptr || from.end == StreamEnd::finished;
     if (!in_order) to.end = StreamEnd::aborted;
     after(turn, peer, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
   }
   if (sender != nullptr && receiver != nullptr) return;
   unrelay(place);
-  // Nobody is left to take what still comes.
-  if (sender != nullptr) close_socket(turn, place, true);
+  if (sender == nullptr) return;
+  // Nobody is left to take what still comes; what there is to send goes first, if all was well.
+  if (to.end != StreamEnd::finished) return close_socket(turn, place, true);
+  if (from.shut) return;
+  from.shut = true;
+  after(turn, place, close_sending(turn, *sender));
 }
 
 void Connections::unrelay(uint32_t place) {

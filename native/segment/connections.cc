@@ -91,10 +91,16 @@ Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
   return c;
 }
 
+// An eighth of the handshakes is for connections that we open: no flood of SYNs takes those.
+bool Connections::has_room() const {
+  const uint32_t most = tcp_.handshakes.capacity() - tcp_.handshakes.capacity() / 8;
+  return tcp_.handshakes.used() < most && tcp_.connections.used() < tcp_.connections.capacity();
+}
+
 void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
-  const uint32_t place = sockets_.take();
+  const uint32_t place = has_room() ? sockets_.take() : 0;
   if (place == 0) return packet.drop(DropReason::connections_full);
   DropReason why;
   const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
@@ -139,11 +145,13 @@ void Connections::time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegmen
   const bool alone = (entry.flags & LegFlags::kTimeWait) != 0;
   if (!alone) return;
   if (answer == TimeWaitAnswer::restart) {
-    const auto two_msl = static_cast<Tick>(options_.time_wait.milliseconds());
-    flows_.keep_in_time_wait(leg, time_.tick(turn.now) + two_msl);
+    flows_.keep_in_time_wait(leg, two_msl_from(turn.now));
   } else if (answer == TimeWaitAnswer::reuse && is_client_leg(leg)) {
+    // The server may have gone meanwhile, or take no more (VS-24).
+    const VirtualServer* server = flows_.virtual_servers().find(packet.key);
+    if (server == nullptr || !server->terminates || server->maintenance) return;
     const Seq beyond = flow.snd_nxt;
-    const uint16_t vs = flows_.table().pair(pair_of(leg)).vs;
+    const uint16_t vs = server->id;
     flows_.close_own(leg, EndReason::fin);
     packet.verdict = Verdict::none;
     accept(turn.now, packet, vs, beyond);
@@ -192,8 +200,7 @@ void Connections::released(Instant now, uint32_t place) {
   // Nobody has heard of it: so it leaves its place.
   if (socket.passive && !socket.known) socket.news |= Socket::kOpened;
   if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {
-    const auto two_msl = static_cast<Tick>(options_.time_wait.milliseconds());
-    flows_.keep_in_time_wait(leg, time_.tick(now) + two_msl);
+    flows_.keep_in_time_wait(leg, two_msl_from(now));
     tell_time_wait(socket, leg);
   } else {
     flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
@@ -209,17 +216,18 @@ void Connections::abort_pair(Instant now, PairIndex pair) {
       flows_.close_own(leg, EndReason::vs_removed);
       continue;
     }
-    const uint32_t place = place_of(entry.own.connection);
-    close_socket(turn, place, true);
+    close_socket(turn, place_of(entry.own.connection), true);
+    // One whose last bytes were unread has become a TIME-WAIT.
+    if (entry.flags & LegFlags::kEntered) flows_.close_own(leg, EndReason::vs_removed);
   }
 }
 
 // RFC 5927 4: believed where it quotes what is in flight, which TCP sees to.
 void Connections::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error) {
   const FlowEntry& entry = flows_.own_leg(leg);
+  if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
   error.verdict = Verdict::deliver;
   if (entry.flags & LegFlags::kTimeWait) return;
-  if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
   const IcmpHeader icmp(error.at(error.headers.l4));
   const bool v4 = error.headers.family == 4;
   const bool too_big =
@@ -239,7 +247,8 @@ void Connections::unreachable(Instant now, const FlowKey& sent) {
   const LegIndex leg = flows_.leg_of_any_dscp(sent.reversed());
   if (leg == kNoLeg || flows_.table().pair(pair_of(leg)).mode != PairMode::proxied) return;
   const FlowEntry& entry = flows_.own_leg(leg);
-  if (tcp_flow_of(entry).state != ConnectionState::syn_sent) return;
+  const ConnectionState state = tcp_flow_of(entry).state;
+  if (state != ConnectionState::syn_sent && state != ConnectionState::syn_received) return;
   TcpTurn turn = at(now);
   const uint32_t place = place_of(entry.own.connection);
   sockets_[place].end = StreamEnd::no_route;

@@ -80,6 +80,10 @@ class Connections final : public Flows::OwnPairs {
   }
 
   // connections.cc
+  bool has_room() const;
+  Tick two_msl_from(Instant now) const {
+    return time_.tick(now) + static_cast<Tick>(options_.time_wait.milliseconds());
+  }
   static bool is_whole(Packet& packet);
   TcpPath path_of(LegIndex leg) const;
   Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
@@ -121,7 +125,7 @@ class Connections final : public Flows::OwnPairs {
   bool tell_bytes(TcpTurn& turn, uint32_t place);
   bool tell_opened(uint32_t place);
   bool grant(uint32_t place);
-  void answer_state(const Socket& socket, const AskSocketView& message);
+  void answer_state(Instant now, const Socket& socket, const AskSocketView& message);
   void tell_time_wait(const Socket& socket, LegIndex leg);
   // A zeroed message in the ring, its header set, to be committed; there is room for it.
   template <class View>

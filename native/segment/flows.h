@@ -120,7 +120,7 @@ class Flows {
   // the peer. kNoLeg, and why.
   LegIndex open_own_client(Instant now, const FlowKey& key, uint16_t vs, DropReason& why);
   LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why);
-  // Counts a packet that the leg has received, or sent.
+  // Counts a packet that the leg has received.
   void count_own(LegIndex leg, const Packet& packet);
   // The connection block is gone, and the leg answers alone until that tick.
   void keep_in_time_wait(LegIndex leg, Tick until);

@@ -1,6 +1,9 @@
 // The part of Flows for legs that the engine runs TCP for: they come and go with their connections,
 // and stay for TIME-WAIT.
 
+#include <algorithm>
+#include <iterator>
+
 #include "segment/flows.h"
 
 namespace sluice {
@@ -34,6 +37,7 @@ LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex besid
 }
 
 PairIndex Flows::allocate_own(Instant now, uint16_t vs) {
+  if (pairs_in_place() >= options_.limits.flows && !evict_time_wait()) return kNoPair;
   const PairIndex index = allocate(now);
   if (index == kNoPair) return kNoPair;
   FlowPair& flow = pair(index);
@@ -50,12 +54,15 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs) {
 // Whatever DSCP the peer sends with. A TIME-WAIT has the signature until somebody else needs it.
 LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why) {
   const LegIndex holder = leg_of_any_dscp(key);
-  if (holder != kNoLeg && is_in_time_wait(table_.leg(holder))) close_own(holder, EndReason::fin);
-  why = holder != kNoLeg ? DropReason::tuple_in_use : DropReason::flow_table_full;
+  const bool waits = holder != kNoLeg && is_in_time_wait(table_.leg(holder));
+  if (waits) close_own(holder, EndReason::fin);
+  why = holder != kNoLeg && !waits ? DropReason::tuple_in_use : DropReason::flow_table_full;
   if (table_.enter_any_dscp(leg, key)) {
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
-    entry.next_hop = acquire_hop(now, key.src, why);
+    // Within a batch nothing that gives way would free its next hop at once.
+    entry.next_hop =
+        batch_open_ ? stack_.acquire_next_hop(now, key.src, why) : acquire_hop(now, key.src, why);
     if (entry.next_hop != kNoNextHop) return leg;
   }
   close_own(leg, EndReason::reset);
@@ -107,17 +114,27 @@ void Flows::expire_own(Instant now, PairIndex index) {
 }
 
 // TIME-WAIT goes first where there is no room (MEM-18): of the pairs that nobody uses any more the
-// one that would go next.
+// one that would go next. One whose other leg lives is looked at again a second later.
 bool Flows::evict_time_wait() {
-  const TimerId index = wheel(FlowClass::own).first();
-  if (index == kNoTimer) return false;
-  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
-    if (is_entered(table_.leg(leg)) && !is_in_time_wait(table_.leg(leg))) return false;
+  constexpr int kMostLooks = 16;
+  constexpr Tick kLater = 1000;
+  for (int looks = 0; looks < kMostLooks; ++looks) {
+    const TimerId index = wheel(FlowClass::own).first();
+    if (index == kNoTimer) return false;
+    const LegIndex legs[] = {client_leg(index), server_leg(index)};
+    const bool lives = std::any_of(std::begin(legs), std::end(legs), [this](LegIndex leg) {
+      return is_entered(table_.leg(leg)) && !is_in_time_wait(table_.leg(leg));
+    });
+    if (lives) {
+      wheel(FlowClass::own).arm(index, links_.deadline(index) + kLater);
+      continue;
+    }
+    for (const LegIndex leg : legs) {
+      if (is_in_time_wait(table_.leg(leg))) close_own(leg, EndReason::overflow);
+    }
+    return true;
   }
-  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
-    if (is_in_time_wait(table_.leg(leg))) close_own(leg, EndReason::overflow);
-  }
-  return true;
+  return false;
 }
 
 }  // namespace sluice

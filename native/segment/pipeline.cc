@@ -273,8 +273,8 @@ void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
 
 // The error quotes what the sender sent, not what it had become.
 void Pipeline::give_up(Instant now, const Packet& packet) {
-  if (packet.origin == PacketOrigin::own) return connections_.unreachable(now, packet.key);
   if (packet.drop_reason != DropReason::neighbor_unresolved) return;
+  if (packet.origin == PacketOrigin::own) return connections_.unreachable(now, packet.key);
   const LegIndex leg = flows_.leg_of_any_dscp(packet.key);
   Rewrite applied = leg == kNoLeg ? kRouted : leg_rewrite(flows_.table(), leg);
   // Whatever has become of the flow meanwhile.

@@ -82,10 +82,10 @@ bool Worker::poll(Instant now) {
   fragments_.poll(now);
   flows_.poll(now);
   connections_.poll(now);
-  connections_.tell(now);
   stack_.poll(now);
   if (bridge_) bridge_->poll(now);
   control_link_.poll(now);
+  connections_.tell(now);  // what any of these has ended, too
   publish_figures();
   hand_over_.wake();
   return worked;

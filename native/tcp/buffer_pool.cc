@@ -110,11 +110,29 @@ bool BufferPool::split(uint32_t index, uint32_t count) {
   return true;
 }
 
+// Whether the first bytes of one queue lie right behind the last of the other.
+bool BufferPool::continues(const ByteQueue& from, const ByteQueue& to) const {
+  if (to.tail == 0) return false;
+  const Slice& last = slice(to.tail);
+  const Slice& first = slice(from.head);
+  return last.chunk == first.chunk && last.end == first.begin;
+}
+
+// What goes on where the last move ended takes no slice of its own: whoever acknowledges byte by
+// byte would use them up.
 uint32_t BufferPool::move(ByteQueue& from, ByteQueue& to, uint32_t count) {
   uint32_t moved = 0;
   while (moved < count) {
     const uint32_t index = from.head;
     const uint32_t wanted = count - moved;
+    if (continues(from, to)) {
+      const uint32_t part = std::min(size_of(slice(index)), wanted);
+      slice(to.tail).end = static_cast<uint16_t>(slice(to.tail).end + part);
+      to.size += part;
+      moved += part;
+      drop_front(from, part);
+      continue;
+    }
     if (size_of(slice(index)) > wanted) {
       if (!split(index, wanted)) break;
       if (from.tail == index) from.tail = slice(index).next;

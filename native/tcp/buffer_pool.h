@@ -88,6 +88,7 @@ class BufferPool {
   uint32_t fill_tail(ByteQueue& queue, ConstByteSpan bytes);
   void link(ByteQueue& queue, uint32_t index);
   bool split(uint32_t index, uint32_t count);
+  bool continues(const ByteQueue& from, const ByteQueue& to) const;
   // The slice with the byte at `offset`.
   BufferCursor find(const ByteQueue& queue, BufferCursor from, uint32_t offset) const;
 

@@ -45,7 +45,9 @@ void take_cumulative(TcpTurn& turn, Connection& c, Sender& sender, Seq ack, Deli
 
 // More pieces than any sane peer's SACKs cut records into are not kept apart.
 bool may_split(const Connection& c, const Sender& sender) {
-  return sender.sent.count <= 2 * (c.flight() / c.snd_mss) + 64;
+  constexpr uint32_t kMost = 4096;
+  const uint32_t segments = c.flight() / std::max<uint32_t>(c.snd_mss, 536);
+  return sender.sent.count <= std::min(2 * segments + 64, kMost);
 }
 
 void take_block(TcpTurn& turn, Connection& c, Sender& sender, SackBlock block, Delivery& delivery) {

@@ -147,6 +147,7 @@ void release_sender(Tcp& tcp, Connection& c) {
 TcpEvents close_in_order(Tcp& tcp, Connection& c, ConnectionState state) {
   c.flow->state = state;
   release_parts(tcp, c);
+  set_active(tcp, c, false);  // nothing moves any more, whoever still reads
   TcpEvents events;
   events.set(state == ConnectionState::time_wait ? TcpEvents::kTimeWait : TcpEvents::kFinished);
   events.set(release_when_read(tcp, c).bits);

@@ -320,6 +320,55 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("MEM-12 VS-24 a port that is used again within TIME-WAIT is for a server that is there") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool gone : {false, true}) {
+      CAPTURE(hosts.family);
+      CAPTURE(gone);
+      SocketLab lab(hosts, {});
+      const uint32_t first = lab.connect();
+      lab.say<ShutSocketView>(first);
+      lab.pass(Duration::milliseconds(50));
+      shut_at(lab.client, lab.engine.now());
+      lab.pass(Duration::seconds(2));
+      REQUIRE(lab.engine.count(Counter::own_time_wait) == 1);
+      if (gone) lab.engine.delete_virtual_server(kServiceId, 600);
+      lab.last_accepted = 0;
+      lab.connect();
+      lab.pass(Duration::milliseconds(10));
+      CHECK((lab.last_accepted != 0) == !gone);
+    }
+  }
+}
+
+TEST_CASE("PROXY-19 a server whose neighbour is silent is told of, and other opens are not") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    IpAddress silent = hosts.server;
+    silent.bytes[15] = static_cast<uint8_t>(silent.bytes[15] + 1);
+    // More than wait for one next hop: the oldest gives way, and its connection sends again.
+    std::vector<uint32_t> opened;
+    for (int i = 0; i < 12; ++i) opened.push_back(lab.open(0, silent, 8080, false));
+    lab.pass(Duration::milliseconds(100));
+    for (const uint32_t socket : opened) {
+      REQUIRE(socket != 0);
+      CHECK_FALSE(lab.sockets[socket].closed);
+    }
+    // Those whose SYN still waited hear of it when ARP gives up, the others when their time is
+    // over.
+    lab.pass(Duration::seconds(10));
+    const auto told = std::count_if(opened.begin(), opened.end(), [&](uint32_t socket) {
+      return lab.sockets[socket].closed && lab.sockets[socket].end == StreamEnd::no_route;
+    });
+    CHECK(told >= 4);
+    lab.pass(Duration::seconds(200));
+    for (const uint32_t socket : opened) CHECK(lab.sockets[socket].closed);
+    CHECK_FALSE(lab.sockets[inbound].closed);
+  }
+}
+
 TEST_CASE("a virtual server that goes takes its connections along") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

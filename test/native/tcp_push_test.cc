@@ -267,6 +267,23 @@ TEST_CASE("PROXY-13 PROXY-14 an end goes on behind the last byte, and both legs 
   CHECK(pools_are_empty(relay.tcp()));
 }
 
+TEST_CASE(
+    "BUF-13 BUF-14 bytes that move one by one take no more memory than those that move at once") {
+  BufferPool pool(4);
+  ByteQueue from, to;
+  const std::vector<uint8_t> bytes(3000, 7);
+  REQUIRE(pool.append(from, bytes) == 3000);
+  for (int i = 0; i < 3000; ++i) REQUIRE(pool.move(from, to, 1) == 1);
+  CHECK(from.empty());
+  CHECK(to.size == 3000);
+  CHECK(pool.chunks_in_use() == 2);
+  std::vector<uint8_t> read(3000);
+  CHECK(pool.peek(to, read) == 3000);
+  CHECK(read == bytes);
+  pool.clear(to);
+  CHECK(pool.chunks_in_use() == 0);
+}
+
 TEST_CASE("BUF-14 BUF-15 the share falls with the number of active connections, to its floor") {
   TcpConfig config;
   config.least_share = 8192;
