@@ -132,17 +132,25 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   if (!choose_source(turn.now, message, key, why)) return why;
   const uint32_t fresh = sockets_.take();
   if (fresh == 0) return StreamEnd::no_memory;
+  const std::optional<Seq> beyond = end_of_earlier(key);
   DropReason reason;
   const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);
   if (leg == kNoLeg) {
     sockets_.give_back(fresh);
     return reason_of(reason);
   }
-  Connection* c =
-      open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(), path_of(leg));
+  Connection* c = open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(),
+                                  path_of(leg), beyond);
   if (adopt(c, leg, fresh) == nullptr) return StreamEnd::no_memory;
   place = fresh;
   return StreamEnd::finished;
+}
+
+// Of a connection with the same signature, which is over and only answers.
+std::optional<Seq> Connections::end_of_earlier(const FlowKey& key) {
+  const LegIndex leg = flows_.leg_of_any_dscp(key);
+  const bool waits = leg != kNoLeg && (flows_.own_leg(leg).flags & LegFlags::kTimeWait);
+  return waits ? std::optional(tcp_flow_of(flows_.own_leg(leg)).snd_nxt) : std::nullopt;
 }
 
 // Where it is not told, an address of ours on the link that leads there (RFC 6724 5, rule 5), and a

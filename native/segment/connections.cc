@@ -4,6 +4,7 @@
 
 #include "packet/l4_checksum.h"
 #include "tcp/calls.h"
+#include "tcp/closed.h"
 #include "tcp/input.h"
 #include "tcp/listener.h"
 #include "tcp/path_mtu.h"
@@ -19,6 +20,8 @@ namespace {
 
 // Of a super-packet: what one IP packet carries beside the largest headers.
 constexpr uint32_t kLargestPayload = 65535 - 60 - 60;
+// How long a leg answers whose connection was given up before it was established.
+constexpr Tick kGivenUp = 3000;
 // Sockets that TypeScript has still to forget have places of their own.
 constexpr uint32_t kPlacesPerConnection = 2;
 
@@ -126,10 +129,23 @@ void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
   const FlowEntry& entry = flows_.own_leg(leg);
   const ConnectionState state = tcp_flow_of(entry).state;
   if (state == ConnectionState::time_wait) return time_wait_arrives(turn, leg, segment, packet);
-  if (state == ConnectionState::closed) return;  // its last bytes are still to be read
+  if (state == ConnectionState::closed) return closed_arrives(leg, segment);
   const uint32_t place = place_of(entry.own.connection);
   Connection& c = tcp_.connections[entry.own.connection];
   after(turn, place, segment_arrives(turn, c, segment));
+}
+
+// One that was given up before it was established answers for itself (RFC 9293 3.10.7.1); one whose
+// last bytes are still to be read has nothing more to say.
+void Connections::closed_arrives(LegIndex leg, const TcpSegment& segment) {
+  if (!(flows_.own_leg(leg).flags & LegFlags::kTimeWait)) return;
+  const std::optional<SegmentHeader> reset = answer_in_closed(segment);
+  if (!reset) return;
+  uint8_t bytes[TcpHeader::kMaxSize];
+  OutgoingSegment out{};
+  out.header = bytes;
+  out.header_length = reset->write(bytes);
+  frames_.send(leg, out);
 }
 
 // A SYN that begins anew is for whoever listens there, once the old bytes were read; one that comes
@@ -164,6 +180,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   Socket& socket = sockets_[place];
   if (events.has(TcpEvents::kOpened)) {
     socket.news |= Socket::kOpened;
+    socket.opened = true;
     counters_.raise(socket.passive ? Counter::connections_accepted : Counter::connections_opened);
   }
   if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
@@ -202,6 +219,9 @@ void Connections::released(Instant now, uint32_t place) {
   if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {
     flows_.keep_in_time_wait(leg, two_msl_from(now));
     tell_time_wait(socket, leg);
+  } else if (!socket.passive && !socket.opened && socket.end == StreamEnd::aborted) {
+    // The peer's answer is still to come, and nobody else shall have it.
+    flows_.keep_in_time_wait(leg, time_.tick(now) + kGivenUp);
   } else {
     flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
   }

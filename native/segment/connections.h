@@ -88,6 +88,7 @@ class Connections final : public Flows::OwnPairs {
   TcpPath path_of(LegIndex leg) const;
   Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
   void time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegment& segment, Packet& packet);
+  void closed_arrives(LegIndex leg, const TcpSegment& segment);
   void after(TcpTurn& turn, uint32_t place, TcpEvents events);
   void note_end(Socket& socket, TcpEvents events);
   void released(Instant now, uint32_t place);
@@ -113,6 +114,7 @@ class Connections final : public Flows::OwnPairs {
   bool choose_source(Instant now, const OpenSocketView& message, FlowKey& key, uint8_t& why);
   bool choose_port(FlowKey& key);
   bool is_home(const FlowKey& key) const;
+  std::optional<Seq> end_of_earlier(const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);

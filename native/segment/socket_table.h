@@ -35,6 +35,7 @@ struct Socket {
   bool listed : 1 = false;   // in the list of those with news
   bool known : 1 = false;    // TypeScript knows of it
   bool passive : 1 = false;  // a client opened it
+  bool opened : 1 = false;   // it was established once
   bool held : 1 = false;     // nothing is handed up
   bool shut : 1 = false;     // nothing more is written
   bool closed : 1 = false;   // by its user: nobody reads

@@ -46,9 +46,10 @@ TcpEvents bytes_were_read(TcpTurn& turn, Connection& c) {
 }  // namespace
 
 Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                            const TcpPath& path) {
+                            const TcpPath& path, std::optional<Seq> beyond) {
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
+  if (beyond) begin_beyond(turn.tcp, *c, *beyond);
   const TcpConfig& config = turn.tcp.config;
   flow.options = config.offer;
   if (config.ecn == EcnMode::ask) {

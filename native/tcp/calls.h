@@ -1,14 +1,17 @@
 #pragma once
 
+#include <optional>
+
 #include "tcp/tcp.h"
 
 namespace sluice {
 
 // The calls of RFC 9293 3.10.1 to 3.10.6, for whoever reads and writes the bytes.
 
-// OPEN, active. nullptr where there is no room for another connection.
+// OPEN, active. nullptr where there is no room for another connection. `beyond`: where the numbers
+// of an earlier connection of the same flow ended, which the peer may still remember.
 Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                            const TcpPath& path);
+                            const TcpPath& path, std::optional<Seq> beyond = std::nullopt);
 
 // SEND: queues bytes and returns how many there was room for; 0 when nothing more may be sent.
 uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes);

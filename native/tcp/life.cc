@@ -64,6 +64,11 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
   return &c;
 }
 
+void begin_beyond(Tcp& tcp, Connection& c, Seq earlier) {
+  constexpr uint32_t kApart = 65535 + 2;  // a window that is not scaled, and the SYN and FIN
+  tcp.handshakes[c.handshake].iss = earlier + kApart;
+}
+
 void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
   TcpFlow& flow = *c.flow;
   const bool scaled = syn.window_scale != kNoWindowScale;

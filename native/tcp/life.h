@@ -10,6 +10,9 @@ namespace sluice {
 // exhausted.
 Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
                              const TcpPath& path);
+// Our numbers begin so far behind those of an earlier connection of the same flow that no segment
+// of the one is taken for the other's (RFC 1122 4.2.2.13).
+void begin_beyond(Tcp& tcp, Connection& c, Seq earlier);
 // What a SYN or SYN-ACK agreed on and told (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
 void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn);
 // Sends the SYN, or the SYN-ACK, as the state asks, and arms its timer.

@@ -19,9 +19,7 @@ Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKe
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
   c->passive = true;
-  // Less than a window of an old connection apart would let its segments in.
-  constexpr uint32_t kApart = 65535 + 2;
-  if (beyond) turn.tcp.handshakes[c->handshake].iss = *beyond + kApart;
+  if (beyond) begin_beyond(turn.tcp, *c, *beyond);
   flow.options = turn.tcp.config.offer;
   if (turn.tcp.config.ecn != EcnMode::refuse && asks_for_ecn(syn)) flow.options |= TcpFlow::kEcn;
   take_syn(turn, *c, syn);

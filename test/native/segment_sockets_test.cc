@@ -341,6 +341,25 @@ TEST_CASE("MEM-12 VS-24 a port that is used again within TIME-WAIT is for a serv
   }
 }
 
+TEST_CASE("SOCK-36 who gives up a connect and begins anew is not refused for it") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    lab.server_is_there = false;  // its answer is late
+    const uint32_t given_up = lab.open(inbound, hosts.server, 8080, true);
+    lab.say<AbortSocketView>(given_up);
+    CHECK(lab.sockets[given_up].closed);
+    lab.sockets.erase(given_up);  // its place may be used again
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    REQUIRE(outbound != 0);
+    lab.server_is_there = true;
+    lab.pass(Duration::seconds(5));
+    CHECK(lab.sockets[outbound].connected);
+    CHECK_FALSE(lab.sockets[outbound].closed);
+  }
+}
+
 TEST_CASE("PROXY-19 a server whose neighbour is silent is told of, and other opens are not") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
