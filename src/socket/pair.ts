@@ -70,8 +70,9 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     for (const socket of [inbound, outbound]) {
       socket[joinPair](this)
       socket[lineOf].watcher = this
-      // What happens to one side is told as 'sideclose'; it is not to end the process.
-      socket.on('error', ignore)
+      // What happens to one side is told as 'sideclose'; it is not to end the process, not even behind
+      // the end of the pair, when what was written may still be on its way.
+      socket.off('error', ignore).on('error', ignore)
     }
   }
 
@@ -319,7 +320,6 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     for (const socket of [this.inbound, this.outbound]) {
       socket[lineOf].watcher = undefined
       socket[joinPair](undefined)
-      socket.off('error', ignore)
     }
     this.#enter('closed')
     this.#moved()

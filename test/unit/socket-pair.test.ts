@@ -54,6 +54,21 @@ describe('a pair', () => {
     expect(pair.mode).toBe('closed')
   })
 
+  test('whatever ends its sockets, and in whatever order, the process goes on', async () => {
+    const unprocessed = await startPair()
+    unprocessed.client.reset()
+    await quiet()
+    unprocessed.origin.reset()
+    await once(unprocessed.pair, 'close')
+    const flushing = await startPair()
+    flushing.origin.acknowledges = false
+    flushing.outbound.write(Buffer.alloc(1_000_000))
+    await flushing.pair.closeSide('outbound')
+    flushing.origin.reset()
+    await quiet()
+    expect(flushing.outbound.errored).toMatchObject({ code: 'ECONNRESET' })
+  })
+
   test('BUF-06 a client that does not read stops the server, not the memory', async () => {
     const { pair, client, origin, stack } = await startPair()
     pair.process()
