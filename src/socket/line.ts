@@ -25,7 +25,7 @@ export interface LineEnd {
 export interface LineWatcher {
   peerEnded(line: Line): void
   closed(line: Line, reason: number): void
-  /** The engine has all that was to be written. */
+  /** The engine has all that was to be written, or knows that it has the last of it. */
   written(): void
 }
 
@@ -135,6 +135,7 @@ export class Line {
     if (this.#isOver || this.#isShut) return
     this.#isShut = true
     this.sockets.orders.shut(this.id)
+    this.watcher?.written()
   }
 
   /** Nobody reads or writes any more. @param how what was written still goes, or a RST at once */

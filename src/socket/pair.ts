@@ -262,18 +262,29 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     return this.inbound.bytesHeld + this.outbound.bytesHeld === 0
   }
 
-  /** What JavaScript was handed goes to the other side. */
+  /** What JavaScript was handed goes to the other side, an end that it was told of, too. */
   async #flush(): Promise<void> {
+    const { inbound, outbound } = this
     if (this.#pumps.length === 0) {
-      passOn(this.inbound, this.outbound)
-      passOn(this.outbound, this.inbound)
+      passOn(inbound, outbound)
+      passOn(outbound, inbound)
     }
-    while (!this.#isIdle) {
+    while (
+      !(this.#isIdle && this.#passedEnd(inbound, outbound) && this.#passedEnd(outbound, inbound))
+    ) {
       if (this.#lines.some(({ isOver }) => isOver)) throw closed('A side of the pair is over.')
       await new Promise<void>((resolve) => {
         this.#wake = resolve
       })
     }
+  }
+
+  /** Whether the target has ended, where the source has; pumps pass that on by themselves. */
+  #passedEnd(source: Socket, target: Socket): boolean {
+    if (!source[lineOf].hasPeerEnded || target[lineOf].isShut) return true
+    const isPassedOn = this.#pumps.length > 0 && this.#onPeerClose === 'close'
+    if (!isPassedOn && !target.writableEnded) target.end()
+    return target[lineOf].isShut
   }
 
   readonly #moved = (): void => {
@@ -341,5 +352,4 @@ const ignore = () => {}
 function passOn(source: Socket, target: Socket): void {
   if (source.readableFlowing) return
   for (let chunk = source.read(); chunk !== null; chunk = source.read()) target.write(chunk)
-  if (source[lineOf].hasPeerEnded && target.writable) target.end()
 }

@@ -105,6 +105,25 @@ describe('unproxy', () => {
     await client.until(() => client.text.length === 500_000)
   })
 
+  test.each([['processed'], ['as it is']])(
+    'an end that came before it goes on, %s',
+    async (how) => {
+      const { pair, client, origin, inbound } = await startPair()
+      if (how === 'processed') pair.process({ c2s: upper() })
+      else inbound.once('readable', () => {})
+      await quiet()
+      client.send('Last')
+      client.end()
+      await pair.unproxy()
+      await quiet()
+      expect([origin.text, origin.hasFin]).toEqual([how === 'processed' ? 'LAST' : 'Last', true])
+      origin.send('answer')
+      origin.end()
+      await once(pair, 'close')
+      expect(client.text).toBe('answer')
+    },
+  )
+
   test('both ends of it end it, and both sockets are closed', async () => {
     const { pair, client, origin, inbound, outbound, streams, stack } = await startPair()
     await pair.unproxy()
