@@ -1,4 +1,4 @@
-/** Runs services: whatever one does, only its own connection pays for it. */
+/** Runs services: whatever one does, only its own connection pays for it, and the one opened for that. */
 import type { Logger } from '../logger.js'
 import type { ServiceContext, ServicePools } from '../socket/service.js'
 import type { Socket } from '../socket/socket.js'
@@ -49,6 +49,7 @@ export class Services {
   }
 
   #fail(server: VirtualServer, inbound: Socket, err: unknown): void {
+    inbound.pair?.outbound.resetAndDestroy()
     // It passes on what happened to its connection.
     if (inbound.destroyed && err === inbound.errored) return
     this.failures++

@@ -101,6 +101,8 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       ...pumpsOf({ source: outbound, target: inbound, transform: s2c, passesEnd }, this.#moved),
     ]
     for (const pump of this.#pumps) pump.start()
+    // Over before: it was told when nobody would have acted on it.
+    for (const line of this.#lines) if (line.isOver) this.#follow(line)
     return this
   }
 
@@ -229,14 +231,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   closed(line: Line, reason: number): void {
     const how = reason === StreamEnd.timedOut ? 'timeout' : 'reset'
     if (reason !== StreamEnd.finished) this.emit('sideclose', this.#sideOf(line), how)
-    const other = line === this.inbound[lineOf] ? this.outbound : this.inbound
-    const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
-    if (this.#mode === 'relay' || (isOurs && reason !== StreamEnd.finished)) {
-      // The engine ends both sides of a relay by itself; this is for what a user ended.
-      // What it has still to send goes first: the engine has it.
-      if (reason === StreamEnd.finished) other.destroy()
-      else other.resetAndDestroy()
-    }
+    this.#follow(line)
     this.#moved()
     if (this.#lines.every(({ isOver }) => isOver)) this.#unlink()
   }
@@ -314,6 +309,18 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#mode = mode
     this.#transitions++
     this.emit('mode', before, mode)
+  }
+
+  /** The other side of one that is over. */
+  #follow(line: Line): void {
+    const other = line === this.inbound[lineOf] ? this.outbound : this.inbound
+    const isFinished = line.reason === StreamEnd.finished
+    const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
+    if (this.#mode !== 'relay' && (!isOurs || isFinished)) return
+    // The engine ends both sides of a relay by itself; this is for what a user ended.
+    // What it has still to send goes first: the engine has it.
+    if (isFinished) other.destroy()
+    else other.resetAndDestroy()
   }
 
   /** A transform failed: neither side can go on. */

@@ -54,6 +54,19 @@ describe('a pair', () => {
     expect(pair.mode).toBe('closed')
   })
 
+  test.each([['inbound'], ['outbound']] as const)(
+    'processed when its %s is over already, its other side is reset',
+    async (side) => {
+      const { pair, client, origin } = await startPair()
+      const [first, other] = side === 'inbound' ? [client, origin] : [origin, client]
+      first.reset()
+      await quiet()
+      expect(other.isClosed).toBe(false)
+      pair.process()
+      await other.until(() => other.hasReset)
+    },
+  )
+
   test('whatever ends its sockets, and in whatever order, the process goes on', async () => {
     const unprocessed = await startPair()
     unprocessed.client.reset()

@@ -53,6 +53,17 @@ describe('a service', () => {
     expect(engine.status().sockets.serviceFailures).toBe(2)
   })
 
+  test('that throws between connect and process resets what it opened', async () => {
+    const { client, streams } = await startSite(async (inbound, { stack }) => {
+      await stack.connect({ ...server, associateWith: inbound })
+      throw new Error('oh')
+    })
+    const one = client()
+    await one.until(() => one.hasReset)
+    await quiet()
+    expect(streams.connections.size).toBe(0)
+  })
+
   test('a client that is reset under it is no failure of the service', async () => {
     const { client, engine } = await startSite(echo)
     const one = client()
