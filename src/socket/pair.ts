@@ -185,8 +185,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   async closeSide(side: Side, options: CloseSideOptions = {}): Promise<Socket> {
     const { how = 'fin', flush = true, keepOther = true, signal } = options
     await this.proxy({ signal })
-    const [socket, other] =
-      side === 'inbound' ? [this.inbound, this.outbound] : [this.outbound, this.inbound]
+    const [socket, other] = this.#sidesFrom(side)
     if (keepOther) this.#unlink()
     if (how === 'rst') socket.resetAndDestroy()
     else if (flush) socket.destroySoon()
@@ -313,14 +312,31 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /** The other side of one that is over. */
   #follow(line: Line): void {
-    const other = line === this.inbound[lineOf] ? this.outbound : this.inbound
+    const [socket, other] = this.#sidesFrom(this.#sideOf(line))
     const isFinished = line.reason === StreamEnd.finished
     const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
     if (this.#mode !== 'relay' && (!isOurs || isFinished)) return
     // The engine ends both sides of a relay by itself; this is for what a user ended.
     // What it has still to send goes first: the engine has it.
     if (isFinished) other.destroy()
+    else if (line.hasPeerEnded && !other[lineOf].isRelayed) this.#finish(socket, other)
     else other.resetAndDestroy()
+  }
+
+  /** A side had said all before it was cut off: that is not to be lost, what it did not take is. */
+  #finish(socket: Socket, other: Socket): void {
+    for (const pump of this.#pumps) {
+      if (pump.source === socket) pump.finish()
+      else if (pump.source === other) pump.stop()
+    }
+    other.resume()
+    if (other.writableFinished) other.destroy()
+    else other.once('finish', () => other.destroy())
+  }
+
+  #sidesFrom(side: Side): readonly [Socket, Socket] {
+    const { inbound, outbound } = this
+    return side === 'inbound' ? [inbound, outbound] : [outbound, inbound]
   }
 
   /** A transform failed: neither side can go on. */

@@ -67,6 +67,28 @@ describe('a pair', () => {
     },
   )
 
+  test.each([
+    ['as it is', undefined],
+    ['through a transform', upper()],
+  ])('PROXY-14 an answer that came early is not lost with its server, %s', async (_, s2c) => {
+    const { pair, client, origin } = await startPair()
+    client.acknowledges = false
+    origin.acknowledges = false
+    pair.process({ s2c })
+    client.send(Buffer.alloc(1_000_000))
+    const answer = 'A'.repeat(300_000)
+    origin.send(answer)
+    origin.end()
+    await quiet()
+    origin.reset()
+    while (!client.hasFin) {
+      client.acknowledge(50_000)
+      await quiet()
+    }
+    expect(client.text).toBe(answer)
+    expect(client.hasReset).toBe(false)
+  })
+
   test('whatever ends its sockets, and in whatever order, the process goes on', async () => {
     const unprocessed = await startPair()
     unprocessed.client.reset()
