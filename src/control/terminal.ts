@@ -136,10 +136,8 @@ export class Terminal implements StackHost {
       allowHalfOpen: settings.allowHalfOpen,
       virtualServer: server.name,
       preserveClient: settings.preserveClient,
+      idleTimeoutMs: settings.idleTimeoutMs,
     })
-    if (settings.idleTimeoutMs > 0) {
-      inbound.setTimeout(settings.idleTimeoutMs, () => inbound.resetAndDestroy())
-    }
     this.#services.run(server, inbound)
   }
 }

@@ -10,6 +10,8 @@ import { type Sockets, window } from './sockets.js'
 export interface LineEnd {
   /** Bytes received that nobody has read. */
   readonly readableLength: number
+  /** Bytes passed, one way or the other. */
+  active(): void
   received(bytes: Buffer): void
   /** The peer sends no more. */
   peerEnded(): void
@@ -39,6 +41,7 @@ interface Waiter<Value> {
 const nothing: readonly Uint8Array[] = []
 const ignoreNews: LineEnd = {
   readableLength: 0,
+  active() {},
   received() {},
   peerEnded() {},
   lineClosed() {},
@@ -215,6 +218,7 @@ export class Line {
 
   writable(credit: number): void {
     this.#writeCredit += credit
+    this.end.active()
     if (this.#done) this.#flush()
   }
 
