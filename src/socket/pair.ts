@@ -113,7 +113,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * `signal`. The pair is proxied then.
    */
   unproxy(options: UnproxyOptions = {}): Promise<UnproxyResult> {
-    return this.#inTurn(() => this.#unproxy(options))
+    return this.#inTurn(() => this.#unproxy(options), options.signal)
   }
 
   async #unproxy({ depth = 'auto', drain = 'flush', signal }: UnproxyOptions) {
@@ -144,15 +144,13 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /**
    * The service has the bytes again, from the boundary on. At once where it is proxied.
-   * @throws {SluiceError} `ERR_SLUICE_CLOSED`; the reason of `signal`, which ends the waiting alone: it
-   * comes back all the same
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`; the reason of `signal`: where they were on their way
+   * back they have come, and it is proxied
    */
   async proxy({ signal }: Abortable = {}): Promise<Boundary> {
+    const boundary = await this.#inTurn(() => this.#proxy(), signal)
     signal?.throwIfAborted()
-    return until(
-      this.#inTurn(() => this.#proxy()),
-      signal,
-    )
+    return boundary
   }
 
   async #proxy(): Promise<Boundary> {
@@ -361,10 +359,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.emit('close')
   }
 
-  /** One change of the mode after the other. */
-  #inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
-    const result = this.#last.then(run)
-    this.#last = result.catch(ignore)
+  /** One change of the mode after the other. @param signal ends the waiting for its turn */
+  #inTurn<Result>(run: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+    const result = until(this.#last, signal).then(run)
+    this.#last = Promise.allSettled([this.#last, result])
     return result
   }
 }
