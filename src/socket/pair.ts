@@ -129,8 +129,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#enter('draining')
     try {
       await until(Promise.all([a.hold(), b.hold()]), signal)
+      this.#assertMode('draining')
       if (drain === 'reject' && !this.#isIdle) throw buffered('The service has bytes of the pair.')
       await until(this.#flush(), signal)
+      this.#assertMode('draining')
     } catch (error) {
       this.#goOn()
       throw error
@@ -171,8 +173,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * @throws {SluiceError} `ERR_SLUICE_CLOSED`
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
-    await this.proxy({ signal })
-    this.#unlink()
+    await this.#free(signal)
     const { inbound, outbound } = this
     if (close === 'both' || close === 'inbound') inbound.destroySoon()
     if (close === 'both' || close === 'outbound') outbound.destroySoon()
@@ -182,13 +183,21 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Closes one side, and answers with the other socket, which is free unless `keepOther` says else. */
   async closeSide(side: Side, options: CloseSideOptions = {}): Promise<Socket> {
     const { how = 'fin', flush = true, keepOther = true, signal } = options
-    await this.proxy({ signal })
+    await (keepOther ? this.#free(signal) : this.proxy({ signal }))
     const [socket, other] = this.#sidesFrom(side)
-    if (keepOther) this.#unlink()
     if (how === 'rst') socket.resetAndDestroy()
     else if (flush) socket.destroySoon()
     else socket.destroy()
     return other
+  }
+
+  /** In one turn: what waits for its own finds a pair that is over. */
+  #free(signal: AbortSignal | undefined): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#proxy()
+      signal?.throwIfAborted()
+      this.#unlink()
+    }, signal)
   }
 
   /** Ends the pair and both its sockets. */
@@ -316,8 +325,9 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     if (this.#mode !== 'relay' && (!isOurs || isFinished)) return
     // The engine ends both sides of a relay by itself; this is for what a user ended.
     // What it has still to send goes first: the engine has it.
+    const isWhole = line.hasPeerEnded && this.#mode !== 'relay' && !other[lineOf].isRelayed
     if (isFinished) other.destroy()
-    else if (line.hasPeerEnded && !other[lineOf].isRelayed) this.#finish(socket, other)
+    else if (isWhole) this.#finish(socket, other)
     else other.resetAndDestroy()
   }
 

@@ -245,6 +245,17 @@ describe('associate, disassociate, closeSide', () => {
     await origin.until(() => origin.text === 'but this')
   })
 
+  test('SOCK-22 what waits for its turn behind that finds the pair closed', async () => {
+    const { pair, client, inbound } = await startPair()
+    pair.process()
+    const [free, relayed] = [pair.disassociate(), pair.unproxy()]
+    await expect(relayed).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    await free
+    expect([pair.mode, inbound.isHeld]).toEqual(['closed', false])
+    client.end()
+    expect(await text(inbound)).toBe('')
+  })
+
   test('SOCK-22 of a relay, too', async () => {
     const { pair, inbound, client, origin } = await startPair()
     await pair.unproxy()
