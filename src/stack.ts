@@ -32,6 +32,8 @@ export interface ListenOrder {
   readonly allowHalfOpen: boolean
   readonly connectionLimit: number
   readonly take: (socket: Socket) => void
+  /** Called when the engine stops. */
+  readonly ended: () => void
 }
 
 /** The engine, as far as its stack needs it. */
@@ -53,7 +55,7 @@ export class Stack implements AsyncDisposable {
   readonly #servers = new Set<Server>()
   /** Made by open(): the engine is its own, and ends with it. */
   #ownsEngine = false
-  #isClosed = false
+  #closing: Promise<void> | undefined
 
   constructor(host: StackHost) {
     this.#host = host
@@ -94,6 +96,7 @@ export class Stack implements AsyncDisposable {
         if (server) server.take(socket)
         else socket.resetAndDestroy()
       },
+      ended: () => server?.end(),
     })
     server = new Server({ endpoint, backlog, unlisten })
     this.#keep(server, signal)
@@ -173,16 +176,22 @@ export class Stack implements AsyncDisposable {
    * over. One of `Stack.open` stops its engine. Idempotent.
    * @throws the reason of `signal`, the moment that it comes: sockets are reset then
    */
-  async close({ graceMs = 0, signal }: CloseOptions = {}): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    await Promise.all([...this.#servers].map((server) => server.close()))
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
+    return this.#closing
+  }
+
+  async #close({ graceMs = 0, signal }: CloseOptions): Promise<void> {
+    const { sockets } = this.#host
+    sockets.abortOpenings(stackClosed())
+    const servers = await Promise.allSettled([...this.#servers].map((server) => server.close()))
     try {
-      if (graceMs > 0) await until(this.#host.sockets.empty(graceMs), signal)
+      if (graceMs > 0) await until(sockets.empty(graceMs), signal)
     } finally {
-      for (const line of this.#host.sockets) line.end.resetAndDestroy()
+      for (const line of sockets) line.end.resetAndDestroy()
       if (this.#ownsEngine) await this.#host.stop()
     }
+    for (const server of servers) if (server.status === 'rejected') throw server.reason
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -190,7 +199,7 @@ export class Stack implements AsyncDisposable {
   }
 
   #keep(server: Server, signal: AbortSignal | undefined): void {
-    const close = () => void server.close()
+    const close = () => void server.close().catch(ignore)
     this.#servers.add(server)
     signal?.addEventListener('abort', close, { once: true })
     server.once('close', () => {
@@ -200,9 +209,13 @@ export class Stack implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed) throw closed('The stack was closed.')
+    if (this.#closing) throw stackClosed()
   }
 }
+
+const stackClosed = () => closed('The stack was closed.')
+/** Who closes a server himself learns why that failed. */
+const ignore = () => {}
 
 /** @throws {SluiceError} `ERR_SLUICE_ADDR_NOT_OWNED` */
 function endpointOf({ address, port }: ListenOptions): Endpoint {

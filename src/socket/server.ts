@@ -29,6 +29,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   readonly #waiting: Socket[] = []
   #wake: (() => void)[] = []
   #closed: Promise<void> | undefined
+  #isEnded = false
 
   constructor({ endpoint, backlog, unlisten }: ServerOptions) {
     super()
@@ -52,7 +53,18 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   async #close(): Promise<void> {
-    await this.#unlisten()
+    try {
+      await this.#unlisten()
+    } finally {
+      this.end()
+    }
+  }
+
+  /** The engine listens for it no more. Idempotent. */
+  end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#closed ??= Promise.resolve()
     for (const socket of this.#waiting.splice(0)) socket.resetAndDestroy()
     this.#news()
     this.emit('close')

@@ -134,6 +134,29 @@ describe('close', () => {
     await closing
   })
 
+  test('an engine that stops ends its servers, and who iterates over them', async () => {
+    const { stack, engine } = await startWithClient()
+    const server = await stack.listen(endpoint)
+    const taken = (async () => {
+      for await (const socket of server) socket.destroy()
+    })()
+    await engine.stop()
+    await taken
+    expect(server.listening).toBe(false)
+  })
+
+  test('a connection under way is given up, and each call waits for the end', async () => {
+    const { stack, segment } = await openStack()
+    segment.streams.answer = () => 'wait'
+    const connecting = stack.connect({ address: '192.0.2.9', port: 80 })
+    const refused = expect(connecting).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    await quiet()
+    void stack.close()
+    await stack.close()
+    expect(segment.running).toBe(false)
+    await refused
+  })
+
   test('without grace they are reset at once', async () => {
     const { stack, client } = await openStack()
     await stack.listen(endpoint, () => {})
