@@ -50,8 +50,11 @@ export class Services {
 
   #fail(server: VirtualServer, inbound: Socket, err: unknown): void {
     inbound.pair?.outbound.resetAndDestroy()
-    // It passes on what happened to its connection.
-    if (inbound.destroyed && err === inbound.errored) return
+    // What it met with behind the end of its connection is no failure: a client, or it, ended that.
+    if (inbound.destroyed) {
+      this.#debug(server, err)
+      return
+    }
     this.failures++
     inbound.resetAndDestroy()
     const kind = `${server.name} ${err instanceof Error ? err.message : String(err)}`

@@ -74,6 +74,19 @@ describe('a service', () => {
     expect(engine.status().sockets).toMatchObject({ open: 0, serviceFailures: 0 })
   })
 
+  test('nor is what follows from that: the client left while the server was connected', async () => {
+    const { client, engine, streams, logged } = await startSite(async (inbound, { stack }) => {
+      await stack.connect({ ...server, associateWith: inbound })
+    })
+    streams.answer = () => 'wait'
+    const one = client()
+    await quiet()
+    one.reset()
+    await quiet()
+    expect(engine.status().sockets).toMatchObject({ open: 0, serviceFailures: 0 })
+    expect(logged.filter((entry) => 'event' in entry && entry.event === 'service')).toEqual([])
+  })
+
   test('its context: a name, a log, the stack, and a signal that ends with the connection', async () => {
     const seen: unknown[] = []
     const { client, stack } = await startSite((inbound, { name, log, stack, signal }) => {
