@@ -112,6 +112,7 @@ export class Line {
 
   /**
    * Lets the engine hand up more, where half of the window is neither granted nor waiting to be read.
+   * Where nothing more comes, what it had is the others'.
    * To be called when something was received, and when something was taken: _read() alone would not
    * do, which is called before the chunk that is about to be taken is gone, and not again before a push.
    */
@@ -212,6 +213,7 @@ export class Line {
   ended(): void {
     this.#hasPeerEnded = true
     this.#readCredit = 0
+    this.grant()
     this.watcher?.peerEnded(this)
     this.end.peerEnded()
   }
@@ -240,6 +242,7 @@ export class Line {
   closed(reason: number): void {
     this.#reason = reason
     this.#readCredit = 0
+    this.grant()
     const error = endError(reason)
     this.#fail(() => error ?? closed('The connection is over.'))
     this.watcher?.closed(this, reason)
