@@ -87,23 +87,21 @@ export class Stack implements AsyncDisposable {
     signal?.throwIfAborted()
     this.#assertOpen()
     const endpoint = endpointOf(options)
-    let server: Server | undefined
-    const unlisten = await this.#host.listen({
+    // Clients may be there before it is told that it listens.
+    const server = new Server({ endpoint, backlog })
+    if (onConnection) server.on('connection', onConnection)
+    server.unlisten = await this.#host.listen({
       endpoint,
       allowHalfOpen: options.allowHalfOpen ?? false,
       connectionLimit: options.connectionLimit ?? Number.POSITIVE_INFINITY,
-      take(socket) {
-        if (server) server.take(socket)
-        else socket.resetAndDestroy()
-      },
-      ended: () => server?.end(),
+      take: (socket) => server.take(socket),
+      ended: () => server.end(),
     })
-    server = new Server({ endpoint, backlog, unlisten })
     this.#keep(server, signal)
-    if (onConnection) server.on('connection', onConnection)
-    if (signal?.aborted) {
+    if (signal?.aborted || this.#closing) {
       await server.close()
-      signal.throwIfAborted()
+      signal?.throwIfAborted()
+      this.#assertOpen()
     }
     return server
   }
@@ -221,7 +219,7 @@ const ignore = () => {}
 function endpointOf({ address, port }: ListenOptions): Endpoint {
   const bytes = parseAddress(address === '*' ? '0.0.0.0' : address)
   const number = port === '*' ? 0 : port
-  if (bytes && Number.isInteger(number) && number >= 0 && number <= 65_535) {
+  if (bytes && Number.isInteger(number) && port !== 0 && number >= 0 && number <= 65_535) {
     return { address: formatAddress(bytes), port: number, family: familyAt(bytes) }
   }
   throw new SluiceError(

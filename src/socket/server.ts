@@ -12,8 +12,6 @@ export interface ServerOptions {
   readonly endpoint: Endpoint
   /** Connections that wait for the iterator. */
   readonly backlog: number
-  /** Takes the endpoint back. */
-  readonly unlisten: () => Promise<void>
 }
 
 /**
@@ -25,17 +23,17 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   refused = 0
   readonly #endpoint: Endpoint
   readonly #backlog: number
-  readonly #unlisten: () => Promise<void>
+  /** Takes the endpoint back, once the engine listens on it. */
+  unlisten: () => Promise<void> = async () => {}
   readonly #waiting: Socket[] = []
   #wake: (() => void)[] = []
   #closed: Promise<void> | undefined
   #isEnded = false
 
-  constructor({ endpoint, backlog, unlisten }: ServerOptions) {
+  constructor({ endpoint, backlog }: ServerOptions) {
     super()
     this.#endpoint = endpoint
     this.#backlog = backlog
-    this.#unlisten = unlisten
   }
 
   get listening(): boolean {
@@ -54,7 +52,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
 
   async #close(): Promise<void> {
     try {
-      await this.#unlisten()
+      await this.unlisten()
     } finally {
       this.end()
     }

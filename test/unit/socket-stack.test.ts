@@ -68,6 +68,15 @@ describe('listen', () => {
     expect(server.listening).toBe(false)
   })
 
+  test('a client that is there before the server knows that it listens waits for it', async () => {
+    const { stack, client } = await openStack()
+    const listening = stack.listen(endpoint, (socket) => socket.end('here'))
+    const early = client()
+    await listening
+    await early.until(() => early.hasFin)
+    expect(early.text).toBe('here')
+  })
+
   test('what nobody takes is reset beyond the backlog, and with the server', async () => {
     const { stack, client } = await openStack()
     const server = await stack.listen({ ...endpoint, backlog: 1 })
@@ -94,6 +103,7 @@ describe('listen', () => {
     { address: '224.0.0.1', port: 7 },
     { address: 'here', port: 7 },
     { address: '192.0.2.1', port: 70_000 },
+    { address: '192.0.2.1', port: 0 },
   ])('ERR_SLUICE_ADDR_NOT_OWNED of %j', async (where) => {
     const { stack } = await openStack()
     const code = 'ERR_SLUICE_ADDR_NOT_OWNED'
