@@ -23,7 +23,13 @@ const folder = mkdtemp(join(tmpdir(), 'stored-'))
 const clients = new WeakMap<object, { inbound: Socket; stack: Stack }>()
 const server = createServer(async (incoming, answer) => {
   const file = join(await folder, randomUUID())
-  await pipeline(incoming, createWriteStream(file))
+  try {
+    await pipeline(incoming, createWriteStream(file))
+  } catch {
+    await rm(file, { force: true }) // the client left in the middle of it
+    answer.destroy()
+    return
+  }
   answer.writeHead(202).end('stored\n')
   const client = clients.get(incoming.socket)
   if (client) void forward(client.stack, servers[client.inbound.identity.family], incoming, file)
@@ -48,8 +54,8 @@ async function forward(stack: Stack, address: string, { url }: IncomingMessage, 
 }
 
 async function put(stack: Stack, address: string, path: string, file: string): Promise<void> {
-  const socket = await stack.connect({ address, port: 80 }) // from an address of the engine
   const headers = { 'Content-Length': (await stat(file)).size }
+  const socket = await stack.connect({ address, port: 80 }) // from an address of the engine
   const outgoing = request({ method: 'PUT', path, headers, createConnection: () => socket })
   const [[answer]] = await Promise.all([
     once(outgoing, 'response') as Promise<[IncomingMessage]>,

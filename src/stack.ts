@@ -32,6 +32,8 @@ export interface ListenOrder {
   readonly allowHalfOpen: boolean
   readonly connectionLimit: number
   readonly take: (socket: Socket) => void
+  /** Called when the engine stops. */
+  readonly ended: () => void
 }
 
 /** The engine, as far as its stack needs it. */
@@ -53,7 +55,7 @@ export class Stack implements AsyncDisposable {
   readonly #servers = new Set<Server>()
   /** Made by open(): the engine is its own, and ends with it. */
   #ownsEngine = false
-  #isClosed = false
+  #closing: Promise<void> | undefined
 
   constructor(host: StackHost) {
     this.#host = host
@@ -85,22 +87,21 @@ export class Stack implements AsyncDisposable {
     signal?.throwIfAborted()
     this.#assertOpen()
     const endpoint = endpointOf(options)
-    let server: Server | undefined
-    const unlisten = await this.#host.listen({
+    // Clients may be there before it is told that it listens.
+    const server = new Server({ endpoint, backlog })
+    if (onConnection) server.on('connection', onConnection)
+    server.unlisten = await this.#host.listen({
       endpoint,
       allowHalfOpen: options.allowHalfOpen ?? false,
       connectionLimit: options.connectionLimit ?? Number.POSITIVE_INFINITY,
-      take(socket) {
-        if (server) server.take(socket)
-        else socket.resetAndDestroy()
-      },
+      take: (socket) => server.take(socket),
+      ended: () => server.end(),
     })
-    server = new Server({ endpoint, backlog, unlisten })
     this.#keep(server, signal)
-    if (onConnection) server.on('connection', onConnection)
-    if (signal?.aborted) {
+    if (signal?.aborted || this.#closing) {
       await server.close()
-      signal.throwIfAborted()
+      signal?.throwIfAborted()
+      this.#assertOpen()
     }
     return server
   }
@@ -173,16 +174,22 @@ export class Stack implements AsyncDisposable {
    * over. One of `Stack.open` stops its engine. Idempotent.
    * @throws the reason of `signal`, the moment that it comes: sockets are reset then
    */
-  async close({ graceMs = 0, signal }: CloseOptions = {}): Promise<void> {
-    if (this.#isClosed) return
-    this.#isClosed = true
-    await Promise.all([...this.#servers].map((server) => server.close()))
+  close(options: CloseOptions = {}): Promise<void> {
+    this.#closing ??= this.#close(options)
+    return this.#closing
+  }
+
+  async #close({ graceMs = 0, signal }: CloseOptions): Promise<void> {
+    const { sockets } = this.#host
+    sockets.abortOpenings(stackClosed())
+    const servers = await Promise.allSettled([...this.#servers].map((server) => server.close()))
     try {
-      if (graceMs > 0) await until(this.#host.sockets.empty(graceMs), signal)
+      if (graceMs > 0) await until(sockets.empty(graceMs), signal)
     } finally {
-      for (const line of this.#host.sockets) line.end.resetAndDestroy()
+      for (const line of sockets) line.end.resetAndDestroy()
       if (this.#ownsEngine) await this.#host.stop()
     }
+    for (const server of servers) if (server.status === 'rejected') throw server.reason
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -190,7 +197,7 @@ export class Stack implements AsyncDisposable {
   }
 
   #keep(server: Server, signal: AbortSignal | undefined): void {
-    const close = () => void server.close()
+    const close = () => void server.close().catch(ignore)
     this.#servers.add(server)
     signal?.addEventListener('abort', close, { once: true })
     server.once('close', () => {
@@ -200,15 +207,19 @@ export class Stack implements AsyncDisposable {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed) throw closed('The stack was closed.')
+    if (this.#closing) throw stackClosed()
   }
 }
+
+const stackClosed = () => closed('The stack was closed.')
+/** Who closes a server himself learns why that failed. */
+const ignore = () => {}
 
 /** @throws {SluiceError} `ERR_SLUICE_ADDR_NOT_OWNED` */
 function endpointOf({ address, port }: ListenOptions): Endpoint {
   const bytes = parseAddress(address === '*' ? '0.0.0.0' : address)
   const number = port === '*' ? 0 : port
-  if (bytes && Number.isInteger(number) && number >= 0 && number <= 65_535) {
+  if (bytes && Number.isInteger(number) && port !== 0 && number >= 0 && number <= 65_535) {
     return { address: formatAddress(bytes), port: number, family: familyAt(bytes) }
   }
   throw new SluiceError(

@@ -1,4 +1,4 @@
-/** Runs services: whatever one does, only its own connection pays for it. */
+/** Runs services: whatever one does, only its own connection pays for it, and the one opened for that. */
 import type { Logger } from '../logger.js'
 import type { ServiceContext, ServicePools } from '../socket/service.js'
 import type { Socket } from '../socket/socket.js'
@@ -49,8 +49,12 @@ export class Services {
   }
 
   #fail(server: VirtualServer, inbound: Socket, err: unknown): void {
-    // It passes on what happened to its connection.
-    if (inbound.destroyed && err === inbound.errored) return
+    inbound.pair?.outbound.resetAndDestroy()
+    // What it met with behind the end of its connection is no failure: a client, or it, ended that.
+    if (inbound.destroyed) {
+      this.#debug(server, err)
+      return
+    }
     this.failures++
     inbound.resetAndDestroy()
     const kind = `${server.name} ${err instanceof Error ? err.message : String(err)}`

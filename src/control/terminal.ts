@@ -45,6 +45,7 @@ export class Terminal implements StackHost {
   readonly #control: ControlSegment
   readonly #services: Services
   readonly #compactor: TimeWaitCompactor
+  readonly #listening = new Set<ListenOrder>()
   readonly #refused = { limited: 0, unavailable: 0 }
 
   constructor({ config, segment, control, log, clock = systemClock, stop }: TerminalOptions) {
@@ -75,9 +76,10 @@ export class Terminal implements StackHost {
     return this.#channel.wake
   }
 
-  /** Sockets end at once: whoever waits for something learns why. */
+  /** Sockets and servers end at once: whoever waits for something learns why. */
   close(): void {
     this.sockets.stop()
+    for (const { ended } of this.#listening) ended()
     this.#channel.stop()
   }
 
@@ -86,9 +88,14 @@ export class Terminal implements StackHost {
     this.#services.forgetLogged()
   }
 
-  listen(order: ListenOrder): Promise<() => Promise<void>> {
+  async listen(order: ListenOrder): Promise<() => Promise<void>> {
     const { deployment } = this.#control
-    return deployment.listen(listenerSettings(deployment.config, order))
+    const unlisten = await deployment.listen(listenerSettings(deployment.config, order))
+    this.#listening.add(order)
+    return async () => {
+      this.#listening.delete(order)
+      await unlisten()
+    }
   }
 
   timeWait(): number {
@@ -136,10 +143,8 @@ export class Terminal implements StackHost {
       allowHalfOpen: settings.allowHalfOpen,
       virtualServer: server.name,
       preserveClient: settings.preserveClient,
+      idleTimeoutMs: settings.idleTimeoutMs,
     })
-    if (settings.idleTimeoutMs > 0) {
-      inbound.setTimeout(settings.idleTimeoutMs, () => inbound.resetAndDestroy())
-    }
     this.#services.run(server, inbound)
   }
 }

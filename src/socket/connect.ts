@@ -25,7 +25,7 @@ export async function connect(host: ConnectHost, options: ConnectOptions): Promi
   options.signal?.throwIfAborted()
   const inbound = inboundOf(host.sockets, options.associateWith)
   if (!inbound) return begin(host, options, undefined).done
-  if (inbound.use === 'closed') throw closed('The client is gone.')
+  if (isGone(inbound)) throw closed('The client is gone.')
   if (inbound.use === 'paired') throw inUse(`Socket ${inbound.id}`)
   inbound[joinPair]('reserved')
   let opening: Opening | undefined
@@ -33,12 +33,20 @@ export async function connect(host: ConnectHost, options: ConnectOptions): Promi
   inbound.once('close', gone)
   try {
     opening = begin(host, options, inbound)
-    return await opening.done
+    const outbound = await opening.done
+    // Gone in the same moment: nobody would end what was opened for it.
+    if (isGone(inbound)) {
+      outbound.resetAndDestroy()
+      throw closed('The client is gone.')
+    }
+    return outbound
   } finally {
     inbound.off('close', gone)
     if (!inbound.pair) inbound[joinPair](undefined)
   }
 }
+
+const isGone = (socket: Socket) => socket.use === 'closed'
 
 function begin(
   { sockets, pairs, workers }: ConnectHost,

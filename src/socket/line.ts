@@ -10,6 +10,8 @@ import { type Sockets, window } from './sockets.js'
 export interface LineEnd {
   /** Bytes received that nobody has read. */
   readonly readableLength: number
+  /** Bytes passed, one way or the other. */
+  active(): void
   received(bytes: Buffer): void
   /** The peer sends no more. */
   peerEnded(): void
@@ -39,6 +41,7 @@ interface Waiter<Value> {
 const nothing: readonly Uint8Array[] = []
 const ignoreNews: LineEnd = {
   readableLength: 0,
+  active() {},
   received() {},
   peerEnded() {},
   lineClosed() {},
@@ -68,7 +71,7 @@ export class Line {
   #done: Done | undefined
   #hasPeerEnded = false
   #isShut = false
-  #isOver = false
+  #reason: number | undefined
   #isHeld = false
   /** The engine has not answered to that. */
   #awaitsHeld = false
@@ -86,7 +89,11 @@ export class Line {
   }
 
   get isOver(): boolean {
-    return this.#isOver
+    return this.#reason !== undefined
+  }
+  /** Why it is over: a StreamEnd. */
+  get reason(): number | undefined {
+    return this.#reason
   }
   get hasPeerEnded(): boolean {
     return this.#hasPeerEnded
@@ -105,12 +112,13 @@ export class Line {
 
   /**
    * Lets the engine hand up more, where half of the window is neither granted nor waiting to be read.
+   * Where nothing more comes, what it had is the others'.
    * To be called when something was received, and when something was taken: _read() alone would not
    * do, which is called before the chunk that is about to be taken is gone, and not again before a push.
    */
   grant(): void {
     this.#commit(this.#readCredit + this.end.readableLength)
-    if (this.#isHeld || this.#awaitsHeld || this.#isOver || this.#hasPeerEnded) return
+    if (this.#isHeld || this.#awaitsHeld || this.isOver || this.#hasPeerEnded) return
     const window = Math.min(this.#window, this.sockets.window)
     const missing = window - this.#committed
     if (missing * 2 < window) return
@@ -122,7 +130,7 @@ export class Line {
 
   /** Calls `done` when the engine has all of them. One call at a time. */
   write(chunks: readonly Uint8Array[], done: Done): void {
-    if (this.#isOver || this.#isShut) {
+    if (this.isOver || this.#isShut) {
       done(brokenPipe())
       return
     }
@@ -132,7 +140,7 @@ export class Line {
   }
 
   shut(): void {
-    if (this.#isOver || this.#isShut) return
+    if (this.isOver || this.#isShut) return
     this.#isShut = true
     this.sockets.orders.shut(this.id)
     this.watcher?.written()
@@ -143,18 +151,18 @@ export class Line {
     this.end = ignoreNews
     this.#commit(0)
     this.#fail(() => closed('The socket was destroyed.'))
-    if (!this.#isOver) this.sockets.orders[how](this.id)
+    if (!this.isOver) this.sockets.orders[how](this.id)
   }
 
   set(option: SocketOption, value: number): void {
-    if (!this.#isOver) this.sockets.orders.set(this.id, option, value)
+    if (!this.isOver) this.sockets.orders.set(this.id, option, value)
   }
 
   // -- what its pair says
 
   /** Resolves when nothing more is handed up, and all that was has been. */
   hold(): Promise<void> {
-    if (this.#isOver) return Promise.reject(closed('The connection is over.'))
+    if (this.isOver) return Promise.reject(closed('The connection is over.'))
     this.#isHeld = true
     // Where the last one was given up meanwhile, its answer will do: nothing was granted since.
     if (!this.#awaitsHeld) this.sockets.orders.hold(this.id)
@@ -180,12 +188,12 @@ export class Line {
 
   /** They do no longer, when it resolves for both. */
   unrelay(): void {
-    if (!this.#isOver) this.sockets.orders.unrelay(this.id)
+    if (!this.isOver) this.sockets.orders.unrelay(this.id)
   }
 
   /** Resolves when the engine moves no more of its bytes: at once where it moves none. */
   untilUnrelayed(): Promise<void> {
-    if (this.#isOver) return Promise.reject(closed('The connection is over.'))
+    if (this.isOver) return Promise.reject(closed('The connection is over.'))
     if (!this.#isRelayed) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.#onUnrelayed = { resolve, reject }
@@ -205,12 +213,14 @@ export class Line {
   ended(): void {
     this.#hasPeerEnded = true
     this.#readCredit = 0
+    this.grant()
     this.watcher?.peerEnded(this)
     this.end.peerEnded()
   }
 
   writable(credit: number): void {
     this.#writeCredit += credit
+    this.end.active()
     if (this.#done) this.#flush()
   }
 
@@ -230,8 +240,9 @@ export class Line {
   }
 
   closed(reason: number): void {
-    this.#isOver = true
+    this.#reason = reason
     this.#readCredit = 0
+    this.grant()
     const error = endError(reason)
     this.#fail(() => error ?? closed('The connection is over.'))
     this.watcher?.closed(this, reason)

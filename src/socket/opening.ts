@@ -83,12 +83,12 @@ export class Opening {
 
   refused(reason: number): void {
     const { address, port } = this.#options
-    this.fail(this.#isAborted ? this.#why : connectError(reason, address, port))
+    this.fail(connectError(reason, address, port))
   }
 
   fail(error: unknown): void {
     this.#stopWaiting()
-    this.#reject(error)
+    this.#reject(this.#isAborted ? this.#why : error)
   }
 
   /** Nobody wants it any more: it fails for that reason when the engine is done with it, from when on its

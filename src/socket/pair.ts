@@ -70,8 +70,9 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     for (const socket of [inbound, outbound]) {
       socket[joinPair](this)
       socket[lineOf].watcher = this
-      // What happens to one side is told as 'sideclose'; it is not to end the process.
-      socket.on('error', ignore)
+      // What happens to one side is told as 'sideclose'; it is not to end the process, not even behind
+      // the end of the pair, when what was written may still be on its way.
+      socket.off('error', ignore).on('error', ignore)
     }
   }
 
@@ -100,6 +101,8 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       ...pumpsOf({ source: outbound, target: inbound, transform: s2c, passesEnd }, this.#moved),
     ]
     for (const pump of this.#pumps) pump.start()
+    // Over before: it was told when nobody would have acted on it.
+    for (const line of this.#lines) if (line.isOver) this.#follow(line)
     return this
   }
 
@@ -126,8 +129,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#enter('draining')
     try {
       await until(Promise.all([a.hold(), b.hold()]), signal)
+      this.#assertMode('draining')
       if (drain === 'reject' && !this.#isIdle) throw buffered('The service has bytes of the pair.')
       await until(this.#flush(), signal)
+      this.#assertMode('draining')
     } catch (error) {
       this.#goOn()
       throw error
@@ -168,8 +173,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * @throws {SluiceError} `ERR_SLUICE_CLOSED`
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
-    await this.proxy({ signal })
-    this.#unlink()
+    await this.#free(signal)
     const { inbound, outbound } = this
     if (close === 'both' || close === 'inbound') inbound.destroySoon()
     if (close === 'both' || close === 'outbound') outbound.destroySoon()
@@ -179,14 +183,21 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Closes one side, and answers with the other socket, which is free unless `keepOther` says else. */
   async closeSide(side: Side, options: CloseSideOptions = {}): Promise<Socket> {
     const { how = 'fin', flush = true, keepOther = true, signal } = options
-    await this.proxy({ signal })
-    const [socket, other] =
-      side === 'inbound' ? [this.inbound, this.outbound] : [this.outbound, this.inbound]
-    if (keepOther) this.#unlink()
+    await (keepOther ? this.#free(signal) : this.proxy({ signal }))
+    const [socket, other] = this.#sidesFrom(side)
     if (how === 'rst') socket.resetAndDestroy()
     else if (flush) socket.destroySoon()
     else socket.destroy()
     return other
+  }
+
+  /** In one turn: what waits for its own finds a pair that is over. */
+  #free(signal: AbortSignal | undefined): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#proxy()
+      signal?.throwIfAborted()
+      this.#unlink()
+    }, signal)
   }
 
   /** Ends the pair and both its sockets. */
@@ -226,14 +237,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   closed(line: Line, reason: number): void {
     const how = reason === StreamEnd.timedOut ? 'timeout' : 'reset'
     if (reason !== StreamEnd.finished) this.emit('sideclose', this.#sideOf(line), how)
-    const other = line === this.inbound[lineOf] ? this.outbound : this.inbound
-    const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
-    if (this.#mode === 'relay' || (isOurs && reason !== StreamEnd.finished)) {
-      // The engine ends both sides of a relay by itself; this is for what a user ended.
-      // What it has still to send goes first: the engine has it.
-      if (reason === StreamEnd.finished) other.destroy()
-      else other.resetAndDestroy()
-    }
+    this.#follow(line)
     this.#moved()
     if (this.#lines.every(({ isOver }) => isOver)) this.#unlink()
   }
@@ -313,6 +317,36 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.emit('mode', before, mode)
   }
 
+  /** The other side of one that is over. */
+  #follow(line: Line): void {
+    const [socket, other] = this.#sidesFrom(this.#sideOf(line))
+    const isFinished = line.reason === StreamEnd.finished
+    const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
+    if (this.#mode !== 'relay' && (!isOurs || isFinished)) return
+    // The engine ends both sides of a relay by itself; this is for what a user ended.
+    // What it has still to send goes first: the engine has it.
+    const isWhole = line.hasPeerEnded && this.#mode !== 'relay' && !other[lineOf].isRelayed
+    if (isFinished) other.destroy()
+    else if (isWhole) this.#finish(socket, other)
+    else other.resetAndDestroy()
+  }
+
+  /** A side had said all before it was cut off: that is not to be lost, what it did not take is. */
+  #finish(socket: Socket, other: Socket): void {
+    for (const pump of this.#pumps) {
+      if (pump.source === socket) pump.finish()
+      else if (pump.source === other) pump.stop()
+    }
+    other.resume()
+    if (other.writableFinished) other.destroy()
+    else other.once('finish', () => other.destroy())
+  }
+
+  #sidesFrom(side: Side): readonly [Socket, Socket] {
+    const { inbound, outbound } = this
+    return side === 'inbound' ? [inbound, outbound] : [outbound, inbound]
+  }
+
   /** A transform failed: neither side can go on. */
   #fail(error: Error): void {
     if (this.listenerCount('error') > 0) this.emit('error', error)
@@ -328,7 +362,6 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     for (const socket of [this.inbound, this.outbound]) {
       socket[lineOf].watcher = undefined
       socket[joinPair](undefined)
-      socket.off('error', ignore)
     }
     this.#enter('closed')
     this.#moved()

@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream'
 
 export class Pump {
-  readonly #source: Duplex
+  readonly source: Duplex
   readonly #target: Duplex
   readonly #passesEnd: boolean
   readonly #taken: (() => void) | undefined
@@ -16,7 +16,7 @@ export class Pump {
    * @param taken called for each chunk that the target is done with, where it is a transform
    */
   constructor(source: Duplex, target: Duplex, passesEnd: boolean, taken?: () => void) {
-    this.#source = source
+    this.source = source
     this.#target = target
     this.#passesEnd = passesEnd
     this.#taken = taken
@@ -25,35 +25,46 @@ export class Pump {
   start(): void {
     if (this.#isStarted) return
     this.#isStarted = true
-    this.#source.on('data', this.#onData)
+    this.source.on('data', this.#onData)
     this.#target.on('drain', this.#onDrain)
-    if (this.#passesEnd) this.#source.on('end', this.#onEnd)
-    this.#source.resume()
+    if (this.#passesEnd) this.source.on('end', this.#onEnd)
+    this.source.resume()
     // An end that was told before anybody listened.
-    if (this.#passesEnd && this.#source.readableEnded) this.#onEnd()
+    if (this.#passesEnd && this.source.readableEnded) this.#onEnd()
   }
 
   /** What has not been read stays where it is. */
   stop(): void {
     if (!this.#isStarted) return
     this.#isStarted = false
-    this.#source.off('data', this.#onData)
+    this.source.off('data', this.#onData)
     this.#target.off('drain', this.#onDrain)
-    this.#source.off('end', this.#onEnd)
-    this.#source.pause()
+    this.source.off('end', this.#onEnd)
+    this.source.pause()
+  }
+
+  /** The source is about to be gone, and has ended: what is left of it goes on at once, then its end. */
+  finish(): void {
+    this.stop()
+    const target = this.#target
+    if (target.writableEnded) return
+    for (let chunk = this.source.read(); chunk !== null; chunk = this.source.read()) {
+      target.write(chunk, this.#taken)
+    }
+    target.end()
   }
 
   /** Everything that came is beyond the target, or with its engine. */
   get isIdle(): boolean {
-    return this.#source.readableLength + this.#target.writableLength === 0
+    return this.source.readableLength + this.#target.writableLength === 0
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (!this.#target.write(chunk, this.#taken)) this.#source.pause()
+    if (!this.#target.write(chunk, this.#taken)) this.source.pause()
   }
 
   readonly #onDrain = (): void => {
-    this.#source.resume()
+    this.source.resume()
   }
 
   readonly #onEnd = (): void => {

@@ -12,8 +12,6 @@ export interface ServerOptions {
   readonly endpoint: Endpoint
   /** Connections that wait for the iterator. */
   readonly backlog: number
-  /** Takes the endpoint back. */
-  readonly unlisten: () => Promise<void>
 }
 
 /**
@@ -25,16 +23,17 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   refused = 0
   readonly #endpoint: Endpoint
   readonly #backlog: number
-  readonly #unlisten: () => Promise<void>
+  /** Takes the endpoint back, once the engine listens on it. */
+  unlisten: () => Promise<void> = async () => {}
   readonly #waiting: Socket[] = []
   #wake: (() => void)[] = []
   #closed: Promise<void> | undefined
+  #isEnded = false
 
-  constructor({ endpoint, backlog, unlisten }: ServerOptions) {
+  constructor({ endpoint, backlog }: ServerOptions) {
     super()
     this.#endpoint = endpoint
     this.#backlog = backlog
-    this.#unlisten = unlisten
   }
 
   get listening(): boolean {
@@ -52,7 +51,18 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   async #close(): Promise<void> {
-    await this.#unlisten()
+    try {
+      await this.unlisten()
+    } finally {
+      this.end()
+    }
+  }
+
+  /** The engine listens for it no more. Idempotent. */
+  end(): void {
+    if (this.#isEnded) return
+    this.#isEnded = true
+    this.#closed ??= Promise.resolve()
     for (const socket of this.#waiting.splice(0)) socket.resetAndDestroy()
     this.#news()
     this.emit('close')

@@ -7,6 +7,7 @@ import type { Endpoint } from '../endpoint.js'
 import { SocketOption } from '../generated/streams.js'
 import { ChunkLengths, chunksOf } from './chunks.js'
 import { unproxied } from './errors.js'
+import { IdleTimeout } from './idle-timeout.js'
 import type { Line, LineEnd } from './line.js'
 import type { SocketPair } from './pair.js'
 import type { Sockets } from './sockets.js'
@@ -27,6 +28,8 @@ export interface SocketParts {
   readonly virtualServer?: string
   /** Whether the server is to see the client, where nobody says otherwise. */
   readonly preserveClient?: boolean
+  /** It is reset when not a byte passed for so long; 0 for never. */
+  readonly idleTimeoutMs?: number
 }
 
 type Done = (error?: Error | null) => void
@@ -50,7 +53,10 @@ export class Socket extends Duplex implements LineEnd {
   readonly #remote: Endpoint
   #pair: SocketPair | undefined
   #isReserved = false
+  /** Of `setTimeout`: its user's. */
   #timer: NodeJS.Timeout | undefined
+  /** Of its virtual server. */
+  readonly #idle: IdleTimeout | undefined
   #isReset = false
   #activeAt = this.openedAt
   readonly #one: Uint8Array[] = []
@@ -66,6 +72,8 @@ export class Socket extends Duplex implements LineEnd {
     this.virtualServer = origin.virtualServer
     this.preserveClient = origin.preserveClient ?? true
     line.end = this
+    const { idleTimeoutMs = 0 } = origin
+    if (idleTimeoutMs > 0) this.#idle = new IdleTimeout(this, idleTimeoutMs)
   }
 
   get id(): number {
@@ -255,12 +263,12 @@ export class Socket extends Duplex implements LineEnd {
 
   override _write(chunk: Buffer, _encoding: string, done: Done): void {
     this.#one[0] = chunk
-    this.#active()
+    this.active()
     this[lineOf].write(this.#one, done)
   }
 
   override _writev(entries: { chunk: Buffer }[], done: Done): void {
-    this.#active()
+    this.active()
     const chunks = entries.map(({ chunk }) => chunk)
     this[lineOf].write(chunks, done)
   }
@@ -272,6 +280,7 @@ export class Socket extends Duplex implements LineEnd {
 
   override _destroy(error: Error | null, done: Done): void {
     clearTimeout(this.#timer)
+    this.#idle?.stop()
     // Bytes that nobody has read are lost: the peer has to know (RFC 2525 2.17), as with those that
     // are still with the engine.
     const isLoss = this.#isReset || this.readableLength > 0
@@ -282,8 +291,14 @@ export class Socket extends Duplex implements LineEnd {
 
   // -- of its line
 
+  active(): void {
+    this.#activeAt = Date.now()
+    this.#timer?.refresh()
+    this.#idle?.refresh()
+  }
+
   received(bytes: Buffer): void {
-    this.#active()
+    this.active()
     this.#lengths?.add(bytes.length)
     try {
       this.push(bytes)
@@ -307,11 +322,6 @@ export class Socket extends Duplex implements LineEnd {
   destroyBy(error: unknown): void {
     this.#isReset = true
     this.destroy(error instanceof Error ? error : new Error(String(error)))
-  }
-
-  #active(): void {
-    this.#activeAt = Date.now()
-    this.#timer?.refresh()
   }
 
   /** In a relay the engine writes, and nobody else. */

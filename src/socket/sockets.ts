@@ -110,6 +110,13 @@ export class Sockets implements StreamSink {
     return request
   }
 
+  /** Those on their way fail for that reason, as soon as the engine is done with them. */
+  abortOpenings(why: Error): void {
+    for (const opening of [...this.#requested.values(), ...this.#opening.values()]) {
+      opening.abort(why)
+    }
+  }
+
   /** What its TCP has to say of a socket. @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED` */
   ask(socket: number): Promise<SocketState> {
     if (this.#isStopped) throw stopped()

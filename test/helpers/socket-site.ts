@@ -43,8 +43,8 @@ export async function startWithClient(change: Change = {}) {
 export const server = { address: '10.1.0.11', port: 8080 }
 
 /** A client, its pair, and the server beyond. */
-export async function startPair() {
-  const site = await startWithClient()
+export async function startPair(change: Change = {}) {
+  const site = await startWithClient(change)
   const outbound = await site.stack.connect({ ...server, associateWith: site.inbound })
   const origin = site.streams.connections.get(outbound.id)
   const { pair } = outbound

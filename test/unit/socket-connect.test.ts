@@ -127,6 +127,19 @@ describe('connect', () => {
     expect(stack.stats().sockets).toBe(0)
   })
 
+  test('PROXY-18 so does one that goes in the same moment', async () => {
+    const { streams, stack, inbound, client } = await startWithClient()
+    streams.answer = () => 'wait'
+    const connecting = stack.connect({ ...server, associateWith: inbound })
+    await quiet()
+    streams.settle(streams.opened[0])
+    client.reset()
+    await expect(connecting).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    await quiet()
+    expect(streams.connections.size).toBe(0)
+    expect(stack.stats()).toMatchObject({ sockets: 0, pairs: { proxied: 0 } })
+  })
+
   test('what is no address is told at once', async () => {
     const { stack, inbound } = await startWithClient()
     const code = 'ERR_SLUICE_ADDR_NOT_OWNED'

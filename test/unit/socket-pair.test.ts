@@ -54,6 +54,56 @@ describe('a pair', () => {
     expect(pair.mode).toBe('closed')
   })
 
+  test.each([['inbound'], ['outbound']] as const)(
+    'processed when its %s is over already, its other side is reset',
+    async (side) => {
+      const { pair, client, origin } = await startPair()
+      const [first, other] = side === 'inbound' ? [client, origin] : [origin, client]
+      first.reset()
+      await quiet()
+      expect(other.isClosed).toBe(false)
+      pair.process()
+      await other.until(() => other.hasReset)
+    },
+  )
+
+  test.each([
+    ['as it is', undefined],
+    ['through a transform', upper()],
+  ])('PROXY-14 an answer that came early is not lost with its server, %s', async (_, s2c) => {
+    const { pair, client, origin } = await startPair()
+    client.acknowledges = false
+    origin.acknowledges = false
+    pair.process({ s2c })
+    client.send(Buffer.alloc(1_000_000))
+    const answer = 'A'.repeat(300_000)
+    origin.send(answer)
+    origin.end()
+    await quiet()
+    origin.reset()
+    while (!client.hasFin) {
+      client.acknowledge(50_000)
+      await quiet()
+    }
+    expect(client.text).toBe(answer)
+    expect(client.hasReset).toBe(false)
+  })
+
+  test('whatever ends its sockets, and in whatever order, the process goes on', async () => {
+    const unprocessed = await startPair()
+    unprocessed.client.reset()
+    await quiet()
+    unprocessed.origin.reset()
+    await once(unprocessed.pair, 'close')
+    const flushing = await startPair()
+    flushing.origin.acknowledges = false
+    flushing.outbound.write(Buffer.alloc(1_000_000))
+    await flushing.pair.closeSide('outbound')
+    flushing.origin.reset()
+    await quiet()
+    expect(flushing.outbound.errored).toMatchObject({ code: 'ECONNRESET' })
+  })
+
   test('BUF-06 a client that does not read stops the server, not the memory', async () => {
     const { pair, client, origin, stack } = await startPair()
     pair.process()
@@ -193,6 +243,17 @@ describe('associate, disassociate, closeSide', () => {
     expect(origin.text).toBe('')
     outbound.end('but this')
     await origin.until(() => origin.text === 'but this')
+  })
+
+  test('SOCK-22 what waits for its turn behind that finds the pair closed', async () => {
+    const { pair, client, inbound } = await startPair()
+    pair.process()
+    const [free, relayed] = [pair.disassociate(), pair.unproxy()]
+    await expect(relayed).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    await free
+    expect([pair.mode, inbound.isHeld]).toEqual(['closed', false])
+    client.end()
+    expect(await text(inbound)).toBe('')
   })
 
   test('SOCK-22 of a relay, too', async () => {

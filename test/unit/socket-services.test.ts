@@ -1,9 +1,9 @@
 /** Virtual servers with a service: whose connections it has, and what it costs when it fails. */
 import { createServer } from 'node:http'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AddVsView, VsFlags } from '../../src/generated/messages.js'
 import { farmConfig } from '../helpers/farm.js'
-import { quiet, server, startSite } from '../helpers/socket-site.js'
+import { quiet, server, startPair, startSite, startWithClient } from '../helpers/socket-site.js'
 
 const echo = async (inbound: AsyncIterable<Buffer> & { write(chunk: Buffer): unknown }) => {
   for await (const chunk of inbound) inbound.write(chunk)
@@ -53,6 +53,17 @@ describe('a service', () => {
     expect(engine.status().sockets.serviceFailures).toBe(2)
   })
 
+  test('that throws between connect and process resets what it opened', async () => {
+    const { client, streams } = await startSite(async (inbound, { stack }) => {
+      await stack.connect({ ...server, associateWith: inbound })
+      throw new Error('oh')
+    })
+    const one = client()
+    await one.until(() => one.hasReset)
+    await quiet()
+    expect(streams.connections.size).toBe(0)
+  })
+
   test('a client that is reset under it is no failure of the service', async () => {
     const { client, engine } = await startSite(echo)
     const one = client()
@@ -61,6 +72,19 @@ describe('a service', () => {
     one.reset()
     await quiet()
     expect(engine.status().sockets).toMatchObject({ open: 0, serviceFailures: 0 })
+  })
+
+  test('nor is what follows from that: the client left while the server was connected', async () => {
+    const { client, engine, streams, logged } = await startSite(async (inbound, { stack }) => {
+      await stack.connect({ ...server, associateWith: inbound })
+    })
+    streams.answer = () => 'wait'
+    const one = client()
+    await quiet()
+    one.reset()
+    await quiet()
+    expect(engine.status().sockets).toMatchObject({ open: 0, serviceFailures: 0 })
+    expect(logged.filter((entry) => 'event' in entry && entry.event === 'service')).toEqual([])
   })
 
   test('its context: a name, a log, the stack, and a signal that ends with the connection', async () => {
@@ -133,6 +157,29 @@ describe('a service', () => {
     const { client } = await startSite((inbound) => void inbound.resume(), { idleTimeoutMs: 1000 })
     const one = client()
     await one.until(() => one.hasReset)
+  })
+
+  test("idleTimeoutMs is not the user's timeout, and not of what the engine moves or has sent", async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    let told = 0
+    const relaying = await startPair({ idleTimeoutMs: 1000 })
+    const writing = await startWithClient({ idleTimeoutMs: 1000 })
+    await relaying.pair.unproxy()
+    writing.inbound.setTimeout(500, () => told++)
+    writing.inbound.setTimeout(0)
+    writing.client.acknowledges = false
+    writing.inbound.write(Buffer.alloc(1_000_000))
+    for (let i = 0; i < 5; i++) {
+      vi.advanceTimersByTime(900)
+      writing.client.acknowledge(1000)
+      relaying.client.send('relayed')
+      await quiet()
+    }
+    expect([relaying.client.hasReset, writing.client.hasReset, told]).toEqual([false, false, 0])
+    vi.advanceTimersByTime(1000)
+    await quiet()
+    expect([relaying.client.hasReset, writing.client.hasReset]).toEqual([false, true])
   })
 
   test("LB-08 pools.pick: by the pool's balance, counted until the connection ends", async () => {

@@ -68,6 +68,15 @@ describe('listen', () => {
     expect(server.listening).toBe(false)
   })
 
+  test('a client that is there before the server knows that it listens waits for it', async () => {
+    const { stack, client } = await openStack()
+    const listening = stack.listen(endpoint, (socket) => socket.end('here'))
+    const early = client()
+    await listening
+    await early.until(() => early.hasFin)
+    expect(early.text).toBe('here')
+  })
+
   test('what nobody takes is reset beyond the backlog, and with the server', async () => {
     const { stack, client } = await openStack()
     const server = await stack.listen({ ...endpoint, backlog: 1 })
@@ -94,6 +103,7 @@ describe('listen', () => {
     { address: '224.0.0.1', port: 7 },
     { address: 'here', port: 7 },
     { address: '192.0.2.1', port: 70_000 },
+    { address: '192.0.2.1', port: 0 },
   ])('ERR_SLUICE_ADDR_NOT_OWNED of %j', async (where) => {
     const { stack } = await openStack()
     const code = 'ERR_SLUICE_ADDR_NOT_OWNED'
@@ -132,6 +142,29 @@ describe('close', () => {
     expect(one.isClosed).toBe(false)
     one.reset()
     await closing
+  })
+
+  test('an engine that stops ends its servers, and who iterates over them', async () => {
+    const { stack, engine } = await startWithClient()
+    const server = await stack.listen(endpoint)
+    const taken = (async () => {
+      for await (const socket of server) socket.destroy()
+    })()
+    await engine.stop()
+    await taken
+    expect(server.listening).toBe(false)
+  })
+
+  test('a connection under way is given up, and each call waits for the end', async () => {
+    const { stack, segment } = await openStack()
+    segment.streams.answer = () => 'wait'
+    const connecting = stack.connect({ address: '192.0.2.9', port: 80 })
+    const refused = expect(connecting).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    await quiet()
+    void stack.close()
+    await stack.close()
+    expect(segment.running).toBe(false)
+    await refused
   })
 
   test('without grace they are reset at once', async () => {
