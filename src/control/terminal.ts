@@ -133,7 +133,8 @@ export class Terminal implements StackHost {
       return
     }
     server.opened()
-    line.whenOver = () => server.closed(line.bytesReceived, line.bytesSent)
+    line.whenOver = ({ bytesReceivedNumber, bytesSentNumber }) =>
+      server.closed(bytesReceivedNumber, bytesSentNumber)
     const { settings } = server
     const inbound = new Socket({
       line,

@@ -31,6 +31,12 @@ export interface LineWatcher {
   written(): void
 }
 
+/** Bytes of a connection, those that a relay moved included. */
+export interface Totals {
+  readonly bytesReceivedNumber: number
+  readonly bytesSentNumber: number
+}
+
 type Done = (error?: Error | null) => void
 
 interface Waiter<Value> {
@@ -52,7 +58,7 @@ const ignoreNews: LineEnd = {
 export class Line {
   watcher: LineWatcher | undefined
   /** Called when the connection is over, whoever has let go of it. */
-  whenOver: (() => void) | undefined
+  whenOver: ((totals: Totals) => void) | undefined
   /** The user's half; what it is told is lost once it let go. */
   end: LineEnd = ignoreNews
   bytesReceived = 0
@@ -239,7 +245,7 @@ export class Line {
     this.#onUnrelayed = undefined
   }
 
-  closed(reason: number): void {
+  closed(reason: number, totals: Totals): void {
     this.#reason = reason
     this.#readCredit = 0
     this.grant()
@@ -247,13 +253,14 @@ export class Line {
     this.#fail(() => error ?? closed('The connection is over.'))
     this.watcher?.closed(this, reason)
     this.end.lineClosed(error)
-    this.whenOver?.()
+    this.whenOver?.(totals)
   }
 
   /** There is no engine any more: its user is told by 'close' alone. */
   stop(): void {
     this.end.resetAndDestroy()
-    this.closed(StreamEnd.aborted)
+    const bytesReceivedNumber = this.bytesReceived + Number(this.bytesRelayed)
+    this.closed(StreamEnd.aborted, { bytesReceivedNumber, bytesSentNumber: this.bytesSent })
   }
 
   #commit(bytes: number): void {

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { StreamEnd } from '../generated/streams.js'
 import { buffered, closed, wrongState } from './errors.js'
 import type { Line, LineWatcher } from './line.js'
-import { type Pump, pumpsOf } from './pump.js'
+import { type Pump, passOn, pumpsOf } from './pump.js'
 import { joinPair, lineOf, type Socket } from './socket.js'
 import type {
   Abortable,
@@ -183,12 +183,32 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Closes one side, and answers with the other socket, which is free unless `keepOther` says else. */
   async closeSide(side: Side, options: CloseSideOptions = {}): Promise<Socket> {
     const { how = 'fin', flush = true, keepOther = true, signal } = options
-    await (keepOther ? this.#free(signal) : this.proxy({ signal }))
+    const isFlushed = flush && how === 'fin'
+    await this.#inTurn(async () => {
+      await this.#proxy()
+      if (isFlushed && this.#pumps.length > 0) await this.#settle(signal)
+      signal?.throwIfAborted()
+      if (keepOther) this.#unlink()
+    }, signal)
     const [socket, other] = this.#sidesFrom(side)
     if (how === 'rst') socket.resetAndDestroy()
-    else if (flush) socket.destroySoon()
+    else if (isFlushed) socket.destroySoon()
     else socket.destroy()
     return other
+  }
+
+  /** What was handed up comes through the transforms, and nothing behind it; or a side is over. */
+  async #settle(signal: AbortSignal | undefined): Promise<void> {
+    const [a, b] = this.#lines
+    try {
+      await until(Promise.all([a.hold(), b.hold()]), signal)
+      await until(this.#flush(), signal)
+    } catch (error) {
+      if (!this.#lines.some(({ isOver }) => isOver)) throw error
+    } finally {
+      a.release()
+      b.release()
+    }
   }
 
   /** In one turn: what waits for its own finds a pair that is over. */
@@ -216,12 +236,12 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   }
 
   report(): PairInfo {
-    const { remoteAddress: address, remotePort: port } = this.outbound
+    const { address, port, family } = this.outbound.identity
     return {
       id: this.id,
       mode: this.#mode,
       identity: this.inbound.identity,
-      server: { address, port, family: address.includes(':') ? 6 : 4 },
+      server: { address, port, family },
       service: this.inbound.virtualServer,
       bytes: this.#boundary,
       openedAt: this.openedAt,
@@ -378,9 +398,3 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 }
 
 const ignore = () => {}
-
-/** What nobody reads by himself. */
-function passOn(source: Socket, target: Socket): void {
-  if (source.readableFlowing) return
-  for (let chunk = source.read(); chunk !== null; chunk = source.read()) target.write(chunk)
-}

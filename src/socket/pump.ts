@@ -86,3 +86,9 @@ export function pumpsOf(direction: Direction, taken: () => void): Pump[] {
   if (!transform) return [new Pump(source, target, passesEnd)]
   return [new Pump(source, transform, passesEnd, taken), new Pump(transform, target, passesEnd)]
 }
+
+/** What is there, of a source that nobody reads by himself. */
+export function passOn(source: Duplex, target: Duplex): void {
+  if (source.readableFlowing) return
+  for (let chunk = source.read(); chunk !== null; chunk = source.read()) target.write(chunk)
+}

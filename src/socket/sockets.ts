@@ -214,7 +214,7 @@ export class Sockets implements StreamSink {
       this.totals.failed++
       opening.refused(reason)
     } else if (line) {
-      line.closed(reason)
+      line.closed(reason, message)
     } else {
       this.stale++
     }

@@ -42,6 +42,7 @@ export class PeerConnection {
   #userClosed = false
   #relayedTo: PeerConnection | undefined
   #relayed = 0
+  #allRelayed = 0
   #readCredit = 0
   #waiters: { condition: () => boolean; resolve: () => void }[] = []
 
@@ -161,7 +162,8 @@ export class PeerConnection {
     this.isClosed = true
     const closed = this.outbox.start(ClosedMessage, this.socket)
     closed.reason = reason
-    closed.bytesReceivedNumber = this.bytesSent
+    closed.bytesReceivedNumber = this.bytesSent + this.#allRelayed
+    closed.bytesSentNumber = this.received.reduce((sum, { length }) => sum + length, 0)
     this.#look()
     // A reset goes on through a relay.
     if (peer && reason !== StreamEnd.finished && !peer.isClosed) peer.aborted()
@@ -188,6 +190,7 @@ export class PeerConnection {
   #moveOn(peer: PeerConnection): void {
     for (const bytes of this.#queue.splice(0)) {
       this.#relayed += bytes.length
+      this.#allRelayed += bytes.length
       peer.received.push(bytes)
     }
     if (this.#isEnding && !this.#hasEnded) {

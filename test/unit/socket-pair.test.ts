@@ -288,6 +288,26 @@ describe('associate, disassociate, closeSide', () => {
     expect(client.isClosed).toBe(false)
   })
 
+  test('closeSide: what was handed up comes through the transforms before the end', async () => {
+    const { pair, client, origin, outbound } = await startPair()
+    let release: (() => void) | undefined
+    const slow = new Transform({
+      transform(chunk, _encoding, done) {
+        release = () => done(null, chunk)
+      },
+    })
+    pair.process({ c2s: slow })
+    client.send('slowly')
+    await quiet()
+    const closing = pair.closeSide('outbound')
+    await quiet()
+    expect(outbound.destroyed).toBe(false)
+    release?.()
+    await closing
+    await origin.until(() => origin.hasFin)
+    expect(origin.text).toBe('slowly')
+  })
+
   test('await using ends it with both its sockets', async () => {
     const { pair, client, origin } = await startPair()
     {

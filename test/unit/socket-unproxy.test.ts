@@ -140,6 +140,20 @@ describe('unproxy', () => {
     expect(stack.stats()).toMatchObject({ sockets: 0, pairs: { relay: 0 } })
   })
 
+  test('the books of the virtual server have what it moved', async () => {
+    const { pair, client, origin, engine } = await startPair()
+    await pair.unproxy()
+    await quiet()
+    client.send('relayed')
+    origin.send('answer')
+    await quiet()
+    client.end()
+    origin.end()
+    await once(pair, 'close')
+    await quiet()
+    expect(engine.status().virtualServers).toMatchObject([{ bytes: { in: 7, out: 6 } }])
+  })
+
   test('proxy() gives the bytes back to the service, from the boundary on', async () => {
     const { pair, client, origin, stack } = await startPair()
     pair.process({ c2s: upper() })
