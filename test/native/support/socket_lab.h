@@ -267,4 +267,35 @@ class SocketLab {
   std::vector<uint8_t> bytes_;
 };
 
+// -- what hosts do
+
+inline std::vector<uint8_t> numbered(size_t size, size_t from = 0) {
+  std::vector<uint8_t> bytes(size);
+  for (size_t i = 0; i < size; ++i) {
+    bytes[i] = static_cast<uint8_t>((from + i) * 31 + ((from + i) >> 9));
+  }
+  return bytes;
+}
+
+inline uint32_t send_from(TcpHost& host, Instant now, ConstByteSpan bytes) {
+  return host.call(now, [&](TcpTurn& turn, Connection& c) { return sluice::send(turn, c, bytes); });
+}
+
+inline std::vector<uint8_t> receive_at(TcpHost& host, Instant now) {
+  std::vector<uint8_t> all;
+  std::vector<uint8_t> part(65536);
+  while (host.connection() != nullptr) {
+    const Received got =
+        host.call(now, [&](TcpTurn& turn, Connection& c) { return receive(turn, c, part); });
+    host.note(now, got.events);
+    all.insert(all.end(), part.begin(), part.begin() + got.bytes);
+    if (got.bytes == 0) break;
+  }
+  return all;
+}
+
+inline void shut_at(TcpHost& host, Instant now) {
+  host.call(now, [&](TcpTurn& turn, Connection& c) { host.note(now, close_sending(turn, c)); });
+}
+
 }  // namespace sluice::test
