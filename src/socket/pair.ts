@@ -162,8 +162,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       this.#enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
       a.unrelay()
-      await done
-      this.#goOn()
+      await done.finally(() => this.#goOn())
     }
     return this.#boundary
   }
