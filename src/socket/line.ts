@@ -63,6 +63,8 @@ export class Line {
   end: LineEnd = ignoreNews
   bytesReceived = 0
   bytesSent = 0
+  /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
+  bytesUnderWay = 0
   /** Of the bytes that the engine moved by itself: received here, and given to the other side. */
   bytesRelayed = 0n
   #readCredit = 0
@@ -289,6 +291,7 @@ export class Line {
   #advance(count: number): void {
     this.#writeCredit -= count
     this.bytesSent += count
+    this.bytesUnderWay += count
     let left = count + this.#offset
     while (left > 0 && left >= this.#chunks[this.#chunk].length) {
       left -= this.#chunks[this.#chunk].length
@@ -301,7 +304,7 @@ export class Line {
     const done = this.#done
     this.#done = undefined
     this.#chunks = nothing
-    this.#chunk = this.#offset = 0
+    this.#chunk = this.#offset = this.bytesUnderWay = 0
     done?.(error)
     this.watcher?.written()
   }

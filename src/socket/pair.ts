@@ -131,7 +131,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       await until(Promise.all([a.hold(), b.hold()]), signal)
       this.#assertMode('draining')
       if (drain === 'reject' && !this.#isIdle) throw buffered('The service has bytes of the pair.')
-      await until(this.#flush(), signal)
+      await this.#flush(signal)
       this.#assertMode('draining')
     } catch (error) {
       this.#goOn()
@@ -162,8 +162,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       this.#enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
       a.unrelay()
-      await done
-      this.#goOn()
+      await done.finally(() => this.#goOn())
     }
     return this.#boundary
   }
@@ -202,7 +201,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     const [a, b] = this.#lines
     try {
       await until(Promise.all([a.hold(), b.hold()]), signal)
-      await until(this.#flush(), signal)
+      await this.#flush(signal)
     } catch (error) {
       if (!this.#lines.some(({ isOver }) => isOver)) throw error
     } finally {
@@ -284,7 +283,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   }
 
   /** What JavaScript was handed goes to the other side, an end that it was told of, too. */
-  async #flush(): Promise<void> {
+  async #flush(signal: AbortSignal | undefined): Promise<void> {
     const { inbound, outbound } = this
     if (this.#pumps.length === 0) {
       passOn(inbound, outbound)
@@ -294,9 +293,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       !(this.#isIdle && this.#passedEnd(inbound, outbound) && this.#passedEnd(outbound, inbound))
     ) {
       if (this.#lines.some(({ isOver }) => isOver)) throw closed('A side of the pair is over.')
-      await new Promise<void>((resolve) => {
+      const moved = new Promise<void>((resolve) => {
         this.#wake = resolve
       })
+      await until(moved, signal)
     }
   }
 

@@ -53,6 +53,8 @@ export class Socket extends Duplex implements LineEnd {
   readonly #remote: Endpoint
   #pair: SocketPair | undefined
   #isReserved = false
+  /** `allowHalfOpen`, where it is in no pair. */
+  #aloneHalfOpen = false
   /** Of `setTimeout`: its user's. */
   #timer: NodeJS.Timeout | undefined
   /** Of its virtual server. */
@@ -131,7 +133,7 @@ export class Socket extends Duplex implements LineEnd {
 
   /** Bytes written here, those that wait included. */
   get bytesWritten(): number {
-    return this[lineOf].bytesSent + this.writableLength
+    return this[lineOf].bytesSent + this.#bytesWaiting
   }
 
   /** Milliseconds since 1970. */
@@ -141,7 +143,12 @@ export class Socket extends Duplex implements LineEnd {
 
   /** Received and not read, or written and not the engine's. */
   get bytesHeld(): number {
-    return this.readableLength + this.writableLength
+    return this.readableLength + this.#bytesWaiting
+  }
+
+  /** Written and not the engine's. */
+  get #bytesWaiting(): number {
+    return this.writableLength - this[lineOf].bytesUnderWay
   }
 
   /** It is connected before anybody has it. */
@@ -336,7 +343,8 @@ export class Socket extends Duplex implements LineEnd {
     if (isPair === (this.#pair !== undefined)) return
     this.#pair = isPair ? pair : undefined
     // Each end is the service's to pass on, or not (SOCK-23).
-    if (isPair) this.allowHalfOpen = true
+    if (isPair) this.#aloneHalfOpen = this.allowHalfOpen
+    this.allowHalfOpen = isPair || this.#aloneHalfOpen
     this.emit(isPair ? 'paired' : 'unpaired')
   }
 }

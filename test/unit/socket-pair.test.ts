@@ -237,6 +237,7 @@ describe('associate, disassociate, closeSide', () => {
     const free = await pair.disassociate()
     expect(free).toEqual({ inbound, outbound })
     expect([pair.mode, inbound.use, outbound.use]).toEqual(['closed', 'free', 'free'])
+    expect([inbound.allowHalfOpen, outbound.allowHalfOpen]).toEqual([false, false])
     client.send('not for you')
     client.end()
     expect(await text(inbound)).toBe('not for you')

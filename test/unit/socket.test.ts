@@ -107,6 +107,7 @@ describe('a socket', () => {
     expect(inbound.write(bytes)).toBe(false)
     await quiet()
     expect(client.credit).toBe(0)
+    expect([inbound.bytesWritten, inbound.bytesHeld]).toEqual([credit * 3, credit * 2])
     const drained = once(inbound, 'drain')
     client.acknowledge(credit)
     await quiet()
