@@ -61,8 +61,8 @@ export default defineConfig({
         env: { SLUICE_PREBUILD: resolve(root, 'out/installed') },
         globalSetup: 'test/helpers/install-package.ts',
       }),
-      // Each file has namespaces of its own, and most of its time it waits.
-      project('system', 'system', { testTimeout: 120_000 }),
+      // Namespaces, devices and the two cores are shared: one file at a time.
+      project('system', 'system', { fileParallelism: false, testTimeout: 120_000 }),
     ],
   },
 })

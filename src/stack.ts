@@ -40,7 +40,6 @@ export interface ListenOrder {
 export interface StackHost {
   readonly sockets: Sockets
   readonly pairs: Pairs
-  readonly workers: number
   /** Resolves with what takes it back. @throws {SluiceError} `ERR_SLUICE_ADDR_IN_USE` */
   listen(order: ListenOrder): Promise<() => Promise<void>>
   /** Flow entries in TIME-WAIT. */

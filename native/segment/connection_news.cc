@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "bus/signature.h"
 #include "segment/connections.h"
 #include "tcp/calls.h"
 
@@ -28,14 +27,6 @@ uint16_t options_of(const TcpFlow& flow) {
 }
 
 }  // namespace
-
-template <class View>
-bool Connections::say(uint32_t place) {
-  if (!to_sockets_.has_room(View::kSize)) return false;
-  begin<View>(sockets_.id_of(place));
-  to_sockets_.commit();
-  return true;
-}
 
 void Connections::list(uint32_t place) {
   Socket& socket = sockets_[place];
@@ -68,57 +59,54 @@ bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
   Socket& socket = sockets_[place];
   if ((socket.news & Socket::kOpened) && !tell_opened(place)) return false;
   if (!socket.known) return true;  // its handshake is not over
+  const uint32_t id = sockets_.id_of(place);
   if (socket.news & Socket::kUnrelayed) {
-    if (!to_sockets_.has_room(UnrelayedView::kSize)) return false;
-    begin<UnrelayedView>(sockets_.id_of(place)).set_bytes(socket.relayed);
-    to_sockets_.commit();
+    const auto count = [&](UnrelayedView message) { message.set_bytes(socket.relayed); };
+    if (!say<UnrelayedView>(id, count)) return false;
     socket.news &= static_cast<uint8_t>(~Socket::kUnrelayed);
-    told_ = true;
   }
   if (!tell_bytes(turn, place) || !grant(place)) return false;
   if (socket.news & Socket::kHeld) {
-    if (!say<HeldView>(place)) return false;
+    if (!say<HeldView>(id, [](HeldView) {})) return false;
     socket.news &= static_cast<uint8_t>(~Socket::kHeld);
-    told_ = true;
   }
   if (!(socket.news & Socket::kClosed)) return true;
-  if (!to_sockets_.has_room(ClosedView::kSize)) return false;
-  ClosedView closed = begin<ClosedView>(sockets_.id_of(place));
-  closed.set_reason(socket.end);
-  closed.set_bytes_received(socket.received);
-  closed.set_bytes_sent(socket.sent);
-  to_sockets_.commit();
-  told_ = true;
-  socket.news = 0;
-  return true;
+  const bool said = say<ClosedView>(id, [&](ClosedView closed) {
+    closed.set_reason(socket.end);
+    closed.set_bytes_received(socket.received);
+    closed.set_bytes_sent(socket.sent);
+  });
+  if (said) socket.news = 0;
+  return said;
 }
 
 bool Connections::tell_opened(uint32_t place) {
-  if (!to_sockets_.has_room(AcceptedView::kSize)) return false;
   Socket& socket = sockets_[place];
-  socket.news &= static_cast<uint8_t>(~Socket::kOpened);
   const Connection* c = connection_of(socket);
+  const auto fill = [&](AcceptedView opened) {
+    // Accepted and Connected differ in their code alone.
+    if (!socket.passive) opened.set_msg_type(ConnectedView::kCode);
+    const FlowKey key = flows_.table().key_of(socket.leg);
+    opened.set_serial(socket.serial);
+    opened.set_remote_ipaddr(key.src);
+    opened.set_local_ipaddr(key.dst);
+    opened.set_remote_port(key.src_port);
+    opened.set_local_port(key.dst_port);
+    opened.set_vs_id(socket.vs);
+    socket.write_credit = std::min(send_room(tcp_, *c), kMostPromised);
+    opened.set_credit(socket.write_credit);
+    opened.set_options(options_of(*c->flow));
+    opened.set_mss(c->snd_mss);
+  };
   if (c == nullptr) {
     // It was over before anybody could hear of it.
     socket.forgotten = socket.passive;
-    return true;
+  } else if (!say<AcceptedView>(sockets_.id_of(place), fill)) {
+    return false;
+  } else {
+    socket.known = true;
   }
-  // Accepted and Connected differ in their code alone.
-  AcceptedView opened = begin<AcceptedView>(sockets_.id_of(place));
-  if (!socket.passive) opened.set_msg_type(ConnectedView::kCode);
-  const FlowKey key = flows_.table().key_of(socket.leg);
-  opened.set_serial(socket.serial);
-  opened.set_remote_ipaddr(key.src);
-  opened.set_local_ipaddr(key.dst);
-  opened.set_remote_port(key.src_port);
-  opened.set_local_port(key.dst_port);
-  opened.set_vs_id(socket.vs);
-  socket.write_credit = std::min(send_room(tcp_, *c), kMostPromised);
-  opened.set_credit(socket.write_credit);
-  opened.set_options(options_of(*c->flow));
-  opened.set_mss(c->snd_mss);
-  to_sockets_.commit();
-  socket.known = told_ = true;
+  socket.news &= static_cast<uint8_t>(~Socket::kOpened);
   return true;
 }
 
@@ -133,8 +121,7 @@ bool Connections::tell_bytes(TcpTurn& turn, uint32_t place) {
     if (!to_sockets_.has_room(stream_stride(DataView::kSize + most))) return false;
     const DataView data = begin<DataView>(sockets_.id_of(place), most);
     const Received received = receive(turn, c, data.bytes());
-    to_sockets_.commit();
-    told_ = true;
+    commit();
     socket.read_credit -= received.bytes;
     socket.received += received.bytes;
     counters_.raise(Counter::stream_bytes_read, received.bytes);
@@ -147,9 +134,8 @@ bool Connections::tell_bytes(TcpTurn& turn, uint32_t place) {
   const Connection* c = connection_of(socket);
   const bool empty = c == nullptr || c->receive_queue.empty();
   if (!socket.ended || socket.ended_told || !empty) return true;
-  if (!say<EndedView>(place)) return false;
-  socket.ended_told = told_ = true;
-  return true;
+  socket.ended_told = say<EndedView>(sockets_.id_of(place), [](EndedView) {});
+  return socket.ended_told;
 }
 
 // Room that is not promised yet. Bytes that are written count for as long as they are not
@@ -162,25 +148,21 @@ bool Connections::grant(uint32_t place) {
   if (room <= socket.write_credit) return true;
   const uint32_t more = room - socket.write_credit;
   if (more < kWorthTelling && socket.write_credit > 0) return true;
-  if (!to_sockets_.has_room(WritableView::kSize)) return false;
-  begin<WritableView>(sockets_.id_of(place)).set_credit(more);
-  to_sockets_.commit();
-  socket.write_credit += more;
-  told_ = true;
-  return true;
+  const auto fill = [&](WritableView message) { message.set_credit(more); };
+  const bool said = say<WritableView>(sockets_.id_of(place), fill);
+  if (said) socket.write_credit += more;
+  return said;
 }
 
 // In batches, as they come; where there is no room our own 2MSL holds.
 void Connections::tell_time_wait(const Socket& socket, LegIndex leg) {
-  if (!to_sockets_.has_room(TimeWaitView::kSize)) return;
-  TimeWaitView message = begin<TimeWaitView>(sockets_.id_of(0));
-  message.set_leg(leg);
-  message.set_serial(socket.serial);
-  message.set_vs_id(socket.vs);
-  message.set_bytes_freed(sizeof(Connection));
-  message.set_in_time_wait(flows_.in_time_wait());
-  to_sockets_.commit();
-  told_ = true;
+  say<TimeWaitView>(sockets_.id_of(0), [&](TimeWaitView message) {
+    message.set_leg(leg);
+    message.set_serial(socket.serial);
+    message.set_vs_id(socket.vs);
+    message.set_bytes_freed(sizeof(Connection));
+    message.set_in_time_wait(flows_.in_time_wait());
+  });
 }
 
 void Connections::answer_state(Instant now, const Socket& socket, const AskSocketView& message) {
@@ -213,8 +195,7 @@ void Connections::answer_state(Instant now, const Socket& socket, const AskSocke
       state.set_flight(c->flight());
     }
   }
-  to_sockets_.commit();
-  told_ = true;
+  commit();
 }
 
 }  // namespace sluice

@@ -4,6 +4,7 @@
 
 #include "segment/connections.h"
 #include "tcp/calls.h"
+#include "wire/ip_protocol.h"
 
 namespace sluice {
 
@@ -113,8 +114,7 @@ void Connections::open(TcpTurn& turn, const OpenSocketView& message) {
     answer.set_request(message.request());
     sockets_[place].known = true;
   }
-  to_sockets_.commit();
-  told_ = true;
+  commit();
 }
 
 // Why not, where `place` stays 0.

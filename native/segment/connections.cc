@@ -12,7 +12,6 @@
 #include "tcp/timers.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
-#include "wire/ip_protocol.h"
 
 namespace sluice {
 
@@ -140,12 +139,7 @@ void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
 void Connections::closed_arrives(LegIndex leg, const TcpSegment& segment) {
   if (!(flows_.own_leg(leg).flags & LegFlags::kTimeWait)) return;
   const std::optional<SegmentHeader> reset = answer_in_closed(segment);
-  if (!reset) return;
-  uint8_t bytes[TcpHeader::kMaxSize];
-  OutgoingSegment out{};
-  out.header = bytes;
-  out.header_length = reset->write(bytes);
-  frames_.send(leg, out);
+  if (reset) send_alone(frames_, leg, *reset, 0);
 }
 
 // A SYN that begins anew is for whoever listens there, once the old bytes were read; one that comes

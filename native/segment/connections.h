@@ -140,8 +140,18 @@ class Connections final : public Flows::OwnPairs {
     view.set_length(static_cast<uint32_t>(length));
     return view;
   }
-  template <class View>
-  bool say(uint32_t place);
+  // Puts a message into the ring, which fill(view) completes; false where there is no room.
+  template <class View, class Fill>
+  bool say(uint32_t socket, Fill&& fill) {
+    if (!to_sockets_.has_room(View::kSize)) return false;
+    fill(begin<View>(socket));
+    commit();
+    return true;
+  }
+  void commit() {
+    to_sockets_.commit();
+    told_ = true;
+  }
 
   Options options_;
   Flows& flows_;

@@ -222,17 +222,6 @@ uint32_t Segment::worker_of_socket(ConstByteSpan message) const {
   return worker < members_.size() ? worker : 0;
 }
 
-size_t Segment::read_streams(ByteSpan into) {
-  notified_.store(false);
-  size_t filled = 0;
-  for (size_t i = 0; i < members_.size(); ++i) {
-    filled += members_[read_]->to_sockets.drain(into.subspan(filled));
-    read_ = (read_ + 1) % members_.size();
-  }
-  read_ = (read_ + 1) % members_.size();
-  return filled;
-}
-
 // A CSMB message and a RESET go to all workers or to none. Adds the workers reached, a bit for
 // each.
 bool Segment::deliver(ConstByteSpan message, uint64_t& reached) {
@@ -277,15 +266,21 @@ void Segment::homes_of(const IpAddress& address, L4Port first, std::span<uint8_t
   }
 }
 
-size_t Segment::drain(ByteSpan into) {
+size_t Segment::drain(ByteSpan into) { return drain(&Member::to_control, drain_first_, into); }
+
+size_t Segment::read_streams(ByteSpan into) {
+  return drain(&Member::to_sockets, read_first_, into);
+}
+
+size_t Segment::drain(MessageRing Member::*ring, uint32_t& first, ByteSpan into) {
   notified_.store(false);
+  const auto workers = static_cast<uint32_t>(members_.size());
   size_t filled = 0;
-  for (size_t i = 0; i < members_.size(); ++i) {
-    filled += members_[drained_]->to_control.drain(into.subspan(filled));
-    drained_ = (drained_ + 1) % members_.size();
+  for (uint32_t i = 0; i < workers; ++i) {
+    filled += ((*members_[(first + i) % workers]).*ring).drain(into.subspan(filled));
   }
   // Another one begins next time: none waits for ever behind a full ring.
-  drained_ = (drained_ + 1) % members_.size();
+  first = (first + 1) % workers;
   return filled;
 }
 

@@ -87,13 +87,15 @@ class Segment {
   bool deliver(ConstByteSpan message, uint64_t& reached);
   uint32_t worker_for(ConstByteSpan message) const;
   uint32_t worker_of_socket(ConstByteSpan message) const;
+  size_t drain(MessageRing Member::*ring, uint32_t& first, ByteSpan into);
   void wake(uint64_t workers);
 
   const uint8_t node_;
   WorkerTeam team_;
   std::vector<std::unique_ptr<Member>> members_;
-  uint32_t drained_ = 0;  // the worker whose messages come first with the next drain()
-  uint32_t read_ = 0;     // and with the next read_streams()
+  // The workers whose messages come first with the next drain() and the next read_streams().
+  uint32_t drain_first_ = 0;
+  uint32_t read_first_ = 0;
   std::vector<std::string> port_names_;
   std::vector<std::string> port_descriptions_;
   bool restores_settings_ = false;

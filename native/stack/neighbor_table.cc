@@ -90,6 +90,7 @@ bool NeighborTable::hold(Instant now, NextHop hop, const Packet& packet, DropRea
   }
   slot.held.push(pooled);
   ++held_packets_;
+  if (packet.origin == PacketOrigin::own) ++held_own_packets_;
   // RFC 4861 7.2.2 and RFC 1122 2.3.2.2: the latest packet is the one to keep.
   if (full || slot.held.size() > limits_.packets_per_neighbor) {
     give_up_oldest(hop, DropReason::neighbor_queue_full);
@@ -248,13 +249,21 @@ void NeighborTable::send_held(NextHop hop) {
 }
 
 void NeighborTable::give_up_oldest(NextHop hop, DropReason reason) {
+  PooledPacket* oldest = slots_[hop].held.pop();
+  no_longer_held(oldest->packet);
+  give_up(oldest, reason);
+}
+
+void NeighborTable::no_longer_held(const Packet& packet) {
   --held_packets_;
-  give_up(slots_[hop].held.pop(), reason);
+  if (packet.origin == PacketOrigin::own) --held_own_packets_;
 }
 
 // What is taken counts as held no longer; the slot keeps an empty queue.
 PacketQueue NeighborTable::take_held(NextHop hop) {
-  held_packets_ -= slots_[hop].held.size();
+  for (const PooledPacket* each = slots_[hop].held.front(); each != nullptr; each = each->next) {
+    no_longer_held(each->packet);
+  }
   return std::exchange(slots_[hop].held, PacketQueue{});
 }
 

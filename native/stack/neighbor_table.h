@@ -75,7 +75,8 @@ class NeighborTable {
   void poll(Instant now);
   Instant deadline() const { return deadline_; }
 
-  size_t held_packets() const { return held_packets_; }
+  // Of those that hosts sent: our own segments are no packets received (law 9).
+  size_t held_packets() const { return held_packets_ - held_own_packets_; }
   uint64_t evicted() const { return evicted_; }
 
  private:
@@ -128,6 +129,7 @@ class NeighborTable {
   void send_held(NextHop hop);
   void give_up_oldest(NextHop hop, DropReason reason);
   PacketQueue take_held(NextHop hop);
+  void no_longer_held(const Packet& packet);
   void give_up(PooledPacket* pooled, DropReason reason);
 
   const Limits limits_;
@@ -144,6 +146,7 @@ class NeighborTable {
   List asked_;
   Instant deadline_ = Instant::never();  // no slot is due before it
   size_t held_packets_ = 0;
+  size_t held_own_packets_ = 0;  // of those, segments of our own connections
   uint64_t evicted_ = 0;
 };
 

@@ -226,13 +226,8 @@ void send_control(TcpTurn& turn, Connection& c, Seq seq, uint8_t flags) {
     add_sack(turn.tcp, c, header);
     if (c.ece) header.flags |= kTcpEce;
   }
-  uint8_t bytes[TcpHeader::kMaxSize];
-  OutgoingSegment out;
-  out.header = bytes;
-  out.header_length = header.write(bytes);
-  out.tos = c.flow->tos;
   acknowledged(turn, c);
-  turn.sink.send(c.leg, out);
+  send_alone(turn.sink, c.leg, header, c.flow->tos);
 }
 
 void send_challenge_ack(TcpTurn& turn, Connection& c) {

@@ -1,5 +1,7 @@
 #include "tcp/segment_header.h"
 
+#include <algorithm>
+
 #include "wire/tcp_options.h"
 
 namespace sluice {
@@ -60,16 +62,19 @@ void write_syn_options(OptionWriter& options, const SegmentHeader& header) {
 }
 
 void write_options(OptionWriter& options, const SegmentHeader& header) {
+  // More than fit beside the timestamps nobody asks for; a header has 60 bytes (RFC 9293 3.1).
+  const size_t blocks =
+      std::min<size_t>(header.sack_count, sack_blocks_that_fit(header.has_timestamps));
   if (header.has_timestamps) {
     options.nop();
     options.nop();
     write_timestamps(options, header);
   }
-  if (header.sack_count == 0) return;
+  if (blocks == 0) return;
   options.nop();
   options.nop();
-  options.head(kTcpOptionSack, static_cast<uint8_t>(2 + 8 * header.sack_count));
-  for (size_t i = 0; i < header.sack_count; ++i) {
+  options.head(kTcpOptionSack, static_cast<uint8_t>(2 + 8 * blocks));
+  for (size_t i = 0; i < blocks; ++i) {
     options.put32(header.sack[i].start.raw());
     options.put32(header.sack[i].end.raw());
   }
@@ -93,6 +98,15 @@ size_t SegmentHeader::write(uint8_t* at) const {
   tcp.set_flags(flags);
   tcp.set_window(window);
   return length;
+}
+
+void send_alone(SegmentSink& sink, LegIndex leg, const SegmentHeader& header, uint8_t tos) {
+  uint8_t bytes[TcpHeader::kMaxSize];
+  OutgoingSegment out{};
+  out.header = bytes;
+  out.header_length = header.write(bytes);
+  out.tos = tos;
+  sink.send(leg, out);
 }
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 
+#include "tcp/segment_sink.h"
 #include "tcp/tcp_segment.h"
 
 namespace sluice {
@@ -25,6 +26,9 @@ struct SegmentHeader {
   // Bytes of the header, a multiple of four.
   size_t write(uint8_t* at) const;
 };
+
+// Sends a segment that has no payload. `tos` as OutgoingSegment has it.
+void send_alone(SegmentSink& sink, LegIndex leg, const SegmentHeader& header, uint8_t tos);
 
 // Options that every segment of a connection with timestamps carries (RFC 7323 appendix A).
 inline constexpr size_t kTimestampsSize = 12;

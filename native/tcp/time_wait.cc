@@ -18,12 +18,7 @@ void send_last_ack(const TcpFlow& flow, LegIndex leg, uint32_t timestamp, Segmen
     header.tsval = timestamp;
     header.tsecr = flow.ts_recent;
   }
-  uint8_t bytes[TcpHeader::kMaxSize];
-  OutgoingSegment out{};
-  out.header = bytes;
-  out.header_length = header.write(bytes);
-  out.tos = flow.tos;
-  sink.send(leg, out);
+  send_alone(sink, leg, header, flow.tos);
 }
 
 bool is_older(const TcpFlow& flow, const TcpSegment& segment) {

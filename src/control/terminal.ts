@@ -38,7 +38,6 @@ export interface TerminalOptions {
 export class Terminal implements StackHost {
   readonly sockets: Sockets
   readonly pairs = new Pairs()
-  readonly workers: number
   readonly stack: Stack
   readonly stop: () => Promise<void>
   readonly #channel: StreamChannel
@@ -50,7 +49,6 @@ export class Terminal implements StackHost {
 
   constructor({ config, segment, control, log, clock = systemClock, stop }: TerminalOptions) {
     this.#control = control
-    this.workers = config.workers
     this.stop = stop
     const writer = new MessageWriter()
     const orders = new StreamOrders(writer, () => this.#channel.sendSoon())

@@ -177,7 +177,7 @@ export const counterTexts = {
   waitingFragments:
     'Fragments that wait for the first one of their datagram',
   neighborPackets:
-    'Packets that wait for a next hop',
+    'Packets that wait for a next hop, but for segments of our own',
   handedPackets:
     'Packets on their way from one worker to another',
   fragmentedDatagrams:

@@ -12,13 +12,9 @@ import type { ClientIdentity, ConnectOptions } from './types.js'
 export interface ConnectHost {
   readonly sockets: Sockets
   readonly pairs: Pairs
-  readonly workers: number
 }
 
 const defaultTimeoutMs = 30_000
-
-/** Connections that belong to no client go to one worker after the other. */
-let lastWorker = 0
 
 /** @throws as `Stack.connect` says */
 export async function connect(host: ConnectHost, options: ConnectOptions): Promise<Socket> {
@@ -49,15 +45,14 @@ export async function connect(host: ConnectHost, options: ConnectOptions): Promi
 const isGone = (socket: Socket) => socket.use === 'closed'
 
 function begin(
-  { sockets, pairs, workers }: ConnectHost,
+  { sockets, pairs }: ConnectHost,
   options: ConnectOptions,
   inbound: Socket | undefined,
 ): Opening {
   const { address, port, allowHalfOpen = false, signal } = options
   const destination = addressBytes(address)
-  lastWorker = (lastWorker + 1) % workers
   const order: Omit<OpenOrder, 'request'> = {
-    socket: inbound?.id ?? lastWorker * 0x100_0000,
+    socket: inbound?.id ?? 0,
     destination,
     destinationPort: portOf(port),
     ...sourceOf(options, inbound, destination),

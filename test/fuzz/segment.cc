@@ -13,6 +13,7 @@
 
 #include "support/dialogue.h"
 #include "support/hostile_packet.h"
+#include "support/input.h"
 
 namespace {
 
@@ -38,23 +39,6 @@ TestEngineOptions small_engine() {
   options.largest_frame = 4096;
   return options;
 }
-
-// Bytes of input, zeros behind their end.
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  uint8_t next() { return at_ < size_ ? data_[at_++] : 0; }
-  uint16_t next16() { return static_cast<uint16_t>(next() << 8 | next()); }
-  uint32_t next32() { return uint32_t{next16()} << 16 | next16(); }
-  std::vector<uint8_t> bytes() const { return {data_, data_ + size_}; }
-  size_t size() const { return size_; }
-  const uint8_t* data() const { return data_; }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-  size_t at_ = 0;
-};
 
 class Campaign {
  public:

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "support/input.h"
 #include "support/packet_builder.h"
 #include "support/socket_lab.h"
 
@@ -30,19 +31,6 @@ TestEngineOptions small_engine() {
   options.timeouts.time_wait = Duration::seconds(20);
   return options;
 }
-
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : data_(data), size_(size) {}
-  uint8_t next() { return at_ < size_ ? data_[at_++] : 0; }
-  uint16_t next16() { return static_cast<uint16_t>(next() << 8 | next()); }
-  std::vector<uint8_t> bytes() const { return {data_, data_ + size_}; }
-
- private:
-  const uint8_t* data_;
-  size_t size_;
-  size_t at_ = 0;
-};
 
 class Campaign {
  public:

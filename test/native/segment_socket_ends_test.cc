@@ -122,6 +122,7 @@ TEST_CASE("PROXY-19 a server whose neighbour is silent is told of, and other ope
     std::vector<uint32_t> opened;
     for (int i = 0; i < 12; ++i) opened.push_back(lab.open(0, silent, 8080, false));
     lab.pass(Duration::milliseconds(100));
+    CHECK(lab.engine.balanced());  // law 9: what waits for ARP was sent by us, and not received
     for (const uint32_t socket : opened) {
       REQUIRE(socket != 0);
       CHECK_FALSE(lab.sockets[socket].closed);

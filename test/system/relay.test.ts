@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Boundary, ServiceFunction, Socket, SocketPair } from '../../src/index.js'
-import { type Host, type Namespace, until } from '../../src/laboratory/index.js'
+import { type Family, type Host, type Namespace, until } from '../../src/laboratory/index.js'
 import { writeContents } from '../helpers/contents.js'
 import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
@@ -92,15 +92,20 @@ test('SOCK-06 BUF-01 BUF-02 equal sha256 each way, and no event in JavaScript me
   await site.end()
 })
 
+/** A client's connection to the echo server by way of a pair, which JavaScript processes. */
+async function startProcessed(site: EngineSite, accepted: AcceptedSockets, family: Family) {
+  const client = await site.connect(family, ECHO)
+  const inbound = await accepted.next()
+  const outbound = await associated(site.stack, inbound, SERVER, ECHO)
+  const pair = outbound.pair as SocketPair
+  return { client, pair: pair.process() }
+}
+
 test('what the service had read and written goes before what the engine moves', async () => {
   const { site, accepted } = await startSite()
   await using _ = site
   for (const family of site.lab.families) {
-    const client = await site.connect(family, ECHO)
-    const inbound = await accepted.next()
-    const outbound = await associated(site.stack, inbound, SERVER, ECHO)
-    const pair = outbound.pair as SocketPair
-    pair.process({})
+    const { client, pair } = await startProcessed(site, accepted, family)
     for (let line = 1; line <= 50; line++) client.write(`early ${line}\n`)
     await client.untilReceived(/ 1 early 1\n/)
     const { boundary } = await pair.unproxy(RELAY)
@@ -122,11 +127,7 @@ test('SOCK-20 relayed and processed in turns on one connection, at exact bytes',
   const { site, accepted } = await startSite()
   await using _ = site
   for (const family of site.lab.families) {
-    const client = await site.connect(family, ECHO)
-    const inbound = await accepted.next()
-    const outbound = await associated(site.stack, inbound, SERVER, ECHO)
-    const pair = outbound.pair as SocketPair
-    pair.process({})
+    const { client, pair } = await startProcessed(site, accepted, family)
     let line = 0
     for (let turn = 0; turn < 20; turn++) {
       await pair.unproxy(RELAY)

@@ -126,12 +126,7 @@ class TcpHost : public SegmentSink {
       if (connection_ != nullptr || opens_connection(segment)) return;
     }
     const auto reset = answer_in_closed(segment);
-    if (!reset) return;
-    uint8_t bytes[TcpHeader::kMaxSize];
-    OutgoingSegment out{};
-    out.header = bytes;
-    out.header_length = reset->write(bytes);
-    send(0, out);
+    if (reset) send_alone(*this, 0, *reset, 0);
   }
 
   void time_wait_arrives(TcpTurn& turn, const TcpSegment& segment) {

@@ -21,6 +21,7 @@
 #include "support/frame.h"
 #include "support/limits.h"
 #include "support/neighbors.h"
+#include "support/packet_balance.h"
 #include "support/packet_builder.h"
 #include "support/sent.h"
 
@@ -261,10 +262,8 @@ class TestEngine {
   }
   // Law 9: every packet received has one fate.
   bool balanced() const {
-    return count(Counter::received) == count(Counter::forwarded) + count(Counter::delivered) +
-                                           counters_.dropped() + count(Counter::waiting_packets) +
-                                           count(Counter::waiting_fragments) +
-                                           count(Counter::neighbor_packets);
+    return every_packet_has_one_fate([this](Counter counter) { return count(counter); },
+                                     counters_.dropped());
   }
   // Lets every flow end by silence. What is left behind then, or does not add up; "" if all is
   // well.

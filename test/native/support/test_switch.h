@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "support/packet_balance.h"
 #include "support/test_engine.h"
 
 namespace sluice::test {
@@ -129,10 +130,7 @@ class TestSwitch {
   bool balanced() const {
     uint64_t dropped = 0;
     for (const auto& member : members_) dropped += member->counters.dropped();
-    return sum(Counter::received) ==
-           sum(Counter::forwarded) + sum(Counter::delivered) + dropped +
-               sum(Counter::waiting_packets) + sum(Counter::waiting_fragments) +
-               sum(Counter::neighbor_packets) + sum(Counter::handed_packets);
+    return every_packet_has_one_fate([this](Counter counter) { return sum(counter); }, dropped);
   }
   const Steering& steering() const { return team_.steering(); }
 

@@ -11,6 +11,7 @@
 
 #include "bus/signature.h"
 #include "support/dialogue.h"
+#include "support/packet_balance.h"
 
 namespace sluice::test {
 
@@ -129,10 +130,7 @@ class Team {
     return all;
   }
   bool balanced() const {
-    return sum(Counter::received) ==
-           sum(Counter::forwarded) + sum(Counter::delivered) + dropped() +
-               sum(Counter::waiting_packets) + sum(Counter::waiting_fragments) +
-               sum(Counter::neighbor_packets) + sum(Counter::handed_packets);
+    return every_packet_has_one_fate([this](Counter counter) { return sum(counter); }, dropped());
   }
 
   Steering steering;
