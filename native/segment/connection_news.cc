@@ -39,7 +39,7 @@ void Connections::list(uint32_t place) {
 
 void Connections::tell(Instant now) {
   TcpTurn turn = at(now);
-  full_ = false;
+  full_ = !tell_room();
   while (first_listed_ != 0) {
     const uint32_t place = first_listed_;
     Socket& socket = sockets_[place];
@@ -152,6 +152,16 @@ bool Connections::grant(uint32_t place) {
   const bool said = say<WritableView>(sockets_.id_of(place), fill);
   if (said) socket.write_credit += more;
   return said;
+}
+
+// What all sockets together may write: promised once, it holds until they have written it.
+bool Connections::tell_room() {
+  const uint32_t more = write_room_.more(tcp_.buffers.free_chunks());
+  if (more == 0) return true;
+  if (!say<RoomView>(sockets_.id_of(0), [&](RoomView room) { room.set_chunks(more); }))
+    return false;
+  write_room_.promise(more);
+  return true;
 }
 
 // In batches, as they come; where there is no room our own 2MSL holds.

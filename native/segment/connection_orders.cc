@@ -53,6 +53,8 @@ bool Connections::handle(Instant now, ByteSpan message) {
     full_ = true;
     return false;
   }
+  const bool writes = message[0] == WriteSocketView::kCode;
+  const bool has_room = !writes || write_room_.take(length - WriteSocketView::kSize);
   TcpTurn turn = at(now);
   if (message[0] == OpenSocketView::kCode) {
     open(turn, OpenSocketView(message.data()));
@@ -60,6 +62,8 @@ bool Connections::handle(Instant now, ByteSpan message) {
     keep_time_wait(now, KeepTimeWaitView(message.data()));
   } else if (!sockets_.knows(header.socket())) {
     counters_.raise(Counter::messages_stale);
+  } else if (!has_room) {
+    break_promise(turn, header.socket() & SocketTable::kPlaceMask);
   } else {
     handle_order(turn, message.first(length), header.socket() & SocketTable::kPlaceMask);
   }
@@ -202,19 +206,18 @@ bool Connections::is_home(const FlowKey& key) const {
 
 // -- the others
 
-// More than was promised is a defect of the sockets, and too many promises kept at once the end of
-// this connection: no other gives way for it.
+// More was written than was promised, a defect of the sockets: the stream would go on with a gap.
+void Connections::break_promise(TcpTurn& turn, uint32_t place) {
+  counters_.raise(Counter::messages_invalid);
+  close_socket(turn, place, true);
+}
+
 void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
   Socket& socket = sockets_[place];
   Connection* c = connection_of(socket);
   if (c == nullptr || socket.shut || bytes.empty()) return;  // it hears of its end by itself
-  const bool promised = bytes.size() <= socket.write_credit;
-  if (!promised) counters_.raise(Counter::messages_invalid);
-  if (!promised || !send_promised(turn, *c, bytes)) {
-    close_socket(turn, place, true);
-    socket.end = StreamEnd::no_memory;
-    return;
-  }
+  if (bytes.size() > socket.write_credit) return break_promise(turn, place);
+  send_promised(turn, *c, bytes);
   socket.write_credit -= static_cast<uint32_t>(bytes.size());
   socket.sent += bytes.size();
   counters_.raise(Counter::stream_bytes_written, bytes.size());

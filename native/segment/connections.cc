@@ -32,6 +32,7 @@ TcpLimits Connections::limits_of(const Options& options) {
   // Those that are not established take no more than a part, whatever floods us.
   limits.handshakes = options.connections / 4 + std::min(options.connections, 16U);
   limits.buffer_bytes = options.buffer_bytes;
+  limits.reserved_bytes = options.buffer_bytes / 8;
   // A record for each chunk that may be in flight, and some for those that are sent alone.
   limits.segments_in_flight =
       static_cast<uint32_t>(options.buffer_bytes / 1024) + options.connections;
@@ -51,6 +52,7 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       time_(parts.time),
       random_(options.seed ^ 4),
       tcp_(limits_of(options), TcpConfig{}, options.seed),
+      write_room_(tcp_.buffers.reserved()),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),

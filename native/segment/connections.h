@@ -16,6 +16,7 @@
 #include "segment/segment_frames.h"
 #include "segment/socket_table.h"
 #include "segment/time_base.h"
+#include "segment/write_room.h"
 #include "stack/stack.h"
 #include "tcp/tcp.h"
 #include "timer/timer_wheel.h"
@@ -116,6 +117,7 @@ class Connections final : public Flows::OwnPairs {
   bool is_home(const FlowKey& key) const;
   std::optional<Seq> end_of_earlier(const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
+  void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
   void forget(uint32_t place);
@@ -127,6 +129,7 @@ class Connections final : public Flows::OwnPairs {
   bool tell_bytes(TcpTurn& turn, uint32_t place);
   bool tell_opened(uint32_t place);
   bool grant(uint32_t place);
+  bool tell_room();
   void answer_state(Instant now, const Socket& socket, const AskSocketView& message);
   void tell_time_wait(const Socket& socket, LegIndex leg);
   // A zeroed message in the ring, its header set, to be committed; there is room for it.
@@ -164,6 +167,7 @@ class Connections final : public Flows::OwnPairs {
   const TimeBase& time_;
   Random random_;
   Tcp tcp_;
+  WriteRoom write_room_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
   TimerLinks links_;

@@ -21,7 +21,8 @@ Tcp::Tcp(const TcpLimits& limits, const TcpConfig& configured, uint64_t seed)
       undos(limits.connections),
       sent(limits.segments_in_flight),
       runs(limits.received_runs),
-      buffers(static_cast<uint32_t>(limits.buffer_bytes / BufferPool::kChunk)),
+      buffers(static_cast<uint32_t>(limits.buffer_bytes / BufferPool::kChunk),
+              static_cast<uint32_t>(limits.reserved_bytes / BufferPool::kChunk)),
       challenges(seed ^ kForSequence),
       seed_(seed) {}
 

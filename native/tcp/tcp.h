@@ -38,6 +38,7 @@ struct TcpLimits {
   uint32_t segments_in_flight = 65536;  // SentRecords
   uint32_t received_runs = 4096;
   uint64_t buffer_bytes = uint64_t{16} << 20;
+  uint64_t reserved_bytes = 0;  // of these, for bytes that send_promised() takes
 };
 
 // What lies between a connection and its peer.

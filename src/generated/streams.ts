@@ -1592,6 +1592,66 @@ export class TimeWaitMessage {
   }
 }
 
+export class RoomMessage {
+  static readonly code = 0x4d
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get chunks(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set chunks(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < RoomMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = RoomMessage.code
+    this.length = RoomMessage.size
+    return this
+  }
+}
+
 export class SocketStateMessage {
   static readonly code = 0x4c
   static readonly size = 96

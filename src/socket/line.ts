@@ -5,6 +5,7 @@
 import { type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
 import { type Sockets, window } from './sockets.js'
+import type { WriteRoom, Writer } from './write-room.js'
 
 /** What the user's half of a socket is told. */
 export interface LineEnd {
@@ -55,7 +56,7 @@ const ignoreNews: LineEnd = {
   bytesHeld: 0,
 }
 
-export class Line {
+export class Line implements Writer {
   watcher: LineWatcher | undefined
   /** Called when the connection is over, whoever has let go of it. */
   whenOver: ((totals: Totals) => void) | undefined
@@ -73,6 +74,7 @@ export class Line {
   /** What it has of the sockets' committed bytes. */
   #committed = 0
   #writeCredit: number
+  readonly #room: WriteRoom
   #chunks = nothing
   #chunk = 0
   #offset = 0
@@ -94,6 +96,7 @@ export class Line {
     credit: number,
   ) {
     this.#writeCredit = credit
+    this.#room = sockets.roomOf(id)
   }
 
   get isOver(): boolean {
@@ -232,6 +235,10 @@ export class Line {
     if (this.#done) this.#flush()
   }
 
+  roomCame(): void {
+    if (this.#done) this.#flush()
+  }
+
   held(): void {
     this.#awaitsHeld = false
     this.#readCredit = 0
@@ -282,14 +289,19 @@ export class Line {
         return
       }
       if (this.#writeCredit === 0) return
+      const most = Math.min(this.#writeCredit, this.#room.bytes)
+      if (most === 0) {
+        this.#room.wait(this)
+        return
+      }
       const { orders } = this.sockets
-      const most = this.#writeCredit
       this.#advance(orders.write(this.id, chunks, this.#chunk, this.#offset, most))
     }
   }
 
   #advance(count: number): void {
     this.#writeCredit -= count
+    this.#room.take(count)
     this.bytesSent += count
     this.bytesUnderWay += count
     let left = count + this.#offset

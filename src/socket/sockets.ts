@@ -18,6 +18,7 @@ import { closed, stopped } from './errors.js'
 import type { Line } from './line.js'
 import type { Opening } from './opening.js'
 import { type SocketState, socketStateOf } from './socket-state.js'
+import { WriteRoom } from './write-room.js'
 
 /** What is done with the others of the stream messages. */
 export interface StreamEvents {
@@ -50,6 +51,8 @@ export class Sockets implements StreamSink {
   /** Those that have no number yet, by request. */
   readonly #requested = new Map<number, Opening>()
   readonly #questions = new Map<number, Question>()
+  /** One for each worker. */
+  readonly #rooms: WriteRoom[] = []
   #onEmpty: (() => void)[] = []
   #lastRequest = 0
   #isStopped = false
@@ -154,6 +157,17 @@ export class Sockets implements StreamSink {
 
   writable(socket: number, credit: number): void {
     this.#known(socket)?.writable(credit)
+  }
+
+  room(worker: number, chunks: number): void {
+    this.roomOf(worker).grant(chunks)
+  }
+
+  /** What the sockets of this one's worker may write together. */
+  roomOf(socket: number): WriteRoom {
+    const worker = socket >>> 24
+    this.#rooms[worker] ??= new WriteRoom()
+    return this.#rooms[worker]
   }
 
   held(socket: number): void {

@@ -156,6 +156,62 @@ TEST_CASE("BUF-04 BUF-10 what is acknowledged is gone at once; what came waits t
   }
 }
 
+// Writes as much as the socket has credit for, and all of them together have room for.
+size_t write_what_fits(SocketLab& lab, uint32_t socket, size_t from) {
+  const auto room = static_cast<uint64_t>(lab.room) * BufferPool::kChunk;
+  const size_t most = std::min<uint64_t>({lab.sockets[socket].credit, room, 65000});
+  if (most > 0) lab.write(socket, numbered(most, from));
+  return most;
+}
+
+TEST_CASE(
+    "BUF-14 what is promised finds room, though the pool is used up; who may not write waits") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    lab.pass(Duration::milliseconds(50));
+    // Nobody reads what both send.
+    for (int i = 0; i < 20; ++i) {
+      send_from(lab.client, lab.engine.now(), numbered(65536));
+      send_from(lab.server, lab.engine.now(), numbered(65536));
+      lab.pass(Duration::milliseconds(50));
+    }
+    lab.client_is_there = lab.server_is_there = false;
+    const uint64_t promised = lab.sockets[inbound].credit + lab.sockets[outbound].credit;
+    REQUIRE(promised + lab.engine.count(Counter::stream_buffers) > 1 << 20);
+    size_t written = 0;
+    while (const size_t more = write_what_fits(lab, inbound, written)) written += more;
+    CHECK(lab.room == 0);
+    CHECK(lab.sockets[inbound].credit > 0);
+    CHECK_FALSE(lab.sockets[inbound].closed);
+    lab.client_is_there = lab.server_is_there = true;
+    std::vector<uint8_t> received;
+    while (lab.sockets[inbound].credit > 0 || received.size() < written) {
+      lab.pass(Duration::milliseconds(200));
+      const std::vector<uint8_t> part = receive_at(lab.client, lab.engine.now());
+      received.insert(received.end(), part.begin(), part.end());
+      if (written < promised) written += write_what_fits(lab, inbound, written);
+      REQUIRE(lab.engine.now() < Instant() + Duration::seconds(60));
+      if (written >= promised && received.size() == written) break;
+    }
+    CHECK(received == numbered(written));
+    CHECK(lab.engine.count(Counter::messages_invalid) == 0);
+  }
+}
+
+TEST_CASE("CS-14 whoever writes more than was promised is cut off") {
+  SocketLab lab(both_families()[0], {});
+  const uint32_t socket = lab.connect();
+  lab.client_is_there = false;
+  while (write_what_fits(lab, socket, 0) > 0) continue;
+  CHECK_FALSE(lab.sockets[socket].closed);
+  lab.write(socket, numbered(1));
+  CHECK(lab.sockets[socket].closed);
+  CHECK(lab.engine.count(Counter::messages_invalid) == 1);
+}
+
 TEST_CASE("MEM-05 MEM-06 an established connection has what its handshake chose") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

@@ -20,3 +20,23 @@ test.each([
   end(line)
   expect(sockets.committed).toBe(0)
 })
+
+test('BUF-14 lines of a worker wait in turn for the room that all of them have together', () => {
+  const writer = new MessageWriter()
+  const orders = new StreamOrders(writer, () => {})
+  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {} })
+  const [one, other] = [new Line(1, sockets, 1e6), new Line(2, sockets, 1e6)]
+  const elsewhere = new Line((1 << 24) | 1, sockets, 1e6)
+  const done: string[] = []
+  one.write([Buffer.alloc(5000)], () => done.push('one'))
+  other.write([Buffer.alloc(100)], () => done.push('other'))
+  elsewhere.write([Buffer.alloc(1)], () => done.push('elsewhere'))
+  expect(writer.length).toBe(0)
+  sockets.room(0, 2)
+  expect([one.bytesSent, other.bytesSent]).toEqual([4096, 0])
+  sockets.room(0, 1)
+  expect([one.bytesSent, other.bytesSent]).toEqual([4096, 100])
+  sockets.room(0, 1)
+  expect([one.bytesSent, other.bytesSent, elsewhere.bytesSent]).toEqual([5000, 100, 0])
+  expect(done).toEqual(['other', 'one'])
+})

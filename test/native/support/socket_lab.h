@@ -107,6 +107,7 @@ class SocketLab {
     const WriteSocketView write = order<WriteSocketView>(socket, bytes.size());
     std::copy(bytes.begin(), bytes.end(), write.bytes().begin());
     sockets[socket].credit -= bytes.size();
+    room -= BufferPool::chunks_of(bytes.size());
     say();
   }
   // Opens a connection for a socket, from the client's own endpoint where it is associated.
@@ -153,6 +154,7 @@ class SocketLab {
   TcpHost client, server;
   std::map<uint32_t, Heard> sockets;
   std::vector<std::vector<uint8_t>> time_waits;
+  int64_t room = 0;  // chunks that all sockets together may write into
   uint32_t last_accepted = 0;
   uint32_t last_opened = 0;
   int cannot_open = -1;  // StreamEnd
@@ -222,6 +224,7 @@ class SocketLab {
       }
       case EndedView::kCode: socket.ended = true; return;
       case WritableView::kCode: socket.credit += WritableView(message.data()).credit(); return;
+      case RoomView::kCode: room += RoomView(message.data()).chunks(); return;
       case HeldView::kCode: socket.held = true; return;
       case UnrelayedView::kCode:
         socket.relayed = UnrelayedView(message.data()).bytes();
