@@ -17,6 +17,7 @@ import {
   OpenSocketMessage,
   ReadSocketMessage,
   RelaySocketsMessage,
+  RoomMessage,
   SetSocketMessage,
   ShutSocketMessage,
   SocketStateMessage,
@@ -41,6 +42,9 @@ interface Header {
   readonly length: number
 }
 
+/** What the sockets of a worker may write together, and how much one of these takes. */
+const chunks = { most: 4096, bytes: 2048 }
+
 export class StreamPeer {
   readonly outbox = new StreamOutbox()
   /** Whoever is connected, by socket. */
@@ -57,6 +61,8 @@ export class StreamPeer {
   writes = 0
   readonly #waiting = new Map<number, Opened>()
   readonly #forgotten = new Set<number>()
+  /** Chunks that are promised, by worker. */
+  readonly #promised: number[] = []
   #lastPlace = 0
 
   /** A client's connection to a virtual server. */
@@ -134,6 +140,7 @@ export class StreamPeer {
   ): void {
     switch (code) {
       case WriteSocketMessage.code:
+        this.#takeRoom(socket >>> 24, length - WriteSocketMessage.size)
         connection.written(Buffer.from(messages.subarray(at + 12, at + length)))
         break
       case ReadSocketMessage.code:
@@ -194,6 +201,19 @@ export class StreamPeer {
     else this.settle(opened, answer)
   }
 
+  #takeRoom(worker: number, bytes: number): void {
+    const left = (this.#promised[worker] ?? 0) - Math.ceil(bytes / chunks.bytes)
+    if (left < 0) throw new Error(`${bytes} bytes, for which there is no room`)
+    this.#promised[worker] = left
+    if (left < chunks.most / 2) this.#promise(worker)
+  }
+
+  #promise(worker: number): void {
+    const more = chunks.most - (this.#promised[worker] ?? 0)
+    this.#promised[worker] = chunks.most
+    this.outbox.start(RoomMessage, worker << 24).chunks = more
+  }
+
   #forget(socket: number): void {
     const connection = this.connections.get(socket)
     if (!connection?.isClosed) throw new Error(`socket ${socket} forgotten before it was closed`)
@@ -212,6 +232,7 @@ export class StreamPeer {
   }
 
   #connection(worker: number, remote: string, local: string): PeerConnection {
+    if (this.#promised[worker] === undefined) this.#promise(worker)
     const socket = worker * 0x100_0000 + ++this.#lastPlace
     const connection = new PeerConnection(socket, this.outbox, remote, local, this.credit)
     this.connections.set(socket, connection)
