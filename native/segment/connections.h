@@ -172,6 +172,7 @@ class Connections final : public Flows::OwnPairs {
   MappedArray<uint32_t> places_;  // the socket of each connection
   TimerLinks links_;
   TimerWheel wheel_;
+  uint32_t half_open_ = 0;  // that clients have begun
   uint32_t first_listed_ = 0;
   uint32_t last_listed_ = 0;
   bool told_ = false;
