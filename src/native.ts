@@ -108,6 +108,9 @@ export interface NativeSegment {
   /** Fills `into`, of 64 KiB or more, with as many of those as fit; returns the bytes. Where 64 KiB of it
    *  are left there were no more, and `wake` is called for those that come. */
   readStreams(into: Uint8Array): number
+  /** Fills with what the bytes of a socket that move in the engine have come to: all that it received and
+   *  gave to another socket there, and when the last of them did, in nanoseconds of process.hrtime. */
+  readProgress(socket: number, into: BigUint64Array): void
   /** Fills with counters, gauges and drop counters, each the sum over all workers, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */
   readCounters(into: BigUint64Array): number

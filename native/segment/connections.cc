@@ -186,8 +186,9 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   }
   constexpr uint16_t kIncoming = TcpEvents::kReadable | TcpEvents::kPeerClosed |
                                  TcpEvents::kReleased | TcpEvents::kFinished | TcpEvents::kTimeWait;
-  if (socket.peer != 0 && events.has(TcpEvents::kWritable)) relay_from(turn, socket.peer);
-  if (socket.peer != 0 && events.has(kIncoming)) relay_from(turn, place);
+  constexpr uint16_t kOutgoing = TcpEvents::kWritable | TcpEvents::kReleased;
+  if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
+  if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
 }
 

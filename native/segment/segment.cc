@@ -207,6 +207,11 @@ size_t Segment::write_streams(ConstByteSpan messages) {
   return taken;
 }
 
+const RelayProgress* Segment::relay_progress(uint32_t socket) const {
+  const uint32_t worker = socket >> SocketTable::kPlaceBits;
+  return worker < members_.size() ? members_[worker]->worker.relay_progress(socket) : nullptr;
+}
+
 // A connection from an address of ours is at home where its answers come, whoever it belongs to.
 uint32_t Segment::worker_of_socket(ConstByteSpan message) const {
   uint8_t* bytes = const_cast<uint8_t*>(message.data());  // views have setters, too

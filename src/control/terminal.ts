@@ -55,6 +55,7 @@ export class Terminal implements StackHost {
     this.sockets = new Sockets(orders, config.limits.bufferMemory, {
       accepted: (message, bytes) => this.#accept(message, bytes),
       timeWait: (message) => this.#compactor.take(message),
+      readProgress: (socket, into) => segment.readProgress(socket, into),
     })
     this.#channel = new StreamChannel(segment, this.sockets, writer)
     this.stack = new Stack(this)

@@ -116,6 +116,13 @@ export const unproxied = () =>
     'Call proxy() of its pair first.',
   )
 
+export const reentrant = () =>
+  sentence(
+    'ERR_SLUICE_REENTRANT',
+    'It waits for a transform of the pair that waits for it.',
+    'Let the transform be done first: call it without waiting for it, or from elsewhere.',
+  )
+
 export const stopped = () =>
   sentence('ERR_SLUICE_STOPPED', 'The engine was stopped.', 'Start a new one.')
 
