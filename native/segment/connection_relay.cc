@@ -76,8 +76,7 @@ void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
   if (receiver != nullptr && over && (!to.shut || !in_order)) {
     to.shut = true;
     if (!in_order) to.end = StreamEnd::aborted;
-    after(turn, target,
-          in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
+    after(turn, target, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
   }
   if (sender != nullptr && receiver != nullptr) return;
   leave_relay(place);

@@ -49,17 +49,17 @@ struct Socket {
   RelayProgress relayed;  // of those received, to a target
   uint16_t vs = 0;
   uint8_t news = 0;
-  uint8_t end = 0;           // StreamEnd
-  bool used : 1 = false;     // the place is
-  bool listed : 1 = false;   // in the list of those with news
-  bool known : 1 = false;    // TypeScript knows of it
-  bool passive : 1 = false;  // a client opened it
-  bool opened : 1 = false;   // it was established once
-  bool held : 1 = false;     // nothing is handed up
+  uint8_t end = 0;             // StreamEnd
+  bool used : 1 = false;       // the place is
+  bool listed : 1 = false;     // in the list of those with news
+  bool known : 1 = false;      // TypeScript knows of it
+  bool passive : 1 = false;    // a client opened it
+  bool opened : 1 = false;     // it was established once
+  bool held : 1 = false;       // nothing is handed up
   bool ends_stay : 1 = false;  // its end is not for the target
-  bool shut : 1 = false;     // nothing more is written
-  bool closed : 1 = false;   // by its user: nobody reads
-  bool ended : 1 = false;    // the peer sends no more
+  bool shut : 1 = false;       // nothing more is written
+  bool closed : 1 = false;     // by its user: nobody reads
+  bool ended : 1 = false;      // the peer sends no more
   bool ended_told : 1 = false;
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
