@@ -56,6 +56,8 @@ export interface NativeSegmentOptions {
     connections: number
     /** Their buffers, both ways. */
     bufferBytes: number
+    /** Windows are those of so many connections at any time; 0: of those that are active. */
+    windowsFor: number
     /** Of messages about sockets, each way. */
     streamBytes: number
   }

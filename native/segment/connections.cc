@@ -39,6 +39,12 @@ TcpLimits Connections::limits_of(const Options& options) {
   return limits;
 }
 
+TcpConfig Connections::config_of(const Options& options) {
+  TcpConfig config;
+  config.windows_for = options.windows_for;
+  return config;
+}
+
 Connections::Connections(const Options& options, const Parts& parts, Instant now)
     : options_(options),
       flows_(parts.flows),
@@ -50,7 +56,7 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       hand_over_(parts.hand_over),
       time_(parts.time),
       random_(options.seed ^ 4),
-      tcp_(limits_of(options), TcpConfig{}, options.seed),
+      tcp_(limits_of(options), config_of(options), options.seed),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),

@@ -31,6 +31,7 @@ class Connections final : public Flows::OwnPairs {
   struct Options {
     uint32_t connections = 0;
     size_t buffer_bytes = 0;
+    uint32_t windows_for = 0;  // as TcpConfig has it
     Duration time_wait;
     uint32_t worker = 0;
     uint64_t seed = 0;
@@ -78,6 +79,7 @@ class Connections final : public Flows::OwnPairs {
 
  private:
   static TcpLimits limits_of(const Options& options);
+  static TcpConfig config_of(const Options& options);
   TcpTurn at(Instant now) {
     frames_.begin(now);
     return {tcp_, frames_, now};

@@ -31,6 +31,7 @@ SegmentLimits share_of(const SegmentLimits& all, uint32_t workers) {
   own.packet_buffers = part(all.packet_buffers);
   own.connections = part(all.connections);
   own.buffer_bytes = all.buffer_bytes / workers;
+  own.windows_for = (all.windows_for + workers - 1) / workers;
   own.fragmented_datagrams = part(all.fragmented_datagrams);
   own.waiting_fragments = part(all.waiting_fragments);
   return own;
