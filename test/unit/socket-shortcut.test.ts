@@ -137,6 +137,25 @@ describe.each(ways)('BUF-01 %s', (_, pass) => {
     expect(origin.text).toBe(`!${'a'.repeat(300_000)}more`)
   })
 
+  test('tried again with a target that is slow, and nothing is lost or stuck', async () => {
+    const paired = await start()
+    const { client, origin, inbound } = paired
+    inbound.write('!')
+    await quiet()
+    client.acknowledges = false
+    const bytes = Buffer.alloc(3_000_000)
+    for (let at = 0; at < bytes.length; at += 4) bytes.writeUInt32BE(at, at)
+    origin.send(bytes)
+    const total = () => client.received.reduce((sum, { length }) => sum + length, 0)
+    for (let turn = 0; total() < bytes.length + 1 && turn < 500; turn++) {
+      client.acknowledge(20_000)
+      await quiet()
+    }
+    expect(Buffer.concat(client.received).subarray(1).equals(bytes)).toBe(true)
+    expect(seen(paired)[1]).toBeLessThan(2_000_000)
+    expect(seen(paired)[1]).toBeGreaterThan(200_000)
+  })
+
   test('a socket that is destroyed takes no byte along that passed', async () => {
     const { client, origin, inbound, outbound, streams } = await start()
     client.send('passed')
