@@ -79,7 +79,9 @@ export type {
   PoolFigures,
 } from './policy/new-flow.js'
 export type { Protocol } from './protocol.js'
-export type { PairTransforms, SocketPair, SocketPairEvents } from './socket/pair.js'
+
+export type { SocketPair, SocketPairEvents } from './socket/pair.js'
+
 export type { Server, ServerEvents } from './socket/server.js'
 export type {
   PickedNode,
@@ -104,7 +106,10 @@ export type {
   PairInfo,
   PairMode,
   PairStats,
+  PairTransforms,
+  PeerClose,
   Side,
+  SideCloseReason,
   SocketUse,
   SpliceBlock,
   StackStats,

@@ -61,7 +61,7 @@ bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
   if (!socket.known) return true;  // its handshake is not over
   const uint32_t id = sockets_.id_of(place);
   if (socket.news & Socket::kUnrelayed) {
-    const auto count = [&](UnrelayedView message) { message.set_bytes(socket.relayed); };
+    const auto count = [&](UnrelayedView message) { message.set_bytes(socket.relayed.bytes()); };
     if (!say<UnrelayedView>(id, count)) return false;
     socket.news &= static_cast<uint8_t>(~Socket::kUnrelayed);
   }
@@ -143,7 +143,7 @@ bool Connections::tell_bytes(TcpTurn& turn, uint32_t place) {
 bool Connections::grant(uint32_t place) {
   Socket& socket = sockets_[place];
   const Connection* c = connection_of(socket);
-  if (c == nullptr || socket.shut || socket.peer != 0) return true;
+  if (c == nullptr || socket.shut || socket.source != 0) return true;
   const uint32_t room = std::min(send_room(tcp_, *c), kMostPromised);
   if (room <= socket.write_credit) return true;
   const uint32_t more = room - socket.write_credit;

@@ -92,10 +92,10 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
       socket.read_credit = 0;
       socket.news |= Socket::kHeld;
       return list(place);
-    case RelaySocketsView::kCode: {
-      const RelaySocketsView order(message.data());
-      if (!sockets_.knows(order.peer())) return counters_.raise(Counter::messages_stale);
-      return relay(turn, place, order.peer() & SocketTable::kPlaceMask, order.headroom());
+    case RelaySocketView::kCode: {
+      const RelaySocketView order(message.data());
+      if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
+      return relay(turn, place, order);
     }
     case UnrelaySocketView::kCode: return unrelay(place);
     case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
@@ -225,7 +225,7 @@ void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
 }
 
 void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
-  unrelay(place);
+  leave_relay(place);
   Socket& socket = sockets_[place];
   Connection* c = connection_of(socket);
   socket.shut = socket.closed = true;

@@ -39,6 +39,12 @@ TcpLimits Connections::limits_of(const Options& options) {
   return limits;
 }
 
+TcpConfig Connections::config_of(const Options& options) {
+  TcpConfig config;
+  config.windows_for = options.windows_for;
+  return config;
+}
+
 Connections::Connections(const Options& options, const Parts& parts, Instant now)
     : options_(options),
       flows_(parts.flows),
@@ -50,7 +56,7 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       hand_over_(parts.hand_over),
       time_(parts.time),
       random_(options.seed ^ 4),
-      tcp_(limits_of(options), TcpConfig{}, options.seed),
+      tcp_(limits_of(options), config_of(options), options.seed),
       write_room_(tcp_.buffers.reserved()),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
@@ -190,8 +196,9 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   }
   constexpr uint16_t kIncoming = TcpEvents::kReadable | TcpEvents::kPeerClosed |
                                  TcpEvents::kReleased | TcpEvents::kFinished | TcpEvents::kTimeWait;
-  if (socket.peer != 0 && events.has(TcpEvents::kWritable)) relay_from(turn, socket.peer);
-  if (socket.peer != 0 && events.has(kIncoming)) relay_from(turn, place);
+  constexpr uint16_t kOutgoing = TcpEvents::kWritable | TcpEvents::kReleased;
+  if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
+  if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
 }
 

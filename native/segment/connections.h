@@ -32,6 +32,7 @@ class Connections final : public Flows::OwnPairs {
   struct Options {
     uint32_t connections = 0;
     size_t buffer_bytes = 0;
+    uint32_t windows_for = 0;  // as TcpConfig has it
     Duration time_wait;
     uint32_t worker = 0;
     uint64_t seed = 0;
@@ -69,12 +70,17 @@ class Connections final : public Flows::OwnPairs {
   // Whether anything was told since the last call.
   bool take_news() { return std::exchange(told_, false); }
   Instant deadline(Instant now) const;
+  // Of a socket that there is; from any thread.
+  const RelayProgress* relay_progress(uint32_t socket) const {
+    return sockets_.progress_of(socket);
+  }
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair) override;
 
  private:
   static TcpLimits limits_of(const Options& options);
+  static TcpConfig config_of(const Options& options);
   TcpTurn at(Instant now) {
     frames_.begin(now);
     return {tcp_, frames_, now};
@@ -103,9 +109,12 @@ class Connections final : public Flows::OwnPairs {
   }
 
   // connection_relay.cc
-  void relay(TcpTurn& turn, uint32_t place, uint32_t peer, uint32_t headroom);
+  void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
   void relay_from(TcpTurn& turn, uint32_t place);
+  Connection* relay_bytes(TcpTurn& turn, uint32_t place);
+  void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
   void unrelay(uint32_t place);
+  void leave_relay(uint32_t place);
 
   // connection_orders.cc: what sockets ask for
   bool handle(Instant now, ByteSpan message);

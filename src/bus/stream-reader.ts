@@ -36,8 +36,9 @@ export interface StreamSink {
 }
 
 const headerBytes = DataMessage.size
-/** Less is copied: a few bytes that somebody keeps shall not keep a whole buffer alive. */
-const leastShared = 2048
+/** Less is copied: who keeps some bytes keeps no more alive than eight times of them, which is this part of
+ *  the channel's buffer. Sharing smaller pieces of larger ones measured no faster. */
+const leastShared = 32_768
 
 /** The next message begins at a multiple of 4. */
 export const padded = (length: number) => (length + 3) & ~3

@@ -10,6 +10,7 @@ import type { ResolvedConfig } from '../config/resolved.js'
 import type { AcceptedMessage } from '../generated/streams.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
+import { stopped } from '../socket/errors.js'
 import { Line } from '../socket/line.js'
 import { endpointAt } from '../socket/opening.js'
 import { Pairs } from '../socket/pairs.js'
@@ -55,6 +56,7 @@ export class Terminal implements StackHost {
     this.sockets = new Sockets(orders, config.limits.bufferMemory, {
       accepted: (message, bytes) => this.#accept(message, bytes),
       timeWait: (message) => this.#compactor.take(message),
+      readProgress: (socket, into) => segment.readProgress(socket, into),
     })
     this.#channel = new StreamChannel(segment, this.sockets, writer)
     this.stack = new Stack(this)
@@ -78,6 +80,7 @@ export class Terminal implements StackHost {
   close(): void {
     this.sockets.stop()
     for (const { ended } of this.#listening) ended()
+    this.#listening.clear()
     this.#channel.stop()
   }
 
@@ -88,8 +91,14 @@ export class Terminal implements StackHost {
 
   async listen(order: ListenOrder): Promise<() => Promise<void>> {
     const { deployment } = this.#control
-    const unlisten = await deployment.listen(listenerSettings(deployment.config, order))
+    const settings = listenerSettings(deployment.config, order)
+    // The engine may stop before its answer is heard here.
     this.#listening.add(order)
+    const unlisten = await deployment.listen(settings).catch((error) => {
+      this.#listening.delete(order)
+      throw error
+    })
+    if (!this.#listening.has(order)) throw stopped()
     return async () => {
       this.#listening.delete(order)
       await unlisten()

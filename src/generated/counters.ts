@@ -49,7 +49,7 @@ export const counterNames = [
 
 export const gaugeNames = [
   'flows',
-  'timeWait',
+  'lingering',
   'waitingFlows',
   'waitingPackets',
   'waitingFragments',
@@ -168,7 +168,7 @@ export const counterTexts = {
     'Bytes that sockets wrote',
   flows:
     'Flows in the table, without those in linger',
-  timeWait:
+  lingering:
     'Closed flows that linger to translate a repeated FIN or ACK',
   waitingFlows:
     'Flows that wait for a decision',

@@ -487,9 +487,9 @@ export class HoldSocketMessage {
   }
 }
 
-export class RelaySocketsMessage {
+export class RelaySocketMessage {
   static readonly code = 0x09
-  static readonly size = 20
+  static readonly size = 24
 
   constructor(
     public view: DataView,
@@ -531,10 +531,10 @@ export class RelaySocketsMessage {
     this.view.setUint32(this.at + 8, value)
   }
 
-  get peer(): number {
+  get target(): number {
     return this.view.getUint32(this.at + 12)
   }
-  set peer(value: number) {
+  set target(value: number) {
     this.view.setUint32(this.at + 12, value)
   }
 
@@ -545,11 +545,18 @@ export class RelaySocketsMessage {
     this.view.setUint32(this.at + 16, value)
   }
 
+  get ends(): number {
+    return this.view.getUint8(this.at + 20)
+  }
+  set ends(value: number) {
+    this.view.setUint8(this.at + 20, value)
+  }
+
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < RelaySocketsMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = RelaySocketsMessage.code
-    this.length = RelaySocketsMessage.size
+    for (let i = 0; i < RelaySocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = RelaySocketMessage.code
+    this.length = RelaySocketMessage.size
     return this
   }
 }
@@ -1899,6 +1906,14 @@ export const SocketOption = {
   tos: 3,
 } as const
 export type SocketOption = (typeof SocketOption)[keyof typeof SocketOption]
+
+export const RelayEnds = {
+  /** the end of a socket ends the other, a reset resets it */
+  pass: 0,
+  /** at the end of either the bytes move no longer */
+  stay: 1,
+} as const
+export type RelayEnds = (typeof RelayEnds)[keyof typeof RelayEnds]
 
 export const SocketOptions = {
   /** timestamps are agreed on */

@@ -2,8 +2,9 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
-import { type SocketOption, StreamEnd } from '../generated/streams.js'
+import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
+import { RelayLink, type RelayProgress } from './relay-link.js'
 import { type Sockets, window } from './sockets.js'
 import type { WriteRoom, Writer } from './write-room.js'
 
@@ -26,10 +27,16 @@ export interface LineEnd {
 
 /** Who else has an interest in it: its pair. */
 export interface LineWatcher {
+  /** Bytes were handed up. */
+  received(line: Line): void
+  /** All of them were read. */
+  drained(line: Line): void
   peerEnded(line: Line): void
   closed(line: Line, reason: number): void
   /** The engine has all that was to be written, or knows that it has the last of it. */
-  written(): void
+  written(line: Line): void
+  /** The engine moves its bytes no longer, since it was told so or by itself. */
+  unrelayed(line: Line): void
 }
 
 /** Bytes of a connection, those that a relay moved included. */
@@ -66,8 +73,6 @@ export class Line implements Writer {
   bytesSent = 0
   /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
   bytesUnderWay = 0
-  /** Of the bytes that the engine moved by itself: received here, and given to the other side. */
-  bytesRelayed = 0n
   #readCredit = 0
   /** It grows while bytes are taken as fast as they come: those that are idle may be many. */
   #window: number = window.least
@@ -85,7 +90,7 @@ export class Line implements Writer {
   #isHeld = false
   /** The engine has not answered to that. */
   #awaitsHeld = false
-  #isRelayed = false
+  readonly #relay = new RelayLink(this)
   #onHeld: Waiter<void> | undefined
   #onUnrelayed: Waiter<void> | undefined
 
@@ -115,8 +120,25 @@ export class Line implements Writer {
   get isHeld(): boolean {
     return this.#isHeld
   }
+  /** The engine gives what it receives to another one. */
   get isRelayed(): boolean {
-    return this.#isRelayed
+    return this.#relay.target !== undefined
+  }
+  /** The engine sends on it what another one receives. */
+  get isFed(): boolean {
+    return this.#relay.source !== undefined
+  }
+  /** Bytes received that the engine gave to others, up to now. */
+  get bytesRelayed(): number {
+    return this.#relay.given
+  }
+  /** Bytes of others that the engine sent on it, up to now. */
+  get bytesFed(): number {
+    return this.#relay.taken
+  }
+  /** When the engine moved the last of either, in milliseconds since 1970; 0 before the first. */
+  get movedAt(): number {
+    return this.#relay.movedAt
   }
 
   // -- what the user's half says
@@ -154,7 +176,12 @@ export class Line implements Writer {
     if (this.isOver || this.#isShut) return
     this.#isShut = true
     this.sockets.orders.shut(this.id)
-    this.watcher?.written()
+    this.watcher?.written(this)
+  }
+
+  /** All that was handed up has been read. */
+  drained(): void {
+    this.watcher?.drained(this)
   }
 
   /** Nobody reads or writes any more. @param how what was written still goes, or a RST at once */
@@ -186,26 +213,29 @@ export class Line implements Writer {
   /** The engine hands up again. */
   release(): void {
     this.#isHeld = false
-    this.#isRelayed = false
     this.grant()
   }
 
-  /** The bytes of both, which are held, move in the engine from now on. */
-  relayTo(peer: Line): void {
-    this.#isRelayed = true
-    peer.#isRelayed = true
-    this.sockets.orders.relay(this.id, peer.id)
+  /** Its bytes, which are held, go to another one in the engine from now on. */
+  relayTo(target: Line, ends: RelayEnds): void {
+    this.#relay.begin(target.#relay)
+    this.sockets.orders.relay(this.id, target.id, ends)
   }
 
-  /** They do no longer, when it resolves for both. */
+  /** They do no longer, when the engine answers; what is written to the other one follows them. */
   unrelay(): void {
-    if (!this.isOver) this.sockets.orders.unrelay(this.id)
+    if (this.isRelayed && !this.isOver) this.sockets.orders.unrelay(this.id)
+  }
+
+  /** What the engine has moved of its bytes so far. */
+  progress(): RelayProgress {
+    return this.sockets.progressOf(this.id)
   }
 
   /** Resolves when the engine moves no more of its bytes: at once where it moves none. */
   untilUnrelayed(): Promise<void> {
     if (this.isOver) return Promise.reject(closed('The connection is over.'))
-    if (!this.#isRelayed) return Promise.resolve()
+    if (!this.isRelayed) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.#onUnrelayed = { resolve, reject }
     })
@@ -219,6 +249,7 @@ export class Line implements Writer {
     this.bytesReceived += bytes.length
     this.end.received(bytes)
     this.grant()
+    this.watcher?.received(this)
   }
 
   ended(): void {
@@ -247,16 +278,18 @@ export class Line implements Writer {
     this.grant()
   }
 
-  unrelayed(bytes: bigint): void {
-    this.bytesRelayed += bytes
-    this.#isRelayed = false
+  /** @param bytes all that it ever received and the engine gave to others */
+  unrelayed(bytes: number): void {
+    this.#relay.end(bytes)
     this.#onUnrelayed?.resolve()
     this.#onUnrelayed = undefined
+    this.watcher?.unrelayed(this)
   }
 
   closed(reason: number, totals: Totals): void {
     this.#reason = reason
     this.#readCredit = 0
+    this.#relay.end(totals.bytesReceivedNumber - this.bytesReceived)
     this.grant()
     const error = endError(reason)
     this.#fail(() => error ?? closed('The connection is over.'))
@@ -268,8 +301,10 @@ export class Line implements Writer {
   /** There is no engine any more: its user is told by 'close' alone. */
   stop(): void {
     this.end.resetAndDestroy()
-    const bytesReceivedNumber = this.bytesReceived + Number(this.bytesRelayed)
-    this.closed(StreamEnd.aborted, { bytesReceivedNumber, bytesSentNumber: this.bytesSent })
+    this.closed(StreamEnd.aborted, {
+      bytesReceivedNumber: this.bytesReceived + this.bytesRelayed,
+      bytesSentNumber: this.bytesSent + this.bytesFed,
+    })
   }
 
   #commit(bytes: number): void {
@@ -318,7 +353,7 @@ export class Line implements Writer {
     this.#chunks = nothing
     this.#chunk = this.#offset = this.bytesUnderWay = 0
     done?.(error)
-    this.watcher?.written()
+    this.watcher?.written(this)
   }
 
   /** Whoever waits for something learns that it does not come. */

@@ -4,7 +4,7 @@ import type { Endpoint } from '../endpoint.js'
 import { SluiceError } from '../errors.js'
 import { SocketPair } from './pair.js'
 import type { Socket } from './socket.js'
-import type { FlowQuery, PairMode } from './types.js'
+import type { FlowQuery, PairMode, PeerClose } from './types.js'
 
 export class Pairs {
   readonly #pairs = new Map<number, SocketPair>()
@@ -25,7 +25,7 @@ export class Pairs {
     return counts
   }
 
-  join(inbound: Socket, outbound: Socket, onPeerClose: 'close' | 'hold'): SocketPair {
+  join(inbound: Socket, outbound: Socket, onPeerClose: PeerClose): SocketPair {
     const id = ++this.#lastId
     const ended = () => void this.#pairs.delete(id)
     const pair = new SocketPair({ id, inbound, outbound, onPeerClose, ended })

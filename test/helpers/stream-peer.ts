@@ -16,7 +16,7 @@ import {
   OpeningMessage,
   OpenSocketMessage,
   ReadSocketMessage,
-  RelaySocketsMessage,
+  RelaySocketMessage,
   RoomMessage,
   SetSocketMessage,
   ShutSocketMessage,
@@ -115,6 +115,13 @@ export class StreamPeer {
     return this.outbox.read(into)
   }
 
+  readProgress(socket: number, into: BigUint64Array): void {
+    const connection = this.connections.get(socket)
+    if (!connection) return
+    into[0] = BigInt(connection.relayed)
+    into[1] = connection.relayedAt
+  }
+
   #take(header: Header, view: DataView, at: number, messages: Uint8Array): void {
     const { code, socket } = header
     if (code === OpenSocketMessage.code) {
@@ -162,8 +169,8 @@ export class StreamPeer {
       case HoldSocketMessage.code:
         connection.hold()
         break
-      case RelaySocketsMessage.code:
-        connection.relay(this.connections.get(view.getUint32(at + 12)))
+      case RelaySocketMessage.code:
+        connection.relay(this.connections.get(view.getUint32(at + 12)), view.getUint8(at + 20))
         break
       case UnrelaySocketMessage.code:
         connection.unrelay()

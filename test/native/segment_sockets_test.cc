@@ -312,5 +312,24 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("BUF-12 every client sees the window of so many connections") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options;
+    options.limits.windows_for = 16;
+    SocketLab lab(hosts, options);
+    const uint32_t socket = lab.connect();
+    const auto share = static_cast<uint32_t>(options.limits.buffer_bytes / 2 / 16);
+    send_from(lab.client, lab.engine.now(), numbered(1000));
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.ask(socket).share() == share);
+    lab.read(socket, 1000);
+    lab.pass(Duration::milliseconds(100));
+    // Within one step of the window scale.
+    CHECK(lab.client.connection()->snd_wnd <= share);
+    CHECK(lab.client.connection()->snd_wnd + 1000 + 128 > share);
+  }
+}
+
 }  // namespace
 }  // namespace sluice

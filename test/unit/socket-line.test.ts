@@ -13,7 +13,7 @@ test.each([
   ['is cut off', (line: Line) => line.closed(StreamEnd.reset, none)],
 ])('BUF-14 a peer that %s gives back what it might have sent', (_, end) => {
   const orders = new StreamOrders(new MessageWriter(), () => {})
-  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {} })
+  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
   const line = new Line(1, sockets, 0)
   line.grant()
   expect(sockets.committed).toBe(16_384)

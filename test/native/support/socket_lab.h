@@ -130,11 +130,16 @@ class SocketLab {
     say<AskSocketView>(socket);
     return SocketStateView(sockets[socket].state.data());
   }
-  void relay(uint32_t one, uint32_t other, uint32_t headroom = 0) {
-    RelaySocketsView relay = order<RelaySocketsView>(one);
-    relay.set_peer(other);
-    relay.set_headroom(headroom);
+  // What `from` receives goes to `to`, and its end, too, unless that stays.
+  void relay_one_way(uint32_t from, uint32_t to, uint8_t ends) {
+    RelaySocketView relay = order<RelaySocketView>(from);
+    relay.set_target(to);
+    relay.set_ends(ends);
     say();
+  }
+  void relay(uint32_t one, uint32_t other, uint8_t ends = RelayEnds::pass) {
+    relay_one_way(one, other, ends);
+    relay_one_way(other, one, ends);
   }
 
   // What the engine holds of connections; "" if nothing.
