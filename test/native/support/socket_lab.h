@@ -115,6 +115,7 @@ class SocketLab {
     open.set_request(99);
     open.set_dst_ipaddr(to);
     open.set_dst_port(port);
+    open.set_protocol(kProtocolTcp);
     if (as_client) {
       open.set_src_ipaddr(sockets[inbound].remote);
       open.set_src_port(sockets[inbound].remote_port);
