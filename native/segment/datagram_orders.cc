@@ -162,8 +162,7 @@ bool Datagrams::tell_socket(uint32_t place) {
     return said;
   };
   if ((socket.news & Socket::kOpened) && !told(Socket::kOpened, tell_opened(place))) return false;
-  if ((socket.news & Socket::kHeld) &&
-      !told(Socket::kHeld, say<HeldView>(id, [](HeldView) {}))) {
+  if ((socket.news & Socket::kHeld) && !told(Socket::kHeld, say<HeldView>(id, [](HeldView) {}))) {
     return false;
   }
   const auto moved = [&socket](UnrelayedView message) {
@@ -179,8 +178,7 @@ bool Datagrams::tell_socket(uint32_t place) {
     closed.set_bytes_received(socket.received);
     closed.set_bytes_sent(socket.sent);
   };
-  return !(socket.news & Socket::kClosed) ||
-         told(Socket::kClosed, say<ClosedView>(id, totals));
+  return !(socket.news & Socket::kClosed) || told(Socket::kClosed, say<ClosedView>(id, totals));
 }
 
 // One that is over already has no addresses left to tell: its end alone is told.
@@ -203,8 +201,6 @@ bool Datagrams::tell_opened(uint32_t place) {
   return socket.leg == kNoLeg || say<AcceptedView>(sockets_.id_of(place), fill);
 }
 
-void Datagrams::publish() {
-  counters_.set(Counter::datagram_sockets, sockets_.used());
-}
+void Datagrams::publish() { counters_.set(Counter::datagram_sockets, sockets_.used()); }
 
 }  // namespace sluice

@@ -11,8 +11,6 @@ namespace sluice {
 
 namespace {
 
-// Of datagrams that a socket may be handed before anybody has spoken for it.
-constexpr uint32_t kFirstCredit = 16 * 1024;
 // Of one Data message: whoever has room for 64 KiB has room for it.
 constexpr size_t kMostBytes = 65536 - DataView::kSize;
 // Sockets that TypeScript has still to forget have places of their own.
@@ -151,7 +149,8 @@ bool Datagrams::hand_up_one(uint32_t place, ConstByteSpan datagram) {
   const DataView data = begin<DataView>(sockets_.id_of(place), datagram.size());
   std::copy(datagram.begin(), datagram.end(), data.bytes().begin());
   commit();
-  socket.read_credit -= static_cast<uint32_t>(std::min<size_t>(socket.read_credit, datagram.size()));
+  socket.read_credit -=
+      static_cast<uint32_t>(std::min<size_t>(socket.read_credit, datagram.size()));
   socket.received += datagram.size();
   counters_.raise(Counter::datagrams_read);
   return true;

@@ -65,6 +65,9 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
 
  private:
+  // Bytes that a socket may be handed before it has spoken.
+  static constexpr uint32_t kFirstCredit = 16 * 1024;
+
   uint32_t take_place(Instant now);
   Socket& adopt(LegIndex leg, uint32_t place);
   void let_go(Socket& socket, uint32_t place, uint8_t end);

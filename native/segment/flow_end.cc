@@ -134,8 +134,9 @@ bool Flows::end_flows_of(Instant now, uint16_t vs, PairIndex& next) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over || flow.vs != vs) continue;
     if (flow.flow_class == FlowClass::linger) continue;
-    is_own(flow) || flow.mode == PairMode::translate ? end_session(now, index, EndReason::vs_removed)
-                                                     : remove(index);
+    is_own(flow) || flow.mode == PairMode::translate
+        ? end_session(now, index, EndReason::vs_removed)
+        : remove(index);
   }
   return next == table_.high_water();
 }

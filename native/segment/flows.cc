@@ -96,7 +96,8 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
   }
   const uint16_t own = table_.pair(index).idle_seconds;
   if (own != 0) return ticks(Duration::seconds(own));
-  if (flow_class == FlowClass::datagrams) return ticks(timeouts.udp);  // it may have no client's leg
+  if (flow_class == FlowClass::datagrams)
+    return ticks(timeouts.udp);  // it may have no client's leg
   return ticks(idle_timeout_of(table_.leg(client_leg(index)).protocol));
 }
 

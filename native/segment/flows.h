@@ -108,8 +108,8 @@ class Flows {
   // Where a pair ends by another's will than that of its sockets.
   class OwnPairs {
    public:
-    // What there is of a pair is to end now, for that EndReason. close_own() follows for each of its
-    // legs, or end_datagrams(), in the same call.
+    // What there is of a pair is to end now, for that EndReason. close_own() follows for each of
+    // its legs, or end_datagrams(), in the same call.
     virtual void abort_pair(Instant now, PairIndex pair, uint8_t reason) = 0;
 
    protected:

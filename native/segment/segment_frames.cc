@@ -40,8 +40,8 @@ uint64_t write_ipv4(uint8_t* at, const FlowKey& key, const IpFields& fields) {
   ip.set_src(key.src.v4());
   ip.set_dst(key.dst.v4());
   ip.complete_checksum();
-  return pseudo_header_sum_v4(key.src.bytes.data() + 12, key.dst.bytes.data() + 12,
-                              fields.protocol, static_cast<uint32_t>(fields.l4_size));
+  return pseudo_header_sum_v4(key.src.bytes.data() + 12, key.dst.bytes.data() + 12, fields.protocol,
+                              static_cast<uint32_t>(fields.l4_size));
 }
 
 uint64_t write_ipv6(uint8_t* at, const FlowKey& key, const IpFields& fields) {
@@ -138,9 +138,10 @@ uint16_t SegmentFrames::largest_datagram(bool v4, uint16_t mtu) {
 void SegmentFrames::send_datagram(LegIndex leg, NextHop next_hop, ConstByteSpan datagram) {
   const bool v4 = (flows_.table().leg(leg).flags & LegFlags::kIpv6) == 0;
   const size_t size = UdpHeader::kSize + datagram.size();
-  const bool fits = v4 ? size <= kMostOverIpv4
-                       : size <= kMostOverIpv6 &&
-                             datagram.size() <= largest_datagram(false, stack_.next_hop(next_hop).mtu);
+  const bool fits =
+      v4 ? size <= kMostOverIpv4
+         : size <= kMostOverIpv6 &&
+               datagram.size() <= largest_datagram(false, stack_.next_hop(next_hop).mtu);
   if (!fits) return counters_.raise(Counter::originated_lost);
   if (used_ == kFrames) flush();
   uint16_t sum;

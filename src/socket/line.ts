@@ -90,7 +90,7 @@ export class Line {
   /** @param credit bytes that may be written at once */
   constructor(
     readonly id: number,
-    private readonly sockets: Sockets,
+    protected readonly sockets: Sockets,
     credit: number,
   ) {
     this.#writeCredit = credit
@@ -171,9 +171,14 @@ export class Line {
   /** Resolves when nothing more is handed up, and all that was has been. */
   hold(): Promise<void> {
     if (this.isOver) return Promise.reject(closed('The connection is over.'))
-    this.#isHeld = true
     // Where the last one was given up meanwhile, its answer will do: nothing was granted since.
     if (!this.#awaitsHeld) this.sockets.orders.hold(this.id)
+    return this.untilHeld()
+  }
+
+  /** Resolves when the engine says so, which was told to hold. */
+  protected untilHeld(): Promise<void> {
+    this.#isHeld = true
     this.#awaitsHeld = true
     return new Promise((resolve, reject) => {
       this.#onHeld = { resolve, reject }
@@ -240,7 +245,7 @@ export class Line {
     this.grant()
   }
 
-  unrelayed(bytes: bigint): void {
+  unrelayed(bytes: bigint, _datagrams: bigint): void {
     this.bytesRelayed += bytes
     this.#isRelayed = false
     this.#onUnrelayed?.resolve()
@@ -263,6 +268,12 @@ export class Line {
     this.end.resetAndDestroy()
     const bytesReceivedNumber = this.bytesReceived + Number(this.bytesRelayed)
     this.closed(StreamEnd.aborted, { bytesReceivedNumber, bytesSentNumber: this.bytesSent })
+  }
+
+  /** The engine may hand up so much more, and knows it. */
+  protected credited(bytes: number): void {
+    this.#readCredit += bytes
+    this.#commit(this.#readCredit + this.end.readableLength)
   }
 
   #commit(bytes: number): void {

@@ -238,6 +238,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     const { address, port, family } = this.outbound.identity
     return {
       id: this.id,
+      protocol: 'tcp',
       mode: this.#mode,
       identity: this.inbound.identity,
       server: { address, port, family },
