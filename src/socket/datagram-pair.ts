@@ -267,8 +267,9 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
 
   /** The other side of one that is over, where nobody but us would close it. */
   #follow(line: Line): void {
-    const isOurs = this.#stop !== undefined || line.isRelayed || this.#mode === 'splice'
-    if (!isOurs) return
+    const isOurs = this.#stop !== undefined || this.#mode === 'splice'
+    const [a, b] = this.#lines
+    if (!isOurs || (a.isPairOf(b) && endsFlow(line.reason))) return
     for (const socket of [this.inbound, this.outbound]) {
       if (socket[lineOf] !== line) socket.close()
     }
@@ -308,6 +309,10 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
 }
 
 const ignore = () => {}
+
+/** Whether the engine ends a flow as a whole for that reason: what there is to tell the other side comes. */
+const endsFlow = (reason: number | undefined) =>
+  reason === StreamEnd.timedOut || reason === StreamEnd.aborted || reason === StreamEnd.noMemory
 
 /** Undefined where its user closed it. */
 function endOf(reason: number): 'reset' | 'timeout' | undefined {
