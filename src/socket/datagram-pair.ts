@@ -117,9 +117,9 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
       this.#enter('draining')
       try {
         await a.splice(b)
-      } catch (error) {
+      } catch {
         this.#goOn()
-        throw error
+        throw closed('A side of the pair is over.')
       }
       this.#enter('splice')
     }
