@@ -5,7 +5,7 @@ import type { Endpoint } from './endpoint.js'
 import { SluiceError } from './errors.js'
 import { associate } from './socket/associate.js'
 import { connect, connectDatagrams } from './socket/connect.js'
-import type { DatagramPair } from './socket/datagram-pair.js'
+import { DatagramPair } from './socket/datagram-pair.js'
 import type { DatagramSocket } from './socket/datagram-socket.js'
 import { closed } from './socket/errors.js'
 import type { SocketPair } from './socket/pair.js'
@@ -187,7 +187,8 @@ export class Stack implements AsyncDisposable {
     filter: { mode?: PairMode; service?: string } = {},
   ): AsyncGenerator<PairInfo, undefined> {
     for (const pair of this.#host.pairs) {
-      const info = pair.report()
+      const protocol = pair instanceof DatagramPair ? 'udp' : 'tcp'
+      const info: PairInfo = { protocol, ...pair.report() }
       if (filter.mode !== undefined && info.mode !== filter.mode) continue
       if (filter.service === undefined || info.service === filter.service) yield info
     }

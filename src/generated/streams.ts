@@ -1851,6 +1851,14 @@ export const StreamEnd = {
 } as const
 export type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd]
 
+export const SocketProtocol = {
+  /** a connection */
+  tcp: 6,
+  /** a flow of datagrams */
+  udp: 17,
+} as const
+export type SocketProtocol = (typeof SocketProtocol)[keyof typeof SocketProtocol]
+
 export const SocketOption = {
   /** whether small segments go at once */
   noDelay: 1,

@@ -2,7 +2,7 @@
 import { familyAt, parseAddress } from '../bus/address.js'
 import type { OpenOrder } from '../bus/stream-orders.js'
 import { SluiceError } from '../errors.js'
-import { protocolNumber } from '../protocol.js'
+import { SocketProtocol } from '../generated/streams.js'
 import { DatagramLine } from './datagram-line.js'
 import { DatagramSocket } from './datagram-socket.js'
 import { closed, inUse, wrongIdentity } from './errors.js'
@@ -46,7 +46,7 @@ interface Kind<Made> extends Opened<Made> {
 }
 
 const streams = (allowHalfOpen: boolean): Kind<Socket> => ({
-  protocol: protocolNumber('tcp', 4),
+  protocol: SocketProtocol.tcp,
   isOne: (end) => end instanceof Socket,
   line: ({ socket, credit }, sockets) => new Line(socket, sockets, credit),
   make: (line, sockets, local, remote) =>
@@ -55,7 +55,7 @@ const streams = (allowHalfOpen: boolean): Kind<Socket> => ({
 })
 
 const datagrams: Kind<DatagramSocket> = {
-  protocol: protocolNumber('udp', 4),
+  protocol: SocketProtocol.udp,
   isOne: (end) => end instanceof DatagramSocket,
   line: (message, sockets) => new DatagramLine(message, sockets),
   make: (line, _sockets, local, remote) =>

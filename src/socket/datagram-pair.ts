@@ -197,11 +197,10 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
     }
   }
 
-  report(): PairInfo {
+  report(): Omit<PairInfo, 'protocol'> {
     const { address, port, family } = this.outbound.identity
     return {
       id: this.id,
-      protocol: 'udp',
       mode: this.#mode,
       identity: this.inbound.identity,
       server: { address, port, family },

@@ -234,11 +234,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     }
   }
 
-  report(): PairInfo {
+  report(): Omit<PairInfo, 'protocol'> {
     const { address, port, family } = this.outbound.identity
     return {
       id: this.id,
-      protocol: 'tcp',
       mode: this.#mode,
       identity: this.inbound.identity,
       server: { address, port, family },
