@@ -99,7 +99,7 @@ void Datagrams::abort_pair(Instant, PairIndex pair, uint8_t reason) {
 void Datagrams::accept(Instant now, Packet& packet, uint16_t vs) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
-  if (!to_sockets_.has_room(AcceptedView::kSize)) return packet.drop(DropReason::socket_unread);
+  if (!has_room(AcceptedView::kSize)) return packet.drop(DropReason::socket_unread);
   uint32_t place = take_place(now);
   if (place == 0) return packet.drop(DropReason::connections_full);
   DropReason why;
@@ -111,19 +111,28 @@ void Datagrams::accept(Instant now, Packet& packet, uint16_t vs) {
   adopt(leg, place).passive = true;
   tell_opened(place);
   counters_.raise(Counter::datagram_sockets_accepted);
-  arrives(now, leg, packet);
+  take_in(now, leg, packet);
 }
 
 void Datagrams::arrives(Instant now, LegIndex leg, Packet& packet) {
-  if (!is_whole(packet)) return;
+  if (is_whole(packet)) take_in(now, leg, packet);
+}
+
+void Datagrams::take_in(Instant now, LegIndex leg, Packet& packet) {
   flows_.count_own(leg, packet);
   flows_.touch_own(now, leg);
   if (!hand_up(packet, place_at(leg))) return packet.drop(DropReason::socket_unread);
   packet.verdict = Verdict::deliver;
 }
 
+// Half of the ring is left to connections, and to what ends sockets: no flood of datagrams keeps
+// them from being read.
+bool Datagrams::has_room(size_t size) const {
+  return to_sockets_.unread() + size <= to_sockets_.capacity() / 2 && to_sockets_.has_room(size);
+}
+
 // A super-packet is as many datagrams as it has segments. False where there was room for none.
-bool Datagrams::hand_up(Packet& packet, uint32_t place) {
+bool Datagrams::hand_up(const Packet& packet, uint32_t place) {
   const Headers& headers = packet.headers;
   if (packet.wire_segments() == 1) {
     // It may end before the IP packet does.
@@ -138,19 +147,20 @@ bool Datagrams::hand_up(Packet& packet, uint32_t place) {
   return any;
 }
 
-// A larger datagram than there is credit for takes the rest of it: none is too large for ever.
+// One that is larger than the rest of the credit owes it: none is too large for ever. Without bytes
+// they cost something, too.
 bool Datagrams::hand_up_one(uint32_t place, ConstByteSpan datagram) {
   Socket& socket = sockets_[place];
   const size_t stride = stream_stride(DataView::kSize + datagram.size());
-  if (socket.read_credit == 0 || datagram.size() > kMostBytes || !to_sockets_.has_room(stride)) {
+  const bool has_credit = static_cast<int32_t>(socket.read_credit) > 0;
+  if (!has_credit || datagram.size() > kMostBytes || !has_room(stride)) {
     counters_.raise(Counter::datagrams_unread);
     return false;
   }
   const DataView data = begin<DataView>(sockets_.id_of(place), datagram.size());
   std::copy(datagram.begin(), datagram.end(), data.bytes().begin());
   commit();
-  socket.read_credit -=
-      static_cast<uint32_t>(std::min<size_t>(socket.read_credit, datagram.size()));
+  socket.read_credit -= static_cast<uint32_t>(datagram.size()) + SocketCredit::each_datagram;
   socket.received += datagram.size();
   counters_.raise(Counter::datagrams_read);
   return true;

@@ -75,7 +75,9 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   uint32_t place_at(LegIndex leg) const { return flows_.table().leg(leg).detail; }
   bool is_spliced(const Socket& socket) const;
   void note_moved(PairIndex pair);
-  bool hand_up(Packet& packet, uint32_t place);
+  void take_in(Instant now, LegIndex leg, Packet& packet);
+  bool has_room(size_t size) const;
+  bool hand_up(const Packet& packet, uint32_t place);
   bool hand_up_one(uint32_t place, ConstByteSpan datagram);
   uint8_t try_open(Instant now, const OpenSocketView& message, uint32_t& place);
   void send(Instant now, const Socket& socket, ConstByteSpan datagram);

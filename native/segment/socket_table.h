@@ -18,11 +18,11 @@ struct Socket {
   static constexpr uint8_t kClosed = 8;
 
   ConnectionPool::Handle connection = ConnectionPool::kNone;
-  LegIndex leg = kNoLeg;  // while there is a connection, or a flow of UDP
-  uint32_t serial = 0;    // of its pair
-  uint32_t peer = 0;      // the socket that it is relayed with; 0: none
-  uint32_t headroom = 0;  // that the relay leaves free in the send buffer
-  uint32_t read_credit = 0;
+  LegIndex leg = kNoLeg;     // while there is a connection, or a flow of UDP
+  uint32_t serial = 0;       // of its pair
+  uint32_t peer = 0;         // the socket that it is relayed with; 0: none
+  uint32_t headroom = 0;     // that the relay leaves free in the send buffer
+  uint32_t read_credit = 0;  // of UDP: below zero what the last datagram owes
   uint32_t write_credit = 0;
   uint32_t next = 0;  // in the list of those with news
   uint64_t received = 0;

@@ -212,8 +212,9 @@ void Worker::run(const std::atomic<bool>& stop, const std::function<void()>& not
     const uint32_t wakes = sleeper_.wakes();
     const Instant now = monotonic_now();
     const bool worked = poll(now);
-    const bool stream_news = connections_.take_news() | datagrams_.take_news();
-    if (outbox_.take_news() || stream_news) notify();
+    const bool stream_news = connections_.take_news();
+    const bool datagram_news = datagrams_.take_news();
+    if (outbox_.take_news() || stream_news || datagram_news) notify();
     if (!worked) sleep(now, wakes);
   }
 }

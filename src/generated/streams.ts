@@ -1859,6 +1859,12 @@ export const SocketProtocol = {
 } as const
 export type SocketProtocol = (typeof SocketProtocol)[keyof typeof SocketProtocol]
 
+export const SocketCredit = {
+  /** that a datagram takes beside its bytes */
+  eachDatagram: 64,
+} as const
+export type SocketCredit = (typeof SocketCredit)[keyof typeof SocketCredit]
+
 export const SocketOption = {
   /** whether small segments go at once */
   noDelay: 1,

@@ -2,7 +2,7 @@
  * The line between a socket of UDP and its flow in the engine. Datagrams do not wait on it: what the
  * engine may not hand up is lost there, and what it has not the time to send is lost here.
  */
-import type { ConnectedMessage } from '../generated/streams.js'
+import { type ConnectedMessage, SocketCredit } from '../generated/streams.js'
 import { closed } from './errors.js'
 import { Line } from './line.js'
 import type { Sockets } from './sockets.js'
@@ -56,6 +56,7 @@ export class DatagramLine extends Line {
 
   override data(bytes: Buffer): void {
     this.datagramsReceived++
+    this.credited(-SocketCredit.eachDatagram)
     super.data(bytes)
   }
 

@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { formatEndpoint } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
-import { SocketOption, StreamEnd } from '../generated/streams.js'
+import { SocketCredit, SocketOption, StreamEnd } from '../generated/streams.js'
 import type { DatagramLine } from './datagram-line.js'
 import type { DatagramPair } from './datagram-pair.js'
 import { datagramEndError, datagramTooLarge } from './errors.js'
@@ -145,11 +145,12 @@ export class DatagramSocket
   }
 
   /** Bytes that wait for somebody to listen. */
-  get readableLength(): number {
-    return this.#bytesWaiting
-  }
   get bytesHeld(): number {
     return this.#bytesWaiting
+  }
+  /** What they take of what may be handed up: datagrams without bytes take something, too. */
+  get readableLength(): number {
+    return this.#bytesWaiting + this.#waiting.length * SocketCredit.eachDatagram
   }
 
   /**

@@ -8,6 +8,7 @@ import {
   ReadSocketMessage,
   RelaySocketsMessage,
   SetSocketMessage,
+  SocketCredit,
   StreamEnd,
   UnrelayedMessage,
   UnrelaySocketMessage,
@@ -52,10 +53,10 @@ export class PeerFlow {
       this.#splicedTo.received.push(text)
       this.#moved.bytes += BigInt(bytes.length)
       this.#moved.datagrams++
-    } else if (this.#readCredit === 0) {
+    } else if (this.#readCredit <= 0) {
       this.lost++
     } else {
-      this.#readCredit -= Math.min(this.#readCredit, bytes.length)
+      this.#readCredit -= bytes.length + SocketCredit.eachDatagram
       this.#data(bytes)
     }
   }
