@@ -38,9 +38,16 @@ LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex besid
   return open_own(now, server_leg(index), key, why);
 }
 
+// A flow of UDP takes the place of one of its own kind, whatever floods us; a connection that of a
+// TIME-WAIT or of such a flow.
+bool Flows::make_place_own(Instant now, uint8_t protocol) {
+  if (pairs_in_place() < options_.limits.flows) return true;
+  if (protocol == kProtocolUdp) return evict_datagrams(now) || evict_time_wait();
+  return evict_time_wait() || evict_datagrams(now);
+}
+
 PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
-  const bool full = pairs_in_place() >= options_.limits.flows;
-  if (full && !evict_time_wait() && !evict_datagrams(now)) return kNoPair;
+  if (!make_place_own(now, protocol)) return kNoPair;
   const PairIndex index = allocate(now);
   if (index == kNoPair) return kNoPair;
   FlowPair& flow = pair(index);

@@ -71,6 +71,42 @@ TEST_CASE("SOCK-32 MEM-18 a flood of UDP takes nothing from connections, which t
     CHECK_FALSE(lab.sockets[inbound].closed);
     CHECK_FALSE(lab.sockets[outbound].closed);
     CHECK(lab.engine.count(Counter::connections) == 2);
+    // Nor does it end a TIME-WAIT.
+    for (const uint32_t socket : {inbound, outbound}) lab.say<CloseSocketView>(socket);
+    lab.pass(Duration::milliseconds(10));
+    shut_at(lab.client, lab.engine.now());
+    shut_at(lab.server, lab.engine.now());
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.engine.count(Counter::own_time_wait) == 2);
+    flood(30000);
+    lab.pass(Duration::milliseconds(10));
+    CHECK(lab.engine.count(Counter::own_time_wait) == 2);
+    CHECK(lab.engine.balanced());
+  }
+}
+
+TEST_CASE("SOCK-32 a flood of datagrams leaves room in the ring for connections and ends") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    lab.engine.add_virtual_server(kNameId, hosts.virtual_server, kNamePort, kProtocolUdp,
+                                  VsFlags::terminate);
+    const uint32_t inbound = lab.connect();
+    lab.read(inbound, 100'000);
+    lab.reads = false;
+    for (L4Port port = 10000; port < 12000; ++port) {
+      lab.engine.from_client(PacketBuilder()
+                                 .ip(hosts.client, hosts.virtual_server)
+                                 .udp(port, kNamePort)
+                                 .payload(1400));
+    }
+    CHECK(lab.engine.dropped(DropReason::socket_unread) > 0);
+    CHECK(lab.engine.to_sockets().unread() <= lab.engine.to_sockets().capacity() / 2 + 1500);
+    send_from(lab.client, lab.engine.now(), numbered(50'000));
+    lab.pass(Duration::milliseconds(200));
+    lab.reads = true;
+    lab.settle();
+    CHECK(lab.sockets[inbound].bytes == numbered(50'000));
     CHECK(lab.engine.balanced());
   }
 }
