@@ -17,6 +17,7 @@ export type { CaptureOptions } from './capture.js'
 export type {
   AdminConfig,
   CheckConfig,
+  DatagramServerConfig,
   FunctionCheckConfig,
   HttpCheckConfig,
   LimitsConfig,
@@ -79,11 +80,17 @@ export type {
   PoolFigures,
 } from './policy/new-flow.js'
 export type { Protocol } from './protocol.js'
-
+export type {
+  DatagramFunction,
+  DatagramFunctions,
+  DatagramPair,
+  DatagramPairEvents,
+} from './socket/datagram-pair.js'
+export { DatagramSocket, type DatagramSocketEvents } from './socket/datagram-socket.js'
 export type { SocketPair, SocketPairEvents } from './socket/pair.js'
-
 export type { Server, ServerEvents } from './socket/server.js'
 export type {
+  DatagramServiceFunction,
   PickedNode,
   ServiceContext,
   ServiceFunction,
@@ -98,6 +105,11 @@ export type {
   CloseOptions,
   CloseSideOptions,
   ConnectOptions,
+  DatagramConnectOptions,
+  DatagramListenOptions,
+  DatagramPairStats,
+  DatagramQuery,
+  DatagramUnproxyResult,
   DisassociateOptions,
   FlowKey,
   FlowQuery,

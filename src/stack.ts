@@ -4,7 +4,9 @@ import type { SluiceConfig } from './config/config.js'
 import type { Endpoint } from './endpoint.js'
 import { SluiceError } from './errors.js'
 import { associate } from './socket/associate.js'
-import { connect } from './socket/connect.js'
+import { connect, connectDatagrams } from './socket/connect.js'
+import { DatagramPair } from './socket/datagram-pair.js'
+import type { DatagramSocket } from './socket/datagram-socket.js'
 import { closed } from './socket/errors.js'
 import type { SocketPair } from './socket/pair.js'
 import type { Pairs } from './socket/pairs.js'
@@ -15,6 +17,9 @@ import type {
   AssociateOptions,
   CloseOptions,
   ConnectOptions,
+  DatagramConnectOptions,
+  DatagramListenOptions,
+  DatagramQuery,
   FlowQuery,
   GetOptions,
   ListenOptions,
@@ -27,11 +32,12 @@ import { type StackOptions, stackConfig } from './stack-options.js'
 
 /** What a listener asks of the engine. */
 export interface ListenOrder {
+  readonly protocol: 'tcp' | 'udp'
   /** The address zero is any that is nobody's else, and the port 0 any port. */
   readonly endpoint: Endpoint
   readonly allowHalfOpen: boolean
   readonly connectionLimit: number
-  readonly take: (socket: Socket) => void
+  readonly take: ((socket: Socket) => void) | ((socket: DatagramSocket) => void)
   /** Called when the engine stops. */
   readonly ended: () => void
 }
@@ -49,9 +55,12 @@ export interface StackHost {
 
 const defaultBacklog = 511
 
+type AnySocket = Socket | DatagramSocket
+type AnyServer = Server<AnySocket>
+
 export class Stack implements AsyncDisposable {
   readonly #host: StackHost
-  readonly #servers = new Set<Server>()
+  readonly #servers = new Set<AnyServer>()
   /** Made by open(): the engine is its own, and ends with it. */
   #ownsEngine = false
   #closing: Promise<void> | undefined
@@ -77,23 +86,32 @@ export class Stack implements AsyncDisposable {
 
   /**
    * Takes the connections to an endpoint, of the engine's own address or of another one that it then
-   * answers for.
+   * answers for; of UDP, the flows that begin.
    * @throws {SluiceError} `ERR_SLUICE_ADDR_IN_USE`, `ERR_SLUICE_ADDR_NOT_OWNED`; the reason of `signal`,
    * which closes the server, too, whenever it comes
    */
-  async listen(options: ListenOptions, onConnection?: (socket: Socket) => void): Promise<Server> {
+  async listen(options: ListenOptions, onConnection?: (socket: Socket) => void): Promise<Server>
+  async listen(
+    options: DatagramListenOptions,
+    onSocket?: (socket: DatagramSocket) => void,
+  ): Promise<Server<DatagramSocket>>
+  async listen(
+    options: ListenOptions | DatagramListenOptions,
+    onConnection?: (socket: never) => void,
+  ): Promise<AnyServer> {
     const { signal, backlog = defaultBacklog } = options
     signal?.throwIfAborted()
     this.#assertOpen()
     const endpoint = endpointOf(options)
     // Clients may be there before it is told that it listens.
-    const server = new Server({ endpoint, backlog })
-    if (onConnection) server.on('connection', onConnection)
+    const server: AnyServer = new Server({ endpoint, backlog })
+    if (onConnection) server.on('connection', onConnection as (socket: AnySocket) => void)
     server.unlisten = await this.#host.listen({
+      protocol: options.protocol ?? 'tcp',
       endpoint,
-      allowHalfOpen: options.allowHalfOpen ?? false,
+      allowHalfOpen: 'allowHalfOpen' in options && options.allowHalfOpen === true,
       connectionLimit: options.connectionLimit ?? Number.POSITIVE_INFINITY,
-      take: (socket) => server.take(socket),
+      take: (socket: AnySocket) => server.take(socket),
       ended: () => server.end(),
     })
     this.#keep(server, signal)
@@ -106,15 +124,21 @@ export class Stack implements AsyncDisposable {
   }
 
   /**
-   * Opens a connection. With `associateWith` it is the other side of that client's connection: they
-   * are a pair, and the server sees the client.
+   * Opens a connection, or a flow of UDP. With `associateWith` it is the other side of that client's:
+   * they are a pair, and the server sees the client.
    * @throws {SluiceError} `ERR_SLUICE_NO_ROUTE`, `ERR_SLUICE_TIMEOUT`, `ERR_SLUICE_IN_USE`,
    * `ERR_SLUICE_TUPLE_IN_USE`, `ERR_SLUICE_STATE`, `ERR_SLUICE_IDENTITY`, `ERR_SLUICE_MEMORY`,
    * `ERR_SLUICE_CLOSED`; errors with the codes ECONNREFUSED and ECONNRESET; the reason of `signal`
    */
-  async connect(options: ConnectOptions): Promise<Socket> {
+  async connect(options: ConnectOptions): Promise<Socket>
+  async connect(options: DatagramConnectOptions): Promise<DatagramSocket>
+  async connect(
+    options: ConnectOptions | DatagramConnectOptions,
+  ): Promise<Socket | DatagramSocket> {
     this.#assertOpen()
-    return connect(this.#host, options)
+    return options.protocol === 'udp'
+      ? connectDatagrams(this.#host, options)
+      : connect(this.#host, options)
   }
 
   /**
@@ -135,10 +159,15 @@ export class Stack implements AsyncDisposable {
    * The pair, whose bytes a service has again unless `proxy` is false; null where there is none.
    * @throws {SluiceError} `ERR_SLUICE_NO_SUCH_FLOW` where it is `required`
    */
-  async get(query: FlowQuery, options: GetOptions = {}): Promise<SocketPair | null> {
+  async get(query: FlowQuery, options?: GetOptions): Promise<SocketPair | null>
+  async get(query: DatagramQuery, options?: GetOptions): Promise<DatagramPair | null>
+  async get(
+    query: FlowQuery | DatagramQuery,
+    options: GetOptions = {},
+  ): Promise<SocketPair | DatagramPair | null> {
     const { proxy = true, required = false, signal } = options
     signal?.throwIfAborted()
-    const pair = this.#host.pairs.find(query) ?? null
+    const pair = this.#find(query) ?? null
     if (pair && proxy) await pair.proxy({ signal })
     if (pair || !required) return pair
     throw new SluiceError(
@@ -148,11 +177,18 @@ export class Stack implements AsyncDisposable {
     )
   }
 
+  #find(query: FlowQuery | DatagramQuery): SocketPair | DatagramPair | undefined {
+    if ('protocol' in query && query.protocol === 'udp')
+      return this.#host.pairs.findDatagrams(query)
+    return this.#host.pairs.find(query as FlowQuery)
+  }
+
   async *pairs(
     filter: { mode?: PairMode; service?: string } = {},
   ): AsyncGenerator<PairInfo, undefined> {
     for (const pair of this.#host.pairs) {
-      const info = pair.report()
+      const protocol = pair instanceof DatagramPair ? 'udp' : 'tcp'
+      const info: PairInfo = { protocol, ...pair.report() }
       if (filter.mode !== undefined && info.mode !== filter.mode) continue
       if (filter.service === undefined || info.service === filter.service) yield info
     }
@@ -195,7 +231,7 @@ export class Stack implements AsyncDisposable {
     await this.close()
   }
 
-  #keep(server: Server, signal: AbortSignal | undefined): void {
+  #keep(server: AnyServer, signal: AbortSignal | undefined): void {
     const close = () => void server.close().catch(ignore)
     this.#servers.add(server)
     signal?.addEventListener('abort', close, { once: true })
@@ -215,7 +251,7 @@ const stackClosed = () => closed('The stack was closed.')
 const ignore = () => {}
 
 /** @throws {SluiceError} `ERR_SLUICE_ADDR_NOT_OWNED` */
-function endpointOf({ address, port }: ListenOptions): Endpoint {
+function endpointOf({ address, port }: Pick<ListenOptions, 'address' | 'port'>): Endpoint {
   const bytes = parseAddress(address === '*' ? '0.0.0.0' : address)
   const number = port === '*' ? 0 : port
   if (bytes && Number.isInteger(number) && port !== 0 && number >= 0 && number <= 65_535) {

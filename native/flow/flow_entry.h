@@ -74,7 +74,7 @@ struct alignas(64) FlowEntry {
   uint8_t flags;  // LegFlags
 
   union {
-    // Of a leg that is translated or waits.
+    // Of a leg that is translated or waits, or hands datagrams to a socket.
     struct {
       // What the packets become.
       uint32_t new_src_v4;
@@ -85,10 +85,11 @@ struct alignas(64) FlowEntry {
       uint32_t seq_end;  // end of the highest sequence range that the sender sent
       uint32_t acked;    // highest acknowledgement that the sender sent
       uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the
-                         // queue, the server's leg of a variant the pair of its session
+                         // queue, the server's leg of a variant the pair of its session, one of
+                         // the engine's own its socket
       Tick last_seen;
     };
-    // Of a leg that the engine runs TCP for (PairMode::proxied).
+    // Of a leg that the engine runs TCP for (FlowClass::own).
     OwnLeg own;
   };
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
@@ -112,7 +113,9 @@ static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
 //   discard    the client's leg is entered; its packets are dropped
 //   reset      the client's leg is entered; its segments are answered by RST, others by ICMP
 //   unreachable  the client's leg is entered; its packets are answered by ICMP
-//   proxied    the engine runs TCP for each leg that is entered
+//   proxied    each leg that is entered is one of the engine's own: it runs TCP for it, or hands
+//              datagrams to a socket
+//   splice     two such legs of UDP, whose packets are rewritten and sent on for now
 //   over       no leg is entered; both may be read until the batch in hand has left
 enum class PairMode : uint8_t {
   free,
@@ -122,12 +125,14 @@ enum class PairMode : uint8_t {
   reset,
   unreachable,
   proxied,
+  splice,
   over
 };
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
 // `untracked`: a protocol whose beginning and end nobody follows: all but TCP. `own`: pairs of the
-// engine's own connections; only those with a leg in TIME-WAIT are timed here.
+// engine's own connections; only those with a leg in TIME-WAIT are timed here. `datagrams`: pairs
+// of UDP that the engine ends.
 enum class FlowClass : uint8_t {
   waiting,
   opening,
@@ -136,9 +141,10 @@ enum class FlowClass : uint8_t {
   untracked,
   refused,
   linger,
-  own
+  own,
+  datagrams
 };
-inline constexpr int kFlowClasses = 8;
+inline constexpr int kFlowClasses = 9;
 
 // What both legs of a flow share and a packet rarely needs.
 struct FlowPair {
@@ -170,5 +176,10 @@ struct FlowPair {
   uint8_t end_reason;  // EndReason of the bus, once it has ended
 };
 static_assert(sizeof(FlowPair) <= 20);
+
+// Whether its legs are the engine's own: sockets know of it, the control segment does not.
+inline bool is_own(const FlowPair& pair) {
+  return pair.flow_class == FlowClass::own || pair.flow_class == FlowClass::datagrams;
+}
 
 }  // namespace sluice

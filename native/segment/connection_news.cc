@@ -28,28 +28,14 @@ uint16_t options_of(const TcpFlow& flow) {
 
 }  // namespace
 
-void Connections::list(uint32_t place) {
-  Socket& socket = sockets_[place];
-  if (socket.listed) return;
-  socket.listed = true;
-  socket.next = 0;
-  (first_listed_ == 0 ? first_listed_ : sockets_[last_listed_].next) = place;
-  last_listed_ = place;
-}
-
 void Connections::tell(Instant now) {
   TcpTurn turn = at(now);
   full_ = !tell_room();
-  while (first_listed_ != 0) {
-    const uint32_t place = first_listed_;
-    Socket& socket = sockets_[place];
-    if (!socket.forgotten && !tell_socket(turn, place)) {
+  for (uint32_t place; (place = sockets_.first_listed()) != 0; sockets_.drop_first()) {
+    if (!sockets_[place].forgotten && !tell_socket(turn, place)) {
       full_ = true;
       break;
     }
-    first_listed_ = socket.next;
-    socket.listed = false;
-    if (socket.forgotten) sockets_.give_back(place);
   }
   frames_.flush();
 }

@@ -13,20 +13,6 @@ namespace {
 // Bytes of messages carried out between two looks at the ports.
 constexpr size_t kBytesPerPoll = 256 * 1024;
 
-// RFC 6056 2.1: the dynamic ports.
-constexpr L4Port kFirstPort = 49152;
-constexpr int kPortTries = 64;
-
-uint8_t reason_of(DropReason why) {
-  switch (why) {
-    case DropReason::tuple_in_use: return StreamEnd::tuple_in_use;
-    case DropReason::no_route: return StreamEnd::no_route;
-    case DropReason::own_address:
-    case DropReason::multicast: return StreamEnd::bad_address;
-    default: return StreamEnd::no_memory;
-  }
-}
-
 }  // namespace
 
 bool Connections::handle_messages(Instant now) {
@@ -53,10 +39,19 @@ bool Connections::handle(Instant now, ByteSpan message) {
     full_ = true;
     return false;
   }
+  const bool opens = message[0] == OpenSocketView::kCode;
+  if (opens && OpenSocketView(message.data()).protocol() == kProtocolUdp) {
+    datagrams_.open(now, OpenSocketView(message.data()));
+    return true;
+  }
+  if (!opens && Datagrams::is_of_datagrams(header.socket())) {
+    datagrams_.handle_order(now, message.first(length));
+    return true;
+  }
   const bool writes = message[0] == WriteSocketView::kCode;
   const bool has_room = !writes || write_room_.take(length - WriteSocketView::kSize);
   TcpTurn turn = at(now);
-  if (message[0] == OpenSocketView::kCode) {
+  if (opens) {
     open(turn, OpenSocketView(message.data()));
   } else if (message[0] == KeepTimeWaitView::kCode) {
     keep_time_wait(now, KeepTimeWaitView(message.data()));
@@ -99,9 +94,12 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
     }
     case UnrelaySocketView::kCode: return unrelay(place);
     case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
-    case ForgetSocketView::kCode: return forget(place);
-    default: counters_.raise(Counter::messages_invalid);
+    case ForgetSocketView::kCode:
+      if (socket.connection == ConnectionPool::kNone) return sockets_.forget(place);
+      break;
+    default: break;
   }
+  counters_.raise(Counter::messages_invalid);
 }
 
 // -- OPEN
@@ -131,9 +129,10 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
     if (sockets_[inbound].leg == kNoLeg) return StreamEnd::no_such_socket;
     beside = pair_of(sockets_[inbound].leg);
   }
+  if (message.protocol() != kProtocolTcp) return StreamEnd::bad_address;
   FlowKey key;  // of what will arrive
-  uint8_t why = StreamEnd::bad_address;
-  if (!choose_source(turn.now, message, key, why)) return why;
+  uint8_t why;
+  if (!source_.choose(turn.now, message, key, why)) return why;
   const uint32_t fresh = sockets_.take();
   if (fresh == 0) return StreamEnd::no_memory;
   const std::optional<Seq> beyond = end_of_earlier(key);
@@ -141,7 +140,7 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);
   if (leg == kNoLeg) {
     sockets_.give_back(fresh);
-    return reason_of(reason);
+    return stream_end_of(reason);
   }
   Connection* c = open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(),
                                   path_of(leg), beyond);
@@ -155,53 +154,6 @@ std::optional<Seq> Connections::end_of_earlier(const FlowKey& key) {
   const LegIndex leg = flows_.leg_of_any_dscp(key);
   const bool waits = leg != kNoLeg && (flows_.own_leg(leg).flags & LegFlags::kTimeWait);
   return waits ? std::optional(tcp_flow_of(flows_.own_leg(leg)).snd_nxt) : std::nullopt;
-}
-
-// Where it is not told, an address of ours on the link that leads there (RFC 6724 5, rule 5), and a
-// port by chance (RFC 6056 3.3.1), at which what comes back reaches this worker.
-bool Connections::choose_source(Instant now, const OpenSocketView& message, FlowKey& key,
-                                uint8_t& why) {
-  key.src = message.dst_ipaddr();
-  key.src_port = message.dst_port();
-  key.dst = message.src_ipaddr();
-  key.dst_port = message.src_port();
-  key.protocol = kProtocolTcp;
-  DropReason reason;
-  if (!key.src.is_host() || key.src_port == 0) return false;
-  if (!stack_.may_be_sent_to(key.src, reason)) return false;
-  const bool told = !key.dst.is_zero();
-  const bool associated = (message.socket() & SocketTable::kPlaceMask) != 0;
-  if (told && (key.dst.is_v4() != key.src.is_v4() || !key.dst.is_host())) return false;
-  if (told && !associated && !stack_.owns(key.dst)) return false;
-  if (!told) {
-    const NextHop hop = stack_.acquire_next_hop(now, key.src, reason);
-    if (hop == kNoNextHop) {
-      why = reason_of(reason);
-      return false;
-    }
-    const IpAddress* own = stack_.speaker(stack_.next_hop(hop).port, key.src);
-    if (own != nullptr) key.dst = *own;
-    stack_.release_next_hop(hop);
-    if (own == nullptr) return false;
-  }
-  if (key.dst_port != 0) return is_home(key);
-  why = StreamEnd::tuple_in_use;
-  return choose_port(key);
-}
-
-bool Connections::choose_port(FlowKey& key) {
-  for (int tries = 0; tries < kPortTries; ++tries) {
-    key.dst_port = static_cast<L4Port>(kFirstPort + random_.below(65536 - kFirstPort));
-    if (is_home(key) && flows_.leg_of_any_dscp(key) == kNoLeg) return true;
-  }
-  return false;
-}
-
-// What comes to an address of ours is steered by where it comes from, all else by where it goes.
-bool Connections::is_home(const FlowKey& key) const {
-  const bool ours = stack_.owns(key.dst) && !stack_.is_source(key.dst);
-  const SteerBy by = ours ? SteerBy::source : SteerBy::destination;
-  return hand_over_.alone() || hand_over_.worker_of(key, by) == hand_over_.own();
 }
 
 // -- the others
@@ -247,16 +199,6 @@ void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView&
     default: counters_.raise(Counter::messages_invalid);
   }
   arm(*c);
-}
-
-// An order that crossed the last news may have put it into the list once more.
-void Connections::forget(uint32_t place) {
-  Socket& socket = sockets_[place];
-  if (socket.connection != ConnectionPool::kNone) {
-    return counters_.raise(Counter::messages_invalid);
-  }
-  socket.forgotten = true;
-  if (!socket.listed) sockets_.give_back(place);
 }
 
 void Connections::keep_time_wait(Instant now, const KeepTimeWaitView& message) {

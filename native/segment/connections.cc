@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "packet/l4_checksum.h"
+#include "segment/whole_packet.h"
 #include "tcp/calls.h"
 #include "tcp/closed.h"
 #include "tcp/input.h"
@@ -46,36 +47,26 @@ TcpConfig Connections::config_of(const Options& options) {
 }
 
 Connections::Connections(const Options& options, const Parts& parts, Instant now)
-    : options_(options),
+    : StreamNews(parts.to_sockets),
+      options_(options),
       flows_(parts.flows),
       stack_(parts.stack),
       frames_(parts.frames),
       from_sockets_(parts.from_sockets),
-      to_sockets_(parts.to_sockets),
       counters_(parts.counters),
-      hand_over_(parts.hand_over),
       time_(parts.time),
-      random_(options.seed ^ 4),
+      datagrams_(parts.datagrams),
+      source_(parts.stack, parts.flows, parts.hand_over, options.seed ^ 4),
       tcp_(limits_of(options), config_of(options), options.seed),
       write_room_(tcp_.buffers.reserved()),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),
       wheel_(links_, 0, parts.time.tick(now)) {
-  flows_.set_own_pairs(this);
+  flows_.set_own_pairs(FlowClass::own, this);
 }
 
 // -- packets
-
-// Fragments of TCP are not put together: whoever discovers the path MTU sends none.
-bool Connections::is_whole(Packet& packet) {
-  if (packet.headers.fragment) {
-    packet.drop(DropReason::ip_fragment);
-  } else if (!l4_checksum_is_right(packet)) {
-    packet.drop(DropReason::l4_checksum);
-  }
-  return packet.verdict == Verdict::none;
-}
 
 TcpPath Connections::path_of(LegIndex leg) const {
   const NextHopView& hop = stack_.next_hop(flows_.table().leg(leg).next_hop);
@@ -233,18 +224,18 @@ void Connections::released(Instant now, uint32_t place) {
   }
 }
 
-void Connections::abort_pair(Instant now, PairIndex pair) {
+void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
   TcpTurn turn = at(now);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const FlowEntry& entry = flows_.own_leg(leg);
     if (!(entry.flags & LegFlags::kEntered)) continue;
     if (entry.flags & LegFlags::kTimeWait) {
-      flows_.close_own(leg, EndReason::vs_removed);
+      flows_.close_own(leg, reason);
       continue;
     }
     close_socket(turn, place_of(entry.own.connection), true);
     // One whose last bytes were unread has become a TIME-WAIT.
-    if (entry.flags & LegFlags::kEntered) flows_.close_own(leg, EndReason::vs_removed);
+    if (entry.flags & LegFlags::kEntered) flows_.close_own(leg, reason);
   }
 }
 

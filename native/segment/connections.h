@@ -1,20 +1,20 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <optional>
-#include <utility>
 
 #include "base/mapped_array.h"
-#include "base/random.h"
 #include "bus/message_ring.h"
 #include "bus/streams.h"
 #include "packet/icmp_quote.h"
 #include "segment/counters.h"
+#include "segment/datagrams.h"
 #include "segment/flows.h"
 #include "segment/hand_over.h"
 #include "segment/segment_frames.h"
 #include "segment/socket_table.h"
+#include "segment/source_choice.h"
+#include "segment/stream_news.h"
 #include "segment/time_base.h"
 #include "segment/write_room.h"
 #include "stack/stack.h"
@@ -27,7 +27,7 @@ namespace sluice {
 // news to the sockets of TypeScript and orders from them (bus/streams.def), bytes from one
 // connection to another where both are relayed. TypeScript that stalls stops no ACK, no timer and
 // no relayed byte (law 8): its ring fills, windows close.
-class Connections final : public Flows::OwnPairs {
+class Connections final : public Flows::OwnPairs, public StreamNews {
  public:
   struct Options {
     uint32_t connections = 0;
@@ -46,6 +46,7 @@ class Connections final : public Flows::OwnPairs {
     Counters& counters;
     const HandOver& hand_over;
     const TimeBase& time;
+    Datagrams& datagrams;
   };
 
   Connections(const Options& options, const Parts& parts, Instant now);
@@ -67,8 +68,6 @@ class Connections final : public Flows::OwnPairs {
   void poll(Instant now);
   // Tells sockets what is new to them, as far as there is room.
   void tell(Instant now);
-  // Whether anything was told since the last call.
-  bool take_news() { return std::exchange(told_, false); }
   Instant deadline(Instant now) const;
   // Of a socket that there is; from any thread.
   const RelayProgress* relay_progress(uint32_t socket) const {
@@ -76,7 +75,7 @@ class Connections final : public Flows::OwnPairs {
   }
 
   // Flows::OwnPairs
-  void abort_pair(Instant now, PairIndex pair) override;
+  void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
 
  private:
   static TcpLimits limits_of(const Options& options);
@@ -91,7 +90,6 @@ class Connections final : public Flows::OwnPairs {
   Tick two_msl_from(Instant now) const {
     return time_.tick(now) + static_cast<Tick>(options_.time_wait.milliseconds());
   }
-  static bool is_whole(Packet& packet);
   TcpPath path_of(LegIndex leg) const;
   Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
   void time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegment& segment, Packet& packet);
@@ -121,19 +119,15 @@ class Connections final : public Flows::OwnPairs {
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
-  bool choose_source(Instant now, const OpenSocketView& message, FlowKey& key, uint8_t& why);
-  bool choose_port(FlowKey& key);
-  bool is_home(const FlowKey& key) const;
   std::optional<Seq> end_of_earlier(const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
-  void forget(uint32_t place);
   void keep_time_wait(Instant now, const KeepTimeWaitView& message);
 
   // connection_news.cc: what sockets are told
-  void list(uint32_t place);
+  void list(uint32_t place) { sockets_.list(place); }
   bool tell_socket(TcpTurn& turn, uint32_t place);
   bool tell_bytes(TcpTurn& turn, uint32_t place);
   bool tell_opened(uint32_t place);
@@ -141,40 +135,16 @@ class Connections final : public Flows::OwnPairs {
   bool tell_room();
   void answer_state(Instant now, const Socket& socket, const AskSocketView& message);
   void tell_time_wait(const Socket& socket, LegIndex leg);
-  // A zeroed message in the ring, its header set, to be committed; there is room for it.
-  template <class View>
-  View begin(uint32_t socket, size_t tail = 0) {
-    const size_t length = View::kSize + tail;
-    View view(to_sockets_.reserve(stream_stride(length)).data());
-    std::memset(view.data(), 0, View::kSize);
-    view.set_msg_type(View::kCode);
-    view.set_socket(socket);
-    view.set_length(static_cast<uint32_t>(length));
-    return view;
-  }
-  // Puts a message into the ring, which fill(view) completes; false where there is no room.
-  template <class View, class Fill>
-  bool say(uint32_t socket, Fill&& fill) {
-    if (!to_sockets_.has_room(View::kSize)) return false;
-    fill(begin<View>(socket));
-    commit();
-    return true;
-  }
-  void commit() {
-    to_sockets_.commit();
-    told_ = true;
-  }
 
   Options options_;
   Flows& flows_;
   Stack& stack_;
   SegmentFrames& frames_;
   MessageRing& from_sockets_;
-  MessageRing& to_sockets_;
   Counters& counters_;
-  const HandOver& hand_over_;
   const TimeBase& time_;
-  Random random_;
+  Datagrams& datagrams_;
+  SourceChoice source_;
   Tcp tcp_;
   WriteRoom write_room_;
   SocketTable sockets_;
@@ -182,10 +152,7 @@ class Connections final : public Flows::OwnPairs {
   TimerLinks links_;
   TimerWheel wheel_;
   uint32_t half_open_ = 0;  // that clients have begun
-  uint32_t first_listed_ = 0;
-  uint32_t last_listed_ = 0;
-  bool told_ = false;
-  bool full_ = false;  // the ring to the sockets was, when something was to be told
+  bool full_ = false;       // the ring to the sockets was, when something was to be told
 };
 
 }  // namespace sluice

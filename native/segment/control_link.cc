@@ -19,6 +19,9 @@ constexpr uint16_t kKnownFlags =
 
 bool has_one_at_most(uint16_t flags) { return (flags & (flags - 1)) == 0; }
 
+// What we can end ourselves.
+bool is_ended(uint8_t protocol) { return protocol == kProtocolTcp || protocol == kProtocolUdp; }
+
 // A proxy is one of TCP, and of one kind; of UDP, which has no handshake, raw_proxy asks for the
 // data of the first datagram. What only a control segment carries is not told to us.
 bool is_consistent(const AddVsView& message) {
@@ -26,7 +29,7 @@ bool is_consistent(const AddVsView& message) {
   const uint16_t proxies = flags & kProxyFlags;
   return (flags & ~kKnownFlags) == 0 && has_one_at_most(proxies) &&
          has_one_at_most(flags & kRefusalFlags) &&
-         (!(flags & VsFlags::terminate) || (proxies == 0 && message.protocol() == kProtocolTcp)) &&
+         (!(flags & VsFlags::terminate) || (proxies == 0 && is_ended(message.protocol()))) &&
          (proxies == 0 || message.protocol() == kProtocolTcp || proxies == VsFlags::raw_proxy) &&
          (message.vs_class() == VsClass::dfs_assist || message.vs_class() == VsClass::hybrid);
 }

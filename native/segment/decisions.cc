@@ -87,7 +87,7 @@ LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey&
   if (known != kNoLeg) {
     const FlowPair& flow = pair(pair_of(known));
     if (flow.serial == reply.serial()) return awaits(flow, reply) ? known : kNoLeg;
-    if (flow.mode == PairMode::waiting || flow.mode == PairMode::proxied ||
+    if (flow.mode == PairMode::waiting || is_own(flow) ||
         !serials_.issued_after(reply.serial(), flow.serial)) {
       counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
       return kNoLeg;

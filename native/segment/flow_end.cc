@@ -44,6 +44,7 @@ void Flows::end(Instant now, PairIndex index, uint8_t reason) {
 
 // Ends a flow and its variants: the session is over for each of them (DFS-03).
 void Flows::end_session(Instant now, PairIndex index, uint8_t reason) {
+  if (is_own(pair(index))) return own_pairs_of(pair(index)).abort_pair(now, index, reason);
   end_variants(now, index, reason);
   end(now, index, reason);
 }
@@ -108,10 +109,16 @@ void Flows::free_pair(PairIndex index) {
 // Nobody is told: the sockets know.
 void Flows::end_own_pair(PairIndex index, uint8_t reason) {
   counters_.raise(counter_of(reason));
-  wheel(FlowClass::own).cancel(index);
+  wheel(pair(index).flow_class).cancel(index);
+  if (pair(index).flow_class == FlowClass::own) --own_pairs_in_use_;
   serials_.give_back(pair(index).serial);
   table_.release(index);
-  --own_pairs_in_use_;
+}
+
+// The same for one whose legs an earlier packet of the batch may have to leave by.
+void Flows::end_datagrams(PairIndex index, uint8_t reason) {
+  counters_.raise(counter_of(reason));
+  remove(index);
 }
 
 void Flows::end_batch() {
@@ -127,12 +134,9 @@ bool Flows::end_flows_of(Instant now, uint16_t vs, PairIndex& next) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over || flow.vs != vs) continue;
     if (flow.flow_class == FlowClass::linger) continue;
-    if (flow.mode == PairMode::proxied) {
-      own_pairs_->abort_pair(now, index);
-    } else {
-      flow.mode == PairMode::translate ? end_session(now, index, EndReason::vs_removed)
-                                       : remove(index);
-    }
+    is_own(flow) || flow.mode == PairMode::translate
+        ? end_session(now, index, EndReason::vs_removed)
+        : remove(index);
   }
   return next == table_.high_water();
 }

@@ -40,7 +40,7 @@ LegIndex Flows::find_to_enter(Instant now, const ReplyView& told, const FlowKey&
     return known;
   }
   // The way back of another flow, which goes before, as what we end ourselves does.
-  if (flow.mode == PairMode::proxied || (!is_client_leg(known) && is_live(index))) {
+  if (is_own(flow) || (!is_client_leg(known) && is_live(index))) {
     report_unentered(told);
     return kNoLeg;
   }
@@ -115,7 +115,7 @@ void Flows::seed_tracking(Instant now, PairIndex index, const TcpsView& tcp) {
 template <class View>
 PairIndex Flows::find_asked(Instant now, const View& message) {
   const LegIndex leg = table_.find(load_signature(message.sig()));
-  if (leg == kNoLeg || !is_client_leg(leg) || pair(pair_of(leg)).mode == PairMode::proxied) {
+  if (leg == kNoLeg || !is_client_leg(leg) || is_own(pair(pair_of(leg)))) {
     report_no_flow(message);
     return kNoPair;
   }
@@ -186,9 +186,7 @@ void Flows::continue_reset(Instant now) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over) continue;
     if (!(flow.flags & FlowPair::kDoomed)) continue;
-    if (flow.mode == PairMode::proxied) {
-      own_pairs_->abort_pair(now, index);
-    } else if (is_live(index)) {
+    if (is_own(flow) || is_live(index)) {
       end_session(now, index, EndReason::reset);
     } else {
       forget(now, index);

@@ -90,11 +90,14 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
     case FlowClass::refused: return ticks(timeouts.refused);
     case FlowClass::linger: return ticks(timeouts.linger);
     case FlowClass::own: return ticks(timeouts.time_wait);
+    case FlowClass::datagrams:
     case FlowClass::established:
     case FlowClass::untracked: break;
   }
   const uint16_t own = table_.pair(index).idle_seconds;
   if (own != 0) return ticks(Duration::seconds(own));
+  if (flow_class == FlowClass::datagrams)
+    return ticks(timeouts.udp);  // it may have no client's leg
   return ticks(idle_timeout_of(table_.leg(client_leg(index)).protocol));
 }
 
@@ -187,16 +190,19 @@ bool Flows::evict_passing(Instant now) {
 }
 
 // Makes room among those in use for one that comes to be: where all places are taken, the least
-// recently used flow of UDP or the like goes, else such a connection; never one in its close.
+// recently used flow of UDP or the like goes, then one of UDP that we end, else such a connection;
+// never one in its close.
 void Flows::make_place(Instant now) {
   if (pairs_in_place() < options_.limits.flows) return;
   if (evict_time_wait() || evict_alive(now, FlowClass::untracked)) return;
+  if (evict_datagrams(now)) return;
   evict_alive(now, FlowClass::established);
 }
 
 uint32_t Flows::pairs_in_place() const {
   return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
-         wheel(FlowClass::untracked).count() + own_pairs_in_use_;
+         wheel(FlowClass::untracked).count() + wheel(FlowClass::datagrams).count() +
+         own_pairs_in_use_;
 }
 
 // Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts
@@ -204,8 +210,10 @@ uint32_t Flows::pairs_in_place() const {
 // none.
 bool Flows::evict_for_next_hop(Instant now) {
   return evict_over(now, FlowClass::linger) || evict_alive(now, FlowClass::opening) ||
-         evict_alive(now, FlowClass::untracked);
+         evict_alive(now, FlowClass::untracked) || evict_datagrams(now);
 }
+
+bool Flows::evict_datagrams(Instant now) { return evict_alive(now, FlowClass::datagrams); }
 
 bool Flows::evict_over(Instant now, FlowClass flow_class) {
   const TimerId index = wheel(flow_class).first();

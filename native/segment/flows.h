@@ -102,19 +102,22 @@ class Flows {
   // if 0; goes on in poll() where the ring is full.
   void dump(Instant now, uint64_t cursor, uint16_t max_records);
 
-  // -- legs that the engine runs TCP for (connections.h), of pairs in mode `proxied`
+  // -- legs of the engine's own, which it runs TCP for (connections.h) or hands datagrams of up
+  // (datagrams.h), of pairs in mode `proxied` or `splice`
 
-  // Where a pair ends by another's will than that of its connections.
+  // Where a pair ends by another's will than that of its sockets.
   class OwnPairs {
    public:
-    // All connections of a pair are to end now. close_own() follows for each of its legs, in the
-    // same call.
-    virtual void abort_pair(Instant now, PairIndex pair) = 0;
+    // What there is of a pair is to end now, for that EndReason. close_own() follows for each of
+    // its legs, or end_datagrams(), in the same call.
+    virtual void abort_pair(Instant now, PairIndex pair, uint8_t reason) = 0;
 
    protected:
     ~OwnPairs() = default;
   };
-  void set_own_pairs(OwnPairs* own) { own_pairs_ = own; }
+  void set_own_pairs(FlowClass flow_class, OwnPairs* own) {
+    (flow_class == FlowClass::own ? own_connections_ : own_datagrams_) = own;
+  }
   // Enters the leg that takes the packets of `key`, on the client's side of a new pair, or on the
   // server's side of `beside`, or of a new one where that is kNoPair. Acquires the next hop towards
   // the peer. kNoLeg, and why.
@@ -126,6 +129,18 @@ class Flows {
   void keep_in_time_wait(LegIndex leg, Tick until);
   // The leg is free. With its last leg the pair ends.
   void close_own(LegIndex leg, uint8_t reason);
+  // Both legs of a pair of UDP are free, spliced or not, and the pair ends.
+  void end_datagrams(PairIndex index, uint8_t reason);
+  // Something was sent or received: the pair of UDP lives on.
+  void touch_own(Instant now, LegIndex leg);
+  // How long it lives without; 0 for as long as usual.
+  void set_idle(Instant now, PairIndex index, uint32_t seconds);
+  // Packets of a proxied pair of UDP are translated from now on, until the other call: false where
+  // its two legs are of two IP versions.
+  bool splice(PairIndex index);
+  void unsplice(PairIndex index);
+  // Ends the pair of UDP that was used least recently. False where there is none.
+  bool evict_datagrams(Instant now);
   FlowEntry& own_leg(LegIndex leg) { return table_.leg(leg); }
   uint32_t in_time_wait() const { return in_time_wait_; }
 
@@ -135,6 +150,9 @@ class Flows {
 
  private:
   FlowPair& pair(PairIndex index) { return table_.pair(index); }
+  OwnPairs& own_pairs_of(const FlowPair& pair) const {
+    return *(pair.flow_class == FlowClass::own ? own_connections_ : own_datagrams_);
+  }
   TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
   const TimerWheel& wheel(FlowClass flow_class) const {
     return wheels_[static_cast<int>(flow_class)];
@@ -216,7 +234,8 @@ class Flows {
 
   // own_legs.cc
   LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why);
-  PairIndex allocate_own(Instant now, uint16_t vs);
+  bool make_place_own(Instant now, uint8_t protocol);
+  PairIndex allocate_own(Instant now, uint16_t vs, uint8_t protocol);
   bool evict_time_wait();
   void expire_own(Instant now, PairIndex index);
 
@@ -277,7 +296,8 @@ class Flows {
   bool batch_open_ = false;
   PairIndex doomed_next_ = 0;  // what a RESET has still to look at
   PairIndex doomed_end_ = 0;
-  OwnPairs* own_pairs_ = nullptr;
+  OwnPairs* own_connections_ = nullptr;
+  OwnPairs* own_datagrams_ = nullptr;
   uint32_t own_pairs_in_use_ = 0;
   uint32_t in_time_wait_ = 0;  // legs
   Serials serials_;

@@ -47,7 +47,9 @@ LegIndex IcmpRelay::leg_of(const IcmpQuote& quote) const {
   const LegIndex leg = flows_.leg_of_any_dscp(quote.key.reversed());
   if (leg == kNoLeg) return kNoLeg;
   const PairMode mode = flows_.table().pair(pair_of(leg)).mode;
-  return mode == PairMode::translate || mode == PairMode::proxied ? leg : kNoLeg;
+  const bool answers =
+      mode == PairMode::translate || mode == PairMode::splice || mode == PairMode::proxied;
+  return answers ? leg : kNoLeg;
 }
 
 void IcmpRelay::translate(LegIndex leg, const IcmpQuote& quote, Packet& error) const {

@@ -1,10 +1,12 @@
-// The part of Flows for legs that the engine runs TCP for: they come and go with their connections,
-// and stay for TIME-WAIT.
+// The part of Flows for legs of the engine's own: they come and go with their connections, and stay
+// for TIME-WAIT, or with sockets of UDP.
 
 #include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include "segment/flows.h"
+#include "wire/ip_protocol.h"
 
 namespace sluice {
 
@@ -16,7 +18,7 @@ bool is_in_time_wait(const FlowEntry& leg) { return (leg.flags & LegFlags::kTime
 }  // namespace
 
 LegIndex Flows::open_own_client(Instant now, const FlowKey& key, uint16_t vs, DropReason& why) {
-  const PairIndex index = allocate_own(now, vs);
+  const PairIndex index = allocate_own(now, vs, key.protocol);
   if (index == kNoPair) {
     why = DropReason::flow_table_full;
     return kNoLeg;
@@ -27,7 +29,7 @@ LegIndex Flows::open_own_client(Instant now, const FlowKey& key, uint16_t vs, Dr
 LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex beside,
                                 DropReason& why) {
   const bool has_place = beside != kNoPair && !is_entered(table_.leg(server_leg(beside)));
-  const PairIndex index = has_place ? beside : allocate_own(now, 0);
+  const PairIndex index = has_place ? beside : allocate_own(now, 0, key.protocol);
   if (index == kNoPair) {
     why = DropReason::flow_table_full;
     return kNoLeg;
@@ -36,8 +38,16 @@ LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex besid
   return open_own(now, server_leg(index), key, why);
 }
 
-PairIndex Flows::allocate_own(Instant now, uint16_t vs) {
-  if (pairs_in_place() >= options_.limits.flows && !evict_time_wait()) return kNoPair;
+// A flow of UDP takes the place of one of its own kind, whatever floods us; a connection that of a
+// TIME-WAIT or of such a flow.
+bool Flows::make_place_own(Instant now, uint8_t protocol) {
+  if (pairs_in_place() < options_.limits.flows) return true;
+  if (protocol == kProtocolUdp) return evict_datagrams(now) || evict_time_wait();
+  return evict_time_wait() || evict_datagrams(now);
+}
+
+PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
+  if (!make_place_own(now, protocol)) return kNoPair;
   const PairIndex index = allocate(now);
   if (index == kNoPair) return kNoPair;
   FlowPair& flow = pair(index);
@@ -45,9 +55,13 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs) {
   flow.opened = time_.tick(now);
   flow.vs = vs;
   flow.mode = PairMode::proxied;
-  flow.flow_class = FlowClass::own;
-  ++own_pairs_in_use_;
   counters_.raise(Counter::flows_opened);
+  if (protocol == kProtocolUdp) {
+    set_class(now, index, FlowClass::datagrams);
+  } else {
+    flow.flow_class = FlowClass::own;
+    ++own_pairs_in_use_;
+  }
   return index;
 }
 
@@ -60,6 +74,7 @@ LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReas
   if (table_.enter_any_dscp(leg, key)) {
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
+    if (key.protocol == kProtocolUdp) touch_own(now, leg);
     // Within a batch nothing that gives way would free its next hop at once.
     entry.next_hop =
         batch_open_ ? stack_.acquire_next_hop(now, key.src, why) : acquire_hop(now, key.src, why);
@@ -67,6 +82,40 @@ LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReas
   }
   close_own(leg, EndReason::reset);
   return kNoLeg;
+}
+
+// Either leg's time is that of the pair, so that one which is not there says nothing.
+void Flows::touch_own(Instant now, LegIndex leg) {
+  table_.leg(leg).last_seen = table_.leg(other_leg(leg)).last_seen = time_.tick(now);
+}
+
+void Flows::set_idle(Instant now, PairIndex index, uint32_t seconds) {
+  pair(index).idle_seconds = static_cast<uint16_t>(std::min<uint32_t>(seconds, UINT16_MAX));
+  set_class(now, index, FlowClass::datagrams);
+}
+
+// What the one receives the other's peer gets, from the endpoint that it knows: a next hop leads to
+// where what comes by the leg goes on. They count anew.
+bool Flows::splice(PairIndex index) {
+  const LegIndex client = client_leg(index);
+  const LegIndex server = server_leg(index);
+  const FlowKey asked = table_.key_of(client);
+  const FlowKey answered = table_.key_of(server);
+  if (asked.src.is_v4() != answered.src.is_v4()) return false;
+  table_.set_target(client, answered.reversed());
+  table_.set_target(server, asked.reversed());
+  std::swap(table_.leg(client).next_hop, table_.leg(server).next_hop);
+  for (const LegIndex leg : {client, server}) {
+    table_.leg(leg).flags |= LegFlags::kDecrementTtl;
+    table_.leg(leg).packets = table_.leg(leg).bytes = 0;
+  }
+  pair(index).mode = PairMode::splice;
+  return true;
+}
+
+void Flows::unsplice(PairIndex index) {
+  std::swap(table_.leg(client_leg(index)).next_hop, table_.leg(server_leg(index)).next_hop);
+  pair(index).mode = PairMode::proxied;
 }
 
 void Flows::count_own(LegIndex leg, const Packet& packet) {
@@ -93,6 +142,9 @@ void Flows::close_own(LegIndex leg, uint8_t reason) {
   if (entry.next_hop != kNoNextHop) stack_.release_next_hop(entry.next_hop);
   table_.leave(leg);
   entry = FlowEntry{};
+  if (pair(index).flow_class == FlowClass::datagrams) {
+    entry.last_seen = table_.leg(other_leg(leg)).last_seen;
+  }
   if (!is_entered(table_.leg(other_leg(leg)))) end_own_pair(index, reason);
 }
 

@@ -7,6 +7,7 @@
 #include "packet/parse.h"
 #include "rewrite/rewrite.h"
 #include "wire/ethernet.h"
+#include "wire/ip_protocol.h"
 #include "wire/ipv4.h"
 #include "wire/ipv6.h"
 #include "wire/tcp.h"
@@ -56,6 +57,7 @@ Pipeline::Pipeline(bool routes, const Parts& parts)
       hand_over_(parts.hand_over),
       refusals_({parts.seed, parts.stack, parts.counters, parts.sink}),
       connections_(parts.connections),
+      datagrams_(parts.datagrams),
       bridge_(parts.bridge),
       icmp_relay_(parts.flows, parts.stack) {}
 
@@ -160,8 +162,12 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     case PairMode::reset:
     case PairMode::unreachable:
     case PairMode::discard: return refusals_.refuse(now, packet, flow);
-    case PairMode::proxied: return connections_.arrives(now, action.leg, packet);
-    case PairMode::translate: break;
+    case PairMode::proxied:
+      return flow.flow_class == FlowClass::datagrams
+                 ? datagrams_.arrives(now, action.leg, packet)
+                 : connections_.arrives(now, action.leg, packet);
+    case PairMode::translate:
+    case PairMode::splice: break;
     case PairMode::free:
     case PairMode::over: SLUICE_CHECK(false);  // the index names neither
   }
@@ -274,7 +280,10 @@ void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
 // The error quotes what the sender sent, not what it had become.
 void Pipeline::give_up(Instant now, const Packet& packet) {
   if (packet.drop_reason != DropReason::neighbor_unresolved) return;
-  if (packet.origin == PacketOrigin::own) return connections_.unreachable(now, packet.key);
+  if (packet.origin == PacketOrigin::own) {
+    return packet.key.protocol == kProtocolUdp ? datagrams_.unreachable(now, packet.key)
+                                               : connections_.unreachable(now, packet.key);
+  }
   const LegIndex leg = flows_.leg_of_any_dscp(packet.key);
   Rewrite applied = leg == kNoLeg ? kRouted : leg_rewrite(flows_.table(), leg);
   // Whatever has become of the flow meanwhile.

@@ -7,6 +7,7 @@
 #include "segment/bridge.h"
 #include "segment/connections.h"
 #include "segment/counters.h"
+#include "segment/datagrams.h"
 #include "segment/flows.h"
 #include "segment/fragments.h"
 #include "segment/hand_over.h"
@@ -32,6 +33,7 @@ class Pipeline {
     FrameSink& sink;
     uint64_t seed;
     Connections& connections;
+    Datagrams& datagrams;
     Bridge* bridge;  // null where ports are not bridged
   };
 
@@ -114,6 +116,7 @@ class Pipeline {
   HandOver& hand_over_;
   Refusals refusals_;
   Connections& connections_;
+  Datagrams& datagrams_;
   Bridge* bridge_;
   IcmpRelay icmp_relay_;
   std::array<PortInfo, kMaxPorts> ports_;

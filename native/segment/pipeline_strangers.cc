@@ -52,8 +52,11 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
     if (!hand_over_.alone() && quote.has_key && leaves_as_answer(packet, answered)) return;
     return passes_by(packet) ? pass(packet, action) : act_on_other(now, packet, action);
   }
-  if (flows_.table().pair(pair_of(leg)).mode == PairMode::proxied) {
-    return connections_.error_arrives(now, leg, quote, packet);
+  const FlowPair& pair = flows_.table().pair(pair_of(leg));
+  if (pair.mode == PairMode::proxied) {
+    return pair.flow_class == FlowClass::datagrams
+               ? datagrams_.error_arrives(now, leg, quote, packet)
+               : connections_.error_arrives(now, leg, quote, packet);
   }
   const NextHop hop = flows_.table().leg(leg).next_hop;
   if (hop == kNoNextHop) return pass_on_its_way(packet, action);
@@ -104,6 +107,8 @@ bool Pipeline::serve(Instant now, Packet& packet) {
   } else if (server->terminates && !begins_session(packet)) {
     // RFC 9293 3.10.7.2: what is for no connection of ours is told so.
     refusals_.refuse(now, packet, Refusal::reset, DropReason::no_flow);
+  } else if (server->terminates && packet.headers.protocol == kProtocolUdp) {
+    datagrams_.accept(now, packet, server->id);
   } else if (server->terminates) {
     connections_.accept(now, packet, server->id);
   } else {

@@ -224,7 +224,7 @@ uint32_t Segment::worker_of_socket(ConstByteSpan message) const {
       return team_.steering().worker_of(open.dst_ipaddr(), open.dst_port());
     }
   }
-  const uint32_t worker = socket >> SocketTable::kPlaceBits;
+  const uint32_t worker = SocketTable::worker_of(socket);
   return worker < members_.size() ? worker : 0;
 }
 

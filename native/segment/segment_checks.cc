@@ -70,9 +70,9 @@ size_t memory_of(const SegmentOptions& options) {
   constexpr size_t kLarge = PacketPool::kLargeBuffer + sizeof(PooledPacket);
   constexpr size_t kWaitingFlow = 64;
   constexpr size_t kDatagram = sizeof(Datagram) + 16;  // and its bucket
-  constexpr size_t kConnection = 1024;                 // its blocks, its socket, its timers
-  constexpr size_t kInFlight = 64;                     // records of a KiB of buffer
-  constexpr size_t kRest = 26 * kMebibyte;             // the stack, the worker's thread
+  constexpr size_t kConnection = 1280;      // its blocks, its sockets and those of UDP, its timers
+  constexpr size_t kInFlight = 64;          // records of a KiB of buffer
+  constexpr size_t kRest = 26 * kMebibyte;  // the stack, the worker's thread
   const SegmentLimits& limits = options.limits;
   const size_t buffers = limits.packet_buffers;
   size_t ports = 0;

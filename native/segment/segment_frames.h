@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "base/mapped_array.h"
+#include "base/random.h"
 #include "segment/bridge.h"
 #include "segment/counters.h"
 #include "segment/flows.h"
@@ -13,17 +14,22 @@
 
 namespace sluice {
 
-// Makes frames of the segments of our own connections: L4 ports and addresses from the flow entry,
-// Ethernet addresses from the next hop, checksums left to the port. They are written where they
-// leave from, and leave with the next flush(), as many at once as there were.
+// Makes frames of the segments and datagrams of our own legs: L4 ports and addresses from the flow
+// entry, Ethernet addresses from the next hop, checksums left to the port. They are written where
+// they leave from, and leave with the next flush(), as many at once as there were.
 class SegmentFrames final : public SegmentSink {
  public:
   SegmentFrames(Flows& flows, Stack& stack, Transmitter& transmitter, Bridge* bridge,
-                Counters& counters);
+                Counters& counters, uint64_t seed);
 
   // The time of what is sent from now on.
   void begin(Instant now) { now_ = now; }
   void send(LegIndex leg, const OutgoingSegment& segment) override;
+  // Over IPv4 one that is larger than the link is cut into fragments; all others are lost that IP,
+  // or over IPv6 the link, is too small for.
+  void send_datagram(LegIndex leg, NextHop next_hop, ConstByteSpan datagram);
+  // The most that a datagram carries in one packet on a link.
+  static uint16_t largest_datagram(bool v4, uint16_t mtu);
   // After this nobody refers to what was sent.
   void flush() {
     transmitter_.flush(now_);
@@ -35,6 +41,7 @@ class SegmentFrames final : public SegmentSink {
   static constexpr size_t kFrames = 32;
   static constexpr size_t kFrame = (kHeadroom + kMaxFrame + 63) / 64 * 64;
 
+  Packet& start(LegIndex leg, uint8_t protocol, uint8_t tos, size_t l4_size, uint16_t& sum);
   Packet& write(LegIndex leg, const OutgoingSegment& segment);
   void leave(NextHop next_hop, Packet& packet);
 
@@ -44,6 +51,7 @@ class SegmentFrames final : public SegmentSink {
   Bridge* bridge_;
   Counters& counters_;
   Instant now_;
+  Random random_;
   size_t used_ = 0;
   MappedArray<uint8_t> bytes_;
   std::array<Packet, kFrames> packets_;

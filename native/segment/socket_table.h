@@ -12,7 +12,7 @@ namespace sluice {
 // What a socket's bytes that move in the engine have come to. Its worker writes, anybody reads.
 class RelayProgress {
  public:
-  void add(Instant now, uint32_t bytes) {
+  void add(Instant now, uint64_t bytes) {
     bytes_.store(bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
     last_.store(now.nanoseconds(), std::memory_order_relaxed);
   }
@@ -36,17 +36,18 @@ struct Socket {
   static constexpr uint8_t kClosed = 8;
 
   ConnectionPool::Handle connection = ConnectionPool::kNone;
-  LegIndex leg = kNoLeg;  // while there is a connection
-  uint32_t serial = 0;    // of its pair
-  uint32_t target = 0;    // the socket that what it receives goes to; 0: TypeScript's
-  uint32_t source = 0;    // the socket whose bytes it sends; 0: TypeScript's
-  uint32_t headroom = 0;  // that its bytes leave free in the target's send buffer
-  uint32_t read_credit = 0;
+  LegIndex leg = kNoLeg;     // while there is a connection, or a flow of UDP
+  uint32_t serial = 0;       // of its pair
+  uint32_t target = 0;       // the socket that what it receives goes to; 0: TypeScript's
+  uint32_t source = 0;       // the socket whose bytes it sends; 0: TypeScript's
+  uint32_t headroom = 0;     // that its bytes leave free in the target's send buffer
+  uint32_t read_credit = 0;  // of UDP: below zero what the last datagram owes
   uint32_t write_credit = 0;
   uint32_t next = 0;  // in the list of those with news
   uint64_t received = 0;
   uint64_t sent = 0;
   RelayProgress relayed;  // of those received, to a target
+  uint64_t relayed_datagrams = 0;
   uint16_t vs = 0;
   uint8_t news = 0;
   uint8_t end = 0;             // StreamEnd
@@ -64,13 +65,19 @@ struct Socket {
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
 
-// Places for sockets, named by index + 1; 0 is none. One worker owns it.
+// Places for sockets of one kind, named by index + 1; 0 is none. One worker owns it. It also keeps
+// the list of those with news, each of them once.
 class SocketTable {
  public:
   static constexpr uint32_t kPlaceBits = 24;
   static constexpr uint32_t kPlaceMask = (1u << kPlaceBits) - 1;
 
-  SocketTable(uint32_t count, uint32_t worker) : pool_(count), prefix_(worker << kPlaceBits) {}
+  static constexpr uint32_t kDatagrams = 1u << 31;  // in the ids of sockets of UDP
+
+  SocketTable(uint32_t count, uint32_t worker, uint32_t kind = 0)
+      : pool_(count), prefix_(kind | worker << kPlaceBits) {}
+
+  static uint32_t worker_of(uint32_t id) { return (id & ~kDatagrams) >> kPlaceBits; }
 
   // A fresh place; 0 when all are used.
   uint32_t take() {
@@ -100,9 +107,37 @@ class SocketTable {
   const Socket& operator[](uint32_t place) const { return pool_[place]; }
   uint32_t used() const { return pool_.used(); }
 
+  // A socket has news. Where it is forgotten before they are told, drop_first() gives it back.
+  void list(uint32_t place) {
+    Socket& socket = pool_[place];
+    if (socket.listed) return;
+    socket.listed = true;
+    socket.next = 0;
+    (first_listed_ == 0 ? first_listed_ : pool_[last_listed_].next) = place;
+    last_listed_ = place;
+  }
+  // 0 if there is none.
+  uint32_t first_listed() const { return first_listed_; }
+  void drop_first() {
+    const uint32_t place = first_listed_;
+    Socket& socket = pool_[place];
+    first_listed_ = socket.next;
+    socket.listed = false;
+    if (socket.forgotten) give_back(place);
+  }
+  // TypeScript has heard of its end. An order that crossed the last news may have put it into the
+  // list once more.
+  void forget(uint32_t place) {
+    Socket& socket = pool_[place];
+    socket.forgotten = true;
+    if (!socket.listed) give_back(place);
+  }
+
  private:
   BlockPool<Socket> pool_;
   uint32_t prefix_;
+  uint32_t first_listed_ = 0;
+  uint32_t last_listed_ = 0;
 };
 
 }  // namespace sluice

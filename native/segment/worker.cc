@@ -40,16 +40,18 @@ Worker::Worker(const Options& options, const Shared& shared, Instant now,
       bridge_(options.forwarding == Forwarding::bridge
                   ? new Bridge(options.seed, transmitter_, shared.counters, hand_over_)
                   : nullptr),
-      frames_(flows_, stack_, transmitter_, bridge_.get(), shared.counters),
+      frames_(flows_, stack_, transmitter_, bridge_.get(), shared.counters, options.seed ^ 6),
+      datagrams_({options.flows.limits.connections, options.index, options.seed},
+                 {flows_, stack_, frames_, shared.to_sockets, shared.counters, hand_over_}),
       connections_({options.flows.limits.connections, options.flows.limits.buffer_bytes,
                     options.flows.limits.windows_for, options.flows.timeouts.time_wait,
                     options.index, options.seed},
                    {flows_, stack_, frames_, shared.from_sockets, shared.to_sockets,
-                    shared.counters, hand_over_, time_},
+                    shared.counters, hand_over_, time_, datagrams_},
                    now),
       pipeline_(options.forwarding == Forwarding::route,
                 {flows_, fragments_, stack_, transmitter_, shared.counters, hand_over_, *this,
-                 options.seed ^ 3, connections_, bridge_.get()}),
+                 options.seed ^ 3, connections_, datagrams_, bridge_.get()}),
       control_link_({flows_, stack_, outbox_, shared.counters, shared.team}),
       sleeper_(shared.team.sleeper(options.index)) {
   if (options.index > 0) stack_.leave_announcements_to_others();
@@ -86,6 +88,7 @@ bool Worker::poll(Instant now) {
   stack_.poll(now);
   if (bridge_) bridge_->poll(now);
   control_link_.poll(now);
+  datagrams_.tell();
   connections_.tell(now);  // what any of these has ended, too
   publish_figures();
   hand_over_.wake();
@@ -165,6 +168,7 @@ void Worker::publish_figures() {
   counters_.set(Counter::icmp_errors, stack.icmp_errors);
   counters_.set(Counter::icmp_errors_limited, stack.icmp_errors_limited);
   counters_.set(Counter::pool_buffers, pool_.used());
+  datagrams_.publish();
   for (PortId id = 0; id < ports_.size(); ++id) shared_.ports.publish(id, ports_[id]->counters());
 }
 
@@ -172,8 +176,8 @@ Instant Worker::deadline(Instant now) const {
   Instant earliest = std::min(flows_.deadline(now), stack_.deadline());
   earliest = std::min(
       {earliest, control_link_.deadline(), fragments_.deadline(), connections_.deadline(now)});
-  // A message waits until the control segment has read what was told to it.
-  if (!shared_.from_control.empty()) {
+  // A message waits until the control segment has read what was told to it, and so does news.
+  if (!shared_.from_control.empty() || datagrams_.has_news()) {
     earliest = std::min(earliest, now + Duration::milliseconds(1));
   }
   for (const auto& port : ports_) {
@@ -210,7 +214,8 @@ void Worker::run(const std::atomic<bool>& stop, const std::function<void()>& not
     const Instant now = monotonic_now();
     const bool worked = poll(now);
     const bool stream_news = connections_.take_news();
-    if (outbox_.take_news() || stream_news) notify();
+    const bool datagram_news = datagrams_.take_news();
+    if (outbox_.take_news() || stream_news || datagram_news) notify();
     if (!worked) sleep(now, wakes);
   }
 }

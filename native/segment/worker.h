@@ -14,6 +14,7 @@
 #include "segment/connections.h"
 #include "segment/control_link.h"
 #include "segment/counters.h"
+#include "segment/datagrams.h"
 #include "segment/flows.h"
 #include "segment/fragments.h"
 #include "segment/hand_over.h"
@@ -114,6 +115,7 @@ class Worker final : public FrameSink {
   HandOver hand_over_;
   std::unique_ptr<Bridge> bridge_;
   SegmentFrames frames_;
+  Datagrams datagrams_;
   Connections connections_;
   Pipeline pipeline_;
   ControlLink control_link_;

@@ -29,6 +29,8 @@ export interface OpenOrder {
   /** 0 for the engine to choose. */
   readonly sourcePort: number
   readonly destinationPort: number
+  /** Number of it: TCP or UDP. */
+  readonly protocol: number
 }
 
 /** So much fits into one message. */
@@ -64,6 +66,12 @@ export class StreamOrders {
     this.writer.bytes.set(destination, message.dstIpaddrOffset)
     message.srcPort = order.sourcePort
     message.dstPort = order.destinationPort
+    message.protocol = order.protocol
+  }
+
+  /** Bytes of orders that the engine has not taken. */
+  get unsent(): number {
+    return this.writer.length
   }
 
   /**

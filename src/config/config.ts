@@ -2,7 +2,7 @@
 import type { BalanceChoice } from '../balance/algorithms.js'
 import type { CheckFunction } from '../health/function-probe.js'
 import type { Decision, Policy } from '../policy/decision.js'
-import type { ServiceFunction } from '../socket/service.js'
+import type { DatagramServiceFunction, ServiceFunction } from '../socket/service.js'
 
 export interface PortConfig {
   /** `tap`: a device that the engine makes. `packet`: one that exists, through AF_PACKET. `xdp`: one
@@ -128,7 +128,7 @@ export interface VirtualServerConfig<Pool extends string = string> {
   readonly pool?: Pool
   /** Decides each of its flows. */
   readonly policy?: Policy<Pool>
-  /** Has its connections, which end at the engine; TCP only. */
+  /** Has its connections, which end at the engine. */
   readonly service?: ServiceFunction
   /** `timeouts.timeWaitMs` of its connections, with a `service`. */
   readonly timeWaitMs?: number
@@ -177,6 +177,14 @@ export interface VirtualServerConfig<Pool extends string = string> {
   /** What becomes of a TCP segment without SYN that belongs to no known session: RST, silence, or the
    *  server that a new flow would get. Default 'reset'. */
   readonly midSession?: 'reset' | 'drop' | 'route'
+}
+
+/** One of UDP whose flows a service has: each is a socket of its datagrams. */
+export interface DatagramServerConfig<Pool extends string = string>
+  extends Omit<VirtualServerConfig<Pool>, 'listen' | 'service'> {
+  readonly listen: `udp://${string}`
+  /** Has the flows, which end at the engine. */
+  readonly service: DatagramServiceFunction
 }
 
 /** Administration over the network, by mutual TLS (TLS 1.2 or later), beside the Unix socket. */
@@ -267,7 +275,9 @@ export interface SluiceConfig<Pool extends string = string> {
   readonly ports: Readonly<Record<string, PortConfig>>
   readonly routes?: readonly RouteConfig[]
   readonly pools?: Readonly<Record<Pool, PoolConfig<NoInfer<Pool>>>>
-  readonly virtualServers?: Readonly<Record<string, VirtualServerConfig<NoInfer<Pool>>>>
+  readonly virtualServers?: Readonly<
+    Record<string, VirtualServerConfig<NoInfer<Pool>> | DatagramServerConfig<NoInfer<Pool>>>
+  >
   /** What becomes of packets that no virtual server takes. `true`, the default: they are routed.
    *  `'bridge'`: all ports are one link, and their frames pass as a switch passes them. `false`: they
    *  are dropped. */

@@ -6,7 +6,7 @@ import type { PassiveSettings } from '../health/refusals.js'
 import type { CheckSettings } from '../health/settings.js'
 import type { Policy, Rejection, Verdict } from '../policy/decision.js'
 import type { ListenProtocol } from '../protocol.js'
-import type { ServiceFunction } from '../socket/service.js'
+import type { AnyServiceFunction } from '../socket/service.js'
 import type { limitBounds, timeoutBounds } from './defaults.js'
 
 export interface ResolvedPort {
@@ -67,7 +67,7 @@ export interface ResolvedVirtualServer {
   readonly listen: Endpoint
   /** A pool's name, or a policy; undefined where a service has its connections. */
   readonly decide: string | Policy | undefined
-  readonly service: ServiceFunction | undefined
+  readonly service: AnyServiceFunction | undefined
   /** Its connections end at the engine. */
   readonly terminates: boolean
   /** The server of a connection that a service opens is to see the client, where nobody says otherwise. */

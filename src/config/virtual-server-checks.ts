@@ -54,9 +54,13 @@ function checkService(key: string, server: ParsedServer, report: Report): void {
     report(`${key}.timeWaitMs`, 'belongs to a service', 'take it out, or add service')
     return
   }
-  if (server.listen.protocol !== 'tcp') {
-    const problem = `is of ${server.listen.protocol}, and a service has TCP connections`
-    report(`${key}.listen`, problem, "listen on 'tcp://'")
+  const { protocol } = server.listen
+  if (protocol !== 'tcp' && protocol !== 'udp') {
+    const problem = `is of ${protocol}, and a service has TCP connections or flows of UDP`
+    report(`${key}.listen`, problem, "listen on 'tcp://' or 'udp://'")
+  }
+  if (protocol === 'udp' && server.timeWaitMs !== undefined) {
+    report(`${key}.timeWaitMs`, 'belongs to TCP connections', 'take it out')
   }
   const others = {
     inspect: server.inspect !== undefined,

@@ -4,7 +4,7 @@ import { formatListen, parseEndpoint, parseHost } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import { type Policy, readDecision, type Verdict } from '../policy/decision.js'
 import { type ListenProtocol, numberedProtocol, withoutPorts, withPorts } from '../protocol.js'
-import type { ServiceFunction } from '../socket/service.js'
+import type { AnyServiceFunction } from '../socket/service.js'
 import { plainAddress } from './address-reader.js'
 import {
   connectionLimitBounds,
@@ -96,9 +96,9 @@ const policy = reading<Policy>(notInJson, (input) =>
     : { problem: 'is not a function', remedy: 'write it as (flow) => decision; it may be async' },
 )
 
-const service = reading<ServiceFunction>(notInJson, (input) =>
+const service = reading<AnyServiceFunction>(notInJson, (input) =>
   typeof input === 'function'
-    ? (input as ServiceFunction)
+    ? (input as AnyServiceFunction)
     : { problem: 'is not a function', remedy: 'write it as async (inbound, context) => { ... }' },
 )
 

@@ -9,12 +9,12 @@ import type { ListenOrder } from '../stack.js'
 /** @throws {SluiceError} `ERR_SLUICE_ADDR_NOT_OWNED` */
 export function listenerSettings(
   config: ResolvedConfig,
-  { endpoint, allowHalfOpen, connectionLimit, take }: ListenOrder,
+  { protocol, endpoint, allowHalfOpen, connectionLimit, take }: ListenOrder,
 ): ResolvedVirtualServer {
   assertOwned(config, endpoint)
   return {
-    name: formatListen('tcp', endpoint),
-    protocol: 'tcp',
+    name: formatListen(protocol, endpoint),
+    protocol,
     listen: endpoint,
     decide: undefined,
     service: take,

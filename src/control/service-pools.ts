@@ -1,9 +1,11 @@
 /** Pools for services: a node by the pool's balance for a client, counted while its connection lives. */
+import type { EventEmitter } from 'node:events'
 import type { PlacedFlow } from '../balance/balancer.js'
 import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
 import { SluiceError } from '../errors.js'
 import type { ActivityRanking, NewFlow, PoolFigures } from '../policy/new-flow.js'
+import { DatagramSocket } from '../socket/datagram-socket.js'
 import type { PickedNode, ServicePools } from '../socket/service.js'
 import type { Socket } from '../socket/socket.js'
 import { noData } from './arriving-flow.js'
@@ -15,7 +17,7 @@ import { encodeEndpoint } from './signature.js'
 class InboundFlow implements PlacedFlow<Node> {
   readonly client: Endpoint
   readonly destination: Endpoint
-  readonly protocol = 'tcp'
+  readonly protocol: 'tcp' | 'udp'
   readonly dscp = 0
   readonly virtualServer: string
   readonly openedAt: number
@@ -23,12 +25,13 @@ class InboundFlow implements PlacedFlow<Node> {
   readonly dataTruncated = false
 
   constructor(
-    inbound: Socket,
+    inbound: Socket | DatagramSocket,
     readonly pools: Readonly<Record<string, PoolFigures>>,
     readonly activity: ActivityRanking,
   ) {
     const { address, port, family } = inbound.identity
     this.client = { address, port, family }
+    this.protocol = inbound instanceof DatagramSocket ? 'udp' : 'tcp'
     this.destination = { address: inbound.localAddress, port: inbound.localPort, family }
     this.virtualServer = inbound.virtualServer ?? ''
     this.openedAt = inbound.openedAt
@@ -80,16 +83,17 @@ export class PoolsForServices implements ServicePools {
     return this.pools.figures
   }
 
-  pick(name: string, inbound: Socket): PickedNode | undefined {
+  pick(name: string, inbound: Socket | DatagramSocket): PickedNode | undefined {
     const node = this.#choose(name, new InboundFlow(inbound, this.figures, this.activity))
     if (!node) return undefined
     node.opened(Date.now())
+    const closing: EventEmitter = inbound
     const picked = new Picked(node, () => {
-      inbound.off('close', release)
+      closing.off('close', release)
       node.closed()
     })
     const release = () => picked.release()
-    inbound.once('close', release)
+    closing.once('close', release)
     if (inbound.destroyed) release()
     return picked
   }

@@ -1,5 +1,7 @@
 /** Runs services: whatever one does, only its own connection pays for it, and the one opened for that. */
+import type { EventEmitter } from 'node:events'
 import type { Logger } from '../logger.js'
+import type { DatagramSocket } from '../socket/datagram-socket.js'
 import type { ServiceContext, ServicePools } from '../socket/service.js'
 import type { Socket } from '../socket/socket.js'
 import type { Stack } from '../stack.js'
@@ -7,6 +9,10 @@ import type { VirtualServer } from './virtual-server.js'
 
 /** Kinds of failures that are logged, each once until the next configuration. */
 const mostLogged = 100
+
+/** Either is a client's, and what a service of its protocol is given. */
+type Inbound = Socket | DatagramSocket
+type Service = (inbound: Inbound, context: ServiceContext) => void | Promise<void>
 
 export interface ServicesOptions {
   readonly stack: Stack
@@ -24,15 +30,16 @@ export class Services {
     this.#options = options
   }
 
-  /** Gives the connection to the service of its virtual server. Never throws. */
-  run(server: VirtualServer, inbound: Socket): void {
-    const { service } = server.settings
+  /** Gives the socket, of its protocol, to the service of its virtual server. Never throws. */
+  run(server: VirtualServer, inbound: Inbound): void {
+    const service = server.settings.service as Service | undefined
     if (!service) {
       inbound.resetAndDestroy()
       return
     }
     // A client's reset is no failure of ours, and nobody need listen for it.
-    inbound.on('error', (err) => this.#debug(server, err))
+    const events: EventEmitter = inbound
+    events.on('error', (err) => this.#debug(server, err))
     const failed = (error: unknown) => this.#fail(server, inbound, error)
     try {
       const context = new Context(server.name, inbound, this.#options)
@@ -48,7 +55,7 @@ export class Services {
     this.#logged.clear()
   }
 
-  #fail(server: VirtualServer, inbound: Socket, err: unknown): void {
+  #fail(server: VirtualServer, inbound: Inbound, err: unknown): void {
     inbound.pair?.outbound.resetAndDestroy()
     // What it met with behind the end of its connection is no failure: a client, or it, ended that.
     if (inbound.destroyed) {
@@ -73,13 +80,13 @@ export class Services {
 
 /** What one connection's service is given. */
 class Context implements ServiceContext {
-  readonly #inbound: Socket
+  readonly #inbound: Inbound
   readonly #options: ServicesOptions
   #ending: AbortController | undefined
 
   constructor(
     readonly name: string,
-    inbound: Socket,
+    inbound: Inbound,
     options: ServicesOptions,
   ) {
     this.#inbound = inbound
@@ -102,7 +109,10 @@ class Context implements ServiceContext {
       const ending = new AbortController()
       this.#ending = ending
       if (this.#inbound.destroyed) ending.abort()
-      else this.#inbound.once('close', () => ending.abort())
+      else {
+        const events: EventEmitter = this.#inbound
+        events.once('close', () => ending.abort())
+      }
     }
     return this.#ending.signal
   }

@@ -204,8 +204,9 @@ export interface FlowRecord extends Traffic {
   /** The endpoint that answers. */
   readonly server: string
   readonly protocol: Protocol
-  /** `socket`, `proxied` and `relay` end at the engine: bytes are those of the stream, and packets 0. */
-  readonly mode: 'translate' | 'bridge' | 'socket' | 'proxied' | 'relay'
+  /** `socket`, `proxied`, `relay` and `splice` end at the engine: bytes are those of the stream, or of
+   *  datagrams, and packets 0. */
+  readonly mode: 'translate' | 'bridge' | 'socket' | 'proxied' | 'relay' | 'splice'
   /** What the control segment has seen of it, by category (docs/operation.md). */
   readonly seen: readonly FlowEvent[]
   /** ISO 8601. */

@@ -10,6 +10,8 @@ import type { ResolvedConfig } from '../config/resolved.js'
 import type { AcceptedMessage } from '../generated/streams.js'
 import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
+import { DatagramLine } from '../socket/datagram-line.js'
+import { DatagramSocket } from '../socket/datagram-socket.js'
 import { stopped } from '../socket/errors.js'
 import { Line } from '../socket/line.js'
 import { endpointAt } from '../socket/opening.js'
@@ -131,7 +133,10 @@ export class Terminal implements StackHost {
 
   #accept(message: AcceptedMessage, bytes: Uint8Array): void {
     const server = this.#control.servers.get(message.vsId)
-    const line = new Line(message.socket, this.sockets, message.credit)
+    const isUdp = (message.socket & datagramKind) !== 0
+    const line = isUdp
+      ? new DatagramLine(message, this.sockets)
+      : new Line(message.socket, this.sockets, message.credit)
     this.sockets.add(line)
     const refusal = server ? refusalBy(server) : 'unavailable'
     if (!server || refusal) {
@@ -142,20 +147,27 @@ export class Terminal implements StackHost {
     server.opened()
     line.whenOver = ({ bytesReceivedNumber, bytesSentNumber }) =>
       server.closed(bytesReceivedNumber, bytesSentNumber)
-    const { settings } = server
-    const inbound = new Socket({
-      line,
-      sockets: this.sockets,
+    const { allowHalfOpen, preserveClient, idleTimeoutMs } = server.settings
+    const client = {
       local: endpointAt(bytes, message.localIpaddrOffset, message.localPort),
       remote: endpointAt(bytes, message.remoteIpaddrOffset, message.remotePort),
-      allowHalfOpen: settings.allowHalfOpen,
       virtualServer: server.name,
-      preserveClient: settings.preserveClient,
-      idleTimeoutMs: settings.idleTimeoutMs,
-    })
-    this.#services.run(server, inbound)
+      preserveClient,
+    }
+    if (line instanceof DatagramLine) {
+      const inbound = new DatagramSocket({ line, ...client })
+      if (idleTimeoutMs > 0) inbound.setTimeout(idleTimeoutMs)
+      this.#services.run(server, inbound)
+    } else {
+      const { sockets } = this
+      const parts = { line, sockets, allowHalfOpen, idleTimeoutMs, ...client }
+      this.#services.run(server, new Socket(parts))
+    }
   }
 }
+
+/** In the number of a socket: it is one of UDP (native/bus/streams.def). */
+const datagramKind = 0x8000_0000
 
 /** Whether the virtual server takes no connection now (LB-20). */
 function refusalBy({ state, isFull }: VirtualServer): 'unavailable' | 'limited' | undefined {

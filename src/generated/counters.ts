@@ -45,6 +45,11 @@ export const counterNames = [
   'pushedBytes',
   'streamBytesRead',
   'streamBytesWritten',
+  'datagramSocketsAccepted',
+  'datagramSocketsOpened',
+  'datagramsRead',
+  'datagramsUnread',
+  'datagramsWritten',
 ] as const
 
 export const gaugeNames = [
@@ -63,6 +68,7 @@ export const gaugeNames = [
   'connectionsActive',
   'ownTimeWait',
   'sockets',
+  'datagramSockets',
   'streamBuffers',
   'poolBuffers',
 ] as const
@@ -166,6 +172,16 @@ export const counterTexts = {
     'Bytes handed to sockets',
   streamBytesWritten:
     'Bytes that sockets wrote',
+  datagramSocketsAccepted:
+    'Flows of UDP of clients that the engine ends itself',
+  datagramSocketsOpened:
+    'Flows of UDP that the engine opened for a socket',
+  datagramsRead:
+    'Datagrams handed to sockets',
+  datagramsUnread:
+    'Datagrams lost since their socket reads no more for now, or no socket does',
+  datagramsWritten:
+    'Datagrams that sockets sent',
   flows:
     'Flows in the table, without those in linger',
   lingering:
@@ -195,7 +211,9 @@ export const counterTexts = {
   ownTimeWait:
     'Legs of connections that the engine ended, in TIME-WAIT',
   sockets:
-    'Places for sockets in use',
+    'Places for sockets of connections in use',
+  datagramSockets:
+    'Places for sockets of UDP in use',
   streamBuffers:
     'Bytes of connection buffers in use, in chunks of 2 KB',
   poolBuffers:

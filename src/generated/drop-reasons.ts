@@ -46,6 +46,7 @@ export const dropReasonNames = [
   'tupleInUse',
   'flowTableFull',
   'connectionsFull',
+  'socketUnread',
   'waitingFull',
   'waitingFlowFull',
   'waitingDuplicate',
@@ -145,7 +146,9 @@ export const dropReasonTexts = {
   flowTableFull:
     'No room in the flow table and nothing that may be evicted, or a decision that cannot be carried out',
   connectionsFull:
-    'A SYN for which there is no room among the connections that the engine ends',
+    'A SYN for which there is no room among the connections that the engine ends, or a datagram for which there is none among its sockets',
+  socketUnread:
+    'A datagram to a socket that reads no more for now, or while no socket does',
   waitingFull:
     'Too many flows wait for a decision',
   waitingFlowFull:

@@ -7,7 +7,7 @@
 
 export class OpenSocketMessage {
   static readonly code = 0x01
-  static readonly size = 52
+  static readonly size = 56
 
   constructor(
     public view: DataView,
@@ -78,6 +78,13 @@ export class OpenSocketMessage {
   }
   set dstPort(value: number) {
     this.view.setUint16(this.at + 50, value)
+  }
+
+  get protocol(): number {
+    return this.view.getUint8(this.at + 52)
+  }
+  set protocol(value: number) {
+    this.view.setUint8(this.at + 52, value)
   }
 
   /** Starts a message here: its type, and 0 in every other field. */
@@ -1365,7 +1372,7 @@ export class HeldMessage {
 
 export class UnrelayedMessage {
   static readonly code = 0x49
-  static readonly size = 20
+  static readonly size = 28
 
   constructor(
     public view: DataView,
@@ -1419,6 +1426,20 @@ export class UnrelayedMessage {
   set bytesNumber(value: number) {
     this.view.setUint32(this.at + 12, Math.floor(value / 0x1_0000_0000))
     this.view.setUint32(this.at + 16, value >>> 0)
+  }
+
+  get datagrams(): bigint {
+    return this.view.getBigUint64(this.at + 20)
+  }
+  set datagrams(value: bigint) {
+    this.view.setBigUint64(this.at + 20, value)
+  }
+  get datagramsNumber(): number {
+    return this.view.getUint32(this.at + 20) * 0x1_0000_0000 + this.view.getUint32(this.at + 24)
+  }
+  set datagramsNumber(value: number) {
+    this.view.setUint32(this.at + 20, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 24, value >>> 0)
   }
 
   /** Starts a message here: its type, and 0 in every other field. */
@@ -1878,7 +1899,7 @@ export const StreamEnd = {
   finished: 0,
   /** reset by the peer */
   reset: 1,
-  /** the peer answered the SYN by a RST */
+  /** the peer answered the SYN by a RST, or a datagram by an ICMP port unreachable */
   refused: 2,
   /** the peer is silent */
   timedOut: 3,
@@ -1886,7 +1907,7 @@ export const StreamEnd = {
   aborted: 4,
   /** no route to the address, or its next hop does not answer */
   noRoute: 5,
-  /** the memory of connections or of buffers is used up */
+  /** the memory of connections, of buffers or of flows is used up */
   noMemory: 6,
   /** another flow has the same addresses and ports */
   tupleInUse: 7,
@@ -1897,6 +1918,20 @@ export const StreamEnd = {
 } as const
 export type StreamEnd = (typeof StreamEnd)[keyof typeof StreamEnd]
 
+export const SocketProtocol = {
+  /** a connection */
+  tcp: 6,
+  /** a flow of datagrams */
+  udp: 17,
+} as const
+export type SocketProtocol = (typeof SocketProtocol)[keyof typeof SocketProtocol]
+
+export const SocketCredit = {
+  /** that a datagram takes beside its bytes */
+  eachDatagram: 64,
+} as const
+export type SocketCredit = (typeof SocketCredit)[keyof typeof SocketCredit]
+
 export const SocketOption = {
   /** whether small segments go at once */
   noDelay: 1,
@@ -1904,6 +1939,8 @@ export const SocketOption = {
   keepAlive: 2,
   /** DSCP in the upper six bits */
   tos: 3,
+  /** of UDP: seconds without a datagram of either side after which the pair is over; 0: as usual */
+  idle: 4,
 } as const
 export type SocketOption = (typeof SocketOption)[keyof typeof SocketOption]
 

@@ -2,12 +2,16 @@
 import { familyAt, parseAddress } from '../bus/address.js'
 import type { OpenOrder } from '../bus/stream-orders.js'
 import { SluiceError } from '../errors.js'
+import { SocketProtocol } from '../generated/streams.js'
+import { DatagramLine } from './datagram-line.js'
+import { DatagramSocket } from './datagram-socket.js'
 import { closed, inUse, wrongIdentity } from './errors.js'
-import { Opening } from './opening.js'
+import { Line } from './line.js'
+import { type Opened, Opening } from './opening.js'
 import type { Pairs } from './pairs.js'
 import { joinPair, Socket } from './socket.js'
 import type { Sockets } from './sockets.js'
-import type { ClientIdentity, ConnectOptions } from './types.js'
+import type { ClientIdentity, ConnectOptions, DatagramConnectOptions, SocketUse } from './types.js'
 
 export interface ConnectHost {
   readonly sockets: Sockets
@@ -16,19 +20,79 @@ export interface ConnectHost {
 
 const defaultTimeoutMs = 30_000
 
+/** What both kinds of sockets have that is of interest here. */
+interface Either {
+  readonly id: number
+  readonly use: SocketUse
+  readonly pair: unknown
+  readonly destroyed: boolean
+  readonly remoteAddress: string
+  readonly remotePort: number
+  readonly preserveClient: boolean
+  [joinPair](pair: 'reserved' | undefined): void
+  once(event: 'close', listener: () => void): unknown
+  off(event: 'close', listener: () => void): unknown
+  emit(event: 'connect' | 'ready'): boolean
+  resetAndDestroy(): unknown
+}
+
+type EitherOptions = Omit<ConnectOptions, 'protocol' | 'associateWith'>
+
+/** How a kind of sockets is made, and paired. */
+interface Kind<Made> extends Opened<Made> {
+  readonly protocol: number
+  isOne(end: unknown): end is Made
+  join(pairs: Pairs, inbound: Made, outbound: Made): void
+}
+
+const streams = (allowHalfOpen: boolean): Kind<Socket> => ({
+  protocol: SocketProtocol.tcp,
+  isOne: (end) => end instanceof Socket,
+  line: ({ socket, credit }, sockets) => new Line(socket, sockets, credit),
+  make: (line, sockets, local, remote) =>
+    new Socket({ line, sockets, local, remote, allowHalfOpen }),
+  join: (pairs, inbound, outbound) => pairs.join(inbound, outbound, 'close'),
+})
+
+const datagrams: Kind<DatagramSocket> = {
+  protocol: SocketProtocol.udp,
+  isOne: (end) => end instanceof DatagramSocket,
+  line: (message, sockets) => new DatagramLine(message, sockets),
+  make: (line, _sockets, local, remote) =>
+    new DatagramSocket({ line: line as DatagramLine, local, remote }),
+  join: (pairs, inbound, outbound) => pairs.joinDatagrams(inbound, outbound),
+}
+
 /** @throws as `Stack.connect` says */
 export async function connect(host: ConnectHost, options: ConnectOptions): Promise<Socket> {
+  return open(host, options, options.associateWith, streams(options.allowHalfOpen ?? false))
+}
+
+/** @throws as `Stack.connect` says */
+export async function connectDatagrams(
+  host: ConnectHost,
+  options: DatagramConnectOptions,
+): Promise<DatagramSocket> {
+  return open(host, options, options.associateWith, datagrams)
+}
+
+async function open<Made extends Either>(
+  host: ConnectHost,
+  options: EitherOptions,
+  associateWith: Made | ClientIdentity | undefined,
+  kind: Kind<Made>,
+): Promise<Made> {
   options.signal?.throwIfAborted()
-  const inbound = inboundOf(host.sockets, options.associateWith)
-  if (!inbound) return begin(host, options, undefined).done
+  const inbound = inboundOf(host.sockets, associateWith, kind)
+  if (!inbound) return begin(host, options, undefined, kind).done
   if (isGone(inbound)) throw closed('The client is gone.')
   if (inbound.use === 'paired') throw inUse(`Socket ${inbound.id}`)
   inbound[joinPair]('reserved')
-  let opening: Opening | undefined
+  let opening: Opening<Made> | undefined
   const gone = () => opening?.abort(closed('The client is gone.'))
   inbound.once('close', gone)
   try {
-    opening = begin(host, options, inbound)
+    opening = begin(host, options, inbound, kind)
     const outbound = await opening.done
     // Gone in the same moment: nobody would end what was opened for it.
     if (isGone(inbound)) {
@@ -42,34 +106,36 @@ export async function connect(host: ConnectHost, options: ConnectOptions): Promi
   }
 }
 
-const isGone = (socket: Socket) => socket.use === 'closed'
+const isGone = ({ use }: Either) => use === 'closed'
 
-function begin(
+function begin<Made extends Either>(
   { sockets, pairs }: ConnectHost,
-  options: ConnectOptions,
-  inbound: Socket | undefined,
-): Opening {
-  const { address, port, allowHalfOpen = false, signal } = options
+  options: EitherOptions,
+  inbound: Made | undefined,
+  kind: Kind<Made>,
+): Opening<Made> {
+  const { address, port, signal } = options
   const destination = addressBytes(address)
   const order: Omit<OpenOrder, 'request'> = {
     socket: inbound?.id ?? 0,
+    protocol: kind.protocol,
     destination,
     destinationPort: portOf(port),
     ...sourceOf(options, inbound, destination),
   }
-  const connected = (outbound: Socket) => {
-    if (inbound) pairs.join(inbound, outbound, 'close')
+  const connected = (outbound: Made) => {
+    if (inbound) kind.join(pairs, inbound, outbound)
   }
   const timeoutMs = options.timeout ?? defaultTimeoutMs
-  const where = { order, address, port, allowHalfOpen }
-  return new Opening(sockets, { ...where, timeoutMs, signal, connected })
+  const { line, make } = kind
+  return new Opening(sockets, { order, address, port, line, make, timeoutMs, signal, connected })
 }
 
 type Source = Pick<OpenOrder, 'source' | 'sourcePort'>
 
 function sourceOf(
-  options: ConnectOptions,
-  inbound: Socket | undefined,
+  options: EitherOptions,
+  inbound: Either | undefined,
   destination: Uint8Array,
 ): Source {
   const { address, localAddress, localPort = 0, preserveClient } = options
@@ -92,13 +158,14 @@ function sourceOf(
   return { source, sourcePort: keeps('port') ? remotePort : 0 }
 }
 
-function inboundOf(
+function inboundOf<Made extends Either>(
   sockets: Sockets,
-  client: Socket | ClientIdentity | undefined,
-): Socket | undefined {
-  if (client === undefined || client instanceof Socket) return client
-  const end = sockets.get(client.socketId)?.end
-  if (end instanceof Socket) return end
+  client: Made | ClientIdentity | undefined,
+  kind: Kind<Made>,
+): Made | undefined {
+  if (client === undefined || kind.isOne(client)) return client
+  const end = 'socketId' in client ? sockets.get(client.socketId)?.end : undefined
+  if (kind.isOne(end)) return end
   throw closed('The client is gone.')
 }
 

@@ -5,6 +5,7 @@
 import { isIPv6 } from 'node:net'
 import { constants } from 'node:os'
 import { formatEndpoint } from '../bus/address.js'
+import type { Endpoint } from '../endpoint.js'
 import { SluiceError } from '../errors.js'
 import { StreamEnd } from '../generated/streams.js'
 
@@ -38,6 +39,27 @@ export function endError(reason: number): Error | undefined {
       return exception('ECONNRESET', 'read')
   }
 }
+
+/** Why a flow of UDP ended before its user closed it; undefined where it was silent, which is no error. */
+export function datagramEndError(reason: number, { address, port }: Endpoint): Error | undefined {
+  switch (reason) {
+    case StreamEnd.timedOut:
+      return undefined
+    case StreamEnd.refused:
+      return refused(reason, address, port, 'recvmsg')
+    case StreamEnd.noRoute:
+      return connectError(reason, address, port)
+    default:
+      return endError(reason)
+  }
+}
+
+export const datagramTooLarge = (length: number, most: number) =>
+  sentence(
+    'ERR_SLUICE_DATAGRAM_SIZE',
+    `A datagram of ${length} bytes cannot be sent there.`,
+    `Send ${most} bytes at most.`,
+  )
 
 /** A write after the connection is over. */
 export const brokenPipe = (): Error => exception('EPIPE', 'write')
@@ -79,9 +101,14 @@ export function connectError(reason: number, address: string, port: number): Err
   }
 }
 
-function refused(reason: number, address: string, port: number): SocketException {
+function refused(
+  reason: number,
+  address: string,
+  port: number,
+  syscall = 'connect',
+): SocketException {
   const code = reason === StreamEnd.refused ? 'ECONNREFUSED' : 'ECONNRESET'
-  const error = exception(code, 'connect', ` ${address}:${port}`)
+  const error = exception(code, syscall, ` ${address}:${port}`)
   return Object.assign(error, { address, port })
 }
 

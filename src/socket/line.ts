@@ -97,7 +97,7 @@ export class Line implements Writer {
   /** @param credit bytes that may be written at once */
   constructor(
     readonly id: number,
-    private readonly sockets: Sockets,
+    protected readonly sockets: Sockets,
     credit: number,
   ) {
     this.#writeCredit = credit
@@ -201,9 +201,14 @@ export class Line implements Writer {
   /** Resolves when nothing more is handed up, and all that was has been. */
   hold(): Promise<void> {
     if (this.isOver) return Promise.reject(closed('The connection is over.'))
-    this.#isHeld = true
     // Where the last one was given up meanwhile, its answer will do: nothing was granted since.
     if (!this.#awaitsHeld) this.sockets.orders.hold(this.id)
+    return this.untilHeld()
+  }
+
+  /** Resolves when the engine says so, which was told to hold. */
+  protected untilHeld(): Promise<void> {
+    this.#isHeld = true
     this.#awaitsHeld = true
     return new Promise((resolve, reject) => {
       this.#onHeld = { resolve, reject }
@@ -218,8 +223,13 @@ export class Line implements Writer {
 
   /** Its bytes, which are held, go to another one in the engine from now on. */
   relayTo(target: Line, ends: RelayEnds): void {
-    this.#relay.begin(target.#relay)
+    this.giveTo(target)
     this.sockets.orders.relay(this.id, target.id, ends)
+  }
+
+  /** The engine knows that already. */
+  protected giveTo(target: Line): void {
+    this.#relay.begin(target.#relay)
   }
 
   /** They do no longer, when the engine answers; what is written to the other one follows them. */
@@ -278,8 +288,8 @@ export class Line implements Writer {
     this.grant()
   }
 
-  /** @param bytes all that it ever received and the engine gave to others */
-  unrelayed(bytes: number): void {
+  /** @param bytes all that it ever received and the engine gave to others; so are datagrams of UDP */
+  unrelayed(bytes: number, _datagrams: number): void {
     this.#relay.end(bytes)
     this.#onUnrelayed?.resolve()
     this.#onUnrelayed = undefined
@@ -305,6 +315,12 @@ export class Line implements Writer {
       bytesReceivedNumber: this.bytesReceived + this.bytesRelayed,
       bytesSentNumber: this.bytesSent + this.bytesFed,
     })
+  }
+
+  /** The engine may hand up so much more, and knows it. */
+  protected credited(bytes: number): void {
+    this.#readCredit += bytes
+    this.#commit(this.#readCredit + this.end.readableLength)
   }
 
   #commit(bytes: number): void {

@@ -1,37 +1,49 @@
-/** A connection that is being opened: from the order to the socket, or to why there is none. */
+/** A socket that is being opened: from the order to the socket, or to why there is none. */
 import { familyAt, formatAddress } from '../bus/address.js'
 import type { OpenOrder } from '../bus/stream-orders.js'
 import type { Endpoint } from '../endpoint.js'
 import { type ConnectedMessage, StreamEnd } from '../generated/streams.js'
 import { connectError } from './errors.js'
-import { Line } from './line.js'
-import { Socket } from './socket.js'
+import type { Line } from './line.js'
 import type { Sockets } from './sockets.js'
 
-export interface OpeningOptions {
+/** What is made of a socket that the engine has opened. */
+export interface Opened<Made> {
+  line(message: ConnectedMessage, sockets: Sockets): Line
+  make(line: Line, sockets: Sockets, local: Endpoint, remote: Endpoint): Made
+}
+
+/** As much of it as it takes to tell of it. */
+interface Announced {
+  readonly destroyed: boolean
+  emit(event: 'connect' | 'ready'): boolean
+}
+
+export interface OpeningOptions<Made> extends Opened<Made> {
   readonly order: Omit<OpenOrder, 'request'>
   readonly address: string
   readonly port: number
-  readonly allowHalfOpen: boolean
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
   /** Called with the socket before anybody else has it. */
-  readonly connected: (socket: Socket) => void
+  readonly connected: (socket: Made) => void
 }
+
+export type AnyOpening = Pick<Opening<never>, 'began' | 'connected' | 'refused' | 'fail' | 'abort'>
 
 /** An endpoint of a message. */
 export function endpointAt(bytes: Uint8Array, at: number, port: number): Endpoint {
   return { address: formatAddress(bytes, at), port, family: familyAt(bytes, at) }
 }
 
-export class Opening {
+export class Opening<Made extends Announced> {
   /** @throws as `Stack.connect` says */
-  readonly done: Promise<Socket>
+  readonly done: Promise<Made>
   readonly #sockets: Sockets
-  readonly #options: OpeningOptions
+  readonly #options: OpeningOptions<Made>
   readonly #giveUp: (() => void) | undefined
   readonly #timer: NodeJS.Timeout
-  #resolve!: (socket: Socket) => void
+  #resolve!: (socket: Made) => void
   #reject!: (error: unknown) => void
   #socket: number | undefined
   #isAborted = false
@@ -39,7 +51,7 @@ export class Opening {
   #why: unknown
 
   /** @throws {SluiceError} `ERR_SLUICE_STOPPED` */
-  constructor(sockets: Sockets, options: OpeningOptions) {
+  constructor(sockets: Sockets, options: OpeningOptions<Made>) {
     const { signal, order, timeoutMs } = options
     this.#sockets = sockets
     this.#options = options
@@ -61,7 +73,7 @@ export class Opening {
   }
 
   connected(message: ConnectedMessage, bytes: Uint8Array): void {
-    const line = new Line(message.socket, this.#sockets, message.credit)
+    const line = this.#options.line(message, this.#sockets)
     this.#sockets.add(line)
     this.#stopWaiting()
     // An order to abort is on its way.
@@ -69,13 +81,9 @@ export class Opening {
       line.whenOver = () => this.refused(StreamEnd.aborted)
       return
     }
-    const socket = new Socket({
-      line,
-      sockets: this.#sockets,
-      local: endpointAt(bytes, message.localIpaddrOffset, message.localPort),
-      remote: endpointAt(bytes, message.remoteIpaddrOffset, message.remotePort),
-      allowHalfOpen: this.#options.allowHalfOpen,
-    })
+    const local = endpointAt(bytes, message.localIpaddrOffset, message.localPort)
+    const remote = endpointAt(bytes, message.remoteIpaddrOffset, message.remotePort)
+    const socket = this.#options.make(line, this.#sockets, local, remote)
     this.#options.connected(socket)
     this.#resolve(socket)
     setImmediate(announce, socket)
@@ -113,10 +121,10 @@ export class Opening {
   }
 }
 
-const expire = (opening: Opening) => opening.expire()
+const expire = (opening: { expire(): void }) => opening.expire()
 
 /** As net.Socket does, and late enough for who awaited it to listen. */
-function announce(socket: Socket): void {
+function announce(socket: Announced): void {
   if (socket.destroyed) return
   socket.emit('connect')
   socket.emit('ready')

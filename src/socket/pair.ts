@@ -235,7 +235,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     }
   }
 
-  report(): PairInfo {
+  report(): Omit<PairInfo, 'protocol'> {
     const { address, port, family } = this.outbound.identity
     return {
       id: this.id,

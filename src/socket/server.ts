@@ -3,8 +3,13 @@ import { EventEmitter } from 'node:events'
 import type { Endpoint } from '../endpoint.js'
 import type { Socket } from './socket.js'
 
-export interface ServerEvents {
-  connection: [socket: Socket]
+/** What a server gives: of TCP a connection, of UDP a flow. */
+interface Given {
+  resetAndDestroy(): unknown
+}
+
+export interface ServerEvents<Kind extends Given = Socket> {
+  connection: [socket: Kind]
   close: []
 }
 
@@ -18,14 +23,17 @@ export interface ServerOptions {
  * Gives its connections to the listeners of 'connection', else to who iterates over it: they wait for
  * the iterator, and those beyond the backlog are reset.
  */
-export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<Socket> {
+export class Server<Kind extends Given = Socket>
+  extends EventEmitter<ServerEvents<Kind>>
+  implements AsyncIterable<Kind>
+{
   /** Connections that were reset since nobody took them. */
   refused = 0
   readonly #endpoint: Endpoint
   readonly #backlog: number
   /** Takes the endpoint back, once the engine listens on it. */
   unlisten: () => Promise<void> = async () => {}
-  readonly #waiting: Socket[] = []
+  readonly #waiting: Kind[] = []
   #wake: (() => void)[] = []
   #closed: Promise<void> | undefined
   #isEnded = false
@@ -72,7 +80,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
     await this.close()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<Socket, undefined> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Kind, undefined> {
     for (;;) {
       const socket = this.#waiting.shift()
       if (socket) yield socket
@@ -82,7 +90,7 @@ export class Server extends EventEmitter<ServerEvents> implements AsyncIterable<
   }
 
   /** A connection for it. */
-  take(socket: Socket): void {
+  take(socket: Kind): void {
     if (this.listenerCount('connection') > 0) {
       this.emit('connection', socket)
     } else if (this.#waiting.length < this.#backlog && this.listening) {

@@ -2,6 +2,7 @@
 import type { Logger } from '../logger.js'
 import type { PoolFigures } from '../policy/new-flow.js'
 import type { Stack } from '../stack.js'
+import type { DatagramSocket } from './datagram-socket.js'
 import type { Socket } from './socket.js'
 
 /**
@@ -9,6 +10,14 @@ import type { Socket } from './socket.js'
  * logged; nothing else happens. Its return alone closes nothing.
  */
 export type ServiceFunction = (inbound: Socket, context: ServiceContext) => void | Promise<void>
+
+/** The same for a virtual server of UDP, called for each flow that begins. */
+export type DatagramServiceFunction = (
+  inbound: DatagramSocket,
+  context: ServiceContext,
+) => void | Promise<void>
+
+export type AnyServiceFunction = ServiceFunction | DatagramServiceFunction
 
 export interface ServiceContext {
   /** The virtual server. */
@@ -26,7 +35,7 @@ export interface ServicePools {
    * takes any. It counts as one of the node's connections until `release()`, or the end of `inbound`.
    * @throws {SluiceError} `ERR_SLUICE_POOL` where there is no such pool
    */
-  pick(pool: string, inbound: Socket): PickedNode | undefined
+  pick(pool: string, inbound: Socket | DatagramSocket): PickedNode | undefined
   /** As policies see them. */
   readonly figures: Readonly<Record<string, PoolFigures>>
 }

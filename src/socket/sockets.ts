@@ -16,7 +16,7 @@ import type {
 } from '../generated/streams.js'
 import { closed, stopped } from './errors.js'
 import type { Line } from './line.js'
-import type { Opening } from './opening.js'
+import type { AnyOpening } from './opening.js'
 import type { RelayProgress } from './relay-link.js'
 import { type SocketState, socketStateOf } from './socket-state.js'
 import { WriteRoom } from './write-room.js'
@@ -50,9 +50,9 @@ export class Sockets implements StreamSink {
   readonly totals = { accepted: 0, connected: 0, failed: 0 }
   readonly #lines = new Map<number, Line>()
   /** Those on their way, by their number. */
-  readonly #opening = new Map<number, Opening>()
+  readonly #opening = new Map<number, AnyOpening>()
   /** Those that have no number yet, by request. */
-  readonly #requested = new Map<number, Opening>()
+  readonly #requested = new Map<number, AnyOpening>()
   readonly #questions = new Map<number, Question>()
   /** One for each worker. */
   readonly #rooms: WriteRoom[] = []
@@ -120,7 +120,7 @@ export class Sockets implements StreamSink {
   }
 
   /** @throws {SluiceError} `ERR_SLUICE_STOPPED` */
-  open(opening: Opening): number {
+  open(opening: AnyOpening): number {
     if (this.#isStopped) throw stopped()
     const request = this.#nextRequest()
     this.#requested.set(request, opening)
@@ -189,7 +189,7 @@ export class Sockets implements StreamSink {
   }
 
   unrelayed(message: UnrelayedMessage): void {
-    this.#known(message.socket)?.unrelayed(message.bytesNumber)
+    this.#known(message.socket)?.unrelayed(message.bytesNumber, message.datagramsNumber)
   }
 
   accepted(message: AcceptedMessage, bytes: Uint8Array): void {

@@ -1,6 +1,7 @@
 /** What users say to sockets, and what sockets tell: the shapes of docs/sockets.md. */
 import type { Duplex } from 'node:stream'
 import type { Endpoint } from '../endpoint.js'
+import type { DatagramSocket } from './datagram-socket.js'
 import type { Socket } from './socket.js'
 
 /** Who a client is: the endpoint that it connects from, and the socket that it is connected to. */
@@ -13,6 +14,12 @@ export interface FlowKey {
   readonly src: Endpoint
   readonly dst: Endpoint
 }
+
+/** What finds a pair of UDP. */
+export type DatagramQuery = { readonly protocol: 'udp' } & (
+  | Exclude<FlowQuery, FlowKey>
+  | Pick<FlowKey, 'src' | 'dst'>
+)
 
 /** What a pair is found by: either of its sockets, its own number, or endpoints of either side. */
 export type FlowQuery =
@@ -41,10 +48,11 @@ export type SideCloseReason = 'end' | 'reset' | 'timeout'
  * - `proxied`: a service has the bytes, or lets them pass.
  * - `draining`: what it was handed is on its way to the other side.
  * - `relay`: the bytes move in the engine.
+ * - `splice`: the engine translates the packets; of UDP.
  * - `reproxying`: what the engine moved is counted; the service goes on behind it.
  * - `closed`: there is no pair any more.
  */
-export type PairMode = 'proxied' | 'draining' | 'relay' | 'reproxying' | 'closed'
+export type PairMode = 'proxied' | 'draining' | 'relay' | 'splice' | 'reproxying' | 'closed'
 
 export type SocketUse = 'free' | 'paired' | 'closed'
 
@@ -63,6 +71,7 @@ export interface Abortable {
 }
 
 export interface ListenOptions extends Abortable {
+  readonly protocol?: 'tcp'
   /** '*' is every IPv4 address that is nobody's else, '::' every such IPv6 address. */
   readonly address: string
   /** '*' is every port that no other virtual server of the address has. */
@@ -75,7 +84,13 @@ export interface ListenOptions extends Abortable {
   readonly backlog?: number
 }
 
+/** Takes flows of UDP. `backlog`: those that wait for the iterator; more are closed. */
+export interface DatagramListenOptions extends Omit<ListenOptions, 'protocol' | 'allowHalfOpen'> {
+  readonly protocol: 'udp'
+}
+
 export interface ConnectOptions extends Abortable {
+  readonly protocol?: 'tcp'
   readonly address: string
   readonly port: number
   /** The client's socket that it belongs to: makes the pair (SOCK-04). */
@@ -90,6 +105,13 @@ export interface ConnectOptions extends Abortable {
   readonly timeout?: number
   /** Whether it stays writable when its peer ends; default false. One of a pair always does. */
   readonly allowHalfOpen?: boolean
+}
+
+/** Opens a flow of UDP. Nothing is sent for that, and nothing awaited. */
+export interface DatagramConnectOptions
+  extends Omit<ConnectOptions, 'protocol' | 'associateWith' | 'allowHalfOpen' | 'timeout'> {
+  readonly protocol: 'udp'
+  readonly associateWith?: DatagramSocket | ClientIdentity
 }
 
 export interface AssociateOptions extends Abortable {
@@ -117,6 +139,12 @@ export interface UnproxyResult {
   readonly boundary: Boundary
   /** Only where more than `relay` was asked for. */
   readonly reasonNotSpliced?: SpliceBlock
+}
+
+export interface DatagramUnproxyResult {
+  readonly mode: 'splice'
+  /** From here on the service saw nothing. */
+  readonly boundary: Boundary
 }
 
 export interface DisassociateOptions extends Abortable {
@@ -189,6 +217,7 @@ export type TcpStateName = (typeof tcpStateNames)[number]
 
 export interface PairInfo {
   readonly id: number
+  readonly protocol: 'tcp' | 'udp'
   readonly mode: PairMode
   readonly identity: ClientIdentity
   readonly server: Endpoint
@@ -209,6 +238,11 @@ export interface PairStats {
   readonly transitions: number
   /** Bytes that are in JavaScript now: read and not written. */
   readonly heldByApp: number
+}
+
+export interface DatagramPairStats extends PairStats {
+  /** Of those that a splice passes on now, none is counted yet. */
+  readonly datagrams: Boundary
 }
 
 export interface StackStats {

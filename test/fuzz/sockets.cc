@@ -1,18 +1,21 @@
-// A whole segment that ends connections: a client and a server of a real TCP around it, frames that
-// get lost or are forged, sockets that say anything. Whatever comes: every packet has one fate, no
-// side's bytes change on their way, and in the end nothing is left of any connection.
+// A whole segment that ends connections and flows of UDP: a client and a server of a real TCP
+// around it, frames that get lost or are forged, sockets that say anything. Whatever comes: every
+// packet has one fate, no side's bytes change on their way, and in the end nothing is left of any
+// connection.
 //
 // Input: steps of an operation U8, a size U8 and that many bytes (fewer at the end). Operation
-// modulo 12: 0 the client connects, 1 sends, 2 reads, 3 closes, 4 aborts; 5 an order of a socket;
+// modulo 15: 0 the client connects, 1 sends, 2 reads, 3 closes, 4 aborts; 5 an order of a socket;
 // 6 a socket opens a connection; 7 the server sends, closes, aborts or reads; 8 time passes;
 // 9 the client's link is cut or mended, or sockets read no more; 10 a message as it is; 11 a forged
-// segment near the client's numbers.
+// segment near the client's numbers; 12 a host sends datagrams; 13 a socket of UDP is opened; 14 an
+// ICMP error about a datagram.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
 #include <vector>
 
+#include "support/icmp_error.h"
 #include "support/input.h"
 #include "support/packet_builder.h"
 #include "support/socket_lab.h"
@@ -35,10 +38,13 @@ TestEngineOptions small_engine() {
 class Campaign {
  public:
   explicit Campaign(uint8_t family)
-      : hosts_(both_families()[family & 1]), lab_(hosts_, small_engine()) {}
+      : hosts_(both_families()[family & 1]), lab_(hosts_, small_engine()) {
+    lab_.engine.add_virtual_server(8, hosts_.virtual_server, kNamePort, kProtocolUdp,
+                                   VsFlags::terminate);
+  }
 
   void step(uint8_t operation, Input input) {
-    switch (operation % 12) {
+    switch (operation % 15) {
       case 0: connect(); break;
       case 1: send(lab_.client, input.next16()); break;
       case 2: read(lab_.client); break;
@@ -53,11 +59,15 @@ class Campaign {
       case 9: cut(input.next()); break;
       case 10: raw(input); break;
       case 11: forge(input); break;
+      case 12: datagrams(input); break;
+      case 13: open_datagrams(input); break;
+      case 14: datagram_error(input); break;
     }
     lab_.settle();
     SLUICE_CHECK(lab_.engine.balanced());
     SLUICE_CHECK(lab_.engine.count(Counter::connections) <= 4);
     SLUICE_CHECK(lab_.engine.count(Counter::sockets) <= 8);
+    SLUICE_CHECK(lab_.engine.count(Counter::datagram_sockets) <= 8);
     SLUICE_CHECK(lab_.engine.count(Counter::stream_buffers) <= 128 << 10);
   }
 
@@ -150,7 +160,7 @@ class Campaign {
       case 8: return lab_.say<AskSocketView>(id);
       case 9: {
         SetSocketView set = lab_.order<SetSocketView>(id);
-        set.set_option(input.next() & 3);
+        set.set_option(input.next() & 7);
         set.set_value(input.next());
         return lab_.say();
       }
@@ -202,6 +212,42 @@ class Campaign {
     packet.payload(input.next());
     lab_.engine.from_client(packet);
   }
+
+  // Of one of four ports, alone or as a super-packet.
+  void datagrams(Input& input) {
+    const uint8_t choice = input.next();
+    const auto port = static_cast<L4Port>(50000 + (choice & 3));
+    const bool asks = (choice & 4) != 0;
+    PacketBuilder packet;
+    packet.ip(asks ? hosts_.client : hosts_.server, asks ? hosts_.virtual_server : hosts_.client);
+    packet.udp(asks ? port : L4Port{8053}, asks ? kNamePort : port).payload(input.next16() % 3000);
+    if (choice & 8) packet.gso(1 + input.next());
+    asks ? lab_.engine.from_client(packet) : lab_.engine.from_server(packet);
+  }
+  void open_datagrams(Input& input) {
+    const uint32_t inbound = socket(input.next());
+    OpenSocketView open = lab_.order<OpenSocketView>(input.next() & 1 ? inbound : 0);
+    open.set_protocol(kProtocolUdp);
+    open.set_dst_ipaddr(input.next() < 250 ? hosts_.server : hosts_.virtual_server);
+    open.set_dst_port(8053);
+    if (input.next() & 1) {
+      open.set_src_ipaddr(lab_.sockets[inbound].remote);
+      open.set_src_port(lab_.sockets[inbound].remote_port);
+    }
+    lab_.say();
+  }
+  void datagram_error(Input& input) {
+    const uint8_t choice = input.next();
+    const bool v4 = hosts_.client.is_v4();
+    PacketBuilder sent;
+    sent.ip(hosts_.client, hosts_.server).udp(static_cast<L4Port>(50000 + (choice & 3)), 8053);
+    const uint8_t port = v4 ? kIcmpPortUnreachable : kIcmpv6PortUnreachable;
+    lab_.engine.from_server(icmp_error(hosts_.server, hosts_.client,
+                                       v4 ? kIcmpUnreachable : kIcmpv6Unreachable,
+                                       choice & 4 ? port : 0, 0, ip_bytes(sent.payload(20))));
+  }
+
+  static constexpr L4Port kNamePort = 53;
 
   Hosts hosts_;
   SocketLab lab_;

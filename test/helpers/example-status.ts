@@ -88,7 +88,7 @@ export const exampleStatus: EngineStatus = {
   sockets: {
     ...{ open: 5, accepted: 900, connected: 850, failed: 2, bytesHeld: 4096, serviceFailures: 3 },
     refused: { limited: 7, unavailable: 8 },
-    pairs: { proxied: 1, draining: 0, relay: 1, reproxying: 0 },
+    pairs: { proxied: 1, draining: 0, relay: 1, splice: 0, reproxying: 0 },
     unusable: { invalid: 0, stale: 0 },
     timeWait: {
       ...{ entries: 40, budget: 1000, told: 500, bytesFreed: 160_000, adjusted: 6, endedEarly: 9 },

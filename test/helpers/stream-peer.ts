@@ -27,6 +27,7 @@ import {
   WriteSocketMessage,
 } from '../../src/generated/streams.js'
 import { endpointOf, PeerConnection } from './peer-connection.js'
+import { PeerFlow } from './peer-flow.js'
 import { StreamOutbox } from './stream-outbox.js'
 
 export interface Opened {
@@ -44,11 +45,15 @@ interface Header {
 
 /** What the sockets of a worker may write together, and how much one of these takes. */
 const chunks = { most: 4096, bytes: 2048 }
+/** In the number of a socket of UDP. */
+const datagramKind = 0x8000_0000
 
 export class StreamPeer {
   readonly outbox = new StreamOutbox()
   /** Whoever is connected, by socket. */
   readonly connections = new Map<number, PeerConnection>()
+  /** Whoever sends datagrams, by socket. */
+  readonly flows = new Map<number, PeerFlow>()
   /** Orders to open, in order. */
   readonly opened: Opened[] = []
   readonly kept: { leg: number; serial: number; keepMs: number }[] = []
@@ -64,6 +69,7 @@ export class StreamPeer {
   /** Chunks that are promised, by worker. */
   readonly #promised: number[] = []
   #lastPlace = 0
+  #lastSerial = 0
 
   /** A client's connection to a virtual server. */
   accept(client: string, to: string, vsId = 1, worker = 0): PeerConnection {
@@ -72,6 +78,15 @@ export class StreamPeer {
     this.#describe(message, connection)
     message.vsId = vsId
     return connection
+  }
+
+  /** A client's flow of UDP to a virtual server. */
+  begin(client: string, to: string, vsId = 1, worker = 0): PeerFlow {
+    const flow = this.#flow(worker, ++this.#lastSerial, client, to)
+    const message = this.outbox.start(AcceptedMessage, flow.socket)
+    this.#describe(message, flow)
+    message.vsId = vsId
+    return flow
   }
 
   /** The order that waits for its handshake comes to this. */
@@ -131,6 +146,11 @@ export class StreamPeer {
       this.kept.push({ leg, serial, keepMs })
     } else if (code === ForgetSocketMessage.code) {
       this.#forget(socket)
+    } else if (socket >= datagramKind) {
+      const flow = this.flows.get(socket)
+      if (!flow) throw new Error(`message ${code} about socket ${socket}, which there is not`)
+      const message = new DataView(messages.buffer, view.byteOffset + at, header.length)
+      if (!flow.isClosed) flow.order(code, message, (id) => this.flows.get(id))
     } else {
       const connection = this.connections.get(socket)
       if (!connection) throw new Error(`message ${code} about socket ${socket}, which there is not`)
@@ -184,12 +204,14 @@ export class StreamPeer {
   }
 
   #open(message: OpenSocketMessage, messages: Uint8Array): void {
-    const worker = message.socket >>> 24
+    const worker = (message.socket >>> 24) & 0x7f
+    const isUdp = message.protocol === 17
     const { srcIpaddrOffset, dstIpaddrOffset, srcPort, dstPort, request } = message
     const source = endpointOf(messages, message.view.byteOffset, srcIpaddrOffset, srcPort)
     const destination = endpointOf(messages, message.view.byteOffset, dstIpaddrOffset, dstPort)
     const place = message.socket & 0xffffff
-    const isGone = place !== 0 && this.connections.get(message.socket)?.isClosed !== false
+    const inbound = (isUdp ? this.flows : this.connections).get(message.socket)
+    const isGone = place !== 0 && inbound?.isClosed !== false
     const order = { request, source, destination }
     const answer = isGone ? StreamEnd.noSuchSocket : this.answer({ ...order, socket: 0 })
     if (typeof answer === 'number' && answer > StreamEnd.timedOut) {
@@ -200,6 +222,14 @@ export class StreamPeer {
       return
     }
     const local = source.replace('[::]:', '10.1.0.1:').replace(/:0$/, ':50000')
+    if (isUdp) {
+      const serial = inbound instanceof PeerFlow ? inbound.serial : ++this.#lastSerial
+      const flow = this.#flow(worker, serial, destination, local)
+      this.opened.push({ ...order, socket: flow.socket })
+      this.outbox.start(OpeningMessage, flow.socket).request = request
+      this.#describe(this.outbox.start(ConnectedMessage, flow.socket), flow)
+      return
+    }
     const connection = this.#connection(worker, destination, local)
     const opened = { ...order, socket: connection.socket }
     this.opened.push(opened)
@@ -222,9 +252,12 @@ export class StreamPeer {
   }
 
   #forget(socket: number): void {
-    const connection = this.connections.get(socket)
-    if (!connection?.isClosed) throw new Error(`socket ${socket} forgotten before it was closed`)
-    this.connections.delete(socket)
+    const sockets: Map<number, { isClosed: boolean }> =
+      socket >= datagramKind ? this.flows : this.connections
+    if (!sockets.get(socket)?.isClosed) {
+      throw new Error(`socket ${socket} forgotten before it was closed`)
+    }
+    sockets.delete(socket)
     this.#forgotten.add(socket)
   }
 
@@ -246,7 +279,17 @@ export class StreamPeer {
     return connection
   }
 
-  #describe(message: AcceptedMessage | ConnectedMessage, connection: PeerConnection): void {
+  #flow(worker: number, serial: number, remote: string, local: string): PeerFlow {
+    const socket = datagramKind + worker * 0x100_0000 + ++this.#lastPlace
+    const flow = new PeerFlow(socket, serial, this.outbox, remote, local)
+    this.flows.set(socket, flow)
+    return flow
+  }
+
+  #describe(
+    message: AcceptedMessage | ConnectedMessage,
+    connection: PeerConnection | PeerFlow,
+  ): void {
     const [remote, local] = [connection.remote, connection.local].map((text) => {
       const endpoint = parseEndpoint(text)
       if (!endpoint) throw new Error(`no endpoint: ${text}`)
@@ -259,5 +302,6 @@ export class StreamPeer {
     message.localPort = local.port
     message.credit = connection.credit
     message.mss = 1460
+    if (connection instanceof PeerFlow) message.serial = connection.serial
   }
 }

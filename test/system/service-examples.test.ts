@@ -3,10 +3,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
-import { type Family, type Host, Laboratory } from '../../src/laboratory/index.js'
+import { type Family, type Host, Laboratory, until } from '../../src/laboratory/index.js'
 import { Capture } from '../helpers/capture.js'
 import { Authority } from '../helpers/certificates.js'
 import { sha256OfFile } from '../helpers/contents.js'
+import { startDnsServer } from '../helpers/dns-server.js'
 import { sendFile, startHashServer } from '../helpers/hash-server.js'
 import { curl, url } from '../helpers/http-clients.js'
 import { loseSegments } from '../helpers/impairment.js'
@@ -20,7 +21,7 @@ import { conversations } from '../helpers/tcp-streams.js'
 import { startUploads, upload } from '../helpers/uploads.js'
 
 requireHost('netns', 'afPacket')
-requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'openssl', 'nft', 'ethtool')
+requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'openssl', 'nft', 'ethtool', 'nsd', 'dig')
 
 const laboratory = (servers = 1) => Laboratory.create({ topology: 'two-arm', servers })
 const first = (lab: Laboratory) => lab.servers[0] as Host
@@ -126,6 +127,41 @@ test('PROXY-15 examples/tls.ts: TLS ends at the engine, and the server sees the 
     // Who speaks no TLS is told so, and harms nobody.
     const plain = url(lab.virtualAddress(family), '/', 443)
     expect((await curl(lab.client.namespace, plain)).exitCode).not.toBe(0)
+  }
+  await engine.stop()
+})
+
+/** A DNS question for TXT as text (RFC 1035, 4.1): no byte of it is beyond ASCII. */
+function question(name: string): string {
+  const labels = name.split('.').map((label) => String.fromCharCode(label.length) + label)
+  return `ab\x01\0\0\x01\0\0\0\0\0\0${labels.join('')}\0\0\x10\0\x01`
+}
+
+test('SOCK-32 SOCK-34 examples/dns-filter.ts: refused by name, and trusted after a while', async () => {
+  await using lab = await laboratory()
+  await startDnsServer(lab, first(lab))
+  const engine = await runExample(lab, 'dns-filter')
+  const clients = await SocketClients.start(lab.client.namespace)
+  for (const family of lab.families) {
+    const address = lab.virtualAddress(family)
+    const dig = ['+tries=1', '+time=10', `@${address}`, 'TXT']
+    const answer = await lab.client.namespace.exec('dig', [...dig, '+short', 'who.test'])
+    expect(answer.stdout.trim()).toBe('"srv1"')
+    const refused = await lab.client.namespace.exec('dig', [...dig, 'who.blocked.test'])
+    expect(refused.stdout).toContain('status: REFUSED')
+
+    const socket = await clients.connect({ protocol: 'udp', host: address, port: 53 })
+    const ask = async (name: string) => {
+      socket.received.length = 0
+      socket.write(question(name))
+      await until(`${name} is answered`, () => socket.received.length > 0)
+      return socket.received[0] ?? ''
+    }
+    const code = (message: string) => message.charCodeAt(3) & 15
+    expect(code(await ask('who.blocked.test'))).toBe(5)
+    for (let turn = 0; turn < 20; turn++) expect(await ask('who.test')).toContain('srv1')
+    // From here on the server itself says that it knows no such name.
+    await until('it is trusted', async () => code(await ask('who.blocked.test')) === 3)
   }
   await engine.stop()
 })

@@ -160,10 +160,20 @@ const wrong: [string, Changes, string, RegExp][] = [
   ['a service beside a pool', { [`${site}.service`]: service }, site, /one of pool/],
   ['a service that is none', { [`${site}.service`]: 'echo' }, `${site}.service`, /function/],
   [
-    'a service of datagrams',
-    { ...served, [`${site}.listen`]: 'udp://192.0.2.100:53' },
+    'a service of SCTP',
+    { ...served, [`${site}.listen`]: 'sctp://192.0.2.100:53' },
     `${site}.listen`,
-    /tcp/,
+    /tcp.*udp/,
+  ],
+  [
+    '2MSL of datagrams',
+    {
+      ...served,
+      [`${site}.listen`]: 'udp://192.0.2.100:53',
+      [`${site}.timeWaitMs`]: 5000,
+    },
+    `${site}.timeWaitMs`,
+    /take it out/,
   ],
   [
     'what packets have, and streams have not',

@@ -24,7 +24,7 @@ test.each([
 test('BUF-14 lines of a worker wait in turn for the room that all of them have together', () => {
   const writer = new MessageWriter()
   const orders = new StreamOrders(writer, () => {})
-  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {} })
+  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
   const [one, other] = [new Line(1, sockets, 1e6), new Line(2, sockets, 1e6)]
   const elsewhere = new Line((1 << 24) | 1, sockets, 1e6)
   const done: string[] = []

@@ -116,6 +116,7 @@ class SocketLab {
     open.set_request(99);
     open.set_dst_ipaddr(to);
     open.set_dst_port(port);
+    open.set_protocol(kProtocolTcp);
     if (as_client) {
       open.set_src_ipaddr(sockets[inbound].remote);
       open.set_src_port(sockets[inbound].remote_port);
@@ -145,8 +146,9 @@ class SocketLab {
   // What the engine holds of connections; "" if nothing.
   std::string left() {
     std::string left;
-    for (const Counter gauge : {Counter::connections, Counter::connections_active, Counter::sockets,
-                                Counter::stream_buffers, Counter::own_time_wait}) {
+    for (const Counter gauge :
+         {Counter::connections, Counter::connections_active, Counter::sockets,
+          Counter::datagram_sockets, Counter::stream_buffers, Counter::own_time_wait}) {
       const uint64_t count = engine.count(gauge);
       if (count != 0) {
         left += std::to_string(static_cast<int>(gauge)) + ": " + std::to_string(count) + "; ";

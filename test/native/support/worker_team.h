@@ -73,7 +73,7 @@ class Team {
   }
 
   // Another virtual server of the same address.
-  void listen(uint16_t id, uint8_t protocol, L4Port port = 0) {
+  void listen(uint16_t id, uint8_t protocol, L4Port port = 0, uint16_t flags = 0) {
     uint8_t bytes[AddVsView::kSize] = {};
     AddVsView add(bytes);
     add.set_msg_type(AddVsView::kCode);
@@ -82,6 +82,7 @@ class Team {
     add.set_virt_ipaddr(kVirtual);
     add.set_virt_port(port);
     add.set_protocol(protocol);
+    add.set_flags(flags);
     for (auto& member : members) REQUIRE(member->from_control.push(bytes));
     poll();
     for (auto& member : members) {
