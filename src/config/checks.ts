@@ -137,11 +137,13 @@ function checkWorkers({ workers, cpus, ports }: ParsedConfig, report: Report): v
 /** BUF-12: a window of so little would not be one, and what is promised to all has to be there. */
 function checkWindows({ limits }: ParsedConfig, report: Report): void {
   const { windowsFor, bufferMemory } = limits
-  if (windowsFor === 0 || bufferMemory / 2 / windowsFor >= leastWindow) return
+  // An eighth is for what services write (native/segment/connections.cc).
+  const most = Math.floor(((bufferMemory / 8) * 7) / 2 / leastWindow)
+  if (windowsFor <= most) return
   report(
     'limits.windowsFor',
     `leaves each connection less than ${leastWindow} bytes`,
-    `set it to ${Math.floor(bufferMemory / 2 / leastWindow)} at most, or raise limits.bufferMemory`,
+    `set it to ${most} at most, or raise limits.bufferMemory`,
   )
 }
 

@@ -232,7 +232,7 @@ export interface LimitsConfig {
   /** Their buffers: bytes, or a text such as '64MiB'. Default '256MiB', and as much again in
    *  JavaScript at most. */
   readonly bufferMemory?: number | string
-  /** The window of a connection is half of `bufferMemory` divided by so many, whoever is active.
+  /** The window of a connection is 7/16 of `bufferMemory` divided by so many, whoever is active.
    *  Default 0: by those that are. */
   readonly windowsFor?: number
   /** Size of each of the two rings for the bytes of sockets. Default 4 MiB. */

@@ -187,7 +187,7 @@ const wrong: [string, Changes, string, RegExp][] = [
     'windows that are none',
     { 'limits.bufferMemory': '1MiB', 'limits.windowsFor': 100 },
     'limits.windowsFor',
-    /64 at most/,
+    /56 at most/,
   ],
   ['a size that is none', { 'limits.bufferMemory': '64 MB' }, 'limits.bufferMemory', /64MiB/],
   ['a policy that is none', { [`${site}.policy`]: 'web' }, `${site}.policy`, /function/],
