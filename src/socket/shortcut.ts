@@ -26,6 +26,8 @@ export class Shortcut {
   #course: Course | undefined
   #state: State = 'off'
   #isHeld = false
+  /** Times that it was entered: the answer to an earlier one is none to this. */
+  #entered = 0
   #isLookDue = false
   #isSuspended = false
   /** When the source has received so many. */
@@ -40,7 +42,7 @@ export class Shortcut {
   /** From now on this passes the bytes of the source on to the target, as they are. */
   follow(course: Course): void {
     this.#course = course
-    this.#enter()
+    if (this.#state === 'off') this.#enter()
   }
 
   /** Not any more. */
@@ -61,12 +63,12 @@ export class Shortcut {
     if (this.#state !== 'entering' || !this.#isHeld || this.#isLookDue) return
     this.#isLookDue = true
     // Whoever is called before sees to its flow first.
-    process.nextTick(this.#look)
+    process.nextTick(() => this.#look())
   }
 
   /** The bytes go by the streams again. What is written to the target from now on follows those that
    *  did not; the source has what comes behind them. */
-  readonly leave = (): void => {
+  leave(): void {
     if (this.#state === 'entering') {
       this.#off()
     } else if (this.#state === 'on') {
@@ -116,16 +118,16 @@ export class Shortcut {
     if (this.#isSuspended || !this.#isPossible) return
     this.#state = 'entering'
     this.#isHeld = false
-    line.hold().then(this.#held, ignore)
+    const entered = ++this.#entered
+    const held = () => {
+      if (entered !== this.#entered) return
+      this.#isHeld = true
+      this.#look()
+    }
+    line.hold().then(held, ignore)
   }
 
-  readonly #held = (): void => {
-    if (this.#state !== 'entering') return
-    this.#isHeld = true
-    this.#look()
-  }
-
-  readonly #look = (): void => {
+  #look(): void {
     this.#isLookDue = false
     if (this.#state !== 'entering' || !this.#isHeld) return
     const { source, target } = this
@@ -160,12 +162,13 @@ export class Shortcut {
 
   #listen(how: 'on' | 'off'): void {
     const { source } = this
-    source[how]('newListener', this.#consumersChange)
-    source[how]('removeListener', this.#consumersChange)
-    source[how]('pause', this.leave)
+    for (const event of ['newListener', 'removeListener', 'pause']) {
+      source[how](event, this.#consumersChange)
+    }
   }
 
-  readonly #consumersChange = (event: string | symbol): void => {
+  /** There is another consumer or one less, or the source was paused, which is told without a name. */
+  readonly #consumersChange = (event = 'data'): void => {
     if (event === 'data' || event === 'readable') this.leave()
   }
 }

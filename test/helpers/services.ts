@@ -47,9 +47,12 @@ export function processTo(server: Server, port: number): ServiceFunction {
 export function transformTo(server: Server, port: number): ServiceFunction {
   return async (inbound, { stack }) => {
     const outbound = await associated(stack, inbound, server, port)
-    outbound.pair?.process({ c2s: new PassThrough(), s2c: new PassThrough() })
+    outbound.pair?.process(identity())
   }
 }
+
+/** Transforms that change nothing. */
+export const identity = () => ({ c2s: new PassThrough(), s2c: new PassThrough() })
 
 /** The same by who asks for the next piece when the last one is gone, and no sooner. */
 export function pullTo(server: Server, port: number): ServiceFunction {

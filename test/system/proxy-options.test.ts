@@ -23,7 +23,7 @@ requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', '
 const UPLOADS = 81
 /** `SLUICE_TRANSFER_BYTES=1000000000` for a gigabyte each way. */
 const LARGE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 64_000_000)
-const WAYS = [['pipeTo'], ['relayTo']] as const
+const WAYS = [['transformTo'], ['relayTo']] as const
 
 interface Options {
   timestamps: 0 | 1

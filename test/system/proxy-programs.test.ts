@@ -26,7 +26,7 @@ async function endUnharmed(site: Site): Promise<void> {
   await site.end()
 }
 
-describe.each([['pipeTo'], ['relayTo']])('through %s', (way) => {
+describe.each([['transformTo'], ['relayTo']])('through %s', (way) => {
   describe('curl and nginx', () => {
     requireTools('nginx', 'curl')
 

@@ -25,7 +25,7 @@ requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'nft', 'ss', 'python3', 'bash', 'sha256sum')
 
 const [UPLOADS, ECHO] = [81, 7]
-const WAYS = [['pipeTo'], ['relayTo']] as const
+const WAYS = [['pipeTo'], ['transformTo'], ['relayTo']] as const
 
 /** nginx and an upload server behind services that pass everything on. */
 function startPassing(way: string, more = {}): Promise<Site> {

@@ -1,6 +1,5 @@
 /** Pairs whose bytes the engine moves by itself: all of them, in order, and nothing of it in JavaScript. */
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { Boundary, ServiceFunction, Socket, SocketPair } from '../../src/index.js'
 import { type Family, type Host, type Namespace, until } from '../../src/laboratory/index.js'
@@ -8,7 +7,7 @@ import { writeContents } from '../helpers/contents.js'
 import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { NginxServer, startEcho } from '../helpers/servers.js'
-import { associated, SERVER } from '../helpers/services.js'
+import { associated, identity, SERVER } from '../helpers/services.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { startUploads, upload } from '../helpers/uploads.js'
 
@@ -99,7 +98,7 @@ async function startProcessed(site: EngineSite, accepted: AcceptedSockets, famil
   const inbound = await accepted.next()
   const outbound = await associated(site.stack, inbound, SERVER, ECHO)
   const pair = outbound.pair as SocketPair
-  return { client, pair: pair.process({ c2s: new PassThrough(), s2c: new PassThrough() }) }
+  return { client, pair: pair.process(identity()) }
 }
 
 test('what the service had read and written goes before what the engine moves', async () => {

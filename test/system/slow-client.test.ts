@@ -22,7 +22,7 @@ import { url } from '../helpers/http-clients.js'
 import { tcpComplaints } from '../helpers/kernel-counters.js'
 import type { CapturedFrame } from '../helpers/pcap.js'
 import { NginxServer } from '../helpers/servers.js'
-import { associated, join as joinInJavaScript, SERVER } from '../helpers/services.js'
+import { associated, identity, SERVER } from '../helpers/services.js'
 import { requireCaptures, requireHost, requireTools } from '../helpers/skip.js'
 import { SlowDownload } from '../helpers/slow-download.js'
 import { tcpViolations } from '../helpers/tcp-invariants.js'
@@ -40,7 +40,7 @@ const sysctls = { 'ipv4/tcp_rmem': '4096 65536 65536', 'ipv4/tcp_wmem': '4096 65
 
 type Joining = (inbound: Socket, outbound: Socket) => Promise<unknown>
 const WAYS: [string, Joining][] = [
-  ['in JavaScript', joinInJavaScript],
+  ['in JavaScript', async (_, outbound) => outbound.pair?.process(identity())],
   ['in the engine', async (_, outbound) => outbound.pair?.unproxy({ depth: 'relay' })],
 ]
 

@@ -8,7 +8,7 @@ import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
 import { url } from '../helpers/http-clients.js'
 import type { CapturedFrame } from '../helpers/pcap.js'
 import { NginxServer, startEcho, startServers } from '../helpers/servers.js'
-import { associated, join, pipeTo, SERVER } from '../helpers/services.js'
+import { associated, join, SERVER, transformTo } from '../helpers/services.js'
 import { endpoint } from '../helpers/site.js'
 import { requireCaptures, requireHost, requireTools } from '../helpers/skip.js'
 import { Reading } from '../helpers/socket-reading.js'
@@ -53,7 +53,7 @@ async function stateAtServer(site: EngineSite, port: number): Promise<string[]> 
 test('SOCK-06 an upload of 100 MB passes a service in order', async () => {
   const SIZE = 100_000_000
   await using site = await EngineSite.start({
-    services: { [HTTP]: pipeTo(SERVER, HTTP) },
+    services: { [HTTP]: transformTo(SERVER, HTTP) },
     startServers: (lab) => startUploads(lab.servers[0] as Host, HTTP),
   })
   const path = `${site.lab.folder}/upload`

@@ -1,7 +1,7 @@
 /** A stack without a configuration: it listens and connects with real peers. */
 import { describe, expect, test } from 'vitest'
 import { Stack } from '../../src/index.js'
-import { type Host, Laboratory, type TopologyName } from '../../src/laboratory/index.js'
+import { type Host, Laboratory, type TopologyName, until } from '../../src/laboratory/index.js'
 import { startEcho } from '../helpers/servers.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
@@ -79,6 +79,8 @@ describe.each<[TopologyName]>([['two-arm'], ['tap']])('over %s', (topology) => {
       const first = await stack.listen({ address, port: ECHO }, (socket) => socket.pipe(socket))
       await expect(stack.listen({ address, port: ECHO })).rejects.toMatchObject({ code })
       const client = await clients.connect({ host: address, port: ECHO })
+      // The client is connected before the server is told; what it is told later is reset.
+      await until('the server has it', () => stack.stats().sockets === 1)
       await first.close()
       // What it gave goes on.
       client.write('still')

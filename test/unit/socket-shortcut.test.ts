@@ -1,7 +1,7 @@
 /** Pairs whose bytes JavaScript merely passes on: the engine moves them until somebody is in the way. */
 import { once } from 'node:events'
 import { pipeline } from 'node:stream/promises'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { quiet, startPair } from '../helpers/socket-site.js'
 
 type Paired = Awaited<ReturnType<typeof startPair>>
@@ -285,21 +285,26 @@ describe('a shortcut', () => {
     expect(seen(paired)).toEqual([9, 0])
   })
 
-  test('TMO a time-out is not for a socket whose bytes the engine moves', async () => {
+  test('a time-out is for a socket that is silent, whoever moves its bytes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'hrtime'] })
+    onTestFinished(() => void vi.useRealTimers())
     const { pair, client, inbound, outbound } = await startPair({ idleTimeoutMs: 1000 })
     pair.process()
     await quiet()
-    let fired = 0
-    inbound.setTimeout(60, () => fired++)
-    outbound.setTimeout(60, () => fired++)
-    const until = Date.now() + 300
-    while (Date.now() < until) {
+    const fired: string[] = []
+    inbound.setTimeout(60, () => fired.push('inbound'))
+    outbound.setTimeout(60, () => fired.push('outbound'))
+    for (let turn = 0; turn < 50; turn++) {
+      vi.advanceTimersByTime(40)
       client.send('x')
-      await quiet()
     }
-    expect(fired).toBe(0)
-    expect(Date.now() - inbound.lastActiveAt).toBeLessThan(60)
-    await once(inbound, 'timeout')
-    expect(fired).toBeGreaterThan(0)
+    expect(fired).toEqual([])
+    vi.advanceTimersByTime(40)
+    expect(Date.now() - inbound.lastActiveAt).toBe(40)
+    vi.advanceTimersByTime(20)
+    expect(fired).toEqual(['inbound', 'outbound'])
+    expect(inbound.destroyed).toBe(false)
+    vi.advanceTimersByTime(940)
+    expect(inbound.destroyed).toBe(true)
   })
 })

@@ -77,6 +77,19 @@ describe('listen', () => {
     expect(early.text).toBe('here')
   })
 
+  test('ERR_SLUICE_STOPPED where the engine stops in the moment of its answer', async () => {
+    const { segment, engine, stack } = await startWithClient()
+    const drain = segment.drain.bind(segment)
+    const listening = stack.listen(endpoint)
+    segment.drain = (into) => {
+      const length = drain(into)
+      // Before whoever waits for the answer hears of it.
+      if (length > 0) queueMicrotask(() => void engine.stop())
+      return length
+    }
+    await expect(listening).rejects.toMatchObject({ code: 'ERR_SLUICE_STOPPED' })
+  })
+
   test('what nobody takes is reset beyond the backlog, and with the server', async () => {
     const { stack, client } = await openStack()
     const server = await stack.listen({ ...endpoint, backlog: 1 })
