@@ -30,10 +30,14 @@ export function startServices(
   )
 }
 
-/** Everything passes: `pipe` as streams do it, `process` as a pair does, `relay` in the engine. */
+/**
+ * Everything passes: `pipe` and `process` leave it to the engine for as long as nobody is in the way,
+ * `relay` does so by order; `transform` has every byte in JavaScript, and so has `pull`, which asks for
+ * each piece when the last one is gone.
+ */
 export function passing(
   kind: 'packet' | 'tap',
-  way: 'pipe' | 'process' | 'relay',
+  way: 'pipe' | 'process' | 'transform' | 'pull' | 'relay',
   ports: readonly number[],
 ): Variant {
   return {

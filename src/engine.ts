@@ -127,7 +127,7 @@ export class Engine implements AsyncDisposable {
       state: this.#state,
       uptimeMs: Math.round(performance.now() - this.#startedAt),
       flows: counters.flows,
-      timeWait: counters.timeWait,
+      lingering: counters.lingering,
       virtualServers: [...this.#control.servers].map((server) => server.report()),
       pools: this.#control.pools.report(),
       ports,

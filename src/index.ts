@@ -87,7 +87,7 @@ export type {
   DatagramPairEvents,
 } from './socket/datagram-pair.js'
 export { DatagramSocket, type DatagramSocketEvents } from './socket/datagram-socket.js'
-export type { PairTransforms, SocketPair, SocketPairEvents } from './socket/pair.js'
+export type { SocketPair, SocketPairEvents } from './socket/pair.js'
 export type { Server, ServerEvents } from './socket/server.js'
 export type {
   DatagramServiceFunction,
@@ -118,7 +118,10 @@ export type {
   PairInfo,
   PairMode,
   PairStats,
+  PairTransforms,
+  PeerClose,
   Side,
+  SideCloseReason,
   SocketUse,
   SpliceBlock,
   StackStats,

@@ -56,6 +56,8 @@ export interface NativeSegmentOptions {
     connections: number
     /** Their buffers, both ways. */
     bufferBytes: number
+    /** Windows are those of so many connections at any time; 0: of those that are active. */
+    windowsFor: number
     /** Of messages about sockets, each way. */
     streamBytes: number
   }
@@ -108,6 +110,9 @@ export interface NativeSegment {
   /** Fills `into`, of 64 KiB or more, with as many of those as fit; returns the bytes. Where 64 KiB of it
    *  are left there were no more, and `wake` is called for those that come. */
   readStreams(into: Uint8Array): number
+  /** Fills with what the bytes of a socket that move in the engine have come to: all that it received and
+   *  gave to another socket there, and when the last of them did, in nanoseconds of process.hrtime. */
+  readProgress(socket: number, into: BigUint64Array): void
   /** Fills with counters, gauges and drop counters, each the sum over all workers, in the order of src/generated/counters.ts, then
    *  for each port its PortCounters (seven, in declaration order). */
   readCounters(into: BigUint64Array): number

@@ -10,7 +10,7 @@ import { METRICS, plainLoad } from './plain.js'
 
 const PORTS = [HTTP_PORT, IPERF_PORT]
 const KINDS = ['packet', 'tap'] as const
-const WAYS = ['pipe', 'process', 'relay'] as const
+const WAYS = ['pipe', 'process', 'transform', 'pull', 'relay'] as const
 
 const SPLICING: Variant = {
   name: 'HAProxy, splice',
@@ -29,8 +29,9 @@ export const stream: Trial = {
   name: 'stream',
   about:
     'The loads of `plain` through two connections, each end to end: a service that pipes, one that ' +
-    'lets its pair pass everything on, and one that lets the engine do that (relay), beside proxies ' +
-    'in the same place.',
+    'lets its pair pass everything on, one with transforms that change nothing, one that asks for ' +
+    'piece after piece (pull), and one that lets the engine do it all (relay), beside proxies in the ' +
+    'same place.',
   metrics: METRICS,
   runs: 5,
   laboratory: true,
@@ -45,8 +46,13 @@ export const stream: Trial = {
     ),
   comparisons: KINDS.flatMap((kind) => [
     ...['Node net pipe', 'HAProxy'].flatMap((peer) =>
-      ['pipe', 'process'].map((way) => ({ subject: `sluice ${kind} ${way}`, peer })),
+      ['pipe', 'process', 'transform'].map((way) => ({ subject: `sluice ${kind} ${way}`, peer })),
     ),
+    // Push beside pull (BUF-19): in the engine, and both in JavaScript.
+    ...['process', 'transform'].map((way) => ({
+      subject: `sluice ${kind} ${way}`,
+      peer: `sluice ${kind} pull`,
+    })),
     ...['HAProxy, splice', 'HAProxy'].map((peer) => ({ subject: `sluice ${kind} relay`, peer })),
   ]),
 }

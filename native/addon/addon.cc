@@ -50,6 +50,7 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
                         InstanceMethod("drain", &SegmentObject::drain),
                         InstanceMethod("writeStreams", &SegmentObject::write_streams),
                         InstanceMethod("readStreams", &SegmentObject::read_streams),
+                        InstanceMethod("readProgress", &SegmentObject::read_progress),
                         InstanceMethod("readCounters", &SegmentObject::read_counters),
                         InstanceMethod("homesOf", &SegmentObject::homes_of),
                         InstanceMethod("describePorts", &SegmentObject::describe_ports),
@@ -125,6 +126,18 @@ class SegmentObject : public Napi::ObjectWrap<SegmentObject> {
     const size_t filled =
         segment_ == nullptr ? 0 : (*segment_.*kMethod)({into.Data(), into.ByteLength()});
     return Napi::Number::New(info.Env(), static_cast<double>(filled));
+  }
+
+  Napi::Value read_progress(const Napi::CallbackInfo& info) {
+    auto into = info[1].As<Napi::BigUint64Array>();
+    const std::lock_guard lock(calls);
+    const RelayProgress* progress =
+        segment_ == nullptr ? nullptr
+                            : segment_->relay_progress(info[0].As<Napi::Number>().Uint32Value());
+    if (progress == nullptr || into.ElementLength() < 2) return info.Env().Undefined();
+    into[0] = progress->bytes();
+    into[1] = static_cast<uint64_t>(progress->last());
+    return info.Env().Undefined();
   }
 
   Napi::Value read_counters(const Napi::CallbackInfo& info) {

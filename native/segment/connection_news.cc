@@ -30,7 +30,7 @@ uint16_t options_of(const TcpFlow& flow) {
 
 void Connections::tell(Instant now) {
   TcpTurn turn = at(now);
-  full_ = false;
+  full_ = !tell_room();
   for (uint32_t place; (place = sockets_.first_listed()) != 0; sockets_.drop_first()) {
     if (!sockets_[place].forgotten && !tell_socket(turn, place)) {
       full_ = true;
@@ -47,7 +47,7 @@ bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
   if (!socket.known) return true;  // its handshake is not over
   const uint32_t id = sockets_.id_of(place);
   if (socket.news & Socket::kUnrelayed) {
-    const auto count = [&](UnrelayedView message) { message.set_bytes(socket.relayed); };
+    const auto count = [&](UnrelayedView message) { message.set_bytes(socket.relayed.bytes()); };
     if (!say<UnrelayedView>(id, count)) return false;
     socket.news &= static_cast<uint8_t>(~Socket::kUnrelayed);
   }
@@ -129,7 +129,7 @@ bool Connections::tell_bytes(TcpTurn& turn, uint32_t place) {
 bool Connections::grant(uint32_t place) {
   Socket& socket = sockets_[place];
   const Connection* c = connection_of(socket);
-  if (c == nullptr || socket.shut || socket.peer != 0) return true;
+  if (c == nullptr || socket.shut || socket.source != 0) return true;
   const uint32_t room = std::min(send_room(tcp_, *c), kMostPromised);
   if (room <= socket.write_credit) return true;
   const uint32_t more = room - socket.write_credit;
@@ -138,6 +138,16 @@ bool Connections::grant(uint32_t place) {
   const bool said = say<WritableView>(sockets_.id_of(place), fill);
   if (said) socket.write_credit += more;
   return said;
+}
+
+// What all sockets together may write: promised once, it holds until they have written it.
+bool Connections::tell_room() {
+  const uint32_t more = write_room_.more(tcp_.buffers.free_chunks());
+  if (more == 0) return true;
+  if (!say<RoomView>(sockets_.id_of(0), [&](RoomView room) { room.set_chunks(more); }))
+    return false;
+  write_room_.promise(more);
+  return true;
 }
 
 // In batches, as they come; where there is no room our own 2MSL holds.

@@ -48,6 +48,8 @@ bool Connections::handle(Instant now, ByteSpan message) {
     datagrams_.handle_order(now, message.first(length));
     return true;
   }
+  const bool writes = message[0] == WriteSocketView::kCode;
+  const bool has_room = !writes || write_room_.take(length - WriteSocketView::kSize);
   TcpTurn turn = at(now);
   if (opens) {
     open(turn, OpenSocketView(message.data()));
@@ -55,6 +57,8 @@ bool Connections::handle(Instant now, ByteSpan message) {
     keep_time_wait(now, KeepTimeWaitView(message.data()));
   } else if (!sockets_.knows(header.socket())) {
     counters_.raise(Counter::messages_stale);
+  } else if (!has_room) {
+    break_promise(turn, header.socket() & SocketTable::kPlaceMask);
   } else {
     handle_order(turn, message.first(length), header.socket() & SocketTable::kPlaceMask);
   }
@@ -83,10 +87,10 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
       socket.read_credit = 0;
       socket.news |= Socket::kHeld;
       return list(place);
-    case RelaySocketsView::kCode: {
-      const RelaySocketsView order(message.data());
-      if (!sockets_.knows(order.peer())) return counters_.raise(Counter::messages_stale);
-      return relay(turn, place, order.peer() & SocketTable::kPlaceMask, order.headroom());
+    case RelaySocketView::kCode: {
+      const RelaySocketView order(message.data());
+      if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
+      return relay(turn, place, order);
     }
     case UnrelaySocketView::kCode: return unrelay(place);
     case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
@@ -154,19 +158,18 @@ std::optional<Seq> Connections::end_of_earlier(const FlowKey& key) {
 
 // -- the others
 
-// More than was promised is a defect of the sockets, and too many promises kept at once the end of
-// this connection: no other gives way for it.
+// More was written than was promised, a defect of the sockets: the stream would go on with a gap.
+void Connections::break_promise(TcpTurn& turn, uint32_t place) {
+  counters_.raise(Counter::messages_invalid);
+  close_socket(turn, place, true);
+}
+
 void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
   Socket& socket = sockets_[place];
   Connection* c = connection_of(socket);
   if (c == nullptr || socket.shut || bytes.empty()) return;  // it hears of its end by itself
-  const bool promised = bytes.size() <= socket.write_credit;
-  if (!promised) counters_.raise(Counter::messages_invalid);
-  if (!promised || !send_promised(turn, *c, bytes)) {
-    close_socket(turn, place, true);
-    socket.end = StreamEnd::no_memory;
-    return;
-  }
+  if (bytes.size() > socket.write_credit) return break_promise(turn, place);
+  send_promised(turn, *c, bytes);
   socket.write_credit -= static_cast<uint32_t>(bytes.size());
   socket.sent += bytes.size();
   counters_.raise(Counter::stream_bytes_written, bytes.size());
@@ -174,7 +177,7 @@ void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
 }
 
 void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
-  unrelay(place);
+  leave_relay(place);
   Socket& socket = sockets_[place];
   Connection* c = connection_of(socket);
   socket.shut = socket.closed = true;

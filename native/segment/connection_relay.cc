@@ -1,65 +1,85 @@
 // The part of Connections that moves bytes between two connections: what one received the other
-// sends, ends and resets included, and no JavaScript in between (design, mode `relay`).
+// sends, and no JavaScript in between (design, mode `relay`). Each direction by itself; its end and
+// its reset go on as well, or are left to TypeScript.
 
 #include "segment/connections.h"
 #include "tcp/calls.h"
 
 namespace sluice {
 
-// Both are held, so all that TypeScript had to say stands in the send buffers already.
-void Connections::relay(TcpTurn& turn, uint32_t place, uint32_t peer, uint32_t headroom) {
-  Socket& one = sockets_[place];
-  Socket& other = sockets_[peer];
-  if (one.peer != 0 || other.peer != 0 || place == peer) {
+// The source is held, so all that TypeScript had to say stands in the send buffer already.
+void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order) {
+  const uint32_t target = order.target() & SocketTable::kPlaceMask;
+  Socket& from = sockets_[place];
+  Socket& to = sockets_[target];
+  if (from.target != 0 || to.source != 0 || place == target) {
     counters_.raise(Counter::messages_invalid);
     return;
   }
-  one.peer = peer;
-  other.peer = place;
-  for (Socket* each : {&one, &other}) {
-    each->held = true;
-    each->headroom = headroom;
-    each->relayed = 0;
-  }
+  if (connection_of(from) == nullptr) return;  // its Closed says so
+  from.target = target;
+  from.held = true;
+  from.headroom = order.headroom();
+  from.ends_stay = order.ends() == RelayEnds::stay;
+  to.source = place;
   relay_from(turn, place);
-  if (one.peer == peer) relay_from(turn, peer);
 }
 
 // Bytes that came go on as far as there is room, and then their end (BUF-01, BUF-03). Called
 // whenever there may be more of either, in the pass that made it so.
 void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   Socket& from = sockets_[place];
-  const uint32_t peer = from.peer;
-  Socket& to = sockets_[peer];
+  const uint32_t target = from.target;
   Connection* sender = connection_of(from);
-  Connection* receiver = connection_of(to);
-  if (sender != nullptr && receiver != nullptr) {
-    const Received pushed = push(turn, *sender, *receiver, to.headroom);
-    arm(*receiver);
-    if (pushed.bytes > 0) {
-      counters_.raise(Counter::pushes);
-      counters_.raise(Counter::pushed_bytes, pushed.bytes);
-      from.received += pushed.bytes;
-      from.relayed += pushed.bytes;
-      to.sent += pushed.bytes;
-    }
-    if (pushed.events.has(TcpEvents::kReleased)) {
-      released(turn.now, place);
-      list(place);
-      sender = nullptr;
-    } else {
-      arm(*sender);
-    }
+  Connection* receiver = connection_of(sockets_[target]);
+  if (sender != nullptr && receiver != nullptr) sender = relay_bytes(turn, place);
+  if (!from.ends_stay) return relay_end(turn, place, sender);
+  const bool over = sender == nullptr || at_end(*sender);
+  if (!over && receiver != nullptr) return;
+  // Its end is all that a hold could keep back.
+  if (over) from.held = false;
+  unrelay(place);
+}
+
+// The sender, or nullptr where it is over with that.
+Connection* Connections::relay_bytes(TcpTurn& turn, uint32_t place) {
+  Socket& from = sockets_[place];
+  Socket& to = sockets_[from.target];
+  Connection& sender = *connection_of(from);
+  Connection& receiver = *connection_of(to);
+  const Received pushed = push(turn, sender, receiver, from.headroom);
+  arm(receiver);
+  if (pushed.bytes > 0) {
+    counters_.raise(Counter::pushes);
+    counters_.raise(Counter::pushed_bytes, pushed.bytes);
+    from.received += pushed.bytes;
+    from.relayed.add(turn.now, pushed.bytes);
+    to.sent += pushed.bytes;
   }
+  if (pushed.events.has(TcpEvents::kReleased)) {
+    released(turn.now, place);
+    list(place);
+    return nullptr;
+  }
+  arm(sender);
+  return &sender;
+}
+
+// An end goes on in its turn, anything else as a reset.
+void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
+  Socket& from = sockets_[place];
+  const uint32_t target = from.target;
+  Socket& to = sockets_[target];
+  Connection* receiver = connection_of(to);
   const bool over = sender == nullptr || at_end(*sender);
   const bool in_order = sender != nullptr || from.end == StreamEnd::finished;
   if (receiver != nullptr && over && (!to.shut || !in_order)) {
     to.shut = true;
     if (!in_order) to.end = StreamEnd::aborted;
-    after(turn, peer, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
+    after(turn, target, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
   }
   if (sender != nullptr && receiver != nullptr) return;
-  unrelay(place);
+  leave_relay(place);
   if (sender == nullptr) return;
   // Nobody is left to take what still comes; what there is to send goes first, if all was well.
   if (to.end != StreamEnd::finished) return close_socket(turn, place, true);
@@ -69,13 +89,22 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
 }
 
 void Connections::unrelay(uint32_t place) {
-  const uint32_t peer = sockets_[place].peer;
-  if (peer == 0) return;
-  for (const uint32_t each : {place, peer}) {
-    sockets_[each].peer = 0;
-    sockets_[each].news |= Socket::kUnrelayed;
-    list(each);
-  }
+  Socket& from = sockets_[place];
+  const uint32_t target = from.target;
+  if (target == 0) return;
+  from.target = 0;
+  from.news |= Socket::kUnrelayed;
+  list(place);
+  // Whoever has its target to himself again hears of the room there.
+  sockets_[target].source = 0;
+  list(target);
+}
+
+// Both directions.
+void Connections::leave_relay(uint32_t place) {
+  const uint32_t source = sockets_[place].source;
+  if (source != 0) unrelay(source);
+  unrelay(place);
 }
 
 }  // namespace sluice

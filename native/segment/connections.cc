@@ -30,14 +30,20 @@ constexpr uint32_t kPlacesPerConnection = 2;
 TcpLimits Connections::limits_of(const Options& options) {
   TcpLimits limits;
   limits.connections = options.connections;
-  // Those that are not established take no more than a part, whatever floods us.
-  limits.handshakes = options.connections / 4 + std::min(options.connections, 16U);
+  limits.handshakes = options.connections;
   limits.buffer_bytes = options.buffer_bytes;
+  limits.reserved_bytes = options.buffer_bytes / 8;
   // A record for each chunk that may be in flight, and some for those that are sent alone.
   limits.segments_in_flight =
       static_cast<uint32_t>(options.buffer_bytes / 1024) + options.connections;
   limits.received_runs = limits.segments_in_flight / 8 + 64;
   return limits;
+}
+
+TcpConfig Connections::config_of(const Options& options) {
+  TcpConfig config;
+  config.windows_for = options.windows_for;
+  return config;
 }
 
 Connections::Connections(const Options& options, const Parts& parts, Instant now)
@@ -51,7 +57,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       time_(parts.time),
       datagrams_(parts.datagrams),
       source_(parts.stack, parts.flows, parts.hand_over, options.seed ^ 4),
-      tcp_(limits_of(options), TcpConfig{}, options.seed),
+      tcp_(limits_of(options), config_of(options), options.seed),
+      write_room_(tcp_.buffers.reserved()),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),
@@ -84,10 +91,11 @@ Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
   return c;
 }
 
-// An eighth of the handshakes is for connections that we open: no flood of SYNs takes those.
+// Clients that have not completed their handshake take no more than a part, whatever floods us;
+// those that we open are not counted with them.
 bool Connections::has_room() const {
-  const uint32_t most = tcp_.handshakes.capacity() - tcp_.handshakes.capacity() / 8;
-  return tcp_.handshakes.used() < most && tcp_.connections.used() < tcp_.connections.capacity();
+  const uint32_t most = options_.connections / 4 + std::min(options_.connections, 16U);
+  return half_open_ < most && tcp_.connections.used() < tcp_.connections.capacity();
 }
 
 void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
@@ -107,6 +115,7 @@ void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional
                               path_of(leg), read_segment(packet), beyond);
   if (adopt(c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
   sockets_[place].passive = true;
+  ++half_open_;
   packet.verdict = Verdict::deliver;
 }
 
@@ -166,6 +175,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (events.has(TcpEvents::kOpened)) {
     socket.news |= Socket::kOpened;
     socket.opened = true;
+    if (socket.passive) --half_open_;
     counters_.raise(socket.passive ? Counter::connections_accepted : Counter::connections_opened);
   }
   if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
@@ -177,8 +187,9 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   }
   constexpr uint16_t kIncoming = TcpEvents::kReadable | TcpEvents::kPeerClosed |
                                  TcpEvents::kReleased | TcpEvents::kFinished | TcpEvents::kTimeWait;
-  if (socket.peer != 0 && events.has(TcpEvents::kWritable)) relay_from(turn, socket.peer);
-  if (socket.peer != 0 && events.has(kIncoming)) relay_from(turn, place);
+  constexpr uint16_t kOutgoing = TcpEvents::kWritable | TcpEvents::kReleased;
+  if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
+  if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
 }
 
@@ -199,6 +210,7 @@ void Connections::released(Instant now, uint32_t place) {
   socket.connection = ConnectionPool::kNone;
   socket.leg = kNoLeg;
   socket.news |= Socket::kClosed;
+  if (socket.passive && !socket.opened) --half_open_;
   // Nobody has heard of it: so it leaves its place.
   if (socket.passive && !socket.known) socket.news |= Socket::kOpened;
   if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {

@@ -16,6 +16,7 @@
 #include "segment/source_choice.h"
 #include "segment/stream_news.h"
 #include "segment/time_base.h"
+#include "segment/write_room.h"
 #include "stack/stack.h"
 #include "tcp/tcp.h"
 #include "timer/timer_wheel.h"
@@ -31,6 +32,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   struct Options {
     uint32_t connections = 0;
     size_t buffer_bytes = 0;
+    uint32_t windows_for = 0;  // as TcpConfig has it
     Duration time_wait;
     uint32_t worker = 0;
     uint64_t seed = 0;
@@ -67,12 +69,17 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // Tells sockets what is new to them, as far as there is room.
   void tell(Instant now);
   Instant deadline(Instant now) const;
+  // Of a socket that there is; from any thread.
+  const RelayProgress* relay_progress(uint32_t socket) const {
+    return sockets_.progress_of(socket);
+  }
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
 
  private:
   static TcpLimits limits_of(const Options& options);
+  static TcpConfig config_of(const Options& options);
   TcpTurn at(Instant now) {
     frames_.begin(now);
     return {tcp_, frames_, now};
@@ -100,9 +107,12 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   }
 
   // connection_relay.cc
-  void relay(TcpTurn& turn, uint32_t place, uint32_t peer, uint32_t headroom);
+  void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
   void relay_from(TcpTurn& turn, uint32_t place);
+  Connection* relay_bytes(TcpTurn& turn, uint32_t place);
+  void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
   void unrelay(uint32_t place);
+  void leave_relay(uint32_t place);
 
   // connection_orders.cc: what sockets ask for
   bool handle(Instant now, ByteSpan message);
@@ -111,6 +121,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
   std::optional<Seq> end_of_earlier(const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
+  void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
   void keep_time_wait(Instant now, const KeepTimeWaitView& message);
@@ -121,6 +132,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   bool tell_bytes(TcpTurn& turn, uint32_t place);
   bool tell_opened(uint32_t place);
   bool grant(uint32_t place);
+  bool tell_room();
   void answer_state(Instant now, const Socket& socket, const AskSocketView& message);
   void tell_time_wait(const Socket& socket, LegIndex leg);
 
@@ -134,11 +146,13 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   Datagrams& datagrams_;
   SourceChoice source_;
   Tcp tcp_;
+  WriteRoom write_room_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
   TimerLinks links_;
   TimerWheel wheel_;
-  bool full_ = false;  // the ring to the sockets was, when something was to be told
+  uint32_t half_open_ = 0;  // that clients have begun
+  bool full_ = false;       // the ring to the sockets was, when something was to be told
 };
 
 }  // namespace sluice

@@ -65,6 +65,11 @@ void Datagrams::handle_order(Instant now, ByteSpan message) {
   const uint32_t place = header.socket() & SocketTable::kPlaceMask;
   Socket& socket = sockets_[place];
   if (message[0] == ForgetSocketView::kCode && socket.leg == kNoLeg) return sockets_.forget(place);
+  if (message[0] == RelaySocketView::kCode) {
+    const RelaySocketView order(message.data());
+    if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
+    return splice(place, order.target() & SocketTable::kPlaceMask);
+  }
   if (socket.leg == kNoLeg) return;  // it hears of its end by itself
   switch (message[0]) {
     case WriteSocketView::kCode: return send(now, socket, WriteSocketView(message.data()).bytes());
@@ -72,19 +77,14 @@ void Datagrams::handle_order(Instant now, ByteSpan message) {
       socket.read_credit += ReadSocketView(message.data()).credit();
       return;
     case CloseSocketView::kCode:
-    case AbortSocketView::kCode: return end_leg(place, StreamEnd::finished);
+    case AbortSocketView::kCode: return end_leg(now, place, StreamEnd::finished);
     case SetSocketView::kCode: {
       const SetSocketView order(message.data());
       if (order.option() != SocketOption::idle) break;
       return flows_.set_idle(now, pair_of(socket.leg), order.value());
     }
-    case RelaySocketsView::kCode: {
-      const RelaySocketsView order(message.data());
-      if (!sockets_.knows(order.peer())) return counters_.raise(Counter::messages_stale);
-      return splice(place, order.peer() & SocketTable::kPlaceMask);
-    }
     case UnrelaySocketView::kCode:
-      if (is_spliced(socket)) unsplice(socket);
+      if (is_spliced(socket)) unsplice(now, socket);
       return;
     default: break;
   }
@@ -107,38 +107,42 @@ bool Datagrams::is_spliced(const Socket& socket) const {
   return flows_.table().pair(pair_of(socket.leg)).mode == PairMode::splice;
 }
 
-// What JavaScript has still to send goes its way; it may be overtaken, as by any other path.
-void Datagrams::splice(uint32_t place, uint32_t peer) {
+// What JavaScript has still to send goes its way; it may be overtaken, as by any other path. Where
+// one of them is over already, the other is told of a splice that has ended.
+void Datagrams::splice(uint32_t place, uint32_t target) {
   const LegIndex leg = sockets_[place].leg;
-  if (is_spliced(sockets_[place]) || sockets_[peer].leg != other_leg(leg) ||
-      !flows_.splice(pair_of(leg))) {
-    return counters_.raise(Counter::messages_invalid);
-  }
-  for (const uint32_t each : {place, peer}) {
-    sockets_[each].read_credit = 0;
-    sockets_[each].news |= Socket::kHeld;
+  const bool are_pair = leg != kNoLeg && sockets_[target].leg == other_leg(leg);
+  if (are_pair && is_spliced(sockets_[place])) return counters_.raise(Counter::messages_invalid);
+  const bool spliced = are_pair && flows_.splice(pair_of(leg));
+  for (const uint32_t each : {place, target}) {
+    Socket& socket = sockets_[each];
+    if (socket.leg == kNoLeg || (!are_pair && is_spliced(socket))) continue;
+    socket.read_credit = spliced ? 0 : kFirstCredit;
+    socket.news |=
+        static_cast<uint8_t>(spliced ? Socket::kHeld : Socket::kHeld | Socket::kUnrelayed);
     sockets_.list(each);
   }
 }
 
-void Datagrams::unsplice(const Socket& socket) {
+void Datagrams::unsplice(Instant now, const Socket& socket) {
   const PairIndex pair = pair_of(socket.leg);
-  note_moved(pair);
+  note_moved(now, pair);
   flows_.unsplice(pair);
 }
 
 // Both sides hear what went past them, which the flow entries have counted.
-void Datagrams::note_moved(PairIndex pair) {
+void Datagrams::note_moved(Instant now, PairIndex pair) {
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const FlowEntry& entry = flows_.table().leg(leg);
     const bool v4 = (entry.flags & LegFlags::kIpv6) == 0;
     const uint32_t headers = (v4 ? Ipv4Header::kSize : Ipv6Header::kSize) + UdpHeader::kSize;
     const uint32_t place = place_at(leg);
     Socket& socket = sockets_[place];
-    socket.relayed_datagrams = entry.packets;
-    socket.relayed = entry.bytes - std::min(entry.bytes, entry.packets * headers);
-    socket.received += socket.relayed;
-    sockets_[place_at(other_leg(leg))].sent += socket.relayed;
+    const uint64_t moved = entry.bytes - std::min(entry.bytes, entry.packets * headers);
+    socket.relayed_datagrams += entry.packets;
+    socket.relayed.add(now, moved);
+    socket.received += moved;
+    sockets_[place_at(other_leg(leg))].sent += moved;
     socket.read_credit = kFirstCredit;
     socket.news |= Socket::kUnrelayed;
     sockets_.list(place);
@@ -166,7 +170,7 @@ bool Datagrams::tell_socket(uint32_t place) {
     return false;
   }
   const auto moved = [&socket](UnrelayedView message) {
-    message.set_bytes(socket.relayed);
+    message.set_bytes(socket.relayed.bytes());
     message.set_datagrams(socket.relayed_datagrams);
   };
   if ((socket.news & Socket::kUnrelayed) &&

@@ -76,16 +76,16 @@ void Datagrams::let_go(Socket& socket, uint32_t place, uint8_t end) {
   sockets_.list(place);
 }
 
-void Datagrams::end_leg(uint32_t place, uint8_t end) {
+void Datagrams::end_leg(Instant now, uint32_t place, uint8_t end) {
   Socket& socket = sockets_[place];
-  if (is_spliced(socket)) unsplice(socket);
+  if (is_spliced(socket)) unsplice(now, socket);
   const LegIndex leg = socket.leg;
   let_go(socket, place, end);
   flows_.close_own(leg, end == StreamEnd::finished ? EndReason::reset : EndReason::rst);
 }
 
-void Datagrams::abort_pair(Instant, PairIndex pair, uint8_t reason) {
-  if (flows_.table().pair(pair).mode == PairMode::splice) note_moved(pair);
+void Datagrams::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
+  if (flows_.table().pair(pair).mode == PairMode::splice) note_moved(now, pair);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     if (!(flows_.table().leg(leg).flags & LegFlags::kEntered)) continue;
     const uint32_t place = place_at(leg);
@@ -166,7 +166,7 @@ bool Datagrams::hand_up_one(uint32_t place, ConstByteSpan datagram) {
   return true;
 }
 
-void Datagrams::error_arrives(LegIndex leg, const IcmpQuote& quote, Packet& error) {
+void Datagrams::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error) {
   const uint32_t place = place_at(leg);
   if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
   if (!(quote.key.src == error.key.dst) || !sockets_[place].opened) {
@@ -174,16 +174,16 @@ void Datagrams::error_arrives(LegIndex leg, const IcmpQuote& quote, Packet& erro
   }
   error.verdict = Verdict::deliver;
   // All others are for whoever asks (RFC 1122 4.1.3.3).
-  if (is_port_unreachable(error)) end_leg(place, StreamEnd::refused);
+  if (is_port_unreachable(error)) end_leg(now, place, StreamEnd::refused);
 }
 
 // A peer that has been heard of may be back in time.
-void Datagrams::unreachable(const FlowKey& sent) {
+void Datagrams::unreachable(Instant now, const FlowKey& sent) {
   const LegIndex leg = flows_.leg_of_any_dscp(sent.reversed());
   if (leg == kNoLeg) return;
   const FlowPair& pair = flows_.table().pair(pair_of(leg));
   if (pair.flow_class != FlowClass::datagrams || flows_.table().leg(leg).packets != 0) return;
-  end_leg(place_at(leg), StreamEnd::no_route);
+  end_leg(now, place_at(leg), StreamEnd::no_route);
 }
 
 }  // namespace sluice

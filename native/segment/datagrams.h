@@ -44,9 +44,9 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   // One of a leg of a proxied pair.
   void arrives(Instant now, LegIndex leg, Packet& packet);
   // An ICMP error about a datagram of ours.
-  void error_arrives(LegIndex leg, const IcmpQuote& quote, Packet& error);
+  void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
   // A datagram of ours waited for a next hop that does not answer.
-  void unreachable(const FlowKey& sent);
+  void unreachable(Instant now, const FlowKey& sent);
 
   // -- what sockets ask for
 
@@ -60,6 +60,10 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   // Whether something is still to be told.
   bool has_news() const { return sockets_.first_listed() != 0; }
   void publish();
+  // Of a socket that there is, up to the end of its last splice; from any thread.
+  const RelayProgress* relay_progress(uint32_t socket) const {
+    return sockets_.progress_of(socket);
+  }
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
@@ -71,18 +75,18 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   uint32_t take_place(Instant now);
   Socket& adopt(LegIndex leg, uint32_t place);
   void let_go(Socket& socket, uint32_t place, uint8_t end);
-  void end_leg(uint32_t place, uint8_t end);
+  void end_leg(Instant now, uint32_t place, uint8_t end);
   uint32_t place_at(LegIndex leg) const { return flows_.table().leg(leg).detail; }
   bool is_spliced(const Socket& socket) const;
-  void note_moved(PairIndex pair);
+  void note_moved(Instant now, PairIndex pair);
   void take_in(Instant now, LegIndex leg, Packet& packet);
   bool has_room(size_t size) const;
   bool hand_up(const Packet& packet, uint32_t place);
   bool hand_up_one(uint32_t place, ConstByteSpan datagram);
   uint8_t try_open(Instant now, const OpenSocketView& message, uint32_t& place);
   void send(Instant now, const Socket& socket, ConstByteSpan datagram);
-  void splice(uint32_t place, uint32_t peer);
-  void unsplice(const Socket& socket);
+  void splice(uint32_t place, uint32_t target);
+  void unsplice(Instant now, const Socket& socket);
   bool tell_socket(uint32_t place);
   bool tell_opened(uint32_t place);
 

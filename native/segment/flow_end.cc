@@ -83,7 +83,7 @@ void Flows::remove(PairIndex index) {
   FlowPair& flow = pair(index);
   FlowEntry& client = table_.leg(client_leg(index));
   wheel(flow.flow_class).cancel(index);
-  if (flow.flow_class == FlowClass::linger) counters_.lower(Counter::time_wait);
+  if (flow.flow_class == FlowClass::linger) counters_.lower(Counter::lingering);
   if (flow.mode == PairMode::waiting && client.detail != WaitingRoom::kNoPlace) {
     waiting_.dismiss(client.detail, DropReason::waiting_expired);
   }

@@ -116,8 +116,8 @@ void Flows::move_class(Instant now, PairIndex index, FlowClass flow_class, Tick 
   if (takes_place(flow_class) && !takes_place(flow.flow_class)) make_place(now);
   if (flow.flow_class != flow_class) {
     wheel(flow.flow_class).cancel(index);
-    if (flow.flow_class == FlowClass::linger) counters_.lower(Counter::time_wait);
-    if (flow_class == FlowClass::linger) counters_.raise(Counter::time_wait);
+    if (flow.flow_class == FlowClass::linger) counters_.lower(Counter::lingering);
+    if (flow_class == FlowClass::linger) counters_.raise(Counter::lingering);
     flow.flow_class = flow_class;
   }
   wheel(flow_class).arm(index, deadline);

@@ -281,7 +281,7 @@ void Pipeline::send_on(Instant now, Packet& packet, const Action& action) {
 void Pipeline::give_up(Instant now, const Packet& packet) {
   if (packet.drop_reason != DropReason::neighbor_unresolved) return;
   if (packet.origin == PacketOrigin::own) {
-    return packet.key.protocol == kProtocolUdp ? datagrams_.unreachable(packet.key)
+    return packet.key.protocol == kProtocolUdp ? datagrams_.unreachable(now, packet.key)
                                                : connections_.unreachable(now, packet.key);
   }
   const LegIndex leg = flows_.leg_of_any_dscp(packet.key);

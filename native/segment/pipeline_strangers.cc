@@ -55,7 +55,7 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
   const FlowPair& pair = flows_.table().pair(pair_of(leg));
   if (pair.mode == PairMode::proxied) {
     return pair.flow_class == FlowClass::datagrams
-               ? datagrams_.error_arrives(leg, quote, packet)
+               ? datagrams_.error_arrives(now, leg, quote, packet)
                : connections_.error_arrives(now, leg, quote, packet);
   }
   const NextHop hop = flows_.table().leg(leg).next_hop;

@@ -31,6 +31,7 @@ SegmentLimits share_of(const SegmentLimits& all, uint32_t workers) {
   own.packet_buffers = part(all.packet_buffers);
   own.connections = part(all.connections);
   own.buffer_bytes = all.buffer_bytes / workers;
+  own.windows_for = (all.windows_for + workers - 1) / workers;
   own.fragmented_datagrams = part(all.fragmented_datagrams);
   own.waiting_fragments = part(all.waiting_fragments);
   return own;
@@ -205,6 +206,11 @@ size_t Segment::write_streams(ConstByteSpan messages) {
   }
   wake(reached);
   return taken;
+}
+
+const RelayProgress* Segment::relay_progress(uint32_t socket) const {
+  const uint32_t worker = SocketTable::worker_of(socket);
+  return worker < members_.size() ? members_[worker]->worker.relay_progress(socket) : nullptr;
 }
 
 // A connection from an address of ours is at home where its answers come, whoever it belongs to.

@@ -43,6 +43,9 @@ class Segment {
   size_t write_streams(ConstByteSpan messages);
   size_t read_streams(ByteSpan into);
 
+  // What the bytes of a socket that move in the engine have come to; nullptr where it cannot be.
+  const RelayProgress* relay_progress(uint32_t socket) const;
+
   // Lets somebody see what passes the ports, one at a time. False while a worker is still at the
   // last one: ask again.
   bool start_capture(const CaptureOrder& order);

@@ -25,6 +25,7 @@ struct SegmentLimits {
   size_t bus_bytes = 0;            // each way
   uint32_t connections = 0;        // that we end ourselves, at a time
   size_t buffer_bytes = 0;         // of those, both ways
+  uint32_t windows_for = 0;        // of so many; 0: they follow those that are active
   size_t stream_bytes = 0;         // of messages about sockets, each way
 
   // Places that `flows` leave to those that wait, open, were refused or linger: what is over or may

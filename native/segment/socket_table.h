@@ -1,11 +1,29 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
+#include "base/instant.h"
 #include "tcp/block_pool.h"
 #include "tcp/connection.h"
 
 namespace sluice {
+
+// What a socket's bytes that move in the engine have come to. Its worker writes, anybody reads.
+class RelayProgress {
+ public:
+  void add(Instant now, uint64_t bytes) {
+    bytes_.store(bytes_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+    last_.store(now.nanoseconds(), std::memory_order_relaxed);
+  }
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  // When the last of them did, as Instant has it; 0 before the first.
+  int64_t last() const { return last_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> bytes_{0};
+  std::atomic<int64_t> last_{0};
+};
 
 // What the engine remembers of one socket of TypeScript's, or of one that is to be. It outlives the
 // connection block, until the socket has heard of its end and says so (ForgetSocket).
@@ -20,27 +38,29 @@ struct Socket {
   ConnectionPool::Handle connection = ConnectionPool::kNone;
   LegIndex leg = kNoLeg;     // while there is a connection, or a flow of UDP
   uint32_t serial = 0;       // of its pair
-  uint32_t peer = 0;         // the socket that it is relayed with; 0: none
-  uint32_t headroom = 0;     // that the relay leaves free in the send buffer
+  uint32_t target = 0;       // the socket that what it receives goes to; 0: TypeScript's
+  uint32_t source = 0;       // the socket whose bytes it sends; 0: TypeScript's
+  uint32_t headroom = 0;     // that its bytes leave free in the target's send buffer
   uint32_t read_credit = 0;  // of UDP: below zero what the last datagram owes
   uint32_t write_credit = 0;
   uint32_t next = 0;  // in the list of those with news
   uint64_t received = 0;
   uint64_t sent = 0;
-  uint64_t relayed = 0;  // of those received, to the peer
+  RelayProgress relayed;  // of those received, to a target
   uint64_t relayed_datagrams = 0;
   uint16_t vs = 0;
   uint8_t news = 0;
-  uint8_t end = 0;           // StreamEnd
-  bool used : 1 = false;     // the place is
-  bool listed : 1 = false;   // in the list of those with news
-  bool known : 1 = false;    // TypeScript knows of it
-  bool passive : 1 = false;  // a client opened it
-  bool opened : 1 = false;   // it was established once
-  bool held : 1 = false;     // nothing is handed up
-  bool shut : 1 = false;     // nothing more is written
-  bool closed : 1 = false;   // by its user: nobody reads
-  bool ended : 1 = false;    // the peer sends no more
+  uint8_t end = 0;             // StreamEnd
+  bool used : 1 = false;       // the place is
+  bool listed : 1 = false;     // in the list of those with news
+  bool known : 1 = false;      // TypeScript knows of it
+  bool passive : 1 = false;    // a client opened it
+  bool opened : 1 = false;     // it was established once
+  bool held : 1 = false;       // nothing is handed up
+  bool ends_stay : 1 = false;  // its end is not for the target
+  bool shut : 1 = false;       // nothing more is written
+  bool closed : 1 = false;     // by its user: nobody reads
+  bool ended : 1 = false;      // the peer sends no more
   bool ended_told : 1 = false;
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
@@ -76,6 +96,11 @@ class SocketTable {
   }
   // Whether a socket of that id could be here, and not with another worker.
   bool is_ours(uint32_t id) const { return (id & ~kPlaceMask) == prefix_; }
+  // Of a socket that is there, for any thread; nullptr where no socket could be.
+  const RelayProgress* progress_of(uint32_t id) const {
+    const uint32_t place = id & kPlaceMask;
+    return place == 0 || place > pool_.capacity() ? nullptr : &pool_[place].relayed;
+  }
   uint32_t id_of(uint32_t place) const { return prefix_ | place; }
 
   Socket& operator[](uint32_t place) { return pool_[place]; }

@@ -69,6 +69,11 @@ class Worker final : public FrameSink {
   PortId add_port(std::unique_ptr<Port> port, bool internal);
   Stack& stack() { return stack_; }
   LiveCapture& capture() { return capture_; }
+  // As Connections and Datagrams have it.
+  const RelayProgress* relay_progress(uint32_t socket) const {
+    return Datagrams::is_of_datagrams(socket) ? datagrams_.relay_progress(socket)
+                                              : connections_.relay_progress(socket);
+  }
 
   // One iteration: messages, ports, timers. False if there was nothing to do.
   bool poll(Instant now);

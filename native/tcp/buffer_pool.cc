@@ -6,8 +6,11 @@
 namespace sluice {
 
 // Two slices for each chunk: cutting a chunk between two queues is the exception.
-BufferPool::BufferPool(uint32_t chunks)
-    : bytes_(size_t{chunks} * kChunk), chunk_state_(chunks), slices_(size_t{chunks} * 2) {}
+BufferPool::BufferPool(uint32_t chunks, uint32_t reserved)
+    : bytes_(size_t{chunks} * kChunk),
+      chunk_state_(chunks),
+      slices_(size_t{chunks} * 2),
+      reserved_(reserved) {}
 
 uint32_t BufferPool::take_slice() {
   uint32_t index = free_slice_;
@@ -16,17 +19,17 @@ uint32_t BufferPool::take_slice() {
   } else if (fresh_slices_ < slices_.size()) {
     index = ++fresh_slices_;
   }
+  if (index != 0) ++slices_in_use_;
   return index;
 }
 
-uint32_t BufferPool::take_chunk() {
+uint32_t BufferPool::take_chunk(uint32_t leave) {
+  if (free_chunks() <= leave) return 0;
   uint32_t index = free_chunk_;
   if (index != 0) {
     free_chunk_ = chunk(index).next_free;
-  } else if (fresh_chunks_ < chunk_state_.size()) {
-    index = ++fresh_chunks_;
   } else {
-    return 0;
+    index = ++fresh_chunks_;
   }
   chunk(index) = {0, 1, 0};
   ++chunks_in_use_;
@@ -43,6 +46,7 @@ void BufferPool::free_slice(uint32_t index) {
   }
   freed.next = free_slice_;
   free_slice_ = index;
+  --slices_in_use_;
 }
 
 void BufferPool::link(ByteQueue& queue, uint32_t index) {
@@ -65,17 +69,12 @@ uint32_t BufferPool::fill_tail(ByteQueue& queue, ConstByteSpan bytes) {
   return count;
 }
 
-uint32_t BufferPool::append(ByteQueue& queue, ConstByteSpan bytes) {
+uint32_t BufferPool::append(ByteQueue& queue, ConstByteSpan bytes, uint32_t leave) {
   uint32_t done = bytes.empty() ? 0 : fill_tail(queue, bytes);
   while (done < bytes.size()) {
+    const uint32_t chunk_index = take_chunk(leave);
+    if (chunk_index == 0) break;
     const uint32_t index = take_slice();
-    if (index == 0) break;
-    const uint32_t chunk_index = take_chunk();
-    if (chunk_index == 0) {
-      slice(index).next = free_slice_;
-      free_slice_ = index;
-      break;
-    }
     slice(index) = {0, chunk_index, 0, 0};
     link(queue, index);
     done += fill_tail(queue, bytes.subspan(done));
@@ -100,8 +99,8 @@ void BufferPool::drop_front(ByteQueue& queue, uint32_t count) {
 
 // Cuts a slice in two, the first of `count` bytes.
 bool BufferPool::split(uint32_t index, uint32_t count) {
+  if (slices_.size() - slices_in_use_ <= free_chunks()) return false;
   const uint32_t rest = take_slice();
-  if (rest == 0) return false;
   Slice& first = slice(index);
   slice(rest) = first;
   slice(rest).begin = first.end = static_cast<uint16_t>(first.begin + count);

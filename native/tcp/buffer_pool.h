@@ -40,10 +40,18 @@ class BufferPool {
   static constexpr uint32_t kChunk = 2048;
   static constexpr size_t kMostSpans = 65536 / kChunk + 2;  // of what one super-packet carries
 
-  explicit BufferPool(uint32_t chunks);
+  // `reserved` of the chunks are for bytes that were promised a place (append_promised).
+  explicit BufferPool(uint32_t chunks, uint32_t reserved = 0);
 
   // Puts bytes behind the others and returns how many the pool had room for.
-  uint32_t append(ByteQueue& queue, ConstByteSpan bytes);
+  uint32_t append(ByteQueue& queue, ConstByteSpan bytes) { return append(queue, bytes, reserved_); }
+  // The same, out of what is reserved, too. All find room where chunks_of(bytes) are free.
+  uint32_t append_promised(ByteQueue& queue, ConstByteSpan bytes) {
+    return append(queue, bytes, 0);
+  }
+  static constexpr uint32_t chunks_of(size_t bytes) {
+    return static_cast<uint32_t>((bytes + kChunk - 1) / kChunk);
+  }
   // Drops the first bytes; as many are there.
   void drop_front(ByteQueue& queue, uint32_t count);
   void clear(ByteQueue& queue) { drop_front(queue, queue.size); }
@@ -60,7 +68,10 @@ class BufferPool {
 
   uint32_t chunks() const { return static_cast<uint32_t>(chunk_state_.size()); }
   uint32_t chunks_in_use() const { return chunks_in_use_; }
-  uint64_t capacity() const { return uint64_t{chunks()} * kChunk; }
+  uint32_t free_chunks() const { return chunks() - chunks_in_use_; }
+  uint32_t reserved() const { return reserved_; }
+  // Bytes that are not reserved.
+  uint64_t capacity() const { return uint64_t{chunks() - reserved_} * kChunk; }
 
  private:
   struct Slice {
@@ -82,8 +93,9 @@ class BufferPool {
   const Slice& slice(uint32_t index) const { return slices_[index - 1]; }
   Chunk& chunk(uint32_t index) { return chunk_state_[index - 1]; }
 
+  uint32_t append(ByteQueue& queue, ConstByteSpan bytes, uint32_t leave);
   uint32_t take_slice();
-  uint32_t take_chunk();
+  uint32_t take_chunk(uint32_t leave);
   void free_slice(uint32_t index);
   uint32_t fill_tail(ByteQueue& queue, ConstByteSpan bytes);
   void link(ByteQueue& queue, uint32_t index);
@@ -95,11 +107,13 @@ class BufferPool {
   MappedArray<uint8_t> bytes_;
   MappedArray<Chunk> chunk_state_;
   MappedArray<Slice> slices_;
+  uint32_t reserved_;
   uint32_t free_chunk_ = 0;
   uint32_t free_slice_ = 0;
   uint32_t fresh_chunks_ = 0;
   uint32_t fresh_slices_ = 0;
   uint32_t chunks_in_use_ = 0;
+  uint32_t slices_in_use_ = 0;  // at least one is left for each free chunk
 };
 
 }  // namespace sluice

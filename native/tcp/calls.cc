@@ -25,14 +25,12 @@ bool is_over(const Connection& c) {
   return c.state() == ConnectionState::time_wait || c.state() == ConnectionState::closed;
 }
 
-uint32_t append(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
-  const uint32_t queued = turn.tcp.buffers.append(c.send_queue, bytes);
-  if (queued == 0) return 0;
+// Bytes have joined the send queue.
+void queued(TcpTurn& turn, Connection& c) {
   // Whoever answers carries the ACK along: no need to acknowledge at once.
   c.quick_acks = 0;
   if (c.opened) became_active(turn, c);
   if (c.opened) output(turn, c);
-  return queued;
 }
 
 // Bytes have left the receive buffer: the peer hears of the room, where it is worth it.
@@ -69,11 +67,16 @@ uint32_t send_room(const Tcp& tcp, const Connection& c) {
 }
 
 uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
-  return append(turn, c, bytes.first(std::min<size_t>(bytes.size(), send_room(turn.tcp, c))));
+  const size_t most = std::min<size_t>(bytes.size(), send_room(turn.tcp, c));
+  const uint32_t taken = turn.tcp.buffers.append(c.send_queue, bytes.first(most));
+  if (taken > 0) queued(turn, c);
+  return taken;
 }
 
-bool send_promised(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
-  return takes_bytes(c) && append(turn, c, bytes) == bytes.size();
+void send_promised(TcpTurn& turn, Connection& c, ConstByteSpan bytes) {
+  if (!takes_bytes(c)) return;
+  turn.tcp.buffers.append_promised(c.send_queue, bytes);
+  queued(turn, c);
 }
 
 Received receive(TcpTurn& turn, Connection& c, ByteSpan to) {
@@ -85,10 +88,15 @@ Received receive(TcpTurn& turn, Connection& c, ByteSpan to) {
   return received;
 }
 
+// What has an end is taken whole: it needs no more memory there than here, and no reset behind the
+// end takes any of it along (PROXY-14).
 Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom) {
   Received pushed;
   const uint32_t room = send_room(turn.tcp, to);
-  const uint32_t most = std::min(from.receive_queue.size, room > headroom ? room - headroom : 0);
+  const bool whole = !may_receive(from.state()) && takes_bytes(to);
+  const uint32_t most = whole             ? from.receive_queue.size
+                        : room > headroom ? std::min(from.receive_queue.size, room - headroom)
+                                          : 0;
   pushed.bytes = turn.tcp.buffers.move(from.receive_queue, to.send_queue, most);
   if (pushed.bytes == 0) return pushed;
   became_active(turn, to);
@@ -117,6 +125,7 @@ TcpEvents close(TcpTurn& turn, Connection& c) {
   }
   if (!c.receive_queue.empty()) return abort(turn, c);
   c.abandoned = true;
+  if (c.waits_for_fin()) c.last_received = Tcp::tick(turn.now);
   const TcpEvents events = close_sending(turn, c);
   if (!events.has(TcpEvents::kReleased)) arm_idle(turn, c);
   return events;

@@ -15,9 +15,9 @@ Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const Fl
 
 // SEND: queues bytes and returns how many there was room for; 0 when nothing more may be sent.
 uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes);
-// The same for bytes that were promised room when there was more of it: false where the pool has
-// none left at all, or nothing may be sent.
-bool send_promised(TcpTurn& turn, Connection& c, ConstByteSpan bytes);
+// The same for bytes that were promised room, whatever others took meanwhile: so many chunks of the
+// pool are free. They are dropped where nothing may be sent any more.
+void send_promised(TcpTurn& turn, Connection& c, ConstByteSpan bytes);
 // Room that SEND has.
 uint32_t send_room(const Tcp& tcp, const Connection& c);
 

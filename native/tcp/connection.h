@@ -150,6 +150,8 @@ struct Connection {
   bool opened : 1 = false;      // reached ESTABLISHED
 
   ConnectionState state() const { return flow->state; }
+  // The user has gone, and the peer only has to close (TCPX-46). `last_received` is when it began.
+  bool waits_for_fin() const { return state() == ConnectionState::fin_wait_2 && abandoned; }
   uint32_t flight() const { return static_cast<uint32_t>(flow->snd_nxt - snd_una); }
   // What the peer may still send.
   uint32_t rcv_wnd() const {

@@ -155,6 +155,7 @@ Check our_fin_is_acknowledged(TcpTurn& turn, Connection& c, TcpEvents& events) {
   switch (c.state()) {
     case ConnectionState::fin_wait_1:
       c.flow->state = ConnectionState::fin_wait_2;
+      if (c.waits_for_fin()) c.last_received = Tcp::tick(turn.now);
       arm_idle(turn, c);
       return Check::pass;
     case ConnectionState::closing:
@@ -207,7 +208,7 @@ TcpEvents synchronized_arrives(TcpTurn& turn, Connection& c, const TcpSegment& s
 }  // namespace
 
 TcpEvents segment_arrives(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
-  c.last_received = Tcp::tick(turn.now);
+  if (!c.waits_for_fin()) c.last_received = Tcp::tick(turn.now);
   c.probes = 0;
   if (c.state() == ConnectionState::syn_sent) return syn_sent_arrives(turn, c, segment);
   if (is_crossed_syn_ack(turn, c, segment)) {

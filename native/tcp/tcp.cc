@@ -21,7 +21,8 @@ Tcp::Tcp(const TcpLimits& limits, const TcpConfig& configured, uint64_t seed)
       undos(limits.connections),
       sent(limits.segments_in_flight),
       runs(limits.received_runs),
-      buffers(static_cast<uint32_t>(limits.buffer_bytes / BufferPool::kChunk)),
+      buffers(static_cast<uint32_t>(limits.buffer_bytes / BufferPool::kChunk),
+              static_cast<uint32_t>(limits.reserved_bytes / BufferPool::kChunk)),
       challenges(seed ^ kForSequence),
       seed_(seed) {}
 
@@ -46,7 +47,8 @@ uint32_t Tcp::timestamp_offset(const FlowKey& key) const {
 }
 
 uint32_t Tcp::share() const {
-  const uint64_t even = buffers.capacity() / 2 / std::max(active, 1U);
+  const uint32_t among = config.windows_for > 0 ? config.windows_for : std::max(active, 1U);
+  const uint64_t even = buffers.capacity() / 2 / among;
   return static_cast<uint32_t>(std::clamp<uint64_t>(even, config.least_share, config.most_share));
 }
 

@@ -29,6 +29,7 @@ struct TcpConfig {
   CongestionAlgorithm congestion = CongestionAlgorithm::cubic;
   uint32_t least_share = 8 * 1024;        // of each buffer, whatever the number of connections
   uint32_t most_share = 4 * 1024 * 1024;  // of each buffer, however few there are
+  uint32_t windows_for = 0;  // shares as if so many were active at any time; 0: those that are
 };
 
 // What is reserved (law 4).
@@ -38,6 +39,7 @@ struct TcpLimits {
   uint32_t segments_in_flight = 65536;  // SentRecords
   uint32_t received_runs = 4096;
   uint64_t buffer_bytes = uint64_t{16} << 20;
+  uint64_t reserved_bytes = 0;  // of these, for bytes that send_promised() takes
 };
 
 // What lies between a connection and its peer.
@@ -61,7 +63,7 @@ class Tcp {
   }
   static Tick tick(Instant now) { return static_cast<Tick>(now.nanoseconds() / 1'000'000); }
 
-  // What an active connection may hold in each of its two buffers now (BUF-15).
+  // What an active connection may hold in each of its two buffers now (BUF-15, BUF-12).
   uint32_t share() const;
   // The smallest scale with which the largest share can be told (RFC 7323 2.3).
   uint8_t window_scale() const;

@@ -141,6 +141,8 @@ Taken take_fin(TcpTurn& turn, Connection& c, const TcpSegment& segment, TcpEvent
   c.flow->rcv_nxt += 1;
   c.rcv_adv = std::max(c.rcv_adv, c.flow->rcv_nxt);
   c.fin_received = true;
+  // Nothing comes behind it, whatever was kept before it was known.
+  forget_runs(c.reassembly, turn.tcp.runs, turn.tcp.buffers);
   c.ack_now = true;
   events.set(TcpEvents::kPeerClosed);
   switch (c.state()) {

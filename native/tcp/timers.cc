@@ -53,11 +53,6 @@ bool give_up(const TcpTurn& turn, const Connection& c, const Sender& sender) {
   return c.snd_wnd >= c.snd_mss || since_received(turn, c) >= turn.tcp.config.user_timeout;
 }
 
-// The user has gone, and the peer only has to close (TCPX-46).
-bool waits_for_fin(const Connection& c) {
-  return c.state() == ConnectionState::fin_wait_2 && c.abandoned;
-}
-
 // How long a connection counts as active after bytes moved.
 constexpr Duration kActivity = Duration::seconds(1);
 
@@ -66,6 +61,9 @@ bool is_quiet(const TcpTurn& turn, const Connection& c) {
   return c.send_queue.empty() && c.receive_queue.empty() &&
          Tcp::tick(turn.now) - last >= kActivity.milliseconds();
 }
+
+// One that only waits for the peer's FIN ends soon by itself.
+bool is_kept_alive(const Connection& c) { return c.keep_alive != 0 && !c.waits_for_fin(); }
 
 // The first probe counts from the peer's last segment, each other from the probe before it.
 Instant keep_alive_at(const TcpTurn& turn, const Connection& c) {
@@ -111,8 +109,14 @@ void send_probe(TcpTurn& turn, Connection& c) {
 TcpEvents persist(TcpTurn& turn, Connection& c) {
   Sender& sender = turn.tcp.senders[c.sender];
   disarm(c);
+  const TcpConfig& config = turn.tcp.config;
   // For ever while probes are answered, as the standard asks (RFC 9293 3.8.6.1).
-  if (c.probes > 3 && since_received(turn, c) >= turn.tcp.config.user_timeout) {
+  if (c.probes > 3 && since_received(turn, c) >= config.user_timeout) {
+    return end_connection(turn.tcp, c, TcpEvents::kTimedOut);
+  }
+  // But once the user has gone nobody else would ever end it (RFC 6429 3).
+  if (c.abandoned && backed_off(config, sender.rtt.rto, sender.backoff) == config.max_rto) {
+    send_control(turn, c, c.flow->snd_nxt, kTcpRst | kTcpAck);
     return end_connection(turn.tcp, c, TcpEvents::kTimedOut);
   }
   const uint32_t length = std::min<uint32_t>({unsent(c), usable_window(c), c.snd_mss});
@@ -159,11 +163,11 @@ TcpEvents keep_alive(TcpTurn& turn, Connection& c) {
 TcpEvents idle_timeout(TcpTurn& turn, Connection& c) {
   const TcpConfig& config = turn.tcp.config;
   const Duration idle = since_received(turn, c);
-  if (waits_for_fin(c) && idle >= config.fin_wait_2_timeout) {
+  if (c.waits_for_fin() && idle >= config.fin_wait_2_timeout) {
     return end_connection(turn.tcp, c, TcpEvents::kTimedOut);
   }
   if (is_quiet(turn, c)) set_active(turn.tcp, c, false);
-  if (c.keep_alive != 0 && turn.now >= keep_alive_at(turn, c)) return keep_alive(turn, c);
+  if (is_kept_alive(c) && turn.now >= keep_alive_at(turn, c)) return keep_alive(turn, c);
   arm_idle(turn, c);
   return {};
 }
@@ -245,10 +249,10 @@ void arm_handshake(TcpTurn& turn, Connection& c) {
 void arm_idle(TcpTurn& turn, Connection& c) {
   c.idle_at = Instant::never();
   if (!c.opened) return;
-  if (waits_for_fin(c)) {
+  if (c.waits_for_fin()) {
     c.idle_at = turn.now + (turn.tcp.config.fin_wait_2_timeout - since_received(turn, c));
   }
-  if (c.keep_alive != 0) c.idle_at = std::min(c.idle_at, keep_alive_at(turn, c));
+  if (is_kept_alive(c)) c.idle_at = std::min(c.idle_at, keep_alive_at(turn, c));
   if (c.active) c.idle_at = std::min(c.idle_at, turn.now + kActivity);
 }
 

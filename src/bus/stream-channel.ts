@@ -6,8 +6,8 @@ import type { NativeSegment } from '../native.js'
 import { StreamReader, type StreamSink } from './stream-reader.js'
 import type { MessageWriter } from './writer.js'
 
-/** Payload stays where it was read to, and is handed on from there: then another buffer is taken. */
-const bufferBytes = 1024 * 1024
+/** Large payload stays where it was read to, and is handed on from there: then another buffer is taken. */
+const bufferBytes = 256 * 1024
 /** The segment fills no less (native.ts). */
 const leastRoom = 65_536
 /** With more than this unsent, nothing more is read: the memory stays bounded. */

@@ -8,7 +8,8 @@ import {
   KeepTimeWaitMessage,
   OpenSocketMessage,
   ReadSocketMessage,
-  RelaySocketsMessage,
+  type RelayEnds,
+  RelaySocketMessage,
   SetSocketMessage,
   ShutSocketMessage,
   type SocketOption,
@@ -46,7 +47,7 @@ export class StreamOrders {
   readonly #abort = new AbortSocketMessage(nowhere())
   readonly #set = new SetSocketMessage(nowhere())
   readonly #hold = new HoldSocketMessage(nowhere())
-  readonly #relay = new RelaySocketsMessage(nowhere())
+  readonly #relay = new RelaySocketMessage(nowhere())
   readonly #unrelay = new UnrelaySocketMessage(nowhere())
   readonly #ask = new AskSocketMessage(nowhere())
   readonly #forget = new ForgetSocketMessage(nowhere())
@@ -120,8 +121,10 @@ export class StreamOrders {
     this.#start(this.#hold, HoldSocketMessage.size, socket)
   }
 
-  relay(socket: number, peer: number): void {
-    this.#start(this.#relay, RelaySocketsMessage.size, socket).peer = peer
+  relay(socket: number, target: number, ends: RelayEnds): void {
+    const message = this.#start(this.#relay, RelaySocketMessage.size, socket)
+    message.target = target
+    message.ends = ends
   }
 
   unrelay(socket: number): void {

@@ -29,7 +29,7 @@ export function printStatus(terminal: Terminal, engine: EngineStatus): void {
   const revision = engine.policyRevision ?? 'none'
   terminal.print(
     `${state}  up ${duration(engine.uptimeMs)}, ${plural(engine.flows, 'flow')}, ` +
-      `${count(engine.timeWait)} lingering, policy revision ${revision}`,
+      `${count(engine.lingering)} lingering, policy revision ${revision}`,
   )
   printVirtualServers(terminal, engine)
   printPools(terminal, engine)

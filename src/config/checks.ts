@@ -3,7 +3,7 @@ import { contains, formatPrefix } from '../bus/address.js'
 import type { Family } from '../endpoint.js'
 import type { ConfigIssue } from '../errors.js'
 import { checkAdmin } from './admin-checks.js'
-import { longestDevice, minimumIpv6Mtu, mostPorts } from './defaults.js'
+import { leastWindow, longestDevice, minimumIpv6Mtu, mostPorts } from './defaults.js'
 import { checkPools } from './pool-checks.js'
 import { isBroadcast, linkOf, linksOf, ownAddresses } from './reach.js'
 import type { Report } from './report.js'
@@ -134,6 +134,17 @@ function checkWorkers({ workers, cpus, ports }: ParsedConfig, report: Report): v
   }
 }
 
+/** BUF-12: a window of so little would not be one, and what is promised to all has to be there. */
+function checkWindows({ limits }: ParsedConfig, report: Report): void {
+  const { windowsFor, bufferMemory } = limits
+  if (windowsFor === 0 || bufferMemory / 2 / windowsFor >= leastWindow) return
+  report(
+    'limits.windowsFor',
+    `leaves each connection less than ${leastWindow} bytes`,
+    `set it to ${Math.floor(bufferMemory / 2 / leastWindow)} at most, or raise limits.bufferMemory`,
+  )
+}
+
 export function checkConfig(config: ParsedConfig): ConfigIssue[] {
   const issues: ConfigIssue[] = []
   const report: Report = (key, problem, remedy) => issues.push({ key, problem, remedy })
@@ -145,6 +156,7 @@ export function checkConfig(config: ParsedConfig): ConfigIssue[] {
     checkVirtualServers,
     checkOutboundSources,
     checkWorkers,
+    checkWindows,
     checkAdmin,
   ]
   for (const check of checks) check(config, report)

@@ -232,6 +232,9 @@ export interface LimitsConfig {
   /** Their buffers: bytes, or a text such as '64MiB'. Default '256MiB', and as much again in
    *  JavaScript at most. */
   readonly bufferMemory?: number | string
+  /** The window of a connection is half of `bufferMemory` divided by so many, whoever is active.
+   *  Default 0: by those that are. */
+  readonly windowsFor?: number
   /** Size of each of the two rings for the bytes of sockets. Default 4 MiB. */
   readonly streamBytes?: number
   /** Connections in TIME-WAIT; beyond that the oldest end early. Default 262 144, which are flows. */

@@ -26,6 +26,7 @@ export const limitBounds = {
   busBytes: { min: 65_536, max: 256 * mebibyte, default: 16 * mebibyte },
   connections: { min: 16, max: 4_194_304, default: 100_000 },
   bufferMemory: { min: mebibyte, max: 1024 * gibibyte, default: 256 * mebibyte, isSize: true },
+  windowsFor: { min: 0, max: 4_194_304, default: 0 },
   streamBytes: { min: 262_144, max: 256 * mebibyte, default: 4 * mebibyte },
   timeWaits: { min: 16, max: 16_777_216, default: 262_144 },
 } as const satisfies Record<string, Bounds>
@@ -46,6 +47,8 @@ export const timeoutBounds = {
   reapMs: { min: 5000, max: week, default: 0 },
 } as const satisfies Record<string, Bounds>
 
+/** Of each of the two buffers of a connection, at least (least_share in native/tcp/tcp.h). */
+export const leastWindow = 8192
 /** As many as a segment has room for (kMaxPorts in native/packet/packet.h). */
 export const mostPorts = 16
 /** A segment numbers its workers in what it has left of seven bits (SSMB-11). */

@@ -47,9 +47,7 @@ function payload(bytesIn: number, bytesOut: number): Traffic {
 }
 
 function endpointText(socket: Socket | DatagramSocket, side: 'local' | 'remote'): string {
-  const [address, port] =
-    side === 'local'
-      ? [socket.localAddress, socket.localPort]
-      : [socket.remoteAddress, socket.remotePort]
-  return formatEndpoint({ address, port, family: address.includes(':') ? 6 : 4 })
+  if (side === 'remote') return formatEndpoint(socket.identity)
+  const { localAddress: address, localPort: port, localFamily } = socket
+  return formatEndpoint({ address, port, family: localFamily === 'IPv6' ? 6 : 4 })
 }

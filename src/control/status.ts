@@ -162,7 +162,7 @@ export interface EngineStatus {
   /** Flows in the table of the data flow segment. */
   readonly flows: number
   /** Closed flows that linger. */
-  readonly timeWait: number
+  readonly lingering: number
   readonly virtualServers: readonly VirtualServerStatus[]
   readonly pools: readonly PoolStatus[]
   readonly ports: readonly PortStatus[]

@@ -12,6 +12,7 @@ import type { Logger } from '../logger.js'
 import type { NativeSegment } from '../native.js'
 import { DatagramLine } from '../socket/datagram-line.js'
 import { DatagramSocket } from '../socket/datagram-socket.js'
+import { stopped } from '../socket/errors.js'
 import { Line } from '../socket/line.js'
 import { endpointAt } from '../socket/opening.js'
 import { Pairs } from '../socket/pairs.js'
@@ -57,6 +58,7 @@ export class Terminal implements StackHost {
     this.sockets = new Sockets(orders, config.limits.bufferMemory, {
       accepted: (message, bytes) => this.#accept(message, bytes),
       timeWait: (message) => this.#compactor.take(message),
+      readProgress: (socket, into) => segment.readProgress(socket, into),
     })
     this.#channel = new StreamChannel(segment, this.sockets, writer)
     this.stack = new Stack(this)
@@ -80,6 +82,7 @@ export class Terminal implements StackHost {
   close(): void {
     this.sockets.stop()
     for (const { ended } of this.#listening) ended()
+    this.#listening.clear()
     this.#channel.stop()
   }
 
@@ -90,8 +93,14 @@ export class Terminal implements StackHost {
 
   async listen(order: ListenOrder): Promise<() => Promise<void>> {
     const { deployment } = this.#control
-    const unlisten = await deployment.listen(listenerSettings(deployment.config, order))
+    const settings = listenerSettings(deployment.config, order)
+    // The engine may stop before its answer is heard here.
     this.#listening.add(order)
+    const unlisten = await deployment.listen(settings).catch((error) => {
+      this.#listening.delete(order)
+      throw error
+    })
+    if (!this.#listening.has(order)) throw stopped()
     return async () => {
       this.#listening.delete(order)
       await unlisten()

@@ -54,7 +54,7 @@ export const counterNames = [
 
 export const gaugeNames = [
   'flows',
-  'timeWait',
+  'lingering',
   'waitingFlows',
   'waitingPackets',
   'waitingFragments',
@@ -184,7 +184,7 @@ export const counterTexts = {
     'Datagrams that sockets sent',
   flows:
     'Flows in the table, without those in linger',
-  timeWait:
+  lingering:
     'Closed flows that linger to translate a repeated FIN or ACK',
   waitingFlows:
     'Flows that wait for a decision',

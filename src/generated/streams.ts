@@ -494,9 +494,9 @@ export class HoldSocketMessage {
   }
 }
 
-export class RelaySocketsMessage {
+export class RelaySocketMessage {
   static readonly code = 0x09
-  static readonly size = 20
+  static readonly size = 24
 
   constructor(
     public view: DataView,
@@ -538,10 +538,10 @@ export class RelaySocketsMessage {
     this.view.setUint32(this.at + 8, value)
   }
 
-  get peer(): number {
+  get target(): number {
     return this.view.getUint32(this.at + 12)
   }
-  set peer(value: number) {
+  set target(value: number) {
     this.view.setUint32(this.at + 12, value)
   }
 
@@ -552,11 +552,18 @@ export class RelaySocketsMessage {
     this.view.setUint32(this.at + 16, value)
   }
 
+  get ends(): number {
+    return this.view.getUint8(this.at + 20)
+  }
+  set ends(value: number) {
+    this.view.setUint8(this.at + 20, value)
+  }
+
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
-    for (let i = 0; i < RelaySocketsMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
-    this.msgType = RelaySocketsMessage.code
-    this.length = RelaySocketsMessage.size
+    for (let i = 0; i < RelaySocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = RelaySocketMessage.code
+    this.length = RelaySocketMessage.size
     return this
   }
 }
@@ -1613,6 +1620,66 @@ export class TimeWaitMessage {
   }
 }
 
+export class RoomMessage {
+  static readonly code = 0x4d
+  static readonly size = 16
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  get chunks(): number {
+    return this.view.getUint32(this.at + 12)
+  }
+  set chunks(value: number) {
+    this.view.setUint32(this.at + 12, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < RoomMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = RoomMessage.code
+    this.length = RoomMessage.size
+    return this
+  }
+}
+
 export class SocketStateMessage {
   static readonly code = 0x4c
   static readonly size = 96
@@ -1876,6 +1943,14 @@ export const SocketOption = {
   idle: 4,
 } as const
 export type SocketOption = (typeof SocketOption)[keyof typeof SocketOption]
+
+export const RelayEnds = {
+  /** the end of a socket ends the other, a reset resets it */
+  pass: 0,
+  /** at the end of either the bytes move no longer */
+  stay: 1,
+} as const
+export type RelayEnds = (typeof RelayEnds)[keyof typeof RelayEnds]
 
 export const SocketOptions = {
   /** timestamps are agreed on */

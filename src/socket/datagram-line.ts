@@ -17,7 +17,7 @@ export class DatagramLine extends Line {
   datagramsReceived = 0
   datagramsSent = 0
   /** Of those that the engine translated: received here, and sent to the other side's peer. */
-  datagramsRelayed = 0n
+  datagramsRelayed = 0
   /** Bytes that one carries without being cut into fragments. */
   readonly largestWhole: number
   readonly #serial: number
@@ -50,7 +50,7 @@ export class DatagramLine extends Line {
   /** From now on the engine translates what both receive. Resolves when all that was handed up has come. */
   async splice(peer: DatagramLine): Promise<void> {
     if (this.isOver || peer.isOver) throw closed('A side of the pair is over.')
-    this.relayTo(peer)
+    this.spliceWith(peer)
     await Promise.all([this.untilHeld(), peer.untilHeld()])
   }
 
@@ -60,8 +60,8 @@ export class DatagramLine extends Line {
     super.data(bytes)
   }
 
-  override unrelayed(bytes: bigint, datagrams: bigint): void {
-    this.datagramsRelayed += datagrams
+  override unrelayed(bytes: number, datagrams: number): void {
+    this.datagramsRelayed = datagrams
     this.credited(this.#firstCredit)
     super.unrelayed(bytes, datagrams)
   }

@@ -187,7 +187,7 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
 
   stats(): DatagramPairStats {
     const [a, b] = this.#lines
-    const datagrams = (line: DatagramLine) => BigInt(line.datagramsReceived) + line.datagramsRelayed
+    const datagrams = (line: DatagramLine) => BigInt(line.datagramsReceived + line.datagramsRelayed)
     return {
       bytes: this.#boundary,
       datagrams: { c2s: datagrams(a), s2c: datagrams(b) },
@@ -212,8 +212,11 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
 
   // -- of its lines
 
+  received(): void {}
+  drained(): void {}
   peerEnded(): void {}
   written(): void {}
+  unrelayed(): void {}
 
   closed(line: Line, reason: number): void {
     const side = line === this.inbound[lineOf] ? 'inbound' : 'outbound'
@@ -231,7 +234,7 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
 
   get #boundary(): Boundary {
     const [a, b] = this.#lines
-    const received = (line: DatagramLine) => BigInt(line.bytesReceived) + line.bytesRelayed
+    const received = (line: DatagramLine) => BigInt(line.bytesReceived + line.bytesRelayed)
     return { c2s: received(a), s2c: received(b) }
   }
 

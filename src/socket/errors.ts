@@ -2,7 +2,9 @@
  * What goes wrong with sockets. Where users of node:net know a code it is that one; what only an
  * engine of this kind has is a SluiceError.
  */
+import { isIPv6 } from 'node:net'
 import { constants } from 'node:os'
+import { formatEndpoint } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import { SluiceError } from '../errors.js'
 import { StreamEnd } from '../generated/streams.js'
@@ -64,7 +66,7 @@ export const brokenPipe = (): Error => exception('EPIPE', 'write')
 
 /** Why a connection could not be opened. */
 export function connectError(reason: number, address: string, port: number): Error {
-  const to = `${address.includes(':') ? `[${address}]` : address}:${port}`
+  const to = formatEndpoint({ address, port, family: isIPv6(address) ? 6 : 4 })
   switch (reason) {
     case StreamEnd.refused:
     case StreamEnd.reset:
@@ -141,6 +143,13 @@ export const unproxied = () =>
     'ERR_SLUICE_UNPROXIED',
     'The bytes of this socket move in the engine.',
     'Call proxy() of its pair first.',
+  )
+
+export const reentrant = () =>
+  sentence(
+    'ERR_SLUICE_REENTRANT',
+    'It waits for a transform of the pair that waits for it.',
+    'Let the transform be done first: call it without waiting for it, or from elsewhere.',
   )
 
 export const stopped = () =>

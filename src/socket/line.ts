@@ -2,9 +2,11 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
-import { type SocketOption, StreamEnd } from '../generated/streams.js'
+import { RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
+import { RelayLink, type RelayProgress } from './relay-link.js'
 import { type Sockets, window } from './sockets.js'
+import type { WriteRoom, Writer } from './write-room.js'
 
 /** What the user's half of a socket is told. */
 export interface LineEnd {
@@ -25,10 +27,16 @@ export interface LineEnd {
 
 /** Who else has an interest in it: its pair. */
 export interface LineWatcher {
+  /** Bytes were handed up. */
+  received(line: Line): void
+  /** All of them were read. */
+  drained(line: Line): void
   peerEnded(line: Line): void
   closed(line: Line, reason: number): void
   /** The engine has all that was to be written, or knows that it has the last of it. */
-  written(): void
+  written(line: Line): void
+  /** The engine moves its bytes no longer, since it was told so or by itself. */
+  unrelayed(line: Line): void
 }
 
 /** Bytes of a connection, those that a relay moved included. */
@@ -55,7 +63,7 @@ const ignoreNews: LineEnd = {
   bytesHeld: 0,
 }
 
-export class Line {
+export class Line implements Writer {
   watcher: LineWatcher | undefined
   /** Called when the connection is over, whoever has let go of it. */
   whenOver: ((totals: Totals) => void) | undefined
@@ -65,14 +73,13 @@ export class Line {
   bytesSent = 0
   /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
   bytesUnderWay = 0
-  /** Of the bytes that the engine moved by itself: received here, and given to the other side. */
-  bytesRelayed = 0n
   #readCredit = 0
   /** It grows while bytes are taken as fast as they come: those that are idle may be many. */
   #window: number = window.least
   /** What it has of the sockets' committed bytes. */
   #committed = 0
   #writeCredit: number
+  readonly #room: WriteRoom
   #chunks = nothing
   #chunk = 0
   #offset = 0
@@ -83,7 +90,7 @@ export class Line {
   #isHeld = false
   /** The engine has not answered to that. */
   #awaitsHeld = false
-  #isRelayed = false
+  readonly #relay = new RelayLink(this)
   #onHeld: Waiter<void> | undefined
   #onUnrelayed: Waiter<void> | undefined
 
@@ -94,6 +101,7 @@ export class Line {
     credit: number,
   ) {
     this.#writeCredit = credit
+    this.#room = sockets.roomOf(id)
   }
 
   get isOver(): boolean {
@@ -112,8 +120,25 @@ export class Line {
   get isHeld(): boolean {
     return this.#isHeld
   }
+  /** The engine gives what it receives to another one. */
   get isRelayed(): boolean {
-    return this.#isRelayed
+    return this.#relay.target !== undefined
+  }
+  /** The engine sends on it what another one receives. */
+  get isFed(): boolean {
+    return this.#relay.source !== undefined
+  }
+  /** Bytes received that the engine gave to others, up to now. */
+  get bytesRelayed(): number {
+    return this.#relay.given
+  }
+  /** Bytes of others that the engine sent on it, up to now. */
+  get bytesFed(): number {
+    return this.#relay.taken
+  }
+  /** When the engine moved the last of either, in milliseconds since 1970; 0 before the first. */
+  get movedAt(): number {
+    return this.#relay.movedAt
   }
 
   // -- what the user's half says
@@ -151,7 +176,12 @@ export class Line {
     if (this.isOver || this.#isShut) return
     this.#isShut = true
     this.sockets.orders.shut(this.id)
-    this.watcher?.written()
+    this.watcher?.written(this)
+  }
+
+  /** All that was handed up has been read. */
+  drained(): void {
+    this.watcher?.drained(this)
   }
 
   /** Nobody reads or writes any more. @param how what was written still goes, or a RST at once */
@@ -188,26 +218,36 @@ export class Line {
   /** The engine hands up again. */
   release(): void {
     this.#isHeld = false
-    this.#isRelayed = false
     this.grant()
   }
 
-  /** The bytes of both, which are held, move in the engine from now on. */
-  relayTo(peer: Line): void {
-    this.#isRelayed = true
-    peer.#isRelayed = true
-    this.sockets.orders.relay(this.id, peer.id)
+  /** Its bytes, which are held, go to another one in the engine from now on. */
+  relayTo(target: Line, ends: RelayEnds): void {
+    this.#relay.begin(target.#relay)
+    this.sockets.orders.relay(this.id, target.id, ends)
   }
 
-  /** They do no longer, when it resolves for both. */
+  /** So do those of both, neither of which need be held; of UDP. */
+  protected spliceWith(peer: Line): void {
+    this.#relay.begin(peer.#relay)
+    peer.#relay.begin(this.#relay)
+    this.sockets.orders.relay(this.id, peer.id, RelayEnds.pass)
+  }
+
+  /** They do no longer, when the engine answers; what is written to the other one follows them. */
   unrelay(): void {
-    if (!this.isOver) this.sockets.orders.unrelay(this.id)
+    if (this.isRelayed && !this.isOver) this.sockets.orders.unrelay(this.id)
+  }
+
+  /** What the engine has moved of its bytes so far. */
+  progress(): RelayProgress {
+    return this.sockets.progressOf(this.id)
   }
 
   /** Resolves when the engine moves no more of its bytes: at once where it moves none. */
   untilUnrelayed(): Promise<void> {
     if (this.isOver) return Promise.reject(closed('The connection is over.'))
-    if (!this.#isRelayed) return Promise.resolve()
+    if (!this.isRelayed) return Promise.resolve()
     return new Promise((resolve, reject) => {
       this.#onUnrelayed = { resolve, reject }
     })
@@ -221,6 +261,7 @@ export class Line {
     this.bytesReceived += bytes.length
     this.end.received(bytes)
     this.grant()
+    this.watcher?.received(this)
   }
 
   ended(): void {
@@ -237,6 +278,10 @@ export class Line {
     if (this.#done) this.#flush()
   }
 
+  roomCame(): void {
+    if (this.#done) this.#flush()
+  }
+
   held(): void {
     this.#awaitsHeld = false
     this.#readCredit = 0
@@ -245,16 +290,21 @@ export class Line {
     this.grant()
   }
 
-  unrelayed(bytes: bigint, _datagrams: bigint): void {
-    this.bytesRelayed += bytes
-    this.#isRelayed = false
+  /**
+   * @param bytes all that it ever received and the engine gave to others
+   * @param _datagrams of UDP, of how many
+   */
+  unrelayed(bytes: number, _datagrams: number): void {
+    this.#relay.end(bytes)
     this.#onUnrelayed?.resolve()
     this.#onUnrelayed = undefined
+    this.watcher?.unrelayed(this)
   }
 
   closed(reason: number, totals: Totals): void {
     this.#reason = reason
     this.#readCredit = 0
+    this.#relay.end(totals.bytesReceivedNumber - this.bytesReceived)
     this.grant()
     const error = endError(reason)
     this.#fail(() => error ?? closed('The connection is over.'))
@@ -266,8 +316,10 @@ export class Line {
   /** There is no engine any more: its user is told by 'close' alone. */
   stop(): void {
     this.end.resetAndDestroy()
-    const bytesReceivedNumber = this.bytesReceived + Number(this.bytesRelayed)
-    this.closed(StreamEnd.aborted, { bytesReceivedNumber, bytesSentNumber: this.bytesSent })
+    this.closed(StreamEnd.aborted, {
+      bytesReceivedNumber: this.bytesReceived + this.bytesRelayed,
+      bytesSentNumber: this.bytesSent + this.bytesFed,
+    })
   }
 
   /** The engine may hand up so much more, and knows it. */
@@ -293,14 +345,19 @@ export class Line {
         return
       }
       if (this.#writeCredit === 0) return
+      const most = Math.min(this.#writeCredit, this.#room.bytes)
+      if (most === 0) {
+        this.#room.wait(this)
+        return
+      }
       const { orders } = this.sockets
-      const most = this.#writeCredit
       this.#advance(orders.write(this.id, chunks, this.#chunk, this.#offset, most))
     }
   }
 
   #advance(count: number): void {
     this.#writeCredit -= count
+    this.#room.take(count)
     this.bytesSent += count
     this.bytesUnderWay += count
     let left = count + this.#offset
@@ -317,7 +374,7 @@ export class Line {
     this.#chunks = nothing
     this.#chunk = this.#offset = this.bytesUnderWay = 0
     done?.(error)
-    this.watcher?.written()
+    this.watcher?.written(this)
   }
 
   /** Whoever waits for something learns that it does not come. */

@@ -1,11 +1,12 @@
 /** Two sockets that belong together: a client's, and the one that was opened for it. */
 import { EventEmitter } from 'node:events'
-import type { Duplex } from 'node:stream'
-import { StreamEnd } from '../generated/streams.js'
-import { buffered, closed, wrongState } from './errors.js'
+import { RelayEnds, StreamEnd } from '../generated/streams.js'
+import { buffered, closed, unproxied, wrongState } from './errors.js'
 import type { Line, LineWatcher } from './line.js'
-import { type Pump, passOn, pumpsOf } from './pump.js'
+import { Passage } from './passage.js'
+import type { Course } from './shortcut.js'
 import { joinPair, lineOf, type Socket } from './socket.js'
+import type { TransformCall } from './transform-calls.js'
 import type {
   Abortable,
   Boundary,
@@ -14,32 +15,27 @@ import type {
   PairInfo,
   PairMode,
   PairStats,
+  PairTransforms,
+  PeerClose,
   Side,
+  SideCloseReason,
   UnproxyOptions,
   UnproxyResult,
 } from './types.js'
 import { until } from './until.js'
 
-/** What a direction's bytes pass through. */
-export interface PairTransforms {
-  /** From the client to the server. */
-  readonly c2s?: Duplex
-  /** From the server to the client. */
-  readonly s2c?: Duplex
-}
-
 export interface PairOptions {
   readonly id: number
   readonly inbound: Socket
   readonly outbound: Socket
-  readonly onPeerClose: 'close' | 'hold'
+  readonly onPeerClose: PeerClose
   /** Called when it is over. */
   readonly ended: (pair: SocketPair) => void
 }
 
 export interface SocketPairEvents {
   mode: [before: PairMode, now: PairMode]
-  sideclose: [side: Side, how: 'end' | 'reset' | 'timeout']
+  sideclose: [side: Side, how: SideCloseReason]
   error: [error: Error]
   close: []
 }
@@ -51,14 +47,16 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   readonly outbound: Socket
   /** Milliseconds since 1970. */
   readonly openedAt = Date.now()
-  readonly #onPeerClose: 'close' | 'hold'
+  readonly #onPeerClose: PeerClose
   readonly #ended: (pair: SocketPair) => void
+  readonly #passage: Passage
   #mode: PairMode = 'proxied'
   #transitions = 0
-  #pumps: readonly Pump[] = []
-  #transforms: PairTransforms = {}
   #last: Promise<unknown> = Promise.resolve()
-  #wake: (() => void) | undefined
+  /** The end of a side of a relay is the service's to act on, which has the bytes again before. */
+  #holdsEnds = false
+  /** 'sideclose' events that wait for that. */
+  #untold: (() => void)[] = []
 
   constructor({ id, inbound, outbound, onPeerClose, ended }: PairOptions) {
     super()
@@ -67,6 +65,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.outbound = outbound
     this.#onPeerClose = onPeerClose
     this.#ended = ended
+    this.#passage = new Passage(inbound, outbound, onPeerClose === 'close')
     for (const socket of [inbound, outbound]) {
       socket[joinPair](this)
       socket[lineOf].watcher = this
@@ -82,25 +81,16 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /**
    * From now on bytes pass by themselves from each socket to the other, through the transforms where
-   * there are any. So does the end of a side, unless `onPeerClose` is 'hold'; a side that is reset
-   * resets the other.
+   * there are any; where there is none the engine moves them, unless somebody else reads or writes. So
+   * does the end of a side, unless `onPeerClose` is 'hold'; a side that is reset resets the other.
    * @throws {SluiceError} `ERR_SLUICE_STATE` where it is not proxied, or is processed already
    */
   process(transforms: PairTransforms = {}): this {
     this.#assertMode('proxied')
-    if (this.#pumps.length > 0) {
+    if (this.#passage.isProcessed) {
       throw wrongState('The pair is processed already.', 'Call process() once.')
     }
-    const { inbound, outbound } = this
-    const passesEnd = this.#onPeerClose === 'close'
-    const { c2s, s2c } = transforms
-    for (const transform of [c2s, s2c]) transform?.on('error', (error) => this.#fail(error))
-    this.#transforms = transforms
-    this.#pumps = [
-      ...pumpsOf({ source: inbound, target: outbound, transform: c2s, passesEnd }, this.#moved),
-      ...pumpsOf({ source: outbound, target: inbound, transform: s2c, passesEnd }, this.#moved),
-    ]
-    for (const pump of this.#pumps) pump.start()
+    this.#passage.process(transforms, (error) => this.#fail(error))
     // Over before: it was told when nobody would have acted on it.
     for (const line of this.#lines) if (line.isOver) this.#follow(line)
     return this
@@ -109,14 +99,18 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /**
    * From the boundary on the bytes move in the engine, and the service sees nothing of them. What it
    * was handed and has not read goes first: through the transforms, or as it is where there are none.
-   * @throws {SluiceError} `ERR_SLUICE_STATE`, `ERR_SLUICE_BUFFERED`, `ERR_SLUICE_CLOSED`; the reason of
-   * `signal`. The pair is proxied then.
+   * @throws {SluiceError} `ERR_SLUICE_STATE`, `ERR_SLUICE_BUFFERED`, `ERR_SLUICE_REENTRANT`,
+   * `ERR_SLUICE_CLOSED`; the reason of `signal`. The pair is proxied then.
    */
   unproxy(options: UnproxyOptions = {}): Promise<UnproxyResult> {
-    return this.#inTurn(() => this.#unproxy(options), options.signal)
+    const { call } = this.#passage
+    return this.#inTurn(() => this.#unproxy(options, call), options.signal)
   }
 
-  async #unproxy({ depth = 'auto', drain = 'flush', signal }: UnproxyOptions) {
+  async #unproxy(
+    { depth = 'auto', drain = 'flush', onPeerClose = this.#onPeerClose, signal }: UnproxyOptions,
+    call: TransformCall | undefined,
+  ) {
     signal?.throwIfAborted()
     this.#assertMode('proxied')
     const [a, b] = this.#lines
@@ -128,17 +122,23 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     }
     this.#enter('draining')
     try {
+      await this.#passage.suspend()
       await until(Promise.all([a.hold(), b.hold()]), signal)
       this.#assertMode('draining')
-      if (drain === 'reject' && !this.#isIdle) throw buffered('The service has bytes of the pair.')
-      await this.#flush(signal)
+      if (drain === 'reject' && !this.#passage.isIdle) {
+        throw buffered('The service has bytes of the pair.')
+      }
+      await this.#passage.flush(signal, call)
       this.#assertMode('draining')
     } catch (error) {
       this.#goOn()
       throw error
     }
-    for (const pump of this.#pumps) pump.stop()
-    a.relayTo(b)
+    this.#passage.stop()
+    this.#holdsEnds = onPeerClose === 'hold'
+    const ends = this.#holdsEnds ? RelayEnds.stay : RelayEnds.pass
+    a.relayTo(b, ends)
+    b.relayTo(a, ends)
     this.#enter('relay')
     const result: UnproxyResult = { mode: 'relay', boundary: this.#boundary }
     return depth === 'relay' ? result : { ...result, reasonNotSpliced: 'options' as const }
@@ -162,32 +162,38 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
       this.#enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
       a.unrelay()
+      b.unrelay()
       await done.finally(() => this.#goOn())
     }
     return this.#boundary
   }
 
   /**
-   * Ends the pair; its sockets are free. The bytes of one that was unproxied are with JavaScript again.
-   * @throws {SluiceError} `ERR_SLUICE_CLOSED`
+   * Ends the pair; its sockets are free. The bytes of one that was unproxied are with JavaScript again,
+   * and what its transforms have goes to the sockets first.
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_REENTRANT`; the reason of `signal`, and it is
+   * as it was or proxied
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
-    await this.#free(signal)
+    const { call } = this.#passage
+    await this.#inTurn(() => this.#part(this.#passage.hasTransforms, true, signal, call), signal)
     const { inbound, outbound } = this
     if (close === 'both' || close === 'inbound') inbound.destroySoon()
     if (close === 'both' || close === 'outbound') outbound.destroySoon()
     return { inbound, outbound }
   }
 
-  /** Closes one side, and answers with the other socket, which is free unless `keepOther` says else. */
+  /**
+   * Closes one side, and answers with the other socket, which is free unless `keepOther` says else.
+   * @throws {SluiceError} as disassociate()
+   */
   async closeSide(side: Side, options: CloseSideOptions = {}): Promise<Socket> {
     const { how = 'fin', flush = true, keepOther = true, signal } = options
     const isFlushed = flush && how === 'fin'
-    await this.#inTurn(async () => {
-      await this.#proxy()
-      if (isFlushed && this.#pumps.length > 0) await this.#settle(signal)
-      signal?.throwIfAborted()
-      if (keepOther) this.#unlink()
+    const { call } = this.#passage
+    await this.#inTurn(() => {
+      const settles = isFlushed && this.#passage.isProcessed
+      return this.#part(settles, keepOther, signal, call)
     }, signal)
     const [socket, other] = this.#sidesFrom(side)
     if (how === 'rst') socket.resetAndDestroy()
@@ -196,27 +202,22 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     return other
   }
 
-  /** What was handed up comes through the transforms, and nothing behind it; or a side is over. */
-  async #settle(signal: AbortSignal | undefined): Promise<void> {
-    const [a, b] = this.#lines
+  /** In one turn: what waits for its own finds a pair that is over, where it unlinks. */
+  async #part(
+    settles: boolean,
+    unlinks: boolean,
+    signal: AbortSignal | undefined,
+    call: TransformCall | undefined,
+  ): Promise<void> {
+    await this.#proxy()
+    await this.#passage.suspend()
     try {
-      await until(Promise.all([a.hold(), b.hold()]), signal)
-      await this.#flush(signal)
-    } catch (error) {
-      if (!this.#lines.some(({ isOver }) => isOver)) throw error
-    } finally {
-      a.release()
-      b.release()
-    }
-  }
-
-  /** In one turn: what waits for its own finds a pair that is over. */
-  #free(signal: AbortSignal | undefined): Promise<void> {
-    return this.#inTurn(async () => {
-      await this.#proxy()
+      if (settles) await this.#passage.settle(signal, call)
       signal?.throwIfAborted()
-      this.#unlink()
-    }, signal)
+      if (unlinks) this.#unlink()
+    } finally {
+      this.#passage.resume()
+    }
   }
 
   /** Ends the pair and both its sockets. */
@@ -247,22 +248,55 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     }
   }
 
+  // -- of its sockets
+
+  /** One pipes into the other. @param course the listener of 'data' that does */
+  piped(source: Socket, target: Socket, course: Course): void {
+    const isAcross = this.#sidesFrom(this.#sideOf(source[lineOf]))[1] === target
+    if (isAcross) this.#passage.piped(source, target, course)
+  }
+
+  /**
+   * Somebody writes to one, or ends it.
+   * @throws {SluiceError} `ERR_SLUICE_UNPROXIED` where the engine alone does
+   */
+  giveWay(target: Socket): void {
+    if (this.#mode === 'relay' || this.#mode === 'reproxying') throw unproxied()
+    this.#passage.giveWay(target)
+  }
+
   // -- of its lines
 
+  received(line: Line): void {
+    this.#passage.received(line)
+  }
+
+  drained(line: Line): void {
+    this.#passage.drained(line)
+  }
+
   peerEnded(line: Line): void {
-    this.emit('sideclose', this.#sideOf(line), 'end')
+    this.#tellClose(line, 'end')
   }
 
   closed(line: Line, reason: number): void {
     const how = reason === StreamEnd.timedOut ? 'timeout' : 'reset'
-    if (reason !== StreamEnd.finished) this.emit('sideclose', this.#sideOf(line), how)
+    if (reason !== StreamEnd.finished) this.#tellClose(line, how)
+    this.#passage.closed(line, reason)
     this.#follow(line)
-    this.#moved()
+    this.#passage.moved()
     if (this.#lines.every(({ isOver }) => isOver)) this.#unlink()
   }
 
   written(): void {
-    this.#moved()
+    this.#passage.written()
+  }
+
+  unrelayed(line: Line): void {
+    this.#passage.unrelayed(line)
+    // A side of it has ended, or is over.
+    if (this.#mode === 'relay' && this.#holdsEnds)
+      this.#inTurn(() => this.#proxy(), undefined).catch(ignore)
   }
 
   // -- inside
@@ -273,51 +307,25 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   get #boundary(): Boundary {
     const [a, b] = this.#lines
-    const received = ({ bytesReceived, bytesRelayed }: Line) => BigInt(bytesReceived) + bytesRelayed
+    const received = (line: Line) => BigInt(line.bytesReceived + line.bytesRelayed)
     return { c2s: received(a), s2c: received(b) }
-  }
-
-  get #isIdle(): boolean {
-    if (this.#pumps.length > 0) return this.#pumps.every((pump) => pump.isIdle)
-    return this.inbound.bytesHeld + this.outbound.bytesHeld === 0
-  }
-
-  /** What JavaScript was handed goes to the other side, an end that it was told of, too. */
-  async #flush(signal: AbortSignal | undefined): Promise<void> {
-    const { inbound, outbound } = this
-    if (this.#pumps.length === 0) {
-      passOn(inbound, outbound)
-      passOn(outbound, inbound)
-    }
-    while (
-      !(this.#isIdle && this.#passedEnd(inbound, outbound) && this.#passedEnd(outbound, inbound))
-    ) {
-      if (this.#lines.some(({ isOver }) => isOver)) throw closed('A side of the pair is over.')
-      const moved = new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-      await until(moved, signal)
-    }
-  }
-
-  /** Whether the target has ended, where the source has; pumps pass that on by themselves. */
-  #passedEnd(source: Socket, target: Socket): boolean {
-    if (!source[lineOf].hasPeerEnded || target[lineOf].isShut) return true
-    const isPassedOn = this.#pumps.length > 0 && this.#onPeerClose === 'close'
-    if (!isPassedOn && !target.writableEnded) target.end()
-    return target[lineOf].isShut
-  }
-
-  readonly #moved = (): void => {
-    this.#wake?.()
-    this.#wake = undefined
   }
 
   /** The engine hands up again, and bytes are processed where they were. */
   #goOn(): void {
     for (const line of this.#lines) line.release()
     if (this.#mode !== 'closed') this.#enter('proxied')
-    for (const pump of this.#pumps) pump.start()
+    this.#passage.start()
+    this.#passage.resume()
+    for (const tell of this.#untold.splice(0)) tell()
+  }
+
+  /** Where a relay ends with it the service is told when it has the bytes again. */
+  #tellClose(line: Line, how: SideCloseReason): void {
+    const tell = () => void this.emit('sideclose', this.#sideOf(line), how)
+    const isHeld = this.#mode === 'reproxying' || this.#mode === 'relay'
+    if (isHeld && this.#holdsEnds) this.#untold.push(tell)
+    else tell()
   }
 
   #sideOf(line: Line): Side {
@@ -341,25 +349,15 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   #follow(line: Line): void {
     const [socket, other] = this.#sidesFrom(this.#sideOf(line))
     const isFinished = line.reason === StreamEnd.finished
-    const isOurs = this.#pumps.length > 0 && this.#onPeerClose === 'close'
-    if (this.#mode !== 'relay' && (!isOurs || isFinished)) return
+    const isOurs = this.#passage.isProcessed && this.#onPeerClose === 'close'
+    const isRelay = this.#mode === 'relay' && !this.#holdsEnds
+    if (!isRelay && (!isOurs || isFinished)) return
     // The engine ends both sides of a relay by itself; this is for what a user ended.
     // What it has still to send goes first: the engine has it.
-    const isWhole = line.hasPeerEnded && this.#mode !== 'relay' && !other[lineOf].isRelayed
+    const isStreams = this.#mode === 'proxied' || this.#mode === 'draining'
     if (isFinished) other.destroy()
-    else if (isWhole) this.#finish(socket, other)
+    else if (line.hasPeerEnded && isStreams) this.#passage.finish(socket, other)
     else other.resetAndDestroy()
-  }
-
-  /** A side had said all before it was cut off: that is not to be lost, what it did not take is. */
-  #finish(socket: Socket, other: Socket): void {
-    for (const pump of this.#pumps) {
-      if (pump.source === socket) pump.finish()
-      else if (pump.source === other) pump.stop()
-    }
-    other.resume()
-    if (other.writableFinished) other.destroy()
-    else other.once('finish', () => other.destroy())
   }
 
   #sidesFrom(side: Side): readonly [Socket, Socket] {
@@ -375,16 +373,13 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   #unlink(): void {
     if (this.#mode === 'closed') return
-    for (const pump of this.#pumps) pump.stop()
-    this.#pumps = []
-    this.#transforms.c2s?.destroy()
-    this.#transforms.s2c?.destroy()
+    for (const tell of this.#untold.splice(0)) tell()
+    this.#passage.end()
     for (const socket of [this.inbound, this.outbound]) {
       socket[lineOf].watcher = undefined
       socket[joinPair](undefined)
     }
     this.#enter('closed')
-    this.#moved()
     this.#ended(this)
     this.emit('close')
   }

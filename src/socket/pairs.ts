@@ -6,7 +6,7 @@ import { DatagramPair } from './datagram-pair.js'
 import type { DatagramSocket } from './datagram-socket.js'
 import { SocketPair } from './pair.js'
 import type { Socket } from './socket.js'
-import type { DatagramQuery, FlowQuery, PairMode } from './types.js'
+import type { DatagramQuery, FlowQuery, PairMode, PeerClose } from './types.js'
 
 export type AnyPair = SocketPair | DatagramPair
 
@@ -29,7 +29,7 @@ export class Pairs {
     return counts
   }
 
-  join(inbound: Socket, outbound: Socket, onPeerClose: 'close' | 'hold'): SocketPair {
+  join(inbound: Socket, outbound: Socket, onPeerClose: PeerClose): SocketPair {
     const id = ++this.#lastId
     const ended = () => void this.#pairs.delete(id)
     const pair = new SocketPair({ id, inbound, outbound, onPeerClose, ended })

@@ -54,6 +54,11 @@ export class Pump {
     target.end()
   }
 
+  /** Its listener of 'data'. */
+  get course(): (chunk: Buffer) => void {
+    return this.#onData
+  }
+
   /** Everything that came is beyond the target, or with its engine. */
   get isIdle(): boolean {
     return this.source.readableLength + this.#target.writableLength === 0

@@ -6,10 +6,10 @@ import { formatEndpoint } from '../bus/address.js'
 import type { Endpoint } from '../endpoint.js'
 import { SocketOption } from '../generated/streams.js'
 import { ChunkLengths, chunksOf } from './chunks.js'
-import { unproxied } from './errors.js'
 import { IdleTimeout } from './idle-timeout.js'
 import type { Line, LineEnd } from './line.js'
 import type { SocketPair } from './pair.js'
+import type { Course } from './shortcut.js'
 import type { Sockets } from './sockets.js'
 import type { Abortable, ClientIdentity, SocketUse, TcpInfo } from './types.js'
 import { until } from './until.js'
@@ -56,7 +56,7 @@ export class Socket extends Duplex implements LineEnd {
   /** `allowHalfOpen`, where it is in no pair. */
   #aloneHalfOpen = false
   /** Of `setTimeout`: its user's. */
-  #timer: NodeJS.Timeout | undefined
+  #timer: IdleTimeout | undefined
   /** Of its virtual server. */
   readonly #idle: IdleTimeout | undefined
   #isReset = false
@@ -75,7 +75,9 @@ export class Socket extends Duplex implements LineEnd {
     this.preserveClient = origin.preserveClient ?? true
     line.end = this
     const { idleTimeoutMs = 0 } = origin
-    if (idleTimeoutMs > 0) this.#idle = new IdleTimeout(this, idleTimeoutMs)
+    if (idleTimeoutMs > 0) {
+      this.#idle = new IdleTimeout(this, idleTimeoutMs, () => this.resetAndDestroy())
+    }
   }
 
   get id(): number {
@@ -91,6 +93,11 @@ export class Socket extends Duplex implements LineEnd {
   /** The engine hands nothing of it up: its bytes are moved, or about to be. */
   get isHeld(): boolean {
     return this[lineOf].isHeld
+  }
+
+  /** The engine moves bytes of it by itself. */
+  get isMoved(): boolean {
+    return this[lineOf].isRelayed || this[lineOf].isFed
   }
 
   get use(): SocketUse {
@@ -126,19 +133,19 @@ export class Socket extends Duplex implements LineEnd {
     return { address: this.localAddress, family: this.localFamily, port: this.localPort }
   }
 
-  /** Bytes that JavaScript was handed. */
+  /** Bytes received, by JavaScript or by the engine for the other side of its pair. */
   get bytesRead(): number {
-    return this[lineOf].bytesReceived
+    return this[lineOf].bytesReceived + this[lineOf].bytesRelayed
   }
 
-  /** Bytes written here, those that wait included. */
+  /** Bytes written, by JavaScript, those that wait included, or by the engine. */
   get bytesWritten(): number {
-    return this[lineOf].bytesSent + this.#bytesWaiting
+    return this[lineOf].bytesSent + this[lineOf].bytesFed + this.#bytesWaiting
   }
 
-  /** Milliseconds since 1970. */
+  /** When bytes passed last: milliseconds since 1970. */
   get lastActiveAt(): number {
-    return this.#activeAt
+    return Math.max(this.#activeAt, this[lineOf].movedAt)
   }
 
   /** Received and not read, or written and not the engine's. */
@@ -199,10 +206,10 @@ export class Socket extends Duplex implements LineEnd {
   /** 'timeout' is emitted when nothing was read or written for so long; 0 ends that. */
   setTimeout(ms: number, callback?: () => void): this {
     this.timeout = ms > 0 ? ms : undefined
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     this.#timer = undefined
     if (ms > 0) {
-      this.#timer = setTimeout(() => this.emit('timeout'), ms).unref()
+      this.#timer = new IdleTimeout(this, ms, () => this.emit('timeout'))
       if (callback) this.once('timeout', callback)
     } else if (callback) {
       this.off('timeout', callback)
@@ -250,7 +257,18 @@ export class Socket extends Duplex implements LineEnd {
   override read(size?: number) {
     const chunk = super.read(size)
     if (chunk !== null) this[lineOf].grant()
+    else this[lineOf].drained()
     return chunk
+  }
+
+  override pipe<Target extends NodeJS.WritableStream>(
+    target: Target,
+    options?: { end?: boolean },
+  ): Target {
+    super.pipe(target, options)
+    const course = this.listeners('data').at(-1)
+    if (course && target instanceof Socket) this.#pair?.piped(this, target, course as Course)
+    return target
   }
 
   override _read(): void {
@@ -286,7 +304,7 @@ export class Socket extends Duplex implements LineEnd {
   }
 
   override _destroy(error: Error | null, done: Done): void {
-    clearTimeout(this.#timer)
+    this.#timer?.stop()
     this.#idle?.stop()
     // Bytes that nobody has read are lost: the peer has to know (RFC 2525 2.17), as with those that
     // are still with the engine.
@@ -333,7 +351,7 @@ export class Socket extends Duplex implements LineEnd {
 
   /** In a relay the engine writes, and nobody else. */
   #assertOurs(): void {
-    if (this[lineOf].isRelayed) throw unproxied()
+    if (this[lineOf].isFed && !this.destroyed) this.#pair?.giveWay(this)
   }
 
   /** Into a pair, out of it, or kept for one. */

@@ -17,13 +17,17 @@ import type {
 import { closed, stopped } from './errors.js'
 import type { Line } from './line.js'
 import type { AnyOpening } from './opening.js'
+import type { RelayProgress } from './relay-link.js'
 import { type SocketState, socketStateOf } from './socket-state.js'
+import { WriteRoom } from './write-room.js'
 
 /** What is done with the others of the stream messages. */
 export interface StreamEvents {
   /** @param bytes of the buffer under the addresses of the message */
   accepted(message: AcceptedMessage, bytes: Uint8Array): void
   timeWait(message: TimeWaitMessage): void
+  /** As NativeSegment has it. */
+  readProgress(socket: number, into: BigUint64Array): void
 }
 
 /** What JavaScript may be handed of one socket before it has read any of that. */
@@ -50,6 +54,9 @@ export class Sockets implements StreamSink {
   /** Those that have no number yet, by request. */
   readonly #requested = new Map<number, AnyOpening>()
   readonly #questions = new Map<number, Question>()
+  /** One for each worker. */
+  readonly #rooms: WriteRoom[] = []
+  readonly #progress = new BigUint64Array(2)
   #onEmpty: (() => void)[] = []
   #lastRequest = 0
   #isStopped = false
@@ -84,6 +91,16 @@ export class Sockets implements StreamSink {
     let sum = 0
     for (const { end } of this.#lines.values()) sum += end.bytesHeld
     return sum
+  }
+
+  /** What the engine has moved of the bytes that a socket received, now. */
+  progressOf(socket: number): RelayProgress {
+    this.#progress.fill(0n)
+    this.events.readProgress(socket, this.#progress)
+    const [bytes, at] = this.#progress
+    if (at === 0n) return { bytes: Number(bytes), movedAt: 0 }
+    const agoMs = Number(process.hrtime.bigint() - at) / 1e6
+    return { bytes: Number(bytes), movedAt: Date.now() - agoMs }
   }
 
   /** Resolves when there is none, or so long has passed. */
@@ -156,12 +173,23 @@ export class Sockets implements StreamSink {
     this.#known(socket)?.writable(credit)
   }
 
+  room(worker: number, chunks: number): void {
+    this.roomOf(worker).grant(chunks)
+  }
+
+  /** What the sockets of this one's worker may write together. */
+  roomOf(socket: number): WriteRoom {
+    const worker = (socket >>> 24) & 0x7f
+    this.#rooms[worker] ??= new WriteRoom()
+    return this.#rooms[worker]
+  }
+
   held(socket: number): void {
     this.#known(socket)?.held()
   }
 
   unrelayed(message: UnrelayedMessage): void {
-    this.#known(message.socket)?.unrelayed(message.bytes, message.datagrams)
+    this.#known(message.socket)?.unrelayed(message.bytesNumber, Number(message.datagrams))
   }
 
   accepted(message: AcceptedMessage, bytes: Uint8Array): void {

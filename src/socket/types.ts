@@ -1,4 +1,5 @@
 /** What users say to sockets, and what sockets tell: the shapes of docs/sockets.md. */
+import type { Duplex } from 'node:stream'
 import type { Endpoint } from '../endpoint.js'
 import type { DatagramSocket } from './datagram-socket.js'
 import type { Socket } from './socket.js'
@@ -30,8 +31,21 @@ export type FlowQuery =
 /** `inbound` is the client's side, `outbound` that of the server. */
 export type Side = 'inbound' | 'outbound'
 
+/** What a direction's bytes pass through. */
+export interface PairTransforms {
+  /** From the client to the server. */
+  readonly c2s?: Duplex
+  /** From the server to the client. */
+  readonly s2c?: Duplex
+}
+
+/** What follows when a peer of a pair ends: the other side ends, too, or is held. */
+export type PeerClose = 'close' | 'hold'
+
+export type SideCloseReason = 'end' | 'reset' | 'timeout'
+
 /**
- * - `proxied`: a service has the bytes.
+ * - `proxied`: a service has the bytes, or lets them pass.
  * - `draining`: what it was handed is on its way to the other side.
  * - `relay`: the bytes move in the engine.
  * - `splice`: the engine translates the packets; of UDP.
@@ -103,9 +117,8 @@ export interface DatagramConnectOptions
 export interface AssociateOptions extends Abortable {
   /** The server has to see the client's address and port; default false: what it sees, it sees. */
   readonly preserveClient?: boolean
-  /** What follows when a peer of the pair ends, while it is processed: the other side ends, too, or
-   *  is held. Default 'close'. */
-  readonly onPeerClose?: 'close' | 'hold'
+  /** What follows when a peer of the pair ends, while it is processed or unproxied. Default 'close'. */
+  readonly onPeerClose?: PeerClose
   /** Takes sockets with bytes that nobody has read, or that are not written yet; default false. */
   readonly adoptBuffered?: boolean
 }
@@ -115,6 +128,9 @@ export interface UnproxyOptions extends Abortable {
   readonly depth?: 'relay' | 'splice' | 'auto'
   /** What becomes of bytes that the service has: they go first, or the call fails. Default 'flush'. */
   readonly drain?: 'flush' | 'reject'
+  /** With 'hold' the end of a side ends this, too: the pair is proxied, and the other side as it was.
+   *  Default that of the pair. */
+  readonly onPeerClose?: PeerClose
 }
 
 export interface UnproxyResult {
@@ -207,7 +223,7 @@ export interface PairInfo {
   readonly server: Endpoint
   /** Name of the virtual server with the service; undefined for one of `listen()`. */
   readonly service: string | undefined
-  /** As far as JavaScript has seen them: while the engine moves them it counts by itself. */
+  /** All that passed. */
   readonly bytes: Boundary
   /** Milliseconds since 1970. */
   readonly openedAt: number

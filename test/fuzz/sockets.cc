@@ -155,7 +155,7 @@ class Campaign {
       case 3: return lab_.say<CloseSocketView>(id);
       case 4: return lab_.say<AbortSocketView>(id);
       case 5: return lab_.say<HoldSocketView>(id);
-      case 6: return lab_.relay(id, socket(input.next()), input.next16());
+      case 6: return relay(id, input);
       case 7: return lab_.say<UnrelaySocketView>(id);
       case 8: return lab_.say<AskSocketView>(id);
       case 9: {
@@ -167,6 +167,13 @@ class Campaign {
       case 10: return lab_.say<ForgetSocketView>(id);
       case 11: return keep(input);
     }
+  }
+  void relay(uint32_t id, Input& input) {
+    RelaySocketView relay = lab_.order<RelaySocketView>(id);
+    relay.set_target(socket(input.next()));
+    relay.set_headroom(input.next16());
+    relay.set_ends(input.next() & 1);
+    lab_.say();
   }
   void keep(Input& input) {
     if (lab_.time_waits.empty()) return;

@@ -28,7 +28,7 @@ export const exampleStatus: EngineStatus = {
   state: 'ready',
   uptimeMs: 61_000,
   flows: 3,
-  timeWait: 1,
+  lingering: 1,
   virtualServers: [
     {
       name: 'site',

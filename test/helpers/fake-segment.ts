@@ -156,6 +156,10 @@ export class FakeSegment implements NativeSegment {
     return this.streams.readStreams(into)
   }
 
+  readProgress(socket: number, into: BigUint64Array): void {
+    this.streams.readProgress(socket, into)
+  }
+
   /** Bytes for the control segment, any bytes. */
   send(...messages: Uint8Array[]): void {
     this.#outgoing.push(...messages)

@@ -5,6 +5,7 @@ import {
   DataMessage,
   EndedMessage,
   HeldMessage,
+  RelayEnds,
   StreamEnd,
   UnrelayedMessage,
   WritableMessage,
@@ -40,9 +41,16 @@ export class PeerConnection {
   #isShut = false
   #isHeld = false
   #userClosed = false
+  /** All that went to another one without being handed up, and when it did last (process.hrtime). */
+  relayed = 0
+  relayedAt = 0n
+  /** Messages with bytes that were handed up. */
+  dataMessages = 0
   #relayedTo: PeerConnection | undefined
-  #relayed = 0
-  #allRelayed = 0
+  #source: PeerConnection | undefined
+  #endsStay = false
+  /** Of what came from another one. */
+  #unacknowledged = 0
   #readCredit = 0
   #waiters: { condition: () => boolean; resolve: () => void }[] = []
 
@@ -72,8 +80,19 @@ export class PeerConnection {
 
   /** Makes room for so much more. */
   acknowledge(bytes: number): void {
+    if (this.#source) {
+      this.#unacknowledged = Math.max(0, this.#unacknowledged - bytes)
+      const source = this.#source
+      source.resume()
+      return
+    }
     this.credit += bytes
     this.outbox.start(WritableMessage, this.socket).credit = bytes
+  }
+
+  /** There is room again at the target of its bytes. */
+  resume(): void {
+    this.#move()
   }
 
   get text(): string {
@@ -95,7 +114,7 @@ export class PeerConnection {
 
   written(bytes: Buffer): void {
     if (this.#isShut || this.#userClosed) throw new Error('a write after the end')
-    if (this.#relayedTo) throw new Error('a write into a relay')
+    if (this.#source) throw new Error('a write into a relay')
     if (bytes.length > this.credit) throw new Error(`${bytes.length} bytes, credit ${this.credit}`)
     this.credit -= bytes.length
     this.received.push(bytes)
@@ -119,6 +138,7 @@ export class PeerConnection {
 
   closedByUser(): void {
     this.#userClosed = true
+    this.#isHeld = false
     if (this.#queue.length > 0) {
       this.hasReset = true
       this.close(StreamEnd.aborted)
@@ -126,7 +146,7 @@ export class PeerConnection {
     }
     this.hasFin = true
     this.#isShut = true
-    if (this.#relayedTo) this.#endRelay()
+    this.#leaveRelay()
     this.#finish()
   }
 
@@ -141,13 +161,14 @@ export class PeerConnection {
     this.outbox.start(HeldMessage, this.socket)
   }
 
-  relay(peer: PeerConnection | undefined): void {
-    if (!peer || !this.#isHeld || !peer.#isHeld) throw new Error('a relay of what is not held')
-    if (peer.socket >>> 24 !== this.socket >>> 24) throw new Error('a relay of two workers')
-    this.#relayedTo = peer
-    peer.#relayedTo = this
+  relay(target: PeerConnection | undefined, ends: number): void {
+    if (!target || !this.#isHeld) throw new Error('a relay of what is not held')
+    if (target.socket >>> 24 !== this.socket >>> 24) throw new Error('a relay of two workers')
+    if (this.#relayedTo || target.#source) throw new Error('relayed already')
+    this.#relayedTo = target
+    target.#source = this
+    this.#endsStay = ends === RelayEnds.stay
     this.#move()
-    peer.#move()
     this.#look()
   }
 
@@ -157,27 +178,30 @@ export class PeerConnection {
 
   close(reason: number): void {
     if (this.isClosed) return
-    const peer = this.#relayedTo
-    this.#endRelay()
+    const target = this.#endsStay ? undefined : this.#relayedTo
+    this.#leaveRelay()
     this.isClosed = true
     const closed = this.outbox.start(ClosedMessage, this.socket)
     closed.reason = reason
-    closed.bytesReceivedNumber = this.bytesSent + this.#allRelayed
+    closed.bytesReceivedNumber = this.bytesSent + this.relayed
     closed.bytesSentNumber = this.received.reduce((sum, { length }) => sum + length, 0)
     this.#look()
     // A reset goes on through a relay.
-    if (peer && reason !== StreamEnd.finished && !peer.isClosed) peer.aborted()
+    if (target && reason !== StreamEnd.finished && !target.isClosed) target.aborted()
+  }
+
+  #leaveRelay(): void {
+    this.#endRelay()
+    const source = this.#source
+    source?.unrelay()
   }
 
   #endRelay(): void {
-    const peer = this.#relayedTo
-    if (!peer) return
-    for (const one of [this, peer]) {
-      one.#relayedTo = undefined
-      const unrelayed = one.outbox.start(UnrelayedMessage, one.socket)
-      unrelayed.bytes = BigInt(one.#relayed)
-      one.#relayed = 0
-    }
+    const target = this.#relayedTo
+    if (!target) return
+    this.#relayedTo = undefined
+    target.#source = undefined
+    this.outbox.start(UnrelayedMessage, this.socket).bytes = BigInt(this.relayed)
   }
 
   #move(): void {
@@ -187,33 +211,38 @@ export class PeerConnection {
     this.#look()
   }
 
-  #moveOn(peer: PeerConnection): void {
-    for (const bytes of this.#queue.splice(0)) {
-      this.#relayed += bytes.length
-      this.#allRelayed += bytes.length
-      peer.received.push(bytes)
+  #moveOn(target: PeerConnection): void {
+    // What has an end is taken whole.
+    const most = this.#isEnding ? Number.POSITIVE_INFINITY : mostData
+    while (this.#queue.length > 0 && target.#unacknowledged < most) {
+      const bytes = this.#take(most - target.#unacknowledged)
+      this.relayed += bytes.length
+      this.relayedAt = process.hrtime.bigint()
+      target.received.push(bytes)
+      if (!target.acknowledges) target.#unacknowledged += bytes.length
     }
-    if (this.#isEnding && !this.#hasEnded) {
-      this.#hasEnded = true
-      peer.#isShut = true
-      peer.hasFin = true
-      const isOver = peer.#hasEnded
-      peer.#look()
-      if (!isOver) return
+    target.#look()
+    if (this.#queue.length > 0 || !this.#isEnding || this.#hasEnded) return
+    if (this.#endsStay) {
+      this.#isHeld = false
       this.#endRelay()
-      peer.#finish()
-      this.#finish()
+      this.#handUp()
+      return
     }
+    this.#hasEnded = true
+    target.#isShut = true
+    target.hasFin = true
+    target.#look()
+    if (!target.#hasEnded) return
+    this.#leaveRelay()
+    target.#finish()
+    this.#finish()
   }
 
   #handUp(): void {
     if (this.#isHeld) return
     while (this.#queue.length > 0 && this.#readCredit > 0) {
-      const [first] = this.#queue
-      const take = Math.min(first.length, this.#readCredit, mostData)
-      this.#data(first.subarray(0, take))
-      if (take === first.length) this.#queue.shift()
-      else this.#queue[0] = first.subarray(take)
+      this.#data(this.#take(Math.min(this.#readCredit, mostData)))
     }
     if (this.#queue.length > 0 || !this.#isEnding || this.#hasEnded) return
     this.#hasEnded = true
@@ -221,9 +250,18 @@ export class PeerConnection {
     this.#finish()
   }
 
+  /** The first bytes that wait, so many at most. */
+  #take(most: number): Buffer {
+    const [first] = this.#queue
+    if (first.length <= most) this.#queue.shift()
+    else this.#queue[0] = first.subarray(most)
+    return first.subarray(0, most)
+  }
+
   #data(bytes: Buffer): void {
     this.#readCredit -= bytes.length
     this.bytesSent += bytes.length
+    this.dataMessages++
     const message = Buffer.alloc(DataMessage.size + bytes.length)
     const data = new DataMessage(new DataView(message.buffer, message.byteOffset, message.length))
     data.clear()

@@ -34,6 +34,7 @@ export const segmentOptions: NativeSegmentOptions = {
     busBytes: 65536,
     connections: 16,
     bufferBytes: 1024 * 1024,
+    windowsFor: 0,
     streamBytes: 65536 * 4,
   },
   timeouts: {

@@ -112,6 +112,19 @@ export async function startIperf(host: Host, port = 5201): Promise<LabProcess> {
 }
 
 /**
+ * Waits until the iperf3 servers have put `tests` tests behind them, all together: until then the one
+ * concerned refuses another, and does not listen for a moment.
+ */
+export async function untilTested(servers: readonly LabProcess[], tests: number): Promise<void> {
+  const begun = (server: LabProcess) =>
+    Math.max(...Array.from(server.output().matchAll(/\(test #(\d+)\)/g), ([, nth]) => Number(nth)))
+  await until(
+    `${tests} tests ended`,
+    () => servers.reduce((sum, server) => sum + begun(server) - 1, 0) === tests,
+  )
+}
+
+/**
  * Starts echo servers, TCP and UDP, on every address of `hosts`, which share a namespace. Each line
  * or datagram comes back behind the server's own address, the client's endpoint and its number.
  */

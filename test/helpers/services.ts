@@ -1,4 +1,5 @@
 /** Services for tests: each makes a function of the kind that a configuration has. */
+import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ServiceFunction, Socket, Stack } from '../../src/index.js'
 
@@ -27,14 +28,14 @@ export function join(inbound: Socket, outbound: Socket): Promise<void> {
   return pipeline(inbound, outbound, inbound)
 }
 
-/** The associated connection at once, and everything passes through JavaScript. */
+/** The associated connection at once, and everything passes by pipes. */
 export function pipeTo(server: Server, port: number): ServiceFunction {
   return async (inbound, { stack }) => {
     await join(inbound, await associated(stack, inbound, server, port))
   }
 }
 
-/** The same by `process`, which needs no streams in between. */
+/** The same by `process`. */
 export function processTo(server: Server, port: number): ServiceFunction {
   return async (inbound, { stack }) => {
     const outbound = await associated(stack, inbound, server, port)
@@ -42,7 +43,32 @@ export function processTo(server: Server, port: number): ServiceFunction {
   }
 }
 
-/** The same, but the engine moves the bytes. */
+/** The same through transforms that change nothing: JavaScript has every byte. */
+export function transformTo(server: Server, port: number): ServiceFunction {
+  return async (inbound, { stack }) => {
+    const outbound = await associated(stack, inbound, server, port)
+    outbound.pair?.process({ c2s: new PassThrough(), s2c: new PassThrough() })
+  }
+}
+
+/** The same by who asks for the next piece when the last one is gone, and no sooner. */
+export function pullTo(server: Server, port: number): ServiceFunction {
+  return async (inbound, { stack }) => {
+    const outbound = await associated(stack, inbound, server, port)
+    await Promise.all([pull(inbound, outbound), pull(outbound, inbound)])
+  }
+}
+
+async function pull(source: Socket, target: Socket): Promise<void> {
+  for await (const piece of source) {
+    await new Promise<void>((resolve, reject) => {
+      target.write(piece, (error) => (error ? reject(error) : resolve()))
+    })
+  }
+  target.end()
+}
+
+/** The same, but the engine moves the bytes and JavaScript may not. */
 export function relayTo(server: Server, port: number): ServiceFunction {
   return async (inbound, { stack }) => {
     const outbound = await associated(stack, inbound, server, port)

@@ -16,7 +16,8 @@ import {
   OpeningMessage,
   OpenSocketMessage,
   ReadSocketMessage,
-  RelaySocketsMessage,
+  RelaySocketMessage,
+  RoomMessage,
   SetSocketMessage,
   ShutSocketMessage,
   SocketStateMessage,
@@ -44,6 +45,8 @@ interface Header {
 
 /** In the number of a socket of UDP. */
 const datagramKind = 0x8000_0000
+/** What the sockets of a worker may write together, and how much one of these takes. */
+const chunks = { most: 4096, bytes: 2048 }
 
 export class StreamPeer {
   readonly outbox = new StreamOutbox()
@@ -63,6 +66,8 @@ export class StreamPeer {
   writes = 0
   readonly #waiting = new Map<number, Opened>()
   readonly #forgotten = new Set<number>()
+  /** Chunks that are promised, by worker. */
+  readonly #promised: number[] = []
   #lastPlace = 0
   #lastSerial = 0
 
@@ -125,6 +130,13 @@ export class StreamPeer {
     return this.outbox.read(into)
   }
 
+  readProgress(socket: number, into: BigUint64Array): void {
+    const connection = this.connections.get(socket)
+    if (!connection) return
+    into[0] = BigInt(connection.relayed)
+    into[1] = connection.relayedAt
+  }
+
   #take(header: Header, view: DataView, at: number, messages: Uint8Array): void {
     const { code, socket } = header
     if (code === OpenSocketMessage.code) {
@@ -155,6 +167,7 @@ export class StreamPeer {
   ): void {
     switch (code) {
       case WriteSocketMessage.code:
+        this.#takeRoom(socket >>> 24, length - WriteSocketMessage.size)
         connection.written(Buffer.from(messages.subarray(at + 12, at + length)))
         break
       case ReadSocketMessage.code:
@@ -176,8 +189,8 @@ export class StreamPeer {
       case HoldSocketMessage.code:
         connection.hold()
         break
-      case RelaySocketsMessage.code:
-        connection.relay(this.connections.get(view.getUint32(at + 12)))
+      case RelaySocketMessage.code:
+        connection.relay(this.connections.get(view.getUint32(at + 12)), view.getUint8(at + 20))
         break
       case UnrelaySocketMessage.code:
         connection.unrelay()
@@ -225,6 +238,19 @@ export class StreamPeer {
     else this.settle(opened, answer)
   }
 
+  #takeRoom(worker: number, bytes: number): void {
+    const left = (this.#promised[worker] ?? 0) - Math.ceil(bytes / chunks.bytes)
+    if (left < 0) throw new Error(`${bytes} bytes, for which there is no room`)
+    this.#promised[worker] = left
+    if (left < chunks.most / 2) this.#promise(worker)
+  }
+
+  #promise(worker: number): void {
+    const more = chunks.most - (this.#promised[worker] ?? 0)
+    this.#promised[worker] = chunks.most
+    this.outbox.start(RoomMessage, worker << 24).chunks = more
+  }
+
   #forget(socket: number): void {
     const sockets: Map<number, { isClosed: boolean }> =
       socket >= datagramKind ? this.flows : this.connections
@@ -246,6 +272,7 @@ export class StreamPeer {
   }
 
   #connection(worker: number, remote: string, local: string): PeerConnection {
+    if (this.#promised[worker] === undefined) this.#promise(worker)
     const socket = worker * 0x100_0000 + ++this.#lastPlace
     const connection = new PeerConnection(socket, this.outbox, remote, local, this.credit)
     this.connections.set(socket, connection)

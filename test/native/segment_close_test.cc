@@ -57,7 +57,7 @@ TEST_CASE("HS-22 HS-24 FLOWLIFE-02 each way to close is followed to its last ACK
         if (step.at_once) tcp.client_next = seen;
       }
       expect_one_end(*engine, EndReason::fin);
-      CHECK(engine->count(Counter::time_wait) == 1);
+      CHECK(engine->count(Counter::lingering) == 1);
       CHECK(engine->count(Counter::flows) == 0);
       CHECK(engine->settle() == "");
     }
@@ -82,7 +82,7 @@ TEST_CASE("HS-24 FLOWLIFE-02 a RST from either side ends the flow at once") {
       CHECK(engine->to_server.size() == 1);
       CHECK(engine->to_client.size() == 1);
       CHECK(engine->told_of<QueryView>().size() == 1);
-      CHECK(engine->count(Counter::time_wait) == 1);
+      CHECK(engine->count(Counter::lingering) == 1);
       CHECK(engine->settle() == "");
     }
   }
@@ -151,7 +151,7 @@ TEST_CASE("HS-27 after the close a repeated FIN and its ACK pass translated, and
     CHECK(engine->told_of<QueryView>().size() == 1);
     CHECK(engine->told_of<DeleteView>().size() == 1);
     engine->run(Duration::seconds(3));
-    CHECK(engine->count(Counter::time_wait) == 0);
+    CHECK(engine->count(Counter::lingering) == 0);
     CHECK(engine->count(Counter::flow_entries) == 0);
     CHECK(engine->settle() == "");
   }
@@ -176,7 +176,7 @@ TEST_CASE("DFS-20 SSMB-12 a reused client port is a new flow at once: new serial
       REQUIRE(queries.count() == 2);
       CHECK(queries.view(1).reason() == QueryReason::open);
       CHECK(queries.view(1).serial() != queries.view(0).serial());
-      CHECK(engine->count(Counter::time_wait) == 0);
+      CHECK(engine->count(Counter::lingering) == 0);
       second.close();
       Told<DeleteView> ends(*engine);
       REQUIRE(ends.count() == 2);
@@ -237,7 +237,7 @@ TEST_CASE("DFS-20 a port reused towards another virtual server of one node waits
     engine->from_client(
         PacketBuilder().ip(hosts.client, other_vip).tcp(40000, kServicePort, kTcpSyn));
     CHECK(engine->to_server.size() == 1);
-    CHECK(engine->count(Counter::time_wait) == 0);
+    CHECK(engine->count(Counter::lingering) == 0);
     CHECK(engine->settle() == "");
   }
 }
@@ -269,10 +269,10 @@ TEST_CASE("HS-24 HS-26 a DELETE that finds the ring full is told later, once, wi
     engine->read_messages(false);
     for (Dialogue& tcp : flows) tcp.close();
     CHECK(engine->count(Counter::messages_unsent) > 0);
-    CHECK(engine->count(Counter::time_wait) == 50);
+    CHECK(engine->count(Counter::lingering) == 50);
     engine->run(Duration::seconds(20));
-    CHECK(engine->count(Counter::time_wait) > 0);  // what is not told stays
-    CHECK(engine->count(Counter::time_wait) < 50);
+    CHECK(engine->count(Counter::lingering) > 0);  // what is not told stays
+    CHECK(engine->count(Counter::lingering) < 50);
     engine->read_messages(true);
     engine->run(Duration::seconds(20));
     Told<DeleteView> ends(*engine);

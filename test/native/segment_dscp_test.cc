@@ -67,7 +67,7 @@ TEST_CASE("DFS-03 a DSCP change makes one more flow of the session, which its en
     CHECK(ended.view(0).cnt().pkts_out() == 0);
     CHECK(ended.view(1).cnt().pkts_in() == 2);  // before the change
     CHECK(ended.view(1).cnt().pkts_out() == 7);
-    CHECK(engine->count(Counter::time_wait) == 2);
+    CHECK(engine->count(Counter::lingering) == 2);
     CHECK(engine->settle() == "");
   }
 }
@@ -132,7 +132,7 @@ TEST_CASE("DFS-03 DFS-20 a new session forgets every flow of the old one, whatev
       tcp.open();
       engine->from_client(tcp.client(kTcpAck).dscp(kExpedited));
       tcp.close();
-      CHECK(engine->count(Counter::time_wait) == 2);
+      CHECK(engine->count(Counter::lingering) == 2);
       const IpAddress other = ip(hosts.client.is_v4() ? "10.1.0.12" : "fd00:1::12");
       engine->decide_with(TestEngine::to_endpoint(other, kNodePort));
       engine->told.clear();
@@ -140,7 +140,7 @@ TEST_CASE("DFS-03 DFS-20 a new session forgets every flow of the old one, whatev
       again.client_next = 90'000;
       engine->from_client(again.client(kTcpSyn).dscp(dscp));
       CHECK(engine->told_of<QueryView>().size() == 1);
-      CHECK(engine->count(Counter::time_wait) == 0);
+      CHECK(engine->count(Counter::lingering) == 0);
       for (const uint8_t each : {0, int{kExpedited}, 8}) {
         engine->from_client(again.client(kTcpAck).dscp(each));
       }
@@ -181,7 +181,7 @@ TEST_CASE("DFS-03 HS-24 the flows of a session are told one by one where the rin
     tcp.close();
     CHECK(engine->count(Counter::messages_unsent) == 1);
     engine->run(Duration::seconds(7));
-    CHECK(engine->count(Counter::time_wait) == 1);
+    CHECK(engine->count(Counter::lingering) == 1);
     engine->read_messages(true);
     engine->run(Duration::seconds(1));
     Told<DeleteView> ended(*engine);

@@ -103,7 +103,7 @@ TEST_CASE("FLOWLIFE-05 what is over goes first, then refused, half-open, UDP, es
       return evicted(*engine).size();
     };
     CHECK(newcomer() == 0);
-    CHECK(engine->count(Counter::time_wait) == 0);  // 4 made room
+    CHECK(engine->count(Counter::lingering) == 0);  // 4 made room
     CHECK(newcomer() == 0);                         // 6 did
     CHECK(newcomer() == 1);                         // one half-open did
     CHECK(newcomer() == 3);                         // the other, and a place among those in use

@@ -156,6 +156,88 @@ TEST_CASE("BUF-04 BUF-10 what is acknowledged is gone at once; what came waits t
   }
 }
 
+// Writes as much as the socket has credit for, and all of them together have room for.
+size_t write_what_fits(SocketLab& lab, uint32_t socket, size_t from) {
+  const auto room = static_cast<uint64_t>(lab.room) * BufferPool::kChunk;
+  const size_t most = std::min<uint64_t>({lab.sockets[socket].credit, room, 65000});
+  if (most > 0) lab.write(socket, numbered(most, from));
+  return most;
+}
+
+TEST_CASE(
+    "BUF-14 what is promised finds room, though the pool is used up; who may not write waits") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    const uint32_t inbound = lab.connect();
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    lab.pass(Duration::milliseconds(50));
+    // Nobody reads what both send.
+    for (int i = 0; i < 20; ++i) {
+      send_from(lab.client, lab.engine.now(), numbered(65536));
+      send_from(lab.server, lab.engine.now(), numbered(65536));
+      lab.pass(Duration::milliseconds(50));
+    }
+    lab.client_is_there = lab.server_is_there = false;
+    const uint64_t promised = lab.sockets[inbound].credit + lab.sockets[outbound].credit;
+    REQUIRE(promised + lab.engine.count(Counter::stream_buffers) > 1 << 20);
+    size_t written = 0;
+    while (const size_t more = write_what_fits(lab, inbound, written)) written += more;
+    CHECK(lab.room == 0);
+    CHECK(lab.sockets[inbound].credit > 0);
+    CHECK_FALSE(lab.sockets[inbound].closed);
+    lab.client_is_there = lab.server_is_there = true;
+    std::vector<uint8_t> received;
+    for (int i = 0; i < 300 && (written < promised || received.size() < written); ++i) {
+      lab.pass(Duration::milliseconds(200));
+      const std::vector<uint8_t> part = receive_at(lab.client, lab.engine.now());
+      received.insert(received.end(), part.begin(), part.end());
+      if (written < promised) written += write_what_fits(lab, inbound, written);
+    }
+    CHECK(written >= promised);
+    CHECK(received == numbered(written));
+    CHECK(lab.engine.count(Counter::messages_invalid) == 0);
+  }
+}
+
+TEST_CASE(
+    "MEM-14 half-open connections take a part of the blocks, and none of those that we open") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    constexpr uint32_t kMost = 32 / 4 + 16;  // of 32 connections
+    for (L4Port port = 1; port <= 30; ++port) {
+      Frame syn = PacketBuilder()
+                      .eth(kClientMac, kOutsideMac)
+                      .ip(hosts.client, hosts.virtual_server)
+                      .tcp(port, kServicePort, kTcpSyn)
+                      .build();
+      lab.engine.inject(0, syn);
+    }
+    CHECK(lab.engine.count(Counter::connections) == kMost);
+    CHECK(lab.engine.dropped(DropReason::connections_full) == 30 - kMost);
+    CHECK(lab.open(0, hosts.server, 8080, false) != 0);
+    // They are given up, and others find room.
+    lab.client_is_there = false;
+    lab.pass(Duration::seconds(70));
+    lab.client_is_there = true;
+    CHECK(lab.engine.count(Counter::connections) == 1);
+    const uint32_t socket = lab.connect();
+    CHECK(lab.sockets[socket].accepted);
+  }
+}
+
+TEST_CASE("CS-14 whoever writes more than was promised is cut off") {
+  SocketLab lab(both_families()[0], {});
+  const uint32_t socket = lab.connect();
+  lab.client_is_there = false;
+  while (write_what_fits(lab, socket, 0) > 0) continue;
+  CHECK_FALSE(lab.sockets[socket].closed);
+  lab.write(socket, numbered(1));
+  CHECK(lab.sockets[socket].closed);
+  CHECK(lab.engine.count(Counter::messages_invalid) == 1);
+}
+
 TEST_CASE("MEM-05 MEM-06 an established connection has what its handshake chose") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
@@ -227,6 +309,25 @@ TEST_CASE(
     }
     lab.pass(Duration::seconds(5));
     CHECK(lab.sockets[socket].bytes == numbered(kBytes));
+  }
+}
+
+TEST_CASE("BUF-12 every client sees the window of so many connections") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options;
+    options.limits.windows_for = 16;
+    SocketLab lab(hosts, options);
+    const uint32_t socket = lab.connect();
+    const auto share = static_cast<uint32_t>(options.limits.buffer_bytes / 2 / 16);
+    send_from(lab.client, lab.engine.now(), numbered(1000));
+    lab.pass(Duration::milliseconds(100));
+    CHECK(lab.ask(socket).share() == share);
+    lab.read(socket, 1000);
+    lab.pass(Duration::milliseconds(100));
+    // Within one step of the window scale.
+    CHECK(lab.client.connection()->snd_wnd <= share);
+    CHECK(lab.client.connection()->snd_wnd + 1000 + 128 > share);
   }
 }
 

@@ -296,5 +296,16 @@ TEST_CASE("BUF-14 BUF-15 the share falls with the number of active connections, 
   CHECK(tcp.share() == 8192);
 }
 
+TEST_CASE("BUF-12 windows for so many connections are the same however many are active") {
+  TcpConfig config;
+  config.least_share = 8192;
+  config.windows_for = 32;
+  Tcp tcp({64, 64, 64, 64, 4 << 20}, config, 1);
+  for (const uint32_t active : {0U, 1U, 8U, 64U}) {
+    tcp.active = active;
+    CHECK(tcp.share() == (4 << 20) / 2 / 32);
+  }
+}
+
 }  // namespace
 }  // namespace sluice

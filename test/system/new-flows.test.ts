@@ -194,6 +194,10 @@ class CountedSegment implements NativeSegment {
   writeStreams(messages: Uint8Array, length: number): number {
     return this.segment.writeStreams(messages, length)
   }
+  readProgress(socket: number, into: BigUint64Array): void {
+    this.segment.readProgress(socket, into)
+  }
+
   readStreams(into: Uint8Array): number {
     return this.segment.readStreams(into)
   }

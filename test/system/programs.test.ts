@@ -1,6 +1,6 @@
 /** Programs that people put behind a balancer, with the clients that come with them. */
 import { describe, expect, test } from 'vitest'
-import type { Family, Laboratory, TopologyName } from '../../src/laboratory/index.js'
+import type { Family, Laboratory, LabProcess, TopologyName } from '../../src/laboratory/index.js'
 import {
   POSTGRES_PORT,
   PostgresServer,
@@ -13,7 +13,7 @@ import {
 } from '../helpers/databases.js'
 import { iperf, iperfDatagrams } from '../helpers/iperf.js'
 import { kernelCounters } from '../helpers/kernel-counters.js'
-import { startIperf } from '../helpers/servers.js'
+import { startIperf, untilTested } from '../helpers/servers.js'
 import { listen, nodes, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
@@ -184,12 +184,14 @@ describe.each(topologies)('iperf3 over %s', (topology) => {
   const BYTES = 50_000_000
 
   test('LB-22 CS-07 its control connection and its streams, TCP and UDP, find one server', async () => {
+    const iperfServers: LabProcess[] = []
+    let tests = 0
     await using site = await Site.start({
       topology,
       // It answers a datagram from the first address that its host has: on TAP all share a host.
       servers: topology === 'tap' ? 1 : 3,
       startServers: async (lab) => {
-        for (const host of lab.servers) await startIperf(host, PORT)
+        for (const host of lab.servers) iperfServers.push(await startIperf(host, PORT))
         return []
       },
       pools: (family, lab) => ({
@@ -206,6 +208,7 @@ describe.each(topologies)('iperf3 over %s', (topology) => {
         const { bytes } = await iperf(site.client, address, { bytes: BYTES, streams: 4, reverse })
         // What the receiver had counted when the control connection said that all is done.
         expect(bytes).toBeGreaterThan(BYTES / 2)
+        await untilTested(iperfServers, ++tests)
         const before = await missedDatagrams(site)
         const load = { bitrate: '5M', bytes: 1200, seconds: 1, streams: 2, reverse }
         const { sent, lost, outOfOrder } = await iperfDatagrams(site.client, address, load)
@@ -213,6 +216,7 @@ describe.each(topologies)('iperf3 over %s', (topology) => {
         expect(outOfOrder).toBe(0)
         // A receiver that is not scheduled in time misses what its socket has no room for.
         expect(lost).toBeLessThanOrEqual((await missedDatagrams(site)) - before)
+        await untilTested(iperfServers, ++tests)
       }
       const { pools } = await site.status()
       const { nodes: shares = [] } = pools.find(({ name }) => name === `bulk${family}`) ?? {}

@@ -1,11 +1,11 @@
 /** Programs that know nothing of services, through a service that passes everything on. */
 import { describe, expect, test } from 'vitest'
-import type { Host } from '../../src/laboratory/index.js'
+import type { Host, LabProcess } from '../../src/laboratory/index.js'
 import { REDIS_PORT, redis, startRedis } from '../helpers/databases.js'
 import { curl, url } from '../helpers/http-clients.js'
 import { iperf } from '../helpers/iperf.js'
 import { tcpComplaints } from '../helpers/kernel-counters.js'
-import { startIperf, startServers } from '../helpers/servers.js'
+import { startIperf, startServers, untilTested } from '../helpers/servers.js'
 import { startServiceSite } from '../helpers/service-site.js'
 import type { Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
@@ -60,12 +60,14 @@ describe.each([['pipeTo'], ['relayTo']])('through %s', (way) => {
 
     test('PROXY-03 both ways, four streams at once', async () => {
       const BYTES = 50_000_000
+      const servers: LabProcess[] = []
       await using site = await startServiceSite(passing(way, IPERF), {
         startServers: async (lab) => {
-          await startIperf(lab.servers[0] as Host, IPERF)
+          servers.push(await startIperf(lab.servers[0] as Host, IPERF))
           return []
         },
       })
+      let tests = 0
       for (const family of site.lab.families) {
         for (const reverse of [false, true]) {
           const load = { bytes: BYTES, streams: 4, reverse, port: IPERF }
@@ -73,6 +75,7 @@ describe.each([['pipeTo'], ['relayTo']])('through %s', (way) => {
           // What the receiver had counted when the control connection said that all is done: the
           // buffers of eight connections have the rest.
           expect(bytes).toBeGreaterThan(BYTES / 10)
+          await untilTested(servers, ++tests)
         }
       }
       await endUnharmed(site)

@@ -1,5 +1,6 @@
 /** Pairs whose bytes the engine moves by itself: all of them, in order, and nothing of it in JavaScript. */
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { Boundary, ServiceFunction, Socket, SocketPair } from '../../src/index.js'
 import { type Family, type Host, type Namespace, until } from '../../src/laboratory/index.js'
@@ -92,13 +93,13 @@ test('SOCK-06 BUF-01 BUF-02 equal sha256 each way, and no event in JavaScript me
   await site.end()
 })
 
-/** A client's connection to the echo server by way of a pair, which JavaScript processes. */
+/** A client's connection to the echo server by way of a pair, all of whose bytes JavaScript sees. */
 async function startProcessed(site: EngineSite, accepted: AcceptedSockets, family: Family) {
   const client = await site.connect(family, ECHO)
   const inbound = await accepted.next()
   const outbound = await associated(site.stack, inbound, SERVER, ECHO)
   const pair = outbound.pair as SocketPair
-  return { client, pair: pair.process() }
+  return { client, pair: pair.process({ c2s: new PassThrough(), s2c: new PassThrough() }) }
 }
 
 test('what the service had read and written goes before what the engine moves', async () => {
@@ -167,6 +168,44 @@ test('SOCK-27 the end of either side closes both, and a RST resets both', async 
   }
   await site.end()
 })
+
+test("SOCK-28 with 'hold' the end of the server ends the relay, and not the client", async () => {
+  const { site, accepted } = await startSite()
+  await using _ = site
+  const server = site.server.namespace
+  for (const family of site.lab.families) {
+    for (const how of ['end', 'reset']) {
+      const client = await site.connect(family, ECHO)
+      const inbound = await accepted.next()
+      const outbound = await associated(site.stack, inbound, SERVER, HTTP)
+      outbound.on('error', () => {})
+      const pair = outbound.pair as SocketPair
+      const told: unknown[] = []
+      pair.on('sideclose', (...event) => told.push([...event, pair.mode]))
+      await pair.unproxy({ ...RELAY, onPeerClose: 'hold' })
+      const last = how === 'end' ? 'Connection: close\r\n' : ''
+      client.write(`GET / HTTP/1.1\r\nHost: test\r\n${last}\r\n`)
+      await client.untilReceived(/\r\n\r\nsrv1\n$/)
+      if (how === 'reset') await server.exec('ss', ['-K', 'state', 'established', 'sport = :80'])
+      await until('the service is told', () => told.length > 0)
+      expect(told).toEqual([['outbound', how, 'proxied']])
+      expect(await stateAtClient(site, client.local)).toEqual(['ESTAB'])
+      inbound.write('the server is gone\n')
+      await client.untilReceived(/the server is gone\n$/)
+      inbound.resume().end()
+      outbound.resume().end()
+      await until('the client is told', () => client.state === 'closed')
+      await site.untilIdle()
+    }
+  }
+  await site.end()
+})
+
+/** How the client's kernel has its connection. */
+async function stateAtClient(site: EngineSite, local: string): Promise<string[]> {
+  const { stdout } = await site.client.exec('ss', ['-Htan', `src ${local}`])
+  return stdout.split('\n').flatMap((line) => line.split(/\s+/)[0] || [])
+}
 
 /** The server's kernel has no connection any more, in whatever state, and the engine no socket. */
 async function untilNothingIsLeft(site: EngineSite, server: Namespace): Promise<void> {

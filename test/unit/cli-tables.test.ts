@@ -85,7 +85,7 @@ test('status: what serves whom, the ports, the books, and troubles only where th
     state: 'ready',
     uptimeMs: 11_100_000,
     flows: 3,
-    timeWait: 1,
+    lingering: 1,
     virtualServers: [
       {
         name: 'plain',

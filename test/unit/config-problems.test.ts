@@ -183,6 +183,12 @@ const wrong: [string, Changes, string, RegExp][] = [
   ],
   ['2MSL without connections', { [`${site}.timeWaitMs`]: 5000 }, `${site}.timeWaitMs`, /service/],
   ['too short a 2MSL', { ...served, [`${site}.timeWaitMs`]: 999 }, `${site}.timeWaitMs`, /choose/],
+  [
+    'windows that are none',
+    { 'limits.bufferMemory': '1MiB', 'limits.windowsFor': 100 },
+    'limits.windowsFor',
+    /64 at most/,
+  ],
   ['a size that is none', { 'limits.bufferMemory': '64 MB' }, 'limits.bufferMemory', /64MiB/],
   ['a policy that is none', { [`${site}.policy`]: 'web' }, `${site}.policy`, /function/],
   ['a fallback without policy', { [`${site}.fallback`]: 'web' }, `${site}.fallback`, /policy/],

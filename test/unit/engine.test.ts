@@ -179,7 +179,7 @@ describe('status', () => {
     expect(status.counters.received).toBe(0)
     expect(status.counters.flowsOpened).toBe(index('flowsOpened'))
     expect(status.flows).toBe(index('flows'))
-    expect(status.timeWait).toBe(index('timeWait'))
+    expect(status.lingering).toBe(index('lingering'))
     expect(status.drops.noRoute).toBe(index('noRoute'))
     const dropped = dropReasonNames.reduce((sum, name) => sum + index(name), 0)
     expect(status.packets).toEqual({

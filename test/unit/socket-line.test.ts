@@ -13,10 +13,30 @@ test.each([
   ['is cut off', (line: Line) => line.closed(StreamEnd.reset, none)],
 ])('BUF-14 a peer that %s gives back what it might have sent', (_, end) => {
   const orders = new StreamOrders(new MessageWriter(), () => {})
-  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {} })
+  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
   const line = new Line(1, sockets, 0)
   line.grant()
   expect(sockets.committed).toBe(16_384)
   end(line)
   expect(sockets.committed).toBe(0)
+})
+
+test('BUF-14 lines of a worker wait in turn for the room that all of them have together', () => {
+  const writer = new MessageWriter()
+  const orders = new StreamOrders(writer, () => {})
+  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
+  const [one, other] = [new Line(1, sockets, 1e6), new Line(2, sockets, 1e6)]
+  const elsewhere = new Line((1 << 24) | 1, sockets, 1e6)
+  const done: string[] = []
+  one.write([Buffer.alloc(5000)], () => done.push('one'))
+  other.write([Buffer.alloc(100)], () => done.push('other'))
+  elsewhere.write([Buffer.alloc(1)], () => done.push('elsewhere'))
+  expect(writer.length).toBe(0)
+  sockets.room(0, 2)
+  expect([one.bytesSent, other.bytesSent]).toEqual([4096, 0])
+  sockets.room(0, 1)
+  expect([one.bytesSent, other.bytesSent]).toEqual([4096, 100])
+  sockets.room(0, 1)
+  expect([one.bytesSent, other.bytesSent, elsewhere.bytesSent]).toEqual([5000, 100, 0])
+  expect(done).toEqual(['other', 'one'])
 })

@@ -1,6 +1,6 @@
 /** Pairs whose bytes move in the engine, and how they come back. */
 import { once } from 'node:events'
-import { Transform } from 'node:stream'
+import { PassThrough, Transform } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { quiet, startPair, upper } from '../helpers/socket-site.js'
 
@@ -18,7 +18,9 @@ describe('unproxy', () => {
     client.send('after')
     origin.send('answer')
     expect([origin.text, client.text]).toEqual(['BEFORE after', 'answer'])
-    expect([inbound.bytesRead, outbound.bytesRead]).toEqual([7, 0])
+    expect(pair.stats().jsBytes).toEqual({ c2s: 7n, s2c: 0n })
+    expect([inbound.bytesRead, outbound.bytesRead]).toEqual([12, 6])
+    expect([inbound.bytesWritten, outbound.bytesWritten]).toEqual([6, 12])
     expect(modes).toEqual([
       ['proxied', 'draining'],
       ['draining', 'relay'],
@@ -77,7 +79,7 @@ describe('unproxy', () => {
     const { pair, client, origin } = await startPair()
     client.acknowledges = false
     origin.send(Buffer.alloc(500_000))
-    pair.process()
+    pair.process({ s2c: new PassThrough() })
     await quiet()
     const refused = pair.unproxy({ drain: 'reject' })
     await expect(refused).rejects.toMatchObject({ code: 'ERR_SLUICE_BUFFERED' })
@@ -91,7 +93,7 @@ describe('unproxy', () => {
     const { pair, client, origin } = await startPair()
     client.acknowledges = false
     origin.send(Buffer.alloc(500_000))
-    pair.process()
+    pair.process({ s2c: new PassThrough() })
     await quiet()
     const ending = new AbortController()
     const unproxied = pair.unproxy({ signal: ending.signal })

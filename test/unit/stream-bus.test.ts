@@ -49,7 +49,7 @@ describe('the reader', () => {
   })
 
   test('long payload is handed on where it stands, short payload as a copy', () => {
-    const long = message(DataMessage.code, 12 + 4000)
+    const long = message(DataMessage.code, 12 + 40_000)
     const short = message(DataMessage.code, 12 + 5)
     expect(read(long).isShared).toBe(true)
     expect(read(short)).toMatchObject({ isShared: false, seen: [['data', 1]] })
@@ -69,4 +69,26 @@ describe('the channel', () => {
     )
     expect([wrong, kept.reduce((sum, { length }) => sum + length, 0)]).toEqual([-1, 4_000_000])
   })
+
+  // One piece of each size between large ones, of which nobody keeps any.
+  test.each([1024, 2048, 10_000, 32_000, 33_000, 60_000])(
+    'BUF-14 pieces of %i bytes that somebody keeps hold eight times as much memory at most',
+    async (size) => {
+      const { inbound, client } = await startWithClient()
+      const kept: Buffer[] = []
+      inbound.on('data', (chunk) => {
+        if (chunk.length === size) kept.push(chunk)
+      })
+      for (let i = 0; i < 50; i++) {
+        for (const length of [61_000, size, 61_000, 61_000]) client.send(Buffer.alloc(length))
+        await client.until(() => client.unread === 0)
+        await quiet()
+      }
+      const bytes = kept.reduce((sum, { length }) => sum + length, 0)
+      const held = new Set(kept.map(({ buffer }) => buffer))
+      const memory = [...held].reduce((sum, { byteLength }) => sum + byteLength, 0)
+      expect(kept.length).toBeGreaterThan(40)
+      expect(memory).toBeLessThanOrEqual(8 * bytes)
+    },
+  )
 })

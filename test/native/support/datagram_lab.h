@@ -114,7 +114,7 @@ class DatagramLab {
     say();
   }
   void splice(uint32_t one, uint32_t other) {
-    order<RelaySocketsView>(one).set_peer(other);
+    order<RelaySocketView>(one).set_target(other);
     say();
   }
   uint32_t open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client) {
@@ -182,8 +182,8 @@ class DatagramLab {
       }
       case HeldView::kCode: ++socket.held; return;
       case UnrelayedView::kCode:
-        socket.relayed += UnrelayedView(message.data()).bytes();
-        socket.relayed_datagrams += UnrelayedView(message.data()).datagrams();
+        socket.relayed = UnrelayedView(message.data()).bytes();
+        socket.relayed_datagrams = UnrelayedView(message.data()).datagrams();
         ++socket.unrelayed;
         return;
       case ClosedView::kCode:

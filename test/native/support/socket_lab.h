@@ -107,6 +107,7 @@ class SocketLab {
     const WriteSocketView write = order<WriteSocketView>(socket, bytes.size());
     std::copy(bytes.begin(), bytes.end(), write.bytes().begin());
     sockets[socket].credit -= bytes.size();
+    room -= BufferPool::chunks_of(bytes.size());
     say();
   }
   // Opens a connection for a socket, from the client's own endpoint where it is associated.
@@ -130,11 +131,16 @@ class SocketLab {
     say<AskSocketView>(socket);
     return SocketStateView(sockets[socket].state.data());
   }
-  void relay(uint32_t one, uint32_t other, uint32_t headroom = 0) {
-    RelaySocketsView relay = order<RelaySocketsView>(one);
-    relay.set_peer(other);
-    relay.set_headroom(headroom);
+  // What `from` receives goes to `to`, and its end, too, unless that stays.
+  void relay_one_way(uint32_t from, uint32_t to, uint8_t ends) {
+    RelaySocketView relay = order<RelaySocketView>(from);
+    relay.set_target(to);
+    relay.set_ends(ends);
     say();
+  }
+  void relay(uint32_t one, uint32_t other, uint8_t ends = RelayEnds::pass) {
+    relay_one_way(one, other, ends);
+    relay_one_way(other, one, ends);
   }
 
   // What the engine holds of connections; "" if nothing.
@@ -155,6 +161,7 @@ class SocketLab {
   TcpHost client, server;
   std::map<uint32_t, Heard> sockets;
   std::vector<std::vector<uint8_t>> time_waits;
+  int64_t room = 0;  // chunks that all sockets together may write into
   uint32_t last_accepted = 0;
   uint32_t last_opened = 0;
   int cannot_open = -1;  // StreamEnd
@@ -224,6 +231,7 @@ class SocketLab {
       }
       case EndedView::kCode: socket.ended = true; return;
       case WritableView::kCode: socket.credit += WritableView(message.data()).credit(); return;
+      case RoomView::kCode: room += RoomView(message.data()).chunks(); return;
       case HeldView::kCode: socket.held = true; return;
       case UnrelayedView::kCode:
         socket.relayed = UnrelayedView(message.data()).bytes();

@@ -278,7 +278,7 @@ class TestEngine {
     run(longest + options_.timeouts.linger + Duration::seconds(10));
     std::string left;
     for (const Counter gauge :
-         {Counter::flows, Counter::time_wait, Counter::waiting_flows, Counter::waiting_packets,
+         {Counter::flows, Counter::lingering, Counter::waiting_flows, Counter::waiting_packets,
           Counter::waiting_fragments, Counter::fragmented_datagrams, Counter::neighbor_packets,
           Counter::flow_entries, Counter::pool_buffers}) {
       if (count(gauge) != 0) left += "gauge " + std::to_string(static_cast<int>(gauge)) + "; ";
