@@ -138,11 +138,11 @@ void Datagrams::note_moved(Instant now, PairIndex pair) {
     const uint32_t headers = (v4 ? Ipv4Header::kSize : Ipv6Header::kSize) + UdpHeader::kSize;
     const uint32_t place = place_at(leg);
     Socket& socket = sockets_[place];
-    const uint64_t moved = entry.bytes - std::min(entry.bytes, entry.packets * headers);
+    const uint64_t bytes = entry.bytes - std::min(entry.bytes, entry.packets * headers);
     socket.relayed_datagrams += entry.packets;
-    socket.relayed.add(now, moved);
-    socket.received += moved;
-    sockets_[place_at(other_leg(leg))].sent += moved;
+    socket.relayed.add(now, bytes);
+    socket.received += bytes;
+    sockets_[place_at(other_leg(leg))].sent += bytes;
     socket.read_credit = kFirstCredit;
     socket.news |= Socket::kUnrelayed;
     sockets_.list(place);

@@ -2,7 +2,7 @@
  * The line between a socket of UDP and its flow in the engine. Datagrams do not wait on it: what the
  * engine may not hand up is lost there, and what it has not the time to send is lost here.
  */
-import { type ConnectedMessage, SocketCredit } from '../generated/streams.js'
+import { type ConnectedMessage, RelayEnds, SocketCredit } from '../generated/streams.js'
 import { closed } from './errors.js'
 import { Line } from './line.js'
 import type { Sockets } from './sockets.js'
@@ -50,7 +50,8 @@ export class DatagramLine extends Line {
   /** From now on the engine translates what both receive. Resolves when all that was handed up has come. */
   async splice(peer: DatagramLine): Promise<void> {
     if (this.isOver || peer.isOver) throw closed('A side of the pair is over.')
-    this.spliceWith(peer)
+    this.relayTo(peer, RelayEnds.pass)
+    peer.giveTo(this)
     await Promise.all([this.untilHeld(), peer.untilHeld()])
   }
 

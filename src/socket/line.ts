@@ -2,7 +2,7 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
-import { RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
+import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
 import { RelayLink, type RelayProgress } from './relay-link.js'
 import { type Sockets, window } from './sockets.js'
@@ -223,15 +223,13 @@ export class Line implements Writer {
 
   /** Its bytes, which are held, go to another one in the engine from now on. */
   relayTo(target: Line, ends: RelayEnds): void {
-    this.#relay.begin(target.#relay)
+    this.giveTo(target)
     this.sockets.orders.relay(this.id, target.id, ends)
   }
 
-  /** So do those of both, neither of which need be held; of UDP. */
-  protected spliceWith(peer: Line): void {
-    this.#relay.begin(peer.#relay)
-    peer.#relay.begin(this.#relay)
-    this.sockets.orders.relay(this.id, peer.id, RelayEnds.pass)
+  /** The engine knows that already. */
+  protected giveTo(target: Line): void {
+    this.#relay.begin(target.#relay)
   }
 
   /** They do no longer, when the engine answers; what is written to the other one follows them. */
@@ -290,10 +288,7 @@ export class Line implements Writer {
     this.grant()
   }
 
-  /**
-   * @param bytes all that it ever received and the engine gave to others
-   * @param _datagrams of UDP, of how many
-   */
+  /** @param bytes all that it ever received and the engine gave to others; so are datagrams of UDP */
   unrelayed(bytes: number, _datagrams: number): void {
     this.#relay.end(bytes)
     this.#onUnrelayed?.resolve()

@@ -189,7 +189,7 @@ export class Sockets implements StreamSink {
   }
 
   unrelayed(message: UnrelayedMessage): void {
-    this.#known(message.socket)?.unrelayed(message.bytesNumber, Number(message.datagrams))
+    this.#known(message.socket)?.unrelayed(message.bytesNumber, message.datagramsNumber)
   }
 
   accepted(message: AcceptedMessage, bytes: Uint8Array): void {

@@ -43,10 +43,10 @@ interface Header {
   readonly length: number
 }
 
-/** In the number of a socket of UDP. */
-const datagramKind = 0x8000_0000
 /** What the sockets of a worker may write together, and how much one of these takes. */
 const chunks = { most: 4096, bytes: 2048 }
+/** In the number of a socket of UDP. */
+const datagramKind = 0x8000_0000
 
 export class StreamPeer {
   readonly outbox = new StreamOutbox()
