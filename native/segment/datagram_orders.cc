@@ -65,6 +65,11 @@ void Datagrams::handle_order(Instant now, ByteSpan message) {
   const uint32_t place = header.socket() & SocketTable::kPlaceMask;
   Socket& socket = sockets_[place];
   if (message[0] == ForgetSocketView::kCode && socket.leg == kNoLeg) return sockets_.forget(place);
+  if (message[0] == RelaySocketView::kCode) {
+    const RelaySocketView order(message.data());
+    if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
+    return splice(place, order.target() & SocketTable::kPlaceMask);
+  }
   if (socket.leg == kNoLeg) return;  // it hears of its end by itself
   switch (message[0]) {
     case WriteSocketView::kCode: return send(now, socket, WriteSocketView(message.data()).bytes());
@@ -77,11 +82,6 @@ void Datagrams::handle_order(Instant now, ByteSpan message) {
       const SetSocketView order(message.data());
       if (order.option() != SocketOption::idle) break;
       return flows_.set_idle(now, pair_of(socket.leg), order.value());
-    }
-    case RelaySocketView::kCode: {
-      const RelaySocketView order(message.data());
-      if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
-      return splice(place, order.target() & SocketTable::kPlaceMask);
     }
     case UnrelaySocketView::kCode:
       if (is_spliced(socket)) unsplice(now, socket);
@@ -107,16 +107,19 @@ bool Datagrams::is_spliced(const Socket& socket) const {
   return flows_.table().pair(pair_of(socket.leg)).mode == PairMode::splice;
 }
 
-// What JavaScript has still to send goes its way; it may be overtaken, as by any other path.
-void Datagrams::splice(uint32_t place, uint32_t peer) {
+// What JavaScript has still to send goes its way; it may be overtaken, as by any other path. Where
+// one of them is over already, the other is told of a splice that has ended.
+void Datagrams::splice(uint32_t place, uint32_t target) {
   const LegIndex leg = sockets_[place].leg;
-  if (is_spliced(sockets_[place]) || sockets_[peer].leg != other_leg(leg) ||
-      !flows_.splice(pair_of(leg))) {
-    return counters_.raise(Counter::messages_invalid);
-  }
-  for (const uint32_t each : {place, peer}) {
-    sockets_[each].read_credit = 0;
-    sockets_[each].news |= Socket::kHeld;
+  const bool are_pair = leg != kNoLeg && sockets_[target].leg == other_leg(leg);
+  if (are_pair && is_spliced(sockets_[place])) return counters_.raise(Counter::messages_invalid);
+  const bool spliced = are_pair && flows_.splice(pair_of(leg));
+  for (const uint32_t each : {place, target}) {
+    Socket& socket = sockets_[each];
+    if (socket.leg == kNoLeg || (!are_pair && is_spliced(socket))) continue;
+    socket.read_credit = spliced ? 0 : kFirstCredit;
+    socket.news |=
+        static_cast<uint8_t>(spliced ? Socket::kHeld : Socket::kHeld | Socket::kUnrelayed);
     sockets_.list(each);
   }
 }

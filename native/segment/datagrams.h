@@ -60,6 +60,10 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   // Whether something is still to be told.
   bool has_news() const { return sockets_.first_listed() != 0; }
   void publish();
+  // Of a socket that there is, up to the end of its last splice; from any thread.
+  const RelayProgress* relay_progress(uint32_t socket) const {
+    return sockets_.progress_of(socket);
+  }
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
@@ -81,7 +85,7 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   bool hand_up_one(uint32_t place, ConstByteSpan datagram);
   uint8_t try_open(Instant now, const OpenSocketView& message, uint32_t& place);
   void send(Instant now, const Socket& socket, ConstByteSpan datagram);
-  void splice(uint32_t place, uint32_t peer);
+  void splice(uint32_t place, uint32_t target);
   void unsplice(Instant now, const Socket& socket);
   bool tell_socket(uint32_t place);
   bool tell_opened(uint32_t place);

@@ -209,7 +209,7 @@ size_t Segment::write_streams(ConstByteSpan messages) {
 }
 
 const RelayProgress* Segment::relay_progress(uint32_t socket) const {
-  const uint32_t worker = socket >> SocketTable::kPlaceBits;
+  const uint32_t worker = SocketTable::worker_of(socket);
   return worker < members_.size() ? members_[worker]->worker.relay_progress(socket) : nullptr;
 }
 

@@ -69,9 +69,10 @@ class Worker final : public FrameSink {
   PortId add_port(std::unique_ptr<Port> port, bool internal);
   Stack& stack() { return stack_; }
   LiveCapture& capture() { return capture_; }
-  // As Connections has it.
+  // As Connections and Datagrams have it.
   const RelayProgress* relay_progress(uint32_t socket) const {
-    return connections_.relay_progress(socket);
+    return Datagrams::is_of_datagrams(socket) ? datagrams_.relay_progress(socket)
+                                              : connections_.relay_progress(socket);
   }
 
   // One iteration: messages, ports, timers. False if there was nothing to do.

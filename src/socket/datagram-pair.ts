@@ -212,9 +212,9 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
 
   // -- of its lines
 
-  peerEnded(): void {}
   received(): void {}
   drained(): void {}
+  peerEnded(): void {}
   written(): void {}
   unrelayed(): void {}
 

@@ -179,7 +179,7 @@ export class Sockets implements StreamSink {
 
   /** What the sockets of this one's worker may write together. */
   roomOf(socket: number): WriteRoom {
-    const worker = socket >>> 24
+    const worker = (socket >>> 24) & 0x7f
     this.#rooms[worker] ??= new WriteRoom()
     return this.#rooms[worker]
   }

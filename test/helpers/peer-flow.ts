@@ -112,15 +112,22 @@ export class PeerFlow {
     if (!peer) return
     for (const one of [this, peer]) {
       one.#splicedTo = undefined
-      one.#readCredit = firstCredit
-      Object.assign(one.outbox.start(UnrelayedMessage, one.socket), one.#moved)
-      one.#moved = { bytes: 0n, datagrams: 0n }
+      one.#tellMoved()
     }
+  }
+
+  #tellMoved(): void {
+    this.#readCredit = firstCredit
+    Object.assign(this.outbox.start(UnrelayedMessage, this.socket), this.#moved)
   }
 
   #splice(peer: PeerFlow | undefined): void {
     if (!peer || peer.serial !== this.serial || this.isSpliced) throw new Error('not to be spliced')
-    if (peer.isClosed) return
+    if (peer.isClosed) {
+      this.outbox.start(HeldMessage, this.socket)
+      this.#tellMoved()
+      return
+    }
     this.#splicedTo = peer
     peer.#splicedTo = this
     for (const one of [this, peer]) {

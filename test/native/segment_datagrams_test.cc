@@ -149,6 +149,24 @@ TEST_CASE("SOCK-12 SOCK-20 SOCK-32 a spliced pair is translated, and read again 
   }
 }
 
+TEST_CASE("SOCK-32 SOCK-36 a splice with a socket that is over has ended at once") {
+  for (const bool inbound_is_over : {false, true}) {
+    CAPTURE(inbound_is_over);
+    DatagramLab lab(both_families()[0]);
+    lab.forgets = false;  // it has not heard of the end when it asks
+    const auto [inbound, outbound] = lab.open_pair();
+    const uint32_t over = inbound_is_over ? inbound : outbound;
+    const uint32_t kept = inbound_is_over ? outbound : inbound;
+    lab.say<CloseSocketView>(over);
+    lab.splice(inbound, outbound);
+    CHECK(lab.sockets[kept].held == 1);
+    CHECK(lab.sockets[kept].unrelayed == 1);
+    inbound_is_over ? lab.answer("here") : lab.ask("here");
+    CHECK(lab.sockets[kept].datagrams.back() == "here");
+    CHECK(lab.engine.settle() == "");
+  }
+}
+
 TEST_CASE("SOCK-32 what is spliced passes as any translated packet: TTL, fragments, errors") {
   const Hosts hosts = both_families()[0];
   DatagramLab lab(hosts);

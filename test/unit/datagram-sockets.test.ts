@@ -353,6 +353,20 @@ describe('a pair', () => {
     }
   })
 
+  test('SOCK-36 a side that was gone before leaves the other as it was', async () => {
+    const { pair, client, origin, inbound } = await startPair()
+    origin.close(StreamEnd.refused)
+    await expect(pair.unproxy()).rejects.toMatchObject({ code: 'ERR_SLUICE_CLOSED' })
+    expect(pair.mode).toBe('proxied')
+    const datagrams = heard(inbound)
+    for (let turn = 0; turn < 50; turn++) {
+      client.send('x'.repeat(1000))
+      await quiet()
+    }
+    expect(datagrams).toHaveLength(50)
+    expect(client.lost).toBe(0)
+  })
+
   test('SOCK-36 a side that goes while it is unproxied leaves it as it was, or closed', async () => {
     const { pair, client, origin } = await startPair()
     const ends = pair.unproxy().catch((error) => error.code)
