@@ -180,7 +180,6 @@ class DatagramLab {
         socket.datagrams.emplace_back(bytes.begin(), bytes.end());
         return;
       }
-      case RoomView::kCode: return;  // for connections
       case HeldView::kCode: ++socket.held; return;
       case UnrelayedView::kCode:
         socket.relayed = UnrelayedView(message.data()).bytes();
