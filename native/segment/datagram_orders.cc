@@ -18,14 +18,15 @@ void Datagrams::open(Instant now, const OpenSocketView& message) {
     CannotOpenView answer = begin<CannotOpenView>(0);
     answer.set_reason(why);
     answer.set_request(message.request());
-  } else {
-    OpeningView answer = begin<OpeningView>(sockets_.id_of(place));
-    answer.set_request(message.request());
-    sockets_[place].known = true;
-    sockets_[place].news |= Socket::kOpened;
-    sockets_.list(place);
+    return commit();
   }
+  OpeningView answer = begin<OpeningView>(sockets_.id_of(place));
+  answer.set_request(message.request());
   commit();
+  sockets_[place].known = true;
+  if (tell_opened(place)) return;
+  sockets_[place].news |= Socket::kOpened;
+  sockets_.list(place);
 }
 
 // Why not, where `place` stays 0.

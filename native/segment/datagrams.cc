@@ -152,7 +152,9 @@ bool Datagrams::hand_up(const Packet& packet, uint32_t place) {
 bool Datagrams::hand_up_one(uint32_t place, ConstByteSpan datagram) {
   Socket& socket = sockets_[place];
   const size_t stride = stream_stride(DataView::kSize + datagram.size());
-  const bool has_credit = static_cast<int32_t>(socket.read_credit) > 0;
+  // Before it knows of its socket TypeScript has no use for a datagram.
+  const bool is_told = !(socket.news & Socket::kOpened);
+  const bool has_credit = is_told && static_cast<int32_t>(socket.read_credit) > 0;
   if (!has_credit || datagram.size() > kMostBytes || !has_room(stride)) {
     counters_.raise(Counter::datagrams_unread);
     return false;
@@ -183,6 +185,8 @@ void Datagrams::unreachable(Instant now, const FlowKey& sent) {
   if (leg == kNoLeg) return;
   const FlowPair& pair = flows_.table().pair(pair_of(leg));
   if (pair.flow_class != FlowClass::datagrams || flows_.table().leg(leg).packets != 0) return;
+  const Socket& socket = sockets_[place_at(leg)];
+  if (socket.received > 0 || socket.relayed_datagrams > 0) return;
   end_leg(now, place_at(leg), StreamEnd::no_route);
 }
 

@@ -235,6 +235,7 @@ class Flows {
   // own_legs.cc
   LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why);
   bool make_place_own(Instant now, uint8_t protocol);
+  NextHop acquire_own_hop(Instant now, const FlowKey& key, DropReason& why);
   PairIndex allocate_own(Instant now, uint16_t vs, uint8_t protocol);
   bool evict_time_wait();
   void expire_own(Instant now, PairIndex index);

@@ -75,13 +75,21 @@ LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReas
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
     if (key.protocol == kProtocolUdp) touch_own(now, leg);
-    // Within a batch nothing that gives way would free its next hop at once.
-    entry.next_hop =
-        batch_open_ ? stack_.acquire_next_hop(now, key.src, why) : acquire_hop(now, key.src, why);
+    entry.next_hop = acquire_own_hop(now, key, why);
     if (entry.next_hop != kNoNextHop) return leg;
   }
   close_own(leg, EndReason::reset);
   return kNoLeg;
+}
+
+// Nothing gives way to a flow of UDP: it could be the one in hand. Within a batch what gives way
+// frees its next hop at the end, so it is the SYN that comes again that finds one.
+NextHop Flows::acquire_own_hop(Instant now, const FlowKey& key, DropReason& why) {
+  if (key.protocol == kProtocolTcp && !batch_open_) return acquire_hop(now, key.src, why);
+  const NextHop hop = stack_.acquire_next_hop(now, key.src, why);
+  const bool is_full = hop == kNoNextHop && why == DropReason::neighbor_table_full;
+  if (is_full && key.protocol == kProtocolTcp) evict_datagrams(now);
+  return hop;
 }
 
 // Either leg's time is that of the pair, so that one which is not there says nothing.

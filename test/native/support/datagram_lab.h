@@ -118,6 +118,16 @@ class DatagramLab {
     say();
   }
   uint32_t open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client) {
+    order_open(inbound, to, port, as_client);
+    say();
+    return last_opened;
+  }
+  // Asks for that as soon as the engine looks.
+  void ask_to_open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client) {
+    order_open(inbound, to, port, as_client);
+    REQUIRE(engine.from_sockets().push(bytes_));
+  }
+  void order_open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client) {
     OpenSocketView open = order<OpenSocketView>(inbound);
     open.set_request(99);
     open.set_protocol(kProtocolUdp);
@@ -129,8 +139,6 @@ class DatagramLab {
     }
     last_opened = 0;
     cannot_open = -1;
-    say();
-    return last_opened;
   }
   // A client's socket, and the one to the server with the client's own endpoint.
   std::pair<uint32_t, uint32_t> open_pair(L4Port port = 40000) {

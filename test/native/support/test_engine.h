@@ -294,6 +294,19 @@ class TestEngine {
            count(Counter::flows_removed);
   }
 
+  // Takes every slot of the neighbour table that can be had.
+  std::vector<NextHop> hold_next_hops() {
+    std::vector<NextHop> taken;
+    for (size_t i = 0; i < options_.stack.neighbors; ++i) {
+      IpAddress address = ip("2001:db8::ff00:0");
+      address.bytes[15] = static_cast<uint8_t>(i);
+      DropReason why;
+      const NextHop hop = worker_->stack().acquire_neighbor(now_, 0, address, why);
+      if (hop != kNoNextHop) taken.push_back(hop);
+    }
+    return taken;
+  }
+
  private:
   static constexpr Duration kWallClockOffset = Duration::seconds(1'700'000'000);
 
@@ -315,14 +328,7 @@ class TestEngine {
 
   // Every slot of the neighbour table can be had, so no flow refers to one.
   bool no_next_hop_is_held() {
-    std::vector<NextHop> taken;
-    for (size_t i = 0; i < options_.stack.neighbors; ++i) {
-      IpAddress address = ip("2001:db8::ff00:0");
-      address.bytes[15] = static_cast<uint8_t>(i);
-      DropReason why;
-      const NextHop hop = worker_->stack().acquire_neighbor(now_, 0, address, why);
-      if (hop != kNoNextHop) taken.push_back(hop);
-    }
+    const std::vector<NextHop> taken = hold_next_hops();
     for (const NextHop hop : taken) worker_->stack().release_next_hop(hop);
     return taken.size() == options_.stack.neighbors;
   }
