@@ -4,7 +4,7 @@
  */
 import { type ConnectedMessage, RelayEnds, SocketCredit } from '../generated/streams.js'
 import { closed } from './errors.js'
-import { Line } from './line.js'
+import { Line, type Totals } from './line.js'
 import type { Sockets } from './sockets.js'
 
 /** Of the messages to the engine that wait, all sockets' together: from here on datagrams are lost. */
@@ -65,5 +65,11 @@ export class DatagramLine extends Line {
     this.datagramsRelayed = datagrams
     this.credited(this.#firstCredit)
     super.unrelayed(bytes, datagrams)
+  }
+
+  /** What nobody has read yet is its socket's alone from now on, and in nobody's books. */
+  override closed(reason: number, totals: Totals): void {
+    super.closed(reason, totals)
+    this.letGo('close')
   }
 }
