@@ -95,11 +95,6 @@ export class Socket extends Duplex implements LineEnd {
     return this[lineOf].isHeld
   }
 
-  /** The engine moves bytes of it by itself. */
-  get isMoved(): boolean {
-    return this[lineOf].isRelayed || this[lineOf].isFed
-  }
-
   get use(): SocketUse {
     if (this.destroyed || this[lineOf].isOver) return 'closed'
     return this.#pair || this.#isReserved ? 'paired' : 'free'
@@ -318,8 +313,8 @@ export class Socket extends Duplex implements LineEnd {
 
   active(): void {
     this.#activeAt = Date.now()
-    this.#timer?.refresh()
-    this.#idle?.refresh()
+    this.#timer?.refresh(this.#activeAt)
+    this.#idle?.refresh(this.#activeAt)
   }
 
   received(bytes: Buffer): void {
