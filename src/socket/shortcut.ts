@@ -3,7 +3,7 @@
  * those of a splice(2). The streams notice nothing. Their one consumer stays where it is, their ends
  * come by way of them, and whoever wants bytes, or writes, has the streams again at that byte.
  */
-import { RelayEnds, StreamEnd } from '../generated/streams.js'
+import { RelayEnds } from '../generated/streams.js'
 import { lineOf, type Socket } from './socket.js'
 
 /** Who passes the bytes on: a listener of 'data'. */
@@ -78,19 +78,10 @@ export class Shortcut {
     }
   }
 
-  /** The engine moves the source's bytes no longer. */
-  unrelayed(): void {
+  /** The engine moves the source's bytes no longer, or the source is over. */
+  ended(): void {
     if (this.#state === 'on') this.#listen('off')
     if (this.#state !== 'off') this.#off()
-  }
-
-  /** The source is over. @param reason a StreamEnd */
-  closed(reason: number): void {
-    if (this.#state === 'off') return
-    if (this.#state === 'on') this.#listen('off')
-    this.#off()
-    // Its end was held back.
-    if (reason === StreamEnd.finished && !this.#from.hasPeerEnded) this.#from.ended()
   }
 
   /** Resolves when the bytes go by the streams, as they will until resume(). */

@@ -336,6 +336,8 @@ export class Socket extends Duplex implements LineEnd {
 
   lineClosed(error: Error | undefined): void {
     if (error || this[lineOf].isHeld) this.destroy(error)
+    // The engine has passed on the other side's end.
+    else if (!this.writableEnded) super.end()
   }
 
   /** What its user threw: a RST, and an 'error' for who listens. */

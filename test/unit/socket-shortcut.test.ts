@@ -205,6 +205,21 @@ describe.each(ways)('BUF-01 %s', (_, pass) => {
     expect(outbound.use).toBe('free')
   })
 
+  test('an end that comes just when the way is left is not lost', async () => {
+    const { pair, client, origin, inbound, streams } = await start()
+    client.end()
+    await origin.until(() => origin.hasFin)
+    await quiet()
+    const told: unknown[] = []
+    pair.on('sideclose', (...event) => told.push(event))
+    origin.whenHolding = () => origin.end()
+    inbound.write('last words')
+    await quiet()
+    expect([client.text, client.hasFin]).toEqual(['last words', true])
+    expect(told).toEqual([['outbound', 'end']])
+    expect([pair.mode, streams.connections.size]).toEqual(['closed', 0])
+  })
+
   test('a server that resets, having said all, takes no answer along', async () => {
     const { client, origin } = await start()
     client.acknowledges = false
