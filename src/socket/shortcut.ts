@@ -4,7 +4,7 @@
  * come by way of them, and whoever wants bytes, or writes, has the streams again at that byte.
  */
 import { RelayEnds } from '../generated/streams.js'
-import { lineOf, type Socket } from './socket.js'
+import { decodes, lineOf, type Socket } from './socket.js'
 
 /** Who passes the bytes on: a listener of 'data'. */
 export type Course = (...chunk: never[]) => void
@@ -153,12 +153,12 @@ export class Shortcut {
 
   #listen(how: 'on' | 'off'): void {
     const { source } = this
-    for (const event of ['newListener', 'removeListener', 'pause']) {
+    for (const event of ['newListener', 'removeListener', 'pause', decodes]) {
       source[how](event, this.#consumersChange)
     }
   }
 
-  /** There is another consumer or one less, or the source was paused, which is told without a name. */
+  /** There is another consumer or one less; or, told without a name, the source was paused or decodes. */
   readonly #consumersChange = (event = 'data'): void => {
     if (event === 'data' || event === 'readable') this.leave()
   }

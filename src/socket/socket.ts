@@ -37,6 +37,8 @@ type Done = (error?: Error | null) => void
 /** The line of a socket, for the folder alone. */
 export const lineOf: unique symbol = Symbol('sluice.line')
 export const joinPair: unique symbol = Symbol('sluice.joinPair')
+/** Event of a socket that hands out text from now on. */
+export const decodes: unique symbol = Symbol('sluice.decodes')
 
 /** A socket comes from `Stack.connect`, a `Server` or a service, and is connected. */
 export class Socket extends Duplex implements LineEnd {
@@ -264,6 +266,12 @@ export class Socket extends Duplex implements LineEnd {
     const course = this.listeners('data').at(-1)
     if (course && target instanceof Socket) this.#pair?.piped(this, target, course as Course)
     return target
+  }
+
+  override setEncoding(encoding: BufferEncoding): this {
+    super.setEncoding(encoding)
+    this.emit(decodes)
+    return this
   }
 
   override _read(): void {

@@ -285,6 +285,20 @@ describe('a shortcut', () => {
     expect(seen(paired)).toEqual([4, 7])
   })
 
+  test('left by setEncoding()', async () => {
+    const paired = await startPair()
+    const { client, origin, inbound, outbound } = paired
+    inbound.pipe(outbound)
+    await quiet()
+    client.send('unseen ')
+    inbound.setEncoding('hex')
+    await quiet()
+    client.send('seen')
+    await quiet()
+    expect(origin.text).toBe(`unseen ${Buffer.from('seen').toString('hex')}`)
+    expect(seen(paired)).toEqual([4, 0])
+  })
+
   test('what was read before goes first', async () => {
     const paired = await startPair()
     const { client, origin, inbound, outbound } = paired
