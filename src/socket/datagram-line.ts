@@ -4,7 +4,7 @@
  */
 import { type ConnectedMessage, RelayEnds, SocketCredit } from '../generated/streams.js'
 import { closed } from './errors.js'
-import { Line } from './line.js'
+import { Line, type Totals } from './line.js'
 import type { Sockets } from './sockets.js'
 
 /** Of the messages to the engine that wait, all sockets' together: from here on datagrams are lost. */
@@ -18,6 +18,9 @@ export class DatagramLine extends Line {
   datagramsSent = 0
   /** Of those that the engine translated: received here, and sent to the other side's peer. */
   datagramsRelayed = 0
+  /** Likewise, received on the other side and sent here. */
+  datagramsFed = 0
+  #target: DatagramLine | undefined
   /** Bytes that one carries without being cut into fragments. */
   readonly largestWhole: number
   readonly #serial: number
@@ -50,6 +53,8 @@ export class DatagramLine extends Line {
   /** From now on the engine translates what both receive. Resolves when all that was handed up has come. */
   async splice(peer: DatagramLine): Promise<void> {
     if (this.isOver || peer.isOver) throw closed('A side of the pair is over.')
+    this.#target = peer
+    peer.#target = this
     this.relayTo(peer, RelayEnds.pass)
     peer.giveTo(this)
     await Promise.all([this.untilHeld(), peer.untilHeld()])
@@ -62,8 +67,23 @@ export class DatagramLine extends Line {
   }
 
   override unrelayed(bytes: number, datagrams: number): void {
-    this.datagramsRelayed = datagrams
+    this.#moved(datagrams - this.datagramsRelayed)
     this.credited(this.#firstCredit)
     super.unrelayed(bytes, datagrams)
+  }
+
+  #moved(datagrams: number): void {
+    const target = this.#target
+    this.#target = undefined
+    if (!target || datagrams === 0) return
+    this.datagramsRelayed += datagrams
+    target.datagramsFed += datagrams
+    for (const { end } of [this, target]) end.active()
+  }
+
+  /** What nobody has read yet is its socket's alone from now on, and in nobody's books. */
+  override closed(reason: number, totals: Totals): void {
+    super.closed(reason, totals)
+    this.letGo('close')
   }
 }

@@ -119,23 +119,25 @@ export class DatagramSocket
     return { address: this.localAddress, family: this.localFamily, port: this.localPort }
   }
 
-  /** Bytes that JavaScript was handed, and datagrams. */
+  /** Bytes received, and datagrams: by JavaScript, or by the engine for the other side of its pair,
+   *  which are counted when it translates them no longer. */
   get bytesRead(): number {
-    return this[lineOf].bytesReceived
+    return this[lineOf].bytesReceived + this[lineOf].bytesRelayed
   }
   get datagramsRead(): number {
-    return this[lineOf].datagramsReceived
+    return this[lineOf].datagramsReceived + this[lineOf].datagramsRelayed
   }
 
-  /** Bytes that the engine was given, and datagrams. */
+  /** Bytes sent, and datagrams, counted likewise. */
   get bytesWritten(): number {
-    return this[lineOf].bytesSent
+    return this[lineOf].bytesSent + this[lineOf].bytesFed
   }
   get datagramsWritten(): number {
-    return this[lineOf].datagramsSent
+    return this[lineOf].datagramsSent + this[lineOf].datagramsFed
   }
 
-  /** Milliseconds since 1970. */
+  /** When a datagram passed last: milliseconds since 1970. Of those that the engine translated the end
+   *  of that counts. */
   get lastActiveAt(): number {
     return this.#activeAt
   }
@@ -162,7 +164,7 @@ export class DatagramSocket
     const bytes = typeof datagram === 'string' ? Buffer.from(datagram) : datagram
     const most = this.#remote.family === 4 ? mostOverIpv4 : this[lineOf].largestWhole
     if (bytes.length > most) throw datagramTooLarge(bytes.length, most)
-    this.#activeAt = Date.now()
+    this.active()
     const isSent = !this.#isClosed && this[lineOf].send(bytes)
     if (!isSent) this.datagramsDropped++
     return isSent
@@ -209,11 +211,14 @@ export class DatagramSocket
 
   // -- of its line
 
-  active(): void {}
+  active(): void {
+    this.#activeAt = Date.now()
+  }
+
   peerEnded(): void {}
 
   received(datagram: Buffer): void {
-    this.#activeAt = Date.now()
+    this.active()
     this.#waiting.push(datagram)
     this.#bytesWaiting += datagram.length
     this.#flush()

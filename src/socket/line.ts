@@ -303,9 +303,19 @@ export class Line implements Writer {
     this.grant()
     const error = endError(reason)
     this.#fail(() => error ?? closed('The connection is over.'))
+    if (!this.#isHeld) this.tellEnd()
     this.watcher?.closed(this, reason)
     this.end.lineClosed(error)
     this.whenOver?.(totals)
+  }
+
+  /** The engine says nothing of an end as long as it holds, and a connection that both ends have ended
+   *  is over at once: that it has come to its end is all that tells of it then. Nothing is behind what
+   *  was handed up, or the engine would have kept it. */
+  tellEnd(): void {
+    this.#isHeld = false
+    const isEnd = this.#reason === StreamEnd.finished && !this.#hasPeerEnded
+    if (isEnd && this.end !== ignoreNews) this.ended()
   }
 
   /** There is no engine any more: its user is told by 'close' alone. */

@@ -282,9 +282,9 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   closed(line: Line, reason: number): void {
     const how = reason === StreamEnd.timedOut ? 'timeout' : 'reset'
     if (reason !== StreamEnd.finished) this.#tellClose(line, how)
-    this.#passage.closed(line, reason)
+    this.#passage.unrelayed(line)
+    if (!this.#passesEnds) line.tellEnd()
     this.#follow(line)
-    this.#passage.moved()
     if (this.#lines.every(({ isOver }) => isOver)) this.#unlink()
   }
 
@@ -345,13 +345,17 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.emit('mode', before, mode)
   }
 
+  /** The engine passes ends on by itself. */
+  get #passesEnds(): boolean {
+    return this.#mode === 'relay' && !this.#holdsEnds
+  }
+
   /** The other side of one that is over. */
   #follow(line: Line): void {
     const [socket, other] = this.#sidesFrom(this.#sideOf(line))
     const isFinished = line.reason === StreamEnd.finished
     const isOurs = this.#passage.isProcessed && this.#onPeerClose === 'close'
-    const isRelay = this.#mode === 'relay' && !this.#holdsEnds
-    if (!isRelay && (!isOurs || isFinished)) return
+    if (!this.#passesEnds && (!isOurs || isFinished)) return
     // The engine ends both sides of a relay by itself; this is for what a user ended.
     // What it has still to send goes first: the engine has it.
     const isStreams = this.#mode === 'proxied' || this.#mode === 'draining'

@@ -120,12 +120,10 @@ export class Passage {
     this.moved()
   }
 
+  /** The engine moves its bytes no longer, or it is over. */
   unrelayed(line: Line): void {
-    this.#from(line)?.unrelayed()
-  }
-
-  closed(line: Line, reason: number): void {
-    this.#from(line)?.closed(reason)
+    this.#from(line)?.ended()
+    this.moved()
   }
 
   readonly moved = (): void => {
@@ -151,12 +149,13 @@ export class Passage {
       passOn(inbound, outbound)
       passOn(outbound, inbound)
     }
-    while (
-      !(this.isIdle && this.#passedEnd(inbound, outbound) && this.#passedEnd(outbound, inbound))
-    ) {
-      if (call && !call.isDone) throw reentrant()
-      if (inbound[lineOf].isOver || outbound[lineOf].isOver)
-        throw closed('A side of the pair is over.')
+    for (;;) {
+      const isDone =
+        this.isIdle && this.#passedEnd(inbound, outbound) && this.#passedEnd(outbound, inbound)
+      const isOver = inbound[lineOf].isOver || outbound[lineOf].isOver
+      if (!isDone && call && !call.isDone) throw reentrant()
+      if (isOver) throw closed('A side of the pair is over.')
+      if (isDone) return
       const moved = new Promise<void>((resolve) => {
         this.#wake = resolve
       })

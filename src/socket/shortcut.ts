@@ -3,8 +3,8 @@
  * those of a splice(2). The streams notice nothing. Their one consumer stays where it is, their ends
  * come by way of them, and whoever wants bytes, or writes, has the streams again at that byte.
  */
-import { RelayEnds, StreamEnd } from '../generated/streams.js'
-import { lineOf, type Socket } from './socket.js'
+import { RelayEnds } from '../generated/streams.js'
+import { decodes, lineOf, type Socket } from './socket.js'
 
 /** Who passes the bytes on: a listener of 'data'. */
 export type Course = (...chunk: never[]) => void
@@ -78,19 +78,10 @@ export class Shortcut {
     }
   }
 
-  /** The engine moves the source's bytes no longer. */
-  unrelayed(): void {
+  /** The engine moves the source's bytes no longer, or the source is over. */
+  ended(): void {
     if (this.#state === 'on') this.#listen('off')
     if (this.#state !== 'off') this.#off()
-  }
-
-  /** The source is over. @param reason a StreamEnd */
-  closed(reason: number): void {
-    if (this.#state === 'off') return
-    if (this.#state === 'on') this.#listen('off')
-    this.#off()
-    // Its end was held back.
-    if (reason === StreamEnd.finished && !this.#from.hasPeerEnded) this.#from.ended()
   }
 
   /** Resolves when the bytes go by the streams, as they will until resume(). */
@@ -162,12 +153,12 @@ export class Shortcut {
 
   #listen(how: 'on' | 'off'): void {
     const { source } = this
-    for (const event of ['newListener', 'removeListener', 'pause']) {
+    for (const event of ['newListener', 'removeListener', 'pause', decodes]) {
       source[how](event, this.#consumersChange)
     }
   }
 
-  /** There is another consumer or one less, or the source was paused, which is told without a name. */
+  /** There is another consumer or one less; or, told without a name, the source was paused or decodes. */
   readonly #consumersChange = (event = 'data'): void => {
     if (event === 'data' || event === 'readable') this.leave()
   }

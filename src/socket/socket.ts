@@ -37,6 +37,8 @@ type Done = (error?: Error | null) => void
 /** The line of a socket, for the folder alone. */
 export const lineOf: unique symbol = Symbol('sluice.line')
 export const joinPair: unique symbol = Symbol('sluice.joinPair')
+/** Event of a socket that hands out text from now on. */
+export const decodes: unique symbol = Symbol('sluice.decodes')
 
 /** A socket comes from `Stack.connect`, a `Server` or a service, and is connected. */
 export class Socket extends Duplex implements LineEnd {
@@ -93,11 +95,6 @@ export class Socket extends Duplex implements LineEnd {
   /** The engine hands nothing of it up: its bytes are moved, or about to be. */
   get isHeld(): boolean {
     return this[lineOf].isHeld
-  }
-
-  /** The engine moves bytes of it by itself. */
-  get isMoved(): boolean {
-    return this[lineOf].isRelayed || this[lineOf].isFed
   }
 
   get use(): SocketUse {
@@ -271,6 +268,12 @@ export class Socket extends Duplex implements LineEnd {
     return target
   }
 
+  override setEncoding(encoding: BufferEncoding): this {
+    super.setEncoding(encoding)
+    this.emit(decodes)
+    return this
+  }
+
   override _read(): void {
     this[lineOf].grant()
   }
@@ -318,8 +321,8 @@ export class Socket extends Duplex implements LineEnd {
 
   active(): void {
     this.#activeAt = Date.now()
-    this.#timer?.refresh()
-    this.#idle?.refresh()
+    this.#timer?.refresh(this.#activeAt)
+    this.#idle?.refresh(this.#activeAt)
   }
 
   received(bytes: Buffer): void {
@@ -341,6 +344,8 @@ export class Socket extends Duplex implements LineEnd {
 
   lineClosed(error: Error | undefined): void {
     if (error || this[lineOf].isHeld) this.destroy(error)
+    // The engine has passed on the other side's end.
+    else if (!this.writableEnded) super.end()
   }
 
   /** What its user threw: a RST, and an 'error' for who listens. */

@@ -2,7 +2,7 @@
  * Who is called by a transform's own call waits for that call where he waits for the transform to be
  * done: for ever, where the call waits for him. It is known by what is on the stack.
  */
-import type { Duplex } from 'node:stream'
+import { type Duplex, Transform } from 'node:stream'
 
 /** One call of a transform. */
 export interface TransformCall {
@@ -10,7 +10,7 @@ export interface TransformCall {
   isDone: boolean
 }
 
-type Done = (error?: Error | null) => void
+type Done = (...result: unknown[]) => void
 type Method = (this: Duplex, ...args: unknown[]) => void
 
 export class TransformCalls {
@@ -19,7 +19,10 @@ export class TransformCalls {
 
   watch(transform: Duplex): void {
     const methods = transform as unknown as Record<string, Method | undefined>
-    for (const name of ['_write', '_writev', '_final']) {
+    // What a Transform calls back from _write() waits for its readers, too.
+    const isTransform = transform instanceof Transform
+    const names = isTransform ? ['_transform', '_flush'] : ['_write', '_writev', '_final']
+    for (const name of names) {
       const method = methods[name]
       if (method) methods[name] = this.#watched(method)
     }
@@ -33,9 +36,9 @@ export class TransformCalls {
       const call = { isDone: false }
       calls.current = call
       try {
-        method.call(this, ...args, (error?: Error | null) => {
+        method.call(this, ...args, (...result: unknown[]) => {
           call.isDone = true
-          done(error)
+          done(...result)
         })
       } finally {
         calls.current = before

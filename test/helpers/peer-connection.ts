@@ -35,6 +35,8 @@ export class PeerConnection {
   bytesSent = 0
   /** Whether what is written is acknowledged at once. */
   acknowledges = true
+  /** Called when it holds and gives to nobody: nothing is told of it from then on until it has credit. */
+  whenHolding = () => {}
   #queue: Buffer[] = []
   #isEnding = false
   #hasEnded = false
@@ -159,6 +161,7 @@ export class PeerConnection {
     this.#isHeld = true
     this.#readCredit = 0
     this.outbox.start(HeldMessage, this.socket)
+    this.whenHolding()
   }
 
   relay(target: PeerConnection | undefined, ends: number): void {
@@ -174,6 +177,7 @@ export class PeerConnection {
 
   unrelay(): void {
     this.#endRelay()
+    this.whenHolding()
   }
 
   close(reason: number): void {
@@ -240,7 +244,11 @@ export class PeerConnection {
   }
 
   #handUp(): void {
-    if (this.#isHeld) return
+    if (this.#isHeld) {
+      // Nobody is told of its end, and it is over.
+      if (this.#queue.length === 0 && this.#isEnding && this.#isShut) this.close(StreamEnd.finished)
+      return
+    }
     while (this.#queue.length > 0 && this.#readCredit > 0) {
       this.#data(this.#take(Math.min(this.#readCredit, mostData)))
     }

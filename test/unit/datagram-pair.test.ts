@@ -1,5 +1,5 @@
 /** Pairs of UDP sockets. */
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { StreamEnd } from '../../src/generated/streams.js'
 import { heard, server, startPair, startWithClient } from '../helpers/datagram-site.js'
 import { quiet } from '../helpers/socket-site.js'
@@ -66,7 +66,7 @@ describe('a pair', () => {
   })
 
   test('SOCK-12 SOCK-20 unproxied and proxied again, nothing is lost or counted twice', async () => {
-    const { pair, inbound, client, origin } = await startPair()
+    const { pair, inbound, outbound, client, origin } = await startPair()
     const modes: string[] = []
     pair.on('mode', (_, now) => modes.push(now))
     pair.process()
@@ -84,7 +84,26 @@ describe('a pair', () => {
     expect(origin.received).toEqual(['one', 'two', 'three'])
     expect(client.received).toEqual(['answer'])
     expect(pair.stats().datagrams).toEqual({ c2s: 3n, s2c: 1n })
+    expect(inbound).toMatchObject({ datagramsRead: 3, bytesRead: 11 })
+    expect(inbound).toMatchObject({ datagramsWritten: 1, bytesWritten: 6 })
+    expect(outbound).toMatchObject({ datagramsRead: 1, bytesRead: 6 })
+    expect(outbound).toMatchObject({ datagramsWritten: 3, bytesWritten: 11 })
     expect(modes).toEqual(['draining', 'splice', 'reproxying', 'proxied'])
+  })
+
+  test('was active when the engine moved datagrams, once that is over', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { pair, inbound, outbound, client } = await startPair()
+    await pair.unproxy()
+    vi.setSystemTime(Date.now() + 60_000)
+    client.send('moved')
+    await pair.proxy()
+    expect([inbound.lastActiveAt, outbound.lastActiveAt]).toEqual([Date.now(), Date.now()])
+    await pair.unproxy()
+    vi.setSystemTime(Date.now() + 60_000)
+    await pair.proxy()
+    expect(inbound.lastActiveAt).toBe(Date.now() - 60_000)
   })
 
   test('that is two flows to the engine is not spliced', async () => {

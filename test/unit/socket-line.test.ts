@@ -3,6 +3,8 @@ import { expect, test } from 'vitest'
 import { StreamOrders } from '../../src/bus/stream-orders.js'
 import { MessageWriter } from '../../src/bus/writer.js'
 import { StreamEnd } from '../../src/generated/streams.js'
+import { DatagramLine } from '../../src/socket/datagram-line.js'
+import { DatagramSocket } from '../../src/socket/datagram-socket.js'
 import { Line } from '../../src/socket/line.js'
 import { Sockets } from '../../src/socket/sockets.js'
 
@@ -18,6 +20,23 @@ test.each([
   line.grant()
   expect(sockets.committed).toBe(16_384)
   end(line)
+  expect(sockets.committed).toBe(0)
+})
+
+test('BUF-14 a flow that the engine ends gives back what nobody has read of it, once', async () => {
+  const orders = new StreamOrders(new MessageWriter(), () => {})
+  const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
+  const line = new DatagramLine({ socket: 1, serial: 1, credit: 10_000, mss: 1200 }, sockets)
+  const end = { address: '192.0.2.10', port: 7, family: 4 } as const
+  const socket = new DatagramSocket({ line, local: end, remote: end })
+  for (const text of ['unread', 'too']) line.data(Buffer.from(text))
+  expect(sockets.committed).toBe(10_000)
+  line.closed(StreamEnd.timedOut, none)
+  expect(sockets.committed).toBe(0)
+  const rest: string[] = []
+  for await (const datagram of socket) rest.push(String(datagram))
+  socket.close()
+  expect(rest).toEqual(['unread', 'too'])
   expect(sockets.committed).toBe(0)
 })
 

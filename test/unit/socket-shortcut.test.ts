@@ -205,6 +205,21 @@ describe.each(ways)('BUF-01 %s', (_, pass) => {
     expect(outbound.use).toBe('free')
   })
 
+  test('an end that comes just when the way is left is not lost', async () => {
+    const { pair, client, origin, inbound, streams } = await start()
+    client.end()
+    await origin.until(() => origin.hasFin)
+    await quiet()
+    const told: unknown[] = []
+    pair.on('sideclose', (...event) => told.push(event))
+    origin.whenHolding = () => origin.end()
+    inbound.write('last words')
+    await quiet()
+    expect([client.text, client.hasFin]).toEqual(['last words', true])
+    expect(told).toEqual([['outbound', 'end']])
+    expect([pair.mode, streams.connections.size]).toEqual(['closed', 0])
+  })
+
   test('a server that resets, having said all, takes no answer along', async () => {
     const { client, origin } = await start()
     client.acknowledges = false
@@ -270,6 +285,20 @@ describe('a shortcut', () => {
     expect(seen(paired)).toEqual([4, 7])
   })
 
+  test('left by setEncoding()', async () => {
+    const paired = await startPair()
+    const { client, origin, inbound, outbound } = paired
+    inbound.pipe(outbound)
+    await quiet()
+    client.send('unseen ')
+    inbound.setEncoding('hex')
+    await quiet()
+    client.send('seen')
+    await quiet()
+    expect(origin.text).toBe(`unseen ${Buffer.from('seen').toString('hex')}`)
+    expect(seen(paired)).toEqual([4, 0])
+  })
+
   test('what was read before goes first', async () => {
     const paired = await startPair()
     const { client, origin, inbound, outbound } = paired
@@ -306,5 +335,42 @@ describe('a shortcut', () => {
     expect(inbound.destroyed).toBe(false)
     vi.advanceTimersByTime(940)
     expect(inbound.destroyed).toBe(true)
+  })
+
+  test('a time-out is counted from the last byte that passed, also when the way is left', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'hrtime'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { pair, client, inbound, outbound } = await startPair({ idleTimeoutMs: 1000 })
+    pair.process()
+    await quiet()
+    vi.advanceTimersByTime(900)
+    client.send('x')
+    for (const socket of [inbound, outbound]) socket.on('data', () => {})
+    await quiet()
+    expect([inbound.isHeld, outbound.isHeld]).toEqual([false, false])
+    vi.advanceTimersByTime(999)
+    expect(inbound.destroyed).toBe(false)
+    vi.advanceTimersByTime(1)
+    expect(inbound.destroyed).toBe(true)
+  })
+
+  test('a time-out is told again behind bytes that the engine moved', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date', 'hrtime'] })
+    onTestFinished(() => void vi.useRealTimers())
+    const { pair, client, inbound } = await startPair()
+    pair.process()
+    await quiet()
+    let told = 0
+    inbound.setTimeout(60).on('timeout', () => told++)
+    vi.advanceTimersByTime(200)
+    expect(told).toBe(1)
+    client.send('x')
+    vi.advanceTimersByTime(59)
+    expect(told).toBe(1)
+    vi.advanceTimersByTime(1)
+    expect(told).toBe(2)
+    inbound.setTimeout(0)
+    vi.advanceTimersByTime(200)
+    expect(told).toBe(2)
   })
 })

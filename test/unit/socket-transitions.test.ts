@@ -111,6 +111,27 @@ describe('called by a transform of the pair', () => {
   })
 })
 
+test('a transform that is done may have called unproxy(), however slow its target is', async () => {
+  const { pair, client, origin } = await startPair()
+  let unproxied: Promise<unknown> | undefined
+  const c2s = new Transform({
+    transform(chunk, _encoding, done) {
+      if (this.isPaused()) unproxied ??= pair.unproxy()
+      done(null, chunk)
+    },
+  })
+  pair.process({ c2s })
+  origin.acknowledges = false
+  client.send(Buffer.alloc(500_000, 'a'))
+  for (let turn = 0; turn < 5; turn++) await quiet()
+  expect(pair.mode).toBe('draining')
+  origin.acknowledges = true
+  origin.acknowledge(65_536)
+  expect(await unproxied).toMatchObject({ mode: 'relay' })
+  await quiet()
+  expect(origin.text).toBe('a'.repeat(500_000))
+})
+
 type Pair = Awaited<ReturnType<typeof startPair>>['pair']
 
 test('SOCK-22 disassociate() gives the sockets what the transforms have', async () => {

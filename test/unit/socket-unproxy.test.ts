@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { PassThrough, Transform } from 'node:stream'
 import { describe, expect, test } from 'vitest'
+import type { SocketPair } from '../../src/socket/pair.js'
 import { quiet, startPair, upper } from '../helpers/socket-site.js'
 
 describe('unproxy', () => {
@@ -125,6 +126,23 @@ describe('unproxy', () => {
       expect(client.text).toBe('answer')
     },
   )
+
+  test.each([
+    ['on the way there', async () => {}],
+    ['on the way back', async (pair: SocketPair) => void (await pair.unproxy())],
+  ])('an end that comes %s, where nobody is told of it, is not lost', async (_, before) => {
+    const { pair, client, origin, streams } = await startPair()
+    pair.process({ s2c: upper() })
+    client.end()
+    await origin.until(() => origin.hasFin)
+    await before(pair)
+    await quiet()
+    origin.whenHolding = () => origin.end()
+    await (pair.mode === 'relay' ? pair.proxy() : pair.unproxy()).catch(() => {})
+    await quiet()
+    expect([client.hasFin, client.hasReset]).toEqual([true, false])
+    expect([pair.mode, streams.connections.size]).toEqual(['closed', 0])
+  })
 
   test('both ends of it end it, and both sockets are closed', async () => {
     const { pair, client, origin, inbound, outbound, streams, stack } = await startPair()
