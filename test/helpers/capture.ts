@@ -18,6 +18,9 @@ export interface CaptureOptions {
 }
 
 export class Capture {
+  /** Frames that were counted as received before the filter was in place, and thrown away then. */
+  private uncaptured = 0
+
   private constructor(
     readonly file: string,
     private readonly tcpdump: LabProcess,
@@ -41,7 +44,9 @@ export class Capture {
       ...filter.split(' ').filter(Boolean),
     ])
     await tcpdump.waitForOutput(/listening on/)
-    return new Capture(file, tcpdump)
+    const capture = new Capture(file, tcpdump)
+    capture.uncaptured = await capture.missing()
+    return capture
   }
 
   /**
@@ -56,24 +61,40 @@ export class Capture {
 
   /** What passed before this call; the capture goes on. @throws as `stop` does. */
   async read(): Promise<CapturedFrame[]> {
-    const { dropped } = await until('tcpdump writes what the kernel handed it', () =>
-      this.drained(),
-    )
+    const { dropped } = await until('tcpdump writes what the kernel handed it', async () => {
+      const counts = await this.counts()
+      return counts.missing <= this.uncaptured && counts
+    })
     if (dropped > 0) throw new Error(`${this.file} lacks ${dropped} frames`)
     return readCapture(this.file)
   }
 
-  /** Asks tcpdump for its counts; gives them when all that its filter let through is written. */
-  private async drained() {
+  /** What stays missing: the least of what is told until nothing comes between two counts. */
+  private async missing(): Promise<number> {
+    let before = await this.counts()
+    let least = before.missing
+    for (let turn = 0; turn < MOST_TURNS; turn++) {
+      const now = await this.counts()
+      least = Math.min(least, now.missing)
+      if (now.received === before.received && now.missing === before.missing) break
+      before = now
+    }
+    return least
+  }
+
+  /** Asks tcpdump for its counts. `missing`: let through by the filter, and not written. */
+  private async counts() {
     const before = this.tcpdump.output().length
     this.tcpdump.signal('SIGUSR1')
     const counts = await until('tcpdump tells its counts', () => {
       return COUNTS.exec(this.tcpdump.output().slice(before)) ?? undefined
     })
     const [captured, received, dropped] = counts.slice(1).map(Number) as [number, number, number]
-    return captured >= received - dropped && { dropped }
+    return { received, dropped, missing: received - dropped - captured }
   }
 }
+
+const MOST_TURNS = 100
 
 const COUNTS =
   /(\d+) packets? captured[\s,]+(\d+) packets? received by filter[\s,]+(\d+) packets? dropped by kernel/
