@@ -114,23 +114,6 @@ TEST_CASE("SOCK-32 a server that speaks while its socket is opened is heard behi
   }
 }
 
-TEST_CASE(
-    "SOCK-32 where there is no next hop left a flow of UDP is not opened, and none gives way") {
-  for (const Hosts& hosts : both_families()) {
-    CAPTURE(hosts.family);
-    DatagramLab lab(hosts);
-    lab.ask("question");
-    const uint32_t inbound = lab.last_accepted;
-    const std::vector<NextHop> held = lab.engine.hold_next_hops();
-    const bool v4 = hosts.client.is_v4();
-    CHECK(lab.open(inbound, ip(v4 ? "10.1.0.99" : "fd00:1::99"), 8053, true) == 0);
-    CHECK(lab.cannot_open != -1);
-    CHECK_FALSE(lab.sockets[inbound].closed);
-    for (const NextHop hop : held) lab.engine.stack().release_next_hop(hop);
-    CHECK(lab.open(inbound, hosts.server, 8053, true) != 0);
-  }
-}
-
 TEST_CASE("SOCK-12 SOCK-20 SOCK-32 a spliced pair is translated, and read again afterwards") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
