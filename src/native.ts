@@ -54,6 +54,8 @@ export interface NativeSegmentOptions {
     busBytes: number
     /** Connections that the engine itself ends, open at a time; 0: none. */
     connections: number
+    /** Those of them that are over and remembered in TIME-WAIT. */
+    timeWaits: number
     /** Their buffers, both ways. */
     bufferBytes: number
     /** Windows are those of so many connections at any time; 0: of those that are active. */

@@ -90,6 +90,7 @@ SegmentLimits read_limits(const Napi::Object& from) {
   limits.neighbors = static_cast<uint32_t>(number(from, "neighbors"));
   limits.bus_bytes = static_cast<size_t>(number(from, "busBytes"));
   limits.connections = static_cast<uint32_t>(number(from, "connections"));
+  limits.time_waits = static_cast<uint32_t>(number(from, "timeWaits"));
   limits.buffer_bytes = static_cast<size_t>(number(from, "bufferBytes"));
   limits.windows_for = static_cast<uint32_t>(number(from, "windowsFor"));
   limits.stream_bytes = static_cast<size_t>(number(from, "streamBytes"));

@@ -47,17 +47,17 @@ struct LegFlags {
   static constexpr uint8_t kOffsets = 4;  // the pair has TcpOffsets to apply
   static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
-  static constexpr uint8_t kAnyDscp = 32;    // the DSCP of what arrives does not matter
-  static constexpr uint8_t kOtherL4 = 64;    // neither TCP nor UDP: translate() does not know it
-  static constexpr uint8_t kTimeWait = 128;  // of a proxied pair: the connection block is gone
+  static constexpr uint8_t kAnyDscp = 32;  // the DSCP of what arrives does not matter
+  static constexpr uint8_t kOtherL4 = 64;  // neither TCP nor UDP: translate() does not know it
 };
+
+// A TcpFlow (tcp/tcp_flow.h), which is nobody's business here.
+using TcpWords = std::array<uint32_t, 6>;
 
 // What a leg holds while the engine runs TCP for it.
 struct OwnLeg {
-  std::array<uint32_t, 6> tcp;  // a TcpFlow (tcp/tcp_flow.h)
-  // The connection block (BlockPool::Handle); with LegFlags::kTimeWait the tick at which the leg
-  // goes, too.
-  uint32_t connection;
+  TcpWords tcp;
+  uint32_t connection;  // the connection block (BlockPool::Handle)
 };
 
 // One leg: 64 bytes, one cache line, all that an IPv4 packet of the flow needs. Addresses and L4
@@ -131,8 +131,8 @@ enum class PairMode : uint8_t {
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
 // `untracked`: a protocol whose beginning and end nobody follows: all but TCP. `own`: pairs of the
-// engine's own connections; only those with a leg in TIME-WAIT are timed here. `datagrams`: pairs
-// of UDP that the engine ends.
+// engine's own connections, which are timed elsewhere. `datagrams`: pairs of UDP that the engine
+// ends.
 enum class FlowClass : uint8_t {
   waiting,
   opening,

@@ -150,17 +150,6 @@ bool Connections::tell_room() {
   return true;
 }
 
-// In batches, as they come; where there is no room our own 2MSL holds.
-void Connections::tell_time_wait(const Socket& socket, LegIndex leg) {
-  say<TimeWaitView>(sockets_.id_of(0), [&](TimeWaitView message) {
-    message.set_leg(leg);
-    message.set_serial(socket.serial);
-    message.set_vs_id(socket.vs);
-    message.set_bytes_freed(sizeof(Connection));
-    message.set_in_time_wait(flows_.in_time_wait());
-  });
-}
-
 void Connections::answer_state(Instant now, const Socket& socket, const AskSocketView& message) {
   SocketStateView state = begin<SocketStateView>(message.socket());
   state.set_request(message.request());

@@ -149,13 +149,6 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   return StreamEnd::finished;
 }
 
-// Of a connection with the same signature, which is over and only answers.
-std::optional<Seq> Connections::end_of_earlier(const FlowKey& key) {
-  const LegIndex leg = flows_.leg_of_any_dscp(key);
-  const bool waits = leg != kNoLeg && (flows_.own_leg(leg).flags & LegFlags::kTimeWait);
-  return waits ? std::optional(tcp_flow_of(flows_.own_leg(leg)).snd_nxt) : std::nullopt;
-}
-
 // -- the others
 
 // More was written than was promised, a defect of the sockets: the stream would go on with a gap.
@@ -199,18 +192,6 @@ void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView&
     default: counters_.raise(Counter::messages_invalid);
   }
   arm(*c);
-}
-
-void Connections::keep_time_wait(Instant now, const KeepTimeWaitView& message) {
-  const LegIndex leg = message.leg();
-  const bool there = pair_of(leg) < flows_.table().max_pairs();
-  if (!there || flows_.table().pair(pair_of(leg)).mode != PairMode::proxied ||
-      flows_.table().pair(pair_of(leg)).serial != message.serial() ||
-      !(flows_.own_leg(leg).flags & LegFlags::kTimeWait)) {
-    return counters_.raise(Counter::messages_stale);
-  }
-  if (message.keep_ms() == 0) return flows_.close_own(leg, EndReason::fin);
-  flows_.keep_in_time_wait(leg, time_.tick(now) + message.keep_ms());
 }
 
 }  // namespace sluice

@@ -5,7 +5,6 @@
 #include "packet/l4_checksum.h"
 #include "segment/whole_packet.h"
 #include "tcp/calls.h"
-#include "tcp/closed.h"
 #include "tcp/input.h"
 #include "tcp/listener.h"
 #include "tcp/path_mtu.h"
@@ -127,45 +126,18 @@ void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
   const TcpSegment segment = read_segment(packet);
   const FlowEntry& entry = flows_.own_leg(leg);
   const ConnectionState state = tcp_flow_of(entry).state;
-  if (state == ConnectionState::time_wait) return time_wait_arrives(turn, leg, segment, packet);
-  if (state == ConnectionState::closed) return closed_arrives(leg, segment);
+  // Its last bytes are still to be read.
+  if (state == ConnectionState::closed) return;
+  if (state == ConnectionState::time_wait) {
+    const uint32_t timestamp =
+        Tcp::timestamp(tcp_.timestamp_offset(packet.key.reversed()), turn.now);
+    (void)answer_in_time_wait(tcp_flow_of(flows_.own_leg(leg)), leg, segment, Tcp::tick(turn.now),
+                              timestamp, frames_);
+    return;
+  }
   const uint32_t place = place_of(entry.own.connection);
   Connection& c = tcp_.connections[entry.own.connection];
   after(turn, place, segment_arrives(turn, c, segment));
-}
-
-// One that was given up before it was established answers for itself (RFC 9293 3.10.7.1); one whose
-// last bytes are still to be read has nothing more to say.
-void Connections::closed_arrives(LegIndex leg, const TcpSegment& segment) {
-  if (!(flows_.own_leg(leg).flags & LegFlags::kTimeWait)) return;
-  const std::optional<SegmentHeader> reset = answer_in_closed(segment);
-  if (reset) send_alone(frames_, leg, *reset, 0);
-}
-
-// A SYN that begins anew is for whoever listens there, once the old bytes were read; one that comes
-// before that comes again.
-void Connections::time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegment& segment,
-                                    Packet& packet) {
-  const FlowEntry& entry = flows_.own_leg(leg);
-  const FlowKey key = packet.key.reversed();
-  const uint32_t timestamp = Tcp::timestamp(tcp_.timestamp_offset(key), turn.now);
-  TcpFlow& flow = tcp_flow_of(flows_.own_leg(leg));
-  const TimeWaitAnswer answer =
-      answer_in_time_wait(flow, leg, segment, Tcp::tick(turn.now), timestamp, frames_);
-  const bool alone = (entry.flags & LegFlags::kTimeWait) != 0;
-  if (!alone) return;
-  if (answer == TimeWaitAnswer::restart) {
-    flows_.keep_in_time_wait(leg, two_msl_from(turn.now));
-  } else if (answer == TimeWaitAnswer::reuse && is_client_leg(leg)) {
-    // The server may have gone meanwhile, or take no more (VS-24).
-    const VirtualServer* server = flows_.virtual_servers().find(packet.key);
-    if (server == nullptr || !server->terminates || server->maintenance) return;
-    const Seq beyond = flow.snd_nxt;
-    const uint16_t vs = server->id;
-    flows_.close_own(leg, EndReason::fin);
-    packet.verdict = Verdict::none;
-    accept(turn.now, packet, vs, beyond);
-  }
 }
 
 // -- what follows from a call into TCP
@@ -214,8 +186,7 @@ void Connections::released(Instant now, uint32_t place) {
   // Nobody has heard of it: so it leaves its place.
   if (socket.passive && !socket.known) socket.news |= Socket::kOpened;
   if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {
-    flows_.keep_in_time_wait(leg, two_msl_from(now));
-    tell_time_wait(socket, leg);
+    leave_to_time_wait(now, socket, leg);
   } else if (!socket.passive && !socket.opened && socket.end == StreamEnd::aborted) {
     // The peer's answer is still to come, and nobody else shall have it.
     flows_.keep_in_time_wait(leg, time_.tick(now) + kGivenUp);
@@ -224,18 +195,12 @@ void Connections::released(Instant now, uint32_t place) {
   }
 }
 
-void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
+void Connections::abort_pair(Instant now, PairIndex pair, uint8_t) {
   TcpTurn turn = at(now);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const FlowEntry& entry = flows_.own_leg(leg);
     if (!(entry.flags & LegFlags::kEntered)) continue;
-    if (entry.flags & LegFlags::kTimeWait) {
-      flows_.close_own(leg, reason);
-      continue;
-    }
     close_socket(turn, place_of(entry.own.connection), true);
-    // One whose last bytes were unread has become a TIME-WAIT.
-    if (entry.flags & LegFlags::kEntered) flows_.close_own(leg, reason);
   }
 }
 
@@ -244,7 +209,6 @@ void Connections::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quot
   const FlowEntry& entry = flows_.own_leg(leg);
   if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
   error.verdict = Verdict::deliver;
-  if (entry.flags & LegFlags::kTimeWait) return;
   const IcmpHeader icmp(error.at(error.headers.l4));
   const bool v4 = error.headers.family == 4;
   const bool too_big =
@@ -298,7 +262,8 @@ void Connections::poll(Instant now) {
 void Connections::publish() {
   counters_.set(Counter::connections, tcp_.connections.used());
   counters_.set(Counter::connections_active, tcp_.active);
-  counters_.set(Counter::own_time_wait, flows_.in_time_wait());
+  counters_.set(Counter::own_time_wait, flows_.time_waits().count());
+  counters_.set(Counter::time_waits_evicted, flows_.time_waits().evicted());
   counters_.set(Counter::sockets, sockets_.used());
   counters_.set(Counter::stream_buffers,
                 uint64_t{tcp_.buffers.chunks_in_use()} * BufferPool::kChunk);

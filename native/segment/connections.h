@@ -57,6 +57,9 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond = std::nullopt);
   // A packet of a leg of a proxied pair.
   void arrives(Instant now, LegIndex leg, Packet& packet);
+  // A packet of no flow. False where it is not of a connection that is over and has still to
+  // answer, or where it begins anew and is for somebody else.
+  bool time_wait_arrives(Instant now, Packet& packet);
   // An ICMP error about a segment of ours.
   void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
   // A segment of ours waited for a next hop that does not answer.
@@ -87,13 +90,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // connections.cc
   bool has_room() const;
-  Tick two_msl_from(Instant now) const {
-    return time_.tick(now) + static_cast<Tick>(options_.time_wait.milliseconds());
-  }
   TcpPath path_of(LegIndex leg) const;
   Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
-  void time_wait_arrives(TcpTurn& turn, LegIndex leg, const TcpSegment& segment, Packet& packet);
-  void closed_arrives(LegIndex leg, const TcpSegment& segment);
   void after(TcpTurn& turn, uint32_t place, TcpEvents events);
   void note_end(Socket& socket, TcpEvents events);
   void released(Instant now, uint32_t place);
@@ -119,11 +117,18 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
-  std::optional<Seq> end_of_earlier(const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
+
+  // connection_time_wait.cc
+  Tick two_msl_from(Instant now) const {
+    return time_.tick(now) + static_cast<Tick>(options_.time_wait.milliseconds());
+  }
+  bool begin_anew(Instant now, Packet& packet, TimeWaitTable::Index index);
+  void leave_to_time_wait(Instant now, const Socket& socket, LegIndex leg);
+  std::optional<Seq> end_of_earlier(const FlowKey& key) const;
   void keep_time_wait(Instant now, const KeepTimeWaitView& message);
 
   // connection_news.cc: what sockets are told
@@ -134,7 +139,6 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   bool grant(uint32_t place);
   bool tell_room();
   void answer_state(Instant now, const Socket& socket, const AskSocketView& message);
-  void tell_time_wait(const Socket& socket, LegIndex leg);
 
   Options options_;
   Flows& flows_;

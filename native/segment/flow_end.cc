@@ -148,13 +148,14 @@ void Flows::poll(Instant now) {
   for (int i = 0; i < kFlowClasses; ++i) {
     wheels_[i].advance(tick, [&](TimerId id) { fire(now, static_cast<FlowClass>(i), id); });
   }
+  time_waits_.expire(tick);
   if (!tick_before(tick, next_statistics_)) report_statistics(now);
   if (dump_.active) continue_dump(now);
   if (doomed_next_ < doomed_end_) continue_reset(now);
   const uint64_t others = uint64_t{wheel(FlowClass::waiting).count()} +
                           wheel(FlowClass::linger).count() + wheel(FlowClass::refused).count();
   counters_.set(Counter::flows, table_.pairs_in_use() - others);
-  counters_.set(Counter::flow_entries, uint64_t{table_.pairs_in_use()} * 2);
+  counters_.set(Counter::flow_entries, uint64_t{table_.pairs_in_use()} * 2 + time_waits_.count());
 }
 
 Instant Flows::deadline(Instant now) const {
@@ -166,6 +167,8 @@ Instant Flows::deadline(Instant now) const {
     const Tick next = each.next_tick(earliest);
     if (tick_before(next, earliest)) earliest = next;
   }
+  const Tick next = time_waits_.next_tick(earliest);
+  if (tick_before(next, earliest)) earliest = next;
   const Tick ahead = tick_before(tick, earliest) ? earliest - tick : 0;
   return now + Duration::milliseconds(ahead);
 }
@@ -174,7 +177,6 @@ void Flows::fire(Instant now, FlowClass flow_class, PairIndex index) {
   switch (flow_class) {
     case FlowClass::waiting: return expire_waiting(now, index);
     case FlowClass::refused: return remove(index);
-    case FlowClass::own: return expire_own(now, index);
     case FlowClass::linger:
       return pair(index).flags & FlowPair::kUnreported ? conclude(now, index) : remove(index);
     default: return expire(now, index);

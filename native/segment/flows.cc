@@ -62,6 +62,7 @@ Flows::Flows(const Options& options, const Parts& parts, Instant now)
       counters_(parts.counters),
       time_(parts.time),
       table_(options.limits.all_flows() + kMostOver, options.seed),
+      time_waits_(options.limits.all_time_waits(), options.seed ^ 7, parts.time.tick(now)),
       waiting_(options.limits.waiting_flows, options.limits.waiting_packets, parts.pool,
                parts.counters),
       links_(options.limits.all_flows() + kMostOver, kFlowClasses),
@@ -89,7 +90,7 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
     case FlowClass::closing: return ticks(timeouts.closing);
     case FlowClass::refused: return ticks(timeouts.refused);
     case FlowClass::linger: return ticks(timeouts.linger);
-    case FlowClass::own: return ticks(timeouts.time_wait);
+    case FlowClass::own:
     case FlowClass::datagrams:
     case FlowClass::established:
     case FlowClass::untracked: break;
@@ -178,7 +179,7 @@ void Flows::wait(LegIndex leg, Packet& packet) {
 
 PairIndex Flows::allocate(Instant now) {
   const bool full = live_pairs() >= options_.limits.all_flows();
-  return full && !evict_time_wait() && !evict_passing(now) ? kNoPair : table_.allocate();
+  return full && !evict_passing(now) ? kNoPair : table_.allocate();
 }
 
 // Makes room for a flow that begins (FLOWLIFE-03 to 05): what is over or was refused first, then
@@ -194,8 +195,7 @@ bool Flows::evict_passing(Instant now) {
 // never one in its close.
 void Flows::make_place(Instant now) {
   if (pairs_in_place() < options_.limits.flows) return;
-  if (evict_time_wait() || evict_alive(now, FlowClass::untracked)) return;
-  if (evict_datagrams(now)) return;
+  if (evict_alive(now, FlowClass::untracked) || evict_datagrams(now)) return;
   evict_alive(now, FlowClass::established);
 }
 

@@ -7,6 +7,7 @@
 #include "flow/flow_table.h"
 #include "flow/leg_rewrite.h"
 #include "flow/tcp_track.h"
+#include "flow/time_wait_table.h"
 #include "flow/virtual_server_table.h"
 #include "packet/packet_pool.h"
 #include "segment/outbox.h"
@@ -125,8 +126,10 @@ class Flows {
   LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why);
   // Counts a packet that the leg has received.
   void count_own(LegIndex leg, const Packet& packet);
-  // The connection block is gone, and the leg answers alone until that tick.
-  void keep_in_time_wait(LegIndex leg, Tick until);
+  // The connection block is gone. So is the leg, and what it leaves answers until that tick.
+  TimeWaitTable::Index keep_in_time_wait(LegIndex leg, Tick until);
+  TimeWaitTable& time_waits() { return time_waits_; }
+  const TimeWaitTable& time_waits() const { return time_waits_; }
   // The leg is free. With its last leg the pair ends.
   void close_own(LegIndex leg, uint8_t reason);
   // Both legs of a pair of UDP are free, spliced or not, and the pair ends.
@@ -142,7 +145,6 @@ class Flows {
   // Ends the pair of UDP that was used least recently. False where there is none.
   bool evict_datagrams(Instant now);
   FlowEntry& own_leg(LegIndex leg) { return table_.leg(leg); }
-  uint32_t in_time_wait() const { return in_time_wait_; }
 
   // Expiry, repeated queries, periodic statistics, what waits for room in the ring.
   void poll(Instant now);
@@ -234,11 +236,8 @@ class Flows {
 
   // own_legs.cc
   LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why);
-  bool make_place_own(Instant now, uint8_t protocol);
   NextHop acquire_own_hop(Instant now, const FlowKey& key, DropReason& why);
   PairIndex allocate_own(Instant now, uint16_t vs, uint8_t protocol);
-  bool evict_time_wait();
-  void expire_own(Instant now, PairIndex index);
 
   // reports.cc: what the control segment is told
   bool send_query(Instant now, PairIndex index);
@@ -284,6 +283,7 @@ class Flows {
   Counters& counters_;
   const TimeBase& time_;
   FlowTable table_;
+  TimeWaitTable time_waits_;
   VirtualServerTable virtual_servers_;
   WaitingRoom waiting_;
   TimerLinks links_;
@@ -300,7 +300,6 @@ class Flows {
   OwnPairs* own_connections_ = nullptr;
   OwnPairs* own_datagrams_ = nullptr;
   uint32_t own_pairs_in_use_ = 0;
-  uint32_t in_time_wait_ = 0;  // legs
   Serials serials_;
   Statistics statistics_;
   Tick next_statistics_;

@@ -1,5 +1,5 @@
-// The part of Flows for legs of the engine's own: they come and go with their connections, and stay
-// for TIME-WAIT, or with sockets of UDP.
+// The part of Flows for legs of the engine's own: they come and go with their connections, or with
+// sockets of UDP.
 
 #include <algorithm>
 #include <iterator>
@@ -13,7 +13,6 @@ namespace sluice {
 namespace {
 
 bool is_entered(const FlowEntry& leg) { return (leg.flags & LegFlags::kEntered) != 0; }
-bool is_in_time_wait(const FlowEntry& leg) { return (leg.flags & LegFlags::kTimeWait) != 0; }
 
 }  // namespace
 
@@ -38,16 +37,10 @@ LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex besid
   return open_own(now, server_leg(index), key, why);
 }
 
-// A flow of UDP takes the place of one of its own kind, whatever floods us; a connection that of a
-// TIME-WAIT or of such a flow.
-bool Flows::make_place_own(Instant now, uint8_t protocol) {
-  if (pairs_in_place() < options_.limits.flows) return true;
-  if (protocol == kProtocolUdp) return evict_datagrams(now) || evict_time_wait();
-  return evict_time_wait() || evict_datagrams(now);
-}
-
+// Where there is no place, a flow of UDP gives way, so that none of them takes a connection's,
+// whatever floods us.
 PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
-  if (!make_place_own(now, protocol)) return kNoPair;
+  if (pairs_in_place() >= options_.limits.flows && !evict_datagrams(now)) return kNoPair;
   const PairIndex index = allocate(now);
   if (index == kNoPair) return kNoPair;
   FlowPair& flow = pair(index);
@@ -67,11 +60,11 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
 
 // Whatever DSCP the peer sends with. A TIME-WAIT has the signature until somebody else needs it.
 LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why) {
-  const LegIndex holder = leg_of_any_dscp(key);
-  const bool waits = holder != kNoLeg && is_in_time_wait(table_.leg(holder));
-  if (waits) close_own(holder, EndReason::fin);
-  why = holder != kNoLeg && !waits ? DropReason::tuple_in_use : DropReason::flow_table_full;
+  const bool taken = leg_of_any_dscp(key) != kNoLeg;
+  why = taken ? DropReason::tuple_in_use : DropReason::flow_table_full;
   if (table_.enter_any_dscp(leg, key)) {
+    const TimeWaitTable::Index earlier = time_waits_.find(key);
+    if (earlier != TimeWaitTable::kNone) time_waits_.remove(earlier);
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
     if (key.protocol == kProtocolUdp) touch_own(now, leg);
@@ -132,21 +125,16 @@ void Flows::count_own(LegIndex leg, const Packet& packet) {
   entry.bytes += packet.headers.end - packet.headers.l3;
 }
 
-// The wheel holds pairs: the leg that goes first arms it, and the other one is looked at then.
-void Flows::keep_in_time_wait(LegIndex leg, Tick until) {
-  FlowEntry& entry = table_.leg(leg);
-  const PairIndex index = pair_of(leg);
-  if (!is_in_time_wait(entry)) ++in_time_wait_;
-  entry.flags |= LegFlags::kTimeWait;
-  entry.own.connection = until;
-  const bool earlier = links_.armed(index) && tick_before(links_.deadline(index), until);
-  if (!earlier) wheel(FlowClass::own).arm(index, until);
+TimeWaitTable::Index Flows::keep_in_time_wait(LegIndex leg, Tick until) {
+  const TimeWaitTable::Index kept =
+      time_waits_.add(table_.key_of(leg), table_.leg(leg).own.tcp, !is_client_leg(leg), until);
+  close_own(leg, EndReason::fin);
+  return kept;
 }
 
 void Flows::close_own(LegIndex leg, uint8_t reason) {
   FlowEntry& entry = table_.leg(leg);
   const PairIndex index = pair_of(leg);
-  if (is_in_time_wait(entry)) --in_time_wait_;
   if (entry.next_hop != kNoNextHop) stack_.release_next_hop(entry.next_hop);
   table_.leave(leg);
   entry = FlowEntry{};
@@ -154,47 +142,6 @@ void Flows::close_own(LegIndex leg, uint8_t reason) {
     entry.last_seen = table_.leg(other_leg(leg)).last_seen;
   }
   if (!is_entered(table_.leg(other_leg(leg)))) end_own_pair(index, reason);
-}
-
-void Flows::expire_own(Instant now, PairIndex index) {
-  const Tick tick = time_.tick(now);
-  Tick next = tick;
-  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
-    if (!is_in_time_wait(table_.leg(leg))) continue;
-    const Tick until = table_.leg(leg).own.connection;
-    if (tick_before(tick, until)) {
-      if (next == tick || tick_before(until, next)) next = until;
-    } else {
-      close_own(leg, EndReason::fin);
-    }
-  }
-  if (next != tick && pair(index).mode == PairMode::proxied) {
-    wheel(FlowClass::own).arm(index, next);
-  }
-}
-
-// TIME-WAIT goes first where there is no room (MEM-18): of the pairs that nobody uses any more the
-// one that would go next. One whose other leg lives is looked at again a second later.
-bool Flows::evict_time_wait() {
-  constexpr int kMostLooks = 16;
-  constexpr Tick kLater = 1000;
-  for (int looks = 0; looks < kMostLooks; ++looks) {
-    const TimerId index = wheel(FlowClass::own).first();
-    if (index == kNoTimer) return false;
-    const LegIndex legs[] = {client_leg(index), server_leg(index)};
-    const bool lives = std::any_of(std::begin(legs), std::end(legs), [this](LegIndex leg) {
-      return is_entered(table_.leg(leg)) && !is_in_time_wait(table_.leg(leg));
-    });
-    if (lives) {
-      wheel(FlowClass::own).arm(index, links_.deadline(index) + kLater);
-      continue;
-    }
-    for (const LegIndex leg : legs) {
-      if (is_in_time_wait(table_.leg(leg))) close_own(leg, EndReason::overflow);
-    }
-    return true;
-  }
-  return false;
 }
 
 }  // namespace sluice

@@ -192,6 +192,7 @@ void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
     if (action.leg != kNoLeg) return act_on_flow(now, packet, action);
   }
   if (is_icmp_error(packet)) return act_on_icmp_error(now, packet, action);
+  if (has_signature(packet) && connections_.time_wait_arrives(now, packet)) return;
   if (passes_by(packet)) return act_on_passing(now, packet, action);
   if (!hand_over_.alone() && leaves_for_other_worker(packet, packet.key)) return;
   if (has_signature(packet) && serve(now, packet)) return;

@@ -48,6 +48,11 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
   const LegIndex leg = icmp_relay_.leg_of(quote);
   if (leg == kNoLeg) {
     const FlowKey answered = quote.key.reversed();
+    // About the last ACK of a connection that is over: nothing comes of it.
+    if (quote.has_key && flows_.time_waits().find(answered) != TimeWaitTable::kNone) {
+      packet.verdict = Verdict::deliver;
+      return;
+    }
     if (!hand_over_.alone() && leaves_for_other_worker(packet, answered)) return;
     if (!hand_over_.alone() && quote.has_key && leaves_as_answer(packet, answered)) return;
     return passes_by(packet) ? pass(packet, action) : act_on_other(now, packet, action);

@@ -30,6 +30,7 @@ SegmentLimits share_of(const SegmentLimits& all, uint32_t workers) {
   own.waiting_flows = part(all.waiting_flows);
   own.packet_buffers = part(all.packet_buffers);
   own.connections = part(all.connections);
+  own.time_waits = part(all.time_waits);
   own.buffer_bytes = all.buffer_bytes / workers;
   own.windows_for = (all.windows_for + workers - 1) / workers;
   own.fragmented_datagrams = part(all.fragmented_datagrams);

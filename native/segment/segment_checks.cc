@@ -71,6 +71,7 @@ size_t memory_of(const SegmentOptions& options) {
   constexpr size_t kWaitingFlow = 64;
   constexpr size_t kDatagram = sizeof(Datagram) + 16;  // and its bucket
   constexpr size_t kConnection = 1280;      // its blocks, its sockets and those of UDP, its timers
+  constexpr size_t kTimeWait = 96;          // and its addresses, its timer, its bucket
   constexpr size_t kInFlight = 64;          // records of a KiB of buffer
   constexpr size_t kRest = 26 * kMebibyte;  // the stack, the worker's thread
   const SegmentLimits& limits = options.limits;
@@ -80,7 +81,8 @@ size_t memory_of(const SegmentOptions& options) {
   return (size_t{limits.all_flows()} + options.workers) * kFlow + buffers * kSmall +
          (buffers / 100 + 1) * kLarge + limits.waiting_flows * kWaitingFlow +
          limits.fragmented_datagrams * kDatagram + limits.connections * kConnection +
-         limits.buffer_bytes + limits.buffer_bytes / 1024 * kInFlight +
+         size_t{limits.all_time_waits()} * kTimeWait + limits.buffer_bytes +
+         limits.buffer_bytes / 1024 * kInFlight +
          options.workers *
              (2 * std::bit_ceil(limits.bus_bytes) + 2 * std::bit_ceil(limits.stream_bytes) + ports +
               LiveCapture::kRing + kRest + (options.workers - 1) * WorkerTeam::kRingBytes);

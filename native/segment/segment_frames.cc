@@ -71,17 +71,20 @@ SegmentFrames::SegmentFrames(Flows& flows, Stack& stack, Transmitter& transmitte
       bytes_(kFrames * kFrame) {}
 
 void SegmentFrames::send(LegIndex leg, const OutgoingSegment& segment) {
+  send_answer(flows_.table().key_of(leg), flows_.table().leg(leg).next_hop, segment);
+}
+
+void SegmentFrames::send_answer(const FlowKey& arrives, NextHop next_hop,
+                                const OutgoingSegment& segment) {
   if (used_ == kFrames) flush();
-  leave(flows_.table().leg(leg).next_hop, write(leg, segment));
+  leave(next_hop, write(arrives.reversed(), segment));
 }
 
 // A packet with all but what follows the IP header. `sum` is that of the pseudo-header, which the
 // checksum field holds where it is left to the port.
-Packet& SegmentFrames::start(LegIndex leg, uint8_t protocol, uint8_t tos, size_t l4_size,
-                             uint16_t& sum) {
-  const FlowKey key = flows_.table().key_of(leg).reversed();
+Packet& SegmentFrames::start(const FlowKey& key, uint8_t tos, size_t l4_size, uint16_t& sum) {
   const bool v4 = key.src.is_v4();
-  const bool tcp = protocol == kProtocolTcp;
+  const bool tcp = key.protocol == kProtocolTcp;
   const size_t l4 = EthernetHeader::kSize + ip_header(v4);
   Packet& packet = packets_[used_] = Packet{};
   packet.data = bytes_.data() + used_ * kFrame + kHeadroom;
@@ -91,7 +94,7 @@ Packet& SegmentFrames::start(LegIndex leg, uint8_t protocol, uint8_t tos, size_t
   ++used_;
   EthernetHeader(packet.data).set_ether_type(v4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
   const uint16_t id = tcp ? 0 : static_cast<uint16_t>(random_.next());
-  const IpFields fields{protocol, tos, id, l4_size};
+  const IpFields fields{key.protocol, tos, id, l4_size};
   uint8_t* l3 = packet.at(EthernetHeader::kSize);
   sum = fold_sum(v4 ? write_ipv4(l3, key, fields) : write_ipv6(l3, key, fields));
   packet.headers.l3 = EthernetHeader::kSize;
@@ -99,7 +102,7 @@ Packet& SegmentFrames::start(LegIndex leg, uint8_t protocol, uint8_t tos, size_t
   packet.headers.end = packet.length;
   packet.headers.family = v4 ? 4 : 6;
   packet.headers.ether_type = v4 ? kEtherTypeIpv4 : kEtherTypeIpv6;
-  packet.headers.protocol = protocol;
+  packet.headers.protocol = key.protocol;
   packet.headers.has_key = true;
   packet.offload.needs_checksum = true;
   packet.offload.checksum_start = static_cast<uint16_t>(l4);
@@ -107,10 +110,10 @@ Packet& SegmentFrames::start(LegIndex leg, uint8_t protocol, uint8_t tos, size_t
   return packet;
 }
 
-Packet& SegmentFrames::write(LegIndex leg, const OutgoingSegment& segment) {
+Packet& SegmentFrames::write(const FlowKey& key, const OutgoingSegment& segment) {
   const size_t l4_size = segment.header_length + segment.payload_length;
   uint16_t sum;
-  Packet& packet = start(leg, kProtocolTcp, segment.tos, l4_size, sum);
+  Packet& packet = start(key, segment.tos, l4_size, sum);
   uint8_t* at = packet.at(packet.headers.l4);
   std::memcpy(at, segment.header, segment.header_length);
   TcpHeader tcp(at);
@@ -145,7 +148,7 @@ void SegmentFrames::send_datagram(LegIndex leg, NextHop next_hop, ConstByteSpan 
   if (!fits) return counters_.raise(Counter::originated_lost);
   if (used_ == kFrames) flush();
   uint16_t sum;
-  Packet& packet = start(leg, kProtocolUdp, 0, size, sum);
+  Packet& packet = start(flows_.table().key_of(leg).reversed(), 0, size, sum);
   UdpHeader udp(packet.at(packet.headers.l4));
   udp.set_src_port(packet.key.src_port);
   udp.set_dst_port(packet.key.dst_port);

@@ -25,6 +25,8 @@ class SegmentFrames final : public SegmentSink {
   // The time of what is sent from now on.
   void begin(Instant now) { now_ = now; }
   void send(LegIndex leg, const OutgoingSegment& segment) override;
+  // One of no leg, from the end that takes packets of `arrives`.
+  void send_answer(const FlowKey& arrives, NextHop next_hop, const OutgoingSegment& segment);
   // Over IPv4 one that is larger than the link is cut into fragments; all others are lost that IP,
   // or over IPv6 the link, is too small for.
   void send_datagram(LegIndex leg, NextHop next_hop, ConstByteSpan datagram);
@@ -41,8 +43,8 @@ class SegmentFrames final : public SegmentSink {
   static constexpr size_t kFrames = 32;
   static constexpr size_t kFrame = (kHeadroom + kMaxFrame + 63) / 64 * 64;
 
-  Packet& start(LegIndex leg, uint8_t protocol, uint8_t tos, size_t l4_size, uint16_t& sum);
-  Packet& write(LegIndex leg, const OutgoingSegment& segment);
+  Packet& start(const FlowKey& key, uint8_t tos, size_t l4_size, uint16_t& sum);
+  Packet& write(const FlowKey& key, const OutgoingSegment& segment);
   void leave(NextHop next_hop, Packet& packet);
 
   Flows& flows_;

@@ -24,6 +24,7 @@ struct SegmentLimits {
   uint32_t neighbors = 0;          // next hops, and hosts on our links that speak to us
   size_t bus_bytes = 0;            // each way
   uint32_t connections = 0;        // that we end ourselves, at a time
+  uint32_t time_waits = 0;         // of those, when they are over
   size_t buffer_bytes = 0;         // of those, both ways
   uint32_t windows_for = 0;        // of so many; 0: they follow those that are active
   size_t stream_bytes = 0;         // of messages about sockets, each way
@@ -32,6 +33,9 @@ struct SegmentLimits {
   // never come to be takes none from what is in use.
   uint32_t passing_flows() const { return flows / 16 + 1; }
   uint32_t all_flows() const { return flows + passing_flows(); }
+  // The compactor keeps to `time_waits`, some time after the fact: beyond it the oldest goes by
+  // itself.
+  uint32_t all_time_waits() const { return time_waits + time_waits / 16 + 1; }
 };
 
 // What becomes of packets that no virtual server takes.

@@ -55,9 +55,15 @@ bool SourceChoice::choose(Instant now, const OpenSocketView& message, FlowKey& k
 bool SourceChoice::choose_port(FlowKey& key) {
   for (int tries = 0; tries < kPortTries; ++tries) {
     key.dst_port = static_cast<L4Port>(kFirstPort + random_.below(65536 - kFirstPort));
-    if (is_home(key) && flows_.leg_of_any_dscp(key) == kNoLeg) return true;
+    if (is_home(key) && is_free(key)) return true;
   }
   return false;
+}
+
+// What is over may be begun anew, but for a port that nobody asked for there are better ones.
+bool SourceChoice::is_free(const FlowKey& key) const {
+  return flows_.leg_of_any_dscp(key) == kNoLeg &&
+         flows_.time_waits().find(key) == TimeWaitTable::kNone;
 }
 
 // What comes to an address of ours is steered by where it comes from, all else by where it goes.

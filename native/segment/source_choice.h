@@ -23,6 +23,7 @@ class SourceChoice {
 
  private:
   bool choose_port(FlowKey& key);
+  bool is_free(const FlowKey& key) const;
   bool is_home(const FlowKey& key) const;
 
   Stack& stack_;

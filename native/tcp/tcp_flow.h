@@ -38,15 +38,18 @@ struct TcpFlow {
     scales = static_cast<uint8_t>(send | receive << 4);
   }
 };
-static_assert(sizeof(TcpFlow) == sizeof(OwnLeg::tcp) && std::is_trivially_copyable_v<TcpFlow>,
+static_assert(sizeof(TcpFlow) == sizeof(TcpWords) && std::is_trivially_copyable_v<TcpFlow>,
               "the flow entry of a terminated leg is one cache line");
 
+inline TcpFlow& tcp_flow_in(TcpWords& words) {
+  return *std::launder(reinterpret_cast<TcpFlow*>(words.data()));
+}
+inline const TcpFlow& tcp_flow_in(const TcpWords& words) {
+  return *std::launder(reinterpret_cast<const TcpFlow*>(words.data()));
+}
+
 // That of a leg of a proxied pair. Ownership: the leg's; a Connection refers to it.
-inline TcpFlow& tcp_flow_of(FlowEntry& leg) {
-  return *std::launder(reinterpret_cast<TcpFlow*>(leg.own.tcp.data()));
-}
-inline const TcpFlow& tcp_flow_of(const FlowEntry& leg) {
-  return *std::launder(reinterpret_cast<const TcpFlow*>(leg.own.tcp.data()));
-}
+inline TcpFlow& tcp_flow_of(FlowEntry& leg) { return tcp_flow_in(leg.own.tcp); }
+inline const TcpFlow& tcp_flow_of(const FlowEntry& leg) { return tcp_flow_in(leg.own.tcp); }
 
 }  // namespace sluice

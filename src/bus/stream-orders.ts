@@ -140,9 +140,9 @@ export class StreamOrders {
   }
 
   /** @param worker a socket number with its worker's in the upper eight bits */
-  keepTimeWait(worker: number, leg: number, serial: number, keepMs: number): void {
+  keepTimeWait(worker: number, entry: number, serial: number, keepMs: number): void {
     const message = this.#start(this.#keep, KeepTimeWaitMessage.size, worker)
-    message.leg = leg
+    message.entry = entry
     message.serial = serial
     message.keepMs = keepMs
   }

@@ -8,7 +8,7 @@ const forwardings = { true: 'route', bridge: 'bridge', false: 'none' } as const
 
 export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
   const { timeouts } = config
-  const { bufferMemory: bufferBytes, timeWaits: _, ...limits } = config.limits
+  const { bufferMemory: bufferBytes, ...limits } = config.limits
   return {
     node: 0,
     workers: config.workers,

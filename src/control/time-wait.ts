@@ -33,7 +33,7 @@ export interface CompactorOptions {
   readonly now: () => number
 }
 
-/** Numbers of each entry: worker, leg, serial. */
+/** Numbers of each: worker, entry, serial. */
 const wordsPerEntry = 3
 const firstCapacity = 1024
 
@@ -48,10 +48,10 @@ class Queue {
     return this.#ends.length
   }
 
-  add(worker: number, leg: number, serial: number, endsAt: number): void {
+  add(worker: number, entry: number, serial: number, endsAt: number): void {
     if (this.length === this.#capacity) this.#grow()
     const place = (this.#first + this.length++) % this.#capacity
-    this.#words.set([worker, leg, serial], place * wordsPerEntry)
+    this.#words.set([worker, entry, serial], place * wordsPerEntry)
     this.#ends[place] = endsAt
   }
 
@@ -98,15 +98,15 @@ export class TimeWaitCompactor {
   /** The data flow segment tells of one. */
   take(message: TimeWaitMessage): void {
     const { orders, usualMs, timeOf, now } = this.#options
-    const { socket: worker, leg, serial } = message
+    const { socket: worker, entry, serial } = message
     const keepMs = timeOf(message.vsId) ?? usualMs
     this.#told++
     this.#bytesFreed += message.bytesFreed
     if (keepMs !== usualMs) {
       this.#adjusted++
-      orders.keepTimeWait(worker, leg, serial, keepMs)
+      orders.keepTimeWait(worker, entry, serial, keepMs)
     }
-    this.#queueOf(keepMs).add(worker, leg, serial, now() + keepMs)
+    this.#queueOf(keepMs).add(worker, entry, serial, now() + keepMs)
     if (this.#entries > this.#options.budget) this.#compact()
   }
 
@@ -126,8 +126,8 @@ export class TimeWaitCompactor {
   #compact(): void {
     this.#forgetEnded()
     while (this.#entries > this.#options.budget) {
-      const [worker, leg, serial] = this.#next().take()
-      this.#options.orders.keepTimeWait(worker, leg, serial, 0)
+      const [worker, entry, serial] = this.#next().take()
+      this.#options.orders.keepTimeWait(worker, entry, serial, 0)
       this.#endedEarly++
     }
   }

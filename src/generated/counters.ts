@@ -37,6 +37,7 @@ export const counterNames = [
   'flowsClosedRst',
   'flowsExpired',
   'flowsEvicted',
+  'timeWaitsEvicted',
   'flowsRemoved',
   'connectionsAccepted',
   'connectionsOpened',
@@ -156,6 +157,8 @@ export const counterTexts = {
     'Flows ended by their idle time-out',
   flowsEvicted:
     'Flows evicted from a full table',
+  timeWaitsEvicted:
+    'TIME-WAITs that made room for others in a full table',
   flowsRemoved:
     'Flows ended with their virtual server, or by the control segment',
   connectionsAccepted:
@@ -201,7 +204,7 @@ export const counterTexts = {
   duplicateAddresses:
     'Addresses of the engine that another host had first: not answered for',
   flowEntries:
-    'Flow entries in use: two of 64 bytes for each plain flow',
+    'Flow entries in use: two of 64 bytes for each plain flow, one of 48 for each TIME-WAIT',
   stations:
     'Stations of which the bridge knows the port',
   connections:
@@ -209,7 +212,7 @@ export const counterTexts = {
   connectionsActive:
     'Connections that moved bytes within the last second',
   ownTimeWait:
-    'Legs of connections that the engine ended, in TIME-WAIT',
+    'Connections that the engine ended and that still answer: those in TIME-WAIT',
   sockets:
     'Places for sockets of connections in use',
   datagramSockets:

@@ -778,10 +778,10 @@ export class KeepTimeWaitMessage {
     this.view.setUint32(this.at + 8, value)
   }
 
-  get leg(): number {
+  get entry(): number {
     return this.view.getUint32(this.at + 12)
   }
-  set leg(value: number) {
+  set entry(value: number) {
     this.view.setUint32(this.at + 12, value)
   }
 
@@ -1576,10 +1576,10 @@ export class TimeWaitMessage {
     this.view.setUint32(this.at + 8, value)
   }
 
-  get leg(): number {
+  get entry(): number {
     return this.view.getUint32(this.at + 12)
   }
-  set leg(value: number) {
+  set entry(value: number) {
     this.view.setUint32(this.at + 12, value)
   }
 

@@ -29,6 +29,7 @@ TestEngineOptions small_engine() {
   TestEngineOptions options;
   options.limits.flows = 8;
   options.limits.connections = 4;
+  options.limits.time_waits = 4;
   options.limits.buffer_bytes = 128 << 10;
   options.limits.stream_bytes = 256 << 10;  // any message finds room in an empty ring
   options.timeouts.time_wait = Duration::seconds(20);

@@ -33,6 +33,7 @@ export const segmentOptions: NativeSegmentOptions = {
     neighbors: 16,
     busBytes: 65536,
     connections: 16,
+    timeWaits: 16,
     bufferBytes: 1024 * 1024,
     windowsFor: 0,
     streamBytes: 65536 * 4,

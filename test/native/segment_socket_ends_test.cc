@@ -47,10 +47,10 @@ TEST_CASE("MEM-10 a TIME-WAIT ends when the compactor says so") {
     lab.pass(Duration::milliseconds(50));
     REQUIRE(lab.time_waits.size() == 1);
     const TimeWaitView told(lab.time_waits[0].data());
-    const uint32_t leg = told.leg(), serial = told.serial();
+    const uint32_t entry = told.entry(), serial = told.serial();
     const auto keep = [&](uint32_t of, uint32_t ms) {
       KeepTimeWaitView order = lab.order<KeepTimeWaitView>(0);
-      order.set_leg(leg);
+      order.set_entry(entry);
       order.set_serial(of);
       order.set_keep_ms(ms);
       lab.say();

@@ -17,8 +17,8 @@ function compactor(budget: number, times: Record<number, number> = {}) {
     now: () => now,
   })
   const message = new TimeWaitMessage(new DataView(new ArrayBuffer(TimeWaitMessage.size)))
-  const tell = (leg: number, vsId = 1) => {
-    Object.assign(message.clear(), { socket: 3 << 24, leg, serial: leg + 1000, vsId })
+  const tell = (entry: number, vsId = 1) => {
+    Object.assign(message.clear(), { socket: 3 << 24, entry, serial: entry + 1000, vsId })
     message.bytesFreed = 320
     subject.take(message)
   }
@@ -29,7 +29,7 @@ function compactor(budget: number, times: Record<number, number> = {}) {
     return Array.from({ length: bytes.length / KeepTimeWaitMessage.size }, (_, i) => {
       const order = new KeepTimeWaitMessage(view, i * KeepTimeWaitMessage.size)
       expect(order.socket).toBe(3 << 24)
-      return [order.leg, order.serial, order.keepMs]
+      return [order.entry, order.serial, order.keepMs]
     })
   }
   const pass = (ms: number) => {
@@ -41,7 +41,7 @@ function compactor(budget: number, times: Record<number, number> = {}) {
 describe('the compactor', () => {
   test('MEM-09 says nothing where the engine goes by the right time', () => {
     const { subject, tell, orders, pass } = compactor(10)
-    for (let leg = 0; leg < 5; leg++) tell(leg)
+    for (let entry = 0; entry < 5; entry++) tell(entry)
     expect(orders()).toEqual([])
     expect(subject.report()).toMatchObject({ entries: 5, told: 5, bytesFreed: 1600, adjusted: 0 })
     pass(59_999)
@@ -91,20 +91,20 @@ describe('the compactor', () => {
 
   test('hundreds of thousands keep their order', () => {
     const { subject, tell, orders, pass } = compactor(100_000)
-    for (let leg = 0; leg < 250_000; leg++) {
-      tell(leg)
-      if (leg % 1000 === 0) pass(1)
+    for (let entry = 0; entry < 250_000; entry++) {
+      tell(entry)
+      if (entry % 1000 === 0) pass(1)
     }
-    const ended = orders().map(([leg]) => leg)
+    const ended = orders().map(([entry]) => entry)
     expect(ended).toEqual(Array.from({ length: 150_000 }, (_, i) => i))
     expect(subject.report()).toMatchObject({ entries: 100_000, endedEarly: 150_000 })
   })
 
   test('runs in an engine: told, ordered, and shown', async () => {
     const { streams, engine } = await startSite(() => {}, { timeWaitMs: 5000 })
-    streams.timeWait({ leg: 7, serial: 9, vsId: 1, bytesFreed: 320 })
+    streams.timeWait({ entry: 7, serial: 9, vsId: 1, bytesFreed: 320 })
     await quiet()
-    expect(streams.kept).toEqual([{ leg: 7, serial: 9, keepMs: 5000 }])
+    expect(streams.kept).toEqual([{ entry: 7, serial: 9, keepMs: 5000 }])
     expect(engine.status().sockets.timeWait).toMatchObject({ entries: 1, bytesFreed: 320 })
   })
 })

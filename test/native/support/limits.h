@@ -14,6 +14,7 @@ inline constexpr SegmentLimits kSmallLimits{.flows = 64,
                                             .neighbors = 64,
                                             .bus_bytes = 1 << 16,
                                             .connections = 32,
+                                            .time_waits = 32,
                                             .buffer_bytes = 1 << 20,
                                             .stream_bytes = 1 << 18};
 

@@ -1,0 +1,116 @@
+#include "flow/time_wait_table.h"
+
+#include "base/check.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "wire/ip_protocol.h"
+
+namespace sluice {
+
+TimeWaitTable::TimeWaitTable(uint32_t capacity, uint64_t seed, Tick now)
+    : entries_(capacity),
+      addresses_(capacity),
+      buckets_(capacity),
+      links_(capacity, 1),
+      wheel_(links_, 0, now) {
+  Random random(seed);
+  for (uint64_t& key : keys_) key = random.next() | 1;
+}
+
+TimeWaitTable::Index TimeWaitTable::add(const FlowKey& key, const TcpWords& tcp, bool outbound,
+                                        Tick until) {
+  const Index index = take_place();
+  TimeWaitEntry& entry = entries_[index];
+  entry = {};
+  entry.ipv6 = !key.dst.is_v4();
+  entry.outbound = outbound;
+  if (entry.ipv6) {
+    addresses_[index] = {key.src, key.dst};
+  } else {
+    entry.src_v4 = key.src.v4();
+    entry.dst_v4 = key.dst.v4();
+  }
+  entry.src_port = key.src_port;
+  entry.dst_port = key.dst_port;
+  entry.tcp = tcp;
+  if (++last_serial_ == 0) ++last_serial_;
+  entry.serial = last_serial_;
+  uint32_t& first = bucket_of(key);
+  entry.next = first;
+  first = index + 1;
+  wheel_.arm(index, until);
+  return index;
+}
+
+TimeWaitTable::Index TimeWaitTable::take_place() {
+  if (free_ == 0 && high_water_ < links_.capacity()) return high_water_++;
+  if (free_ == 0) {
+    remove(wheel_.first());
+    ++evicted_;
+  }
+  const Index index = free_ - 1;
+  free_ = entries_[index].next;
+  return index;
+}
+
+TimeWaitTable::Index TimeWaitTable::find(const FlowKey& key) const {
+  if (count() == 0 || key.protocol != kProtocolTcp) return kNone;
+  for (uint32_t named = bucket_of(key); named != 0; named = entries_[named - 1].next) {
+    if (matches(named - 1, key)) return named - 1;
+  }
+  return kNone;
+}
+
+bool TimeWaitTable::knows(Index index, uint32_t serial) const {
+  return index < high_water_ && serial != 0 && entries_[index].serial == serial;
+}
+
+void TimeWaitTable::remove(Index index) {
+  SLUICE_CHECK(index < high_water_ && entries_[index].serial != 0);
+  wheel_.cancel(index);
+  uint32_t* named = &bucket_of(key_of(index));
+  while (*named != index + 1) named = &entries_[*named - 1].next;
+  *named = entries_[index].next;
+  entries_[index].serial = 0;
+  entries_[index].next = free_;
+  free_ = index + 1;
+}
+
+void TimeWaitTable::expire(Tick now) {
+  wheel_.advance(now, [this](TimerId index) { remove(index); });
+}
+
+FlowKey TimeWaitTable::key_of(Index index) const {
+  const TimeWaitEntry& entry = entries_[index];
+  FlowKey key;
+  key.src = entry.ipv6 ? addresses_[index].src : IpAddress::v4(entry.src_v4);
+  key.dst = entry.ipv6 ? addresses_[index].dst : IpAddress::v4(entry.dst_v4);
+  key.src_port = entry.src_port;
+  key.dst_port = entry.dst_port;
+  key.protocol = kProtocolTcp;
+  return key;
+}
+
+bool TimeWaitTable::matches(Index index, const FlowKey& key) const {
+  const TimeWaitEntry& entry = entries_[index];
+  if (entry.src_port != key.src_port || entry.dst_port != key.dst_port) return false;
+  if (entry.ipv6) return addresses_[index].src == key.src && addresses_[index].dst == key.dst;
+  return key.dst.is_v4() && entry.src_v4 == key.src.v4() && entry.dst_v4 == key.dst.v4();
+}
+
+const uint32_t& TimeWaitTable::bucket_of(const FlowKey& key) const {
+  const auto half = [](const IpAddress& address, size_t at) {
+    return load_be64(address.bytes.data() + at);
+  };
+  const uint64_t src = mix64(half(key.src, 0) ^ keys_[0], half(key.src, 8) ^ keys_[1]);
+  const uint64_t dst = mix64(half(key.dst, 0) ^ keys_[1], half(key.dst, 8) ^ keys_[0]);
+  const uint64_t ports = uint64_t{key.src_port} << 16 | key.dst_port;
+  const uint64_t hash = mix64(mix64(src ^ keys_[1], ports ^ keys_[0]) ^ dst, keys_[1]);
+  return buckets_[(uint64_t{static_cast<uint32_t>(hash)} * links_.capacity()) >> 32];
+}
+
+uint32_t& TimeWaitTable::bucket_of(const FlowKey& key) {
+  return const_cast<uint32_t&>(static_cast<const TimeWaitTable*>(this)->bucket_of(key));
+}
+
+}  // namespace sluice
