@@ -179,9 +179,9 @@ class Campaign {
   void keep(Input& input) {
     if (lab_.time_waits.empty()) return;
     const TimeWaitView told(lab_.time_waits[input.next() % lab_.time_waits.size()].data());
-    const uint32_t leg = told.leg(), serial = told.serial();
+    const uint32_t entry = told.entry(), serial = told.serial();
     KeepTimeWaitView keep = lab_.order<KeepTimeWaitView>(0);
-    keep.set_leg(input.next() < 250 ? leg : input.next16());
+    keep.set_entry(input.next() < 250 ? entry : input.next16());
     keep.set_serial(serial);
     keep.set_keep_ms(input.next16());
     lab_.say();

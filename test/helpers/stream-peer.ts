@@ -56,7 +56,7 @@ export class StreamPeer {
   readonly flows = new Map<number, PeerFlow>()
   /** Orders to open, in order. */
   readonly opened: Opened[] = []
-  readonly kept: { leg: number; serial: number; keepMs: number }[] = []
+  readonly kept: { entry: number; serial: number; keepMs: number }[] = []
   /** What becomes of an order to open: connected, unless it says why not, or 'wait'. */
   answer: (order: Opened) => number | 'wait' | undefined = () => undefined
   /** Bytes that may be written to a new connection at once. */
@@ -102,7 +102,7 @@ export class StreamPeer {
     return connection
   }
 
-  timeWait(fields: { leg: number; serial: number; vsId?: number; bytesFreed?: number }): void {
+  timeWait(fields: { entry: number; serial: number; vsId?: number; bytesFreed?: number }): void {
     Object.assign(this.outbox.start(TimeWaitMessage, 0), fields)
   }
 
@@ -142,8 +142,8 @@ export class StreamPeer {
     if (code === OpenSocketMessage.code) {
       this.#open(new OpenSocketMessage(view, at), messages)
     } else if (code === KeepTimeWaitMessage.code) {
-      const { leg, serial, keepMs } = new KeepTimeWaitMessage(view, at)
-      this.kept.push({ leg, serial, keepMs })
+      const { entry, serial, keepMs } = new KeepTimeWaitMessage(view, at)
+      this.kept.push({ entry, serial, keepMs })
     } else if (code === ForgetSocketMessage.code) {
       this.#forget(socket)
     } else if (socket >= datagramKind) {
