@@ -11,7 +11,7 @@
 namespace sluice {
 
 // What is left of a connection that the engine ended and that has still to answer: its signature,
-// and all that an answer is made of (MEM-05, MEM-08). It is in TIME-WAIT, or was given up before it
+// and all that an answer is made of (MEM-04, MEM-08). It is in TIME-WAIT, or was given up before it
 // was established.
 struct TimeWaitEntry {
   // The signature of what arrives, but for its DSCP. The addresses of IPv6 stand apart.

@@ -33,7 +33,7 @@ FlowKey key_of(uint32_t number, bool v4) {
 
 TcpWords words_of(uint32_t number) { return {number, 1, 2, 3, 4, ~number}; }
 
-TEST_CASE("MEM-05 MEM-09 an entry has all that it was given, until its time is over") {
+TEST_CASE("MEM-04 MEM-09 an entry has all that it was given, until its time is over") {
   for (const bool v4 : {true, false}) {
     CAPTURE(v4);
     TimeWaitTable table(8, 1, 100);
@@ -111,7 +111,7 @@ struct Model {
   }
 };
 
-TEST_CASE("MEM-05 a table in use is as a plain list would be") {
+TEST_CASE("MEM-04 a table in use is as a plain list would be") {
   constexpr uint32_t kCapacity = 64;
   constexpr uint32_t kNumbers = 200;
   for (uint64_t seed = 1; seed <= 20; ++seed) {

@@ -14,6 +14,8 @@ requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'python3', 'nft', 'ss')
 
 const [CLOSING, ECHO] = [70, 7]
+/** Bytes, IPv4 (docs/architecture.md, docs/tcp.md): both entries of a flow and both blocks; what is left. */
+const [WHOLE, REMEMBERED] = [181 + 168 + 152, 64]
 const FAMILIES: [Family][] = [[4], [6]]
 
 /** Ends first, and so has the TIME-WAIT. */
@@ -74,6 +76,26 @@ describe.each(FAMILIES)('IPv%s', (family) => {
     await site.untilIdle()
     await until('blocks are given back', () => countersOf(site).connections === 0)
     expect(await tcpComplaints(site.client)).toEqual({})
+    await site.end()
+  })
+
+  test('MEM-15 as many whole connections would take seven times the memory', async () => {
+    const CONNECTIONS = 600
+    const CLOSED = Math.floor((CONNECTIONS * WHOLE) / REMEMBERED)
+    const limits = { connections: CONNECTIONS, flows: CONNECTIONS, timeWaits: CLOSED }
+    await using site = await startSite(family, { limits })
+    await closeMany(site, CLOSED)
+    await until('all are remembered', () => countersOf(site).ownTimeWait === CLOSED)
+    const to = { address: site.lab.virtualAddress(), port: ECHO }
+    const held = await HeldConnections.open(site.lab, to, CONNECTIONS)
+    expect(held.counts).toEqual({ held: CONNECTIONS, failed: 0 })
+    const refused = () => site.engine.status().drops.connectionsFull ?? 0
+    const before = refused()
+    const further = site.connect(family, ECHO)
+    await until('there is no room for one more', () => refused() > before)
+    expect(countersOf(site)).toMatchObject({ connections: CONNECTIONS, ownTimeWait: CLOSED })
+    await held.close()
+    await (await further).end()
     await site.end()
   })
 
