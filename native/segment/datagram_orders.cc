@@ -93,13 +93,13 @@ void Datagrams::handle_order(Instant now, ByteSpan message) {
 }
 
 // The next hop of a spliced leg is where what arrives by it goes on: its peer's is the other's.
-void Datagrams::send(Instant now, const Socket& socket, ConstByteSpan datagram) {
+void Datagrams::send(Instant now, Socket& socket, ConstByteSpan datagram) {
   const LegIndex leg = socket.leg;
   const LegIndex holder = is_spliced(socket) ? other_leg(leg) : leg;
   flows_.touch_own(now, leg);
   frames_.begin(now);
-  sockets_[place_at(leg)].opened = true;
-  sockets_[place_at(leg)].sent += datagram.size();
+  socket.opened = true;
+  socket.sent += datagram.size();
   counters_.raise(Counter::datagrams_written);
   frames_.send_datagram(leg, flows_.table().leg(holder).next_hop, datagram);
 }
