@@ -57,11 +57,7 @@ bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
     socket.news &= static_cast<uint8_t>(~Socket::kHeld);
   }
   if (!(socket.news & Socket::kClosed)) return true;
-  const bool said = say<ClosedView>(id, [&](ClosedView closed) {
-    closed.set_reason(socket.end);
-    closed.set_bytes_received(socket.received);
-    closed.set_bytes_sent(socket.sent);
-  });
+  const bool said = say_closed(id, socket);
   if (said) socket.news = 0;
   return said;
 }
@@ -70,15 +66,7 @@ bool Connections::tell_opened(uint32_t place) {
   Socket& socket = sockets_[place];
   const Connection* c = connection_of(socket);
   const auto fill = [&](AcceptedView opened) {
-    // Accepted and Connected differ in their code alone.
-    if (!socket.passive) opened.set_msg_type(ConnectedView::kCode);
-    const FlowKey key = flows_.table().key_of(socket.leg);
-    opened.set_serial(socket.serial);
-    opened.set_remote_ipaddr(key.src);
-    opened.set_local_ipaddr(key.dst);
-    opened.set_remote_port(key.src_port);
-    opened.set_local_port(key.dst_port);
-    opened.set_vs_id(socket.vs);
+    describe(opened, socket, flows_.table().key_of(socket.leg));
     socket.write_credit = std::min(send_room(tcp_, *c), kMostPromised);
     opened.set_credit(socket.write_credit);
     opened.set_options(options_of(*c->flow));

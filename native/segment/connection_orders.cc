@@ -135,6 +135,7 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   if (!source_.choose(turn.now, message, key, why)) return why;
   const uint32_t fresh = sockets_.take();
   if (fresh == 0) return StreamEnd::no_memory;
+  flows_.forget_past(turn.now, key);
   const std::optional<Seq> beyond = end_of_earlier(key);
   DropReason reason;
   const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);

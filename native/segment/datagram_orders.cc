@@ -93,13 +93,13 @@ void Datagrams::handle_order(Instant now, ByteSpan message) {
 }
 
 // The next hop of a spliced leg is where what arrives by it goes on: its peer's is the other's.
-void Datagrams::send(Instant now, const Socket& socket, ConstByteSpan datagram) {
+void Datagrams::send(Instant now, Socket& socket, ConstByteSpan datagram) {
   const LegIndex leg = socket.leg;
   const LegIndex holder = is_spliced(socket) ? other_leg(leg) : leg;
   flows_.touch_own(now, leg);
   frames_.begin(now);
-  sockets_[place_at(leg)].opened = true;
-  sockets_[place_at(leg)].sent += datagram.size();
+  socket.opened = true;
+  socket.sent += datagram.size();
   counters_.raise(Counter::datagrams_written);
   frames_.send_datagram(leg, flows_.table().leg(holder).next_hop, datagram);
 }
@@ -178,28 +178,16 @@ bool Datagrams::tell_socket(uint32_t place) {
       !told(Socket::kUnrelayed, say<UnrelayedView>(id, moved))) {
     return false;
   }
-  const auto totals = [&socket](ClosedView closed) {
-    closed.set_reason(socket.end);
-    closed.set_bytes_received(socket.received);
-    closed.set_bytes_sent(socket.sent);
-  };
-  return !(socket.news & Socket::kClosed) || told(Socket::kClosed, say<ClosedView>(id, totals));
+  return !(socket.news & Socket::kClosed) || told(Socket::kClosed, say_closed(id, socket));
 }
 
 // One that is over already has no addresses left to tell: its end alone is told.
 bool Datagrams::tell_opened(uint32_t place) {
   const Socket& socket = sockets_[place];
   const auto fill = [&](AcceptedView opened) {
-    // Accepted and Connected differ in their code alone.
-    if (!socket.passive) opened.set_msg_type(ConnectedView::kCode);
     const FlowKey key = flows_.table().key_of(socket.leg);
     const NextHopView& hop = stack_.next_hop(flows_.table().leg(socket.leg).next_hop);
-    opened.set_serial(socket.serial);
-    opened.set_remote_ipaddr(key.src);
-    opened.set_local_ipaddr(key.dst);
-    opened.set_remote_port(key.src_port);
-    opened.set_local_port(key.dst_port);
-    opened.set_vs_id(socket.vs);
+    describe(opened, socket, key);
     opened.set_credit(kFirstCredit);
     opened.set_mss(SegmentFrames::largest_datagram(key.src.is_v4(), hop.mtu));
   };

@@ -84,7 +84,7 @@ class Datagrams final : public Flows::OwnPairs, public StreamNews {
   bool hand_up(const Packet& packet, uint32_t place);
   bool hand_up_one(uint32_t place, ConstByteSpan datagram);
   uint8_t try_open(Instant now, const OpenSocketView& message, uint32_t& place);
-  void send(Instant now, const Socket& socket, ConstByteSpan datagram);
+  void send(Instant now, Socket& socket, ConstByteSpan datagram);
   void splice(uint32_t place, uint32_t target);
   void unsplice(Instant now, const Socket& socket);
   bool tell_socket(uint32_t place);

@@ -168,6 +168,12 @@ void Flows::forget_past(Instant now, const Packet& syn) {
   }
 }
 
+void Flows::forget_past(Instant now, const FlowKey& key) {
+  const LegIndex holder = leg_of_any_dscp(key);
+  if (holder == kNoLeg) return;
+  if (pair(pair_of(holder)).flow_class == FlowClass::linger) forget(now, pair_of(holder));
+}
+
 // SYN retransmissions while the first waits would reach the server as duplicates (HS-05).
 void Flows::wait(LegIndex leg, Packet& packet) {
   const WaitingRoom::Place place = table_.leg(leg).detail;

@@ -124,6 +124,9 @@ class Flows {
   // the peer. kNoLeg, and why.
   LegIndex open_own_client(Instant now, const FlowKey& key, uint16_t vs, DropReason& why);
   LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why);
+  // A translated flow that is over leaves its signature to what opens a connection, whose server
+  // may still have it in TIME-WAIT: our TCP knows what to do then (RFC 9293 3.5.1).
+  void forget_past(Instant now, const FlowKey& key);
   // Counts a packet that the leg has received.
   void count_own(LegIndex leg, const Packet& packet);
   // The connection block is gone. So is the leg, and what it leaves answers until that tick.

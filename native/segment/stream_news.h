@@ -6,6 +6,8 @@
 
 #include "bus/message_ring.h"
 #include "bus/streams.h"
+#include "packet/flow_key.h"
+#include "segment/socket_table.h"
 
 namespace sluice {
 
@@ -41,6 +43,25 @@ class StreamNews {
   void commit() {
     to_sockets_.commit();
     told_ = true;
+  }
+  // What is told of any socket that was opened; `key` is that of what it receives. Accepted and
+  // Connected differ in their code alone.
+  static void describe(AcceptedView opened, const Socket& socket, const FlowKey& key) {
+    if (!socket.passive) opened.set_msg_type(ConnectedView::kCode);
+    opened.set_serial(socket.serial);
+    opened.set_remote_ipaddr(key.src);
+    opened.set_local_ipaddr(key.dst);
+    opened.set_remote_port(key.src_port);
+    opened.set_local_port(key.dst_port);
+    opened.set_vs_id(socket.vs);
+  }
+  // The end of a socket, as say() does.
+  bool say_closed(uint32_t id, const Socket& socket) {
+    return say<ClosedView>(id, [&socket](ClosedView closed) {
+      closed.set_reason(socket.end);
+      closed.set_bytes_received(socket.received);
+      closed.set_bytes_sent(socket.sent);
+    });
   }
 
   MessageRing& to_sockets_;

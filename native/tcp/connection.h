@@ -31,6 +31,7 @@ struct Handshake {
   uint32_t rto = RttEstimate::kInitialRto;
   uint8_t sent = 0;  // how often
   bool ask_ecn = false;
+  bool ended_earlier = false;  // by a RST, a connection that the peer had still
 };
 using HandshakePool = BlockPool<Handshake>;
 

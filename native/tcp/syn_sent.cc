@@ -14,6 +14,18 @@ void agree_on_ecn(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   if (!asked || !agreed) c.flow->options &= static_cast<uint8_t>(~TcpFlow::kEcn);
 }
 
+// An old connection of the peer's has answered, in TIME-WAIT for example, and the RST ends it (RFC
+// 9293 3.5.1). The SYN goes again behind it: to wait for the timer would cost a second. Once, or
+// two peers would go on for ever. It was answered, so none was lost, and none is counted.
+void end_earlier(TcpTurn& turn, Connection& c, Seq expected) {
+  send_control(turn, c, expected, kTcpRst);
+  Handshake& handshake = turn.tcp.handshakes[c.handshake];
+  if (handshake.sent != 1 || handshake.ended_earlier) return;
+  handshake.ended_earlier = true;
+  handshake.sent = 0;
+  send_syn(turn, c);
+}
+
 }  // namespace
 
 TcpEvents syn_sent_arrives(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
@@ -21,7 +33,7 @@ TcpEvents syn_sent_arrives(TcpTurn& turn, Connection& c, const TcpSegment& segme
   const Handshake& handshake = turn.tcp.handshakes[c.handshake];
   const bool has_ack = segment.has(kTcpAck);
   if (has_ack && segment.ack != handshake.iss + 1) {
-    if (!segment.has(kTcpRst)) send_control(turn, c, segment.ack, kTcpRst);
+    if (!segment.has(kTcpRst)) end_earlier(turn, c, segment.ack);
     return events;
   }
   if (segment.has(kTcpRst)) {

@@ -6,6 +6,7 @@ import type { DatagramSocket } from './datagram-socket.js'
 import { closed, wrongState } from './errors.js'
 import type { Line, LineWatcher } from './line.js'
 import { joinPair, lineOf } from './socket.js'
+import { Turns } from './turns.js'
 import type {
   Abortable,
   Boundary,
@@ -16,7 +17,6 @@ import type {
   PairMode,
   Side,
 } from './types.js'
-import { until } from './until.js'
 
 /** What becomes of a datagram: another one, or the same; undefined drops it. */
 export type DatagramFunction = (datagram: Buffer) => Uint8Array | undefined
@@ -52,11 +52,12 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
   /** Milliseconds since 1970. */
   readonly openedAt = Date.now()
   readonly #ended: (pair: DatagramPair) => void
+  /** Changes of the mode. */
+  readonly #turns = new Turns()
   #mode: PairMode = 'proxied'
   #transitions = 0
   /** Ends that JavaScript passes datagrams on. */
   #stop: (() => void) | undefined
-  #last: Promise<unknown> = Promise.resolve()
 
   constructor({ id, inbound, outbound, ended }: DatagramPairOptions) {
     super()
@@ -105,7 +106,7 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
    * for its turn
    */
   unproxy({ signal }: Abortable = {}): Promise<DatagramUnproxyResult> {
-    return this.#inTurn(() => this.#unproxy(signal), signal)
+    return this.#turns.take(() => this.#unproxy(signal), signal)
   }
 
   async #unproxy(signal: AbortSignal | undefined): Promise<DatagramUnproxyResult> {
@@ -141,7 +142,7 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
    * @throws {SluiceError} `ERR_SLUICE_CLOSED`; the reason of `signal`: it is proxied then, too
    */
   async proxy({ signal }: Abortable = {}): Promise<Boundary> {
-    const boundary = await this.#inTurn(() => this.#proxy(), signal)
+    const boundary = await this.#turns.take(() => this.#proxy(), signal)
     signal?.throwIfAborted()
     return boundary
   }
@@ -163,7 +164,7 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
    * @throws {SluiceError} `ERR_SLUICE_CLOSED`
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
-    await this.#inTurn(async () => {
+    await this.#turns.take(async () => {
       await this.#proxy()
       signal?.throwIfAborted()
       this.#unlink()
@@ -300,13 +301,6 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
     this.#enter('closed')
     this.#ended(this)
     this.emit('close')
-  }
-
-  /** One change of the mode after the other. @param signal ends the waiting for its turn */
-  #inTurn<Result>(run: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-    const result = until(this.#last, signal).then(run)
-    this.#last = Promise.allSettled([this.#last, result])
-    return result
   }
 }
 

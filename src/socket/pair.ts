@@ -7,6 +7,7 @@ import { Passage } from './passage.js'
 import type { Course } from './shortcut.js'
 import { joinPair, lineOf, type Socket } from './socket.js'
 import type { TransformCall } from './transform-calls.js'
+import { Turns } from './turns.js'
 import type {
   Abortable,
   Boundary,
@@ -50,9 +51,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   readonly #onPeerClose: PeerClose
   readonly #ended: (pair: SocketPair) => void
   readonly #passage: Passage
+  /** Changes of the mode. */
+  readonly #turns = new Turns()
   #mode: PairMode = 'proxied'
   #transitions = 0
-  #last: Promise<unknown> = Promise.resolve()
   /** The end of a side of a relay is the service's to act on, which has the bytes again before. */
   #holdsEnds = false
   /** 'sideclose' events that wait for that. */
@@ -104,7 +106,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    */
   unproxy(options: UnproxyOptions = {}): Promise<UnproxyResult> {
     const { call } = this.#passage
-    return this.#inTurn(() => this.#unproxy(options, call), options.signal)
+    return this.#turns.take(() => this.#unproxy(options, call), options.signal)
   }
 
   async #unproxy(
@@ -150,7 +152,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * back they have come, and it is proxied
    */
   async proxy({ signal }: Abortable = {}): Promise<Boundary> {
-    const boundary = await this.#inTurn(() => this.#proxy(), signal)
+    const boundary = await this.#turns.take(() => this.#proxy(), signal)
     signal?.throwIfAborted()
     return boundary
   }
@@ -176,7 +178,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
     const { call } = this.#passage
-    await this.#inTurn(() => this.#part(this.#passage.hasTransforms, true, signal, call), signal)
+    await this.#turns.take(
+      () => this.#part(this.#passage.hasTransforms, true, signal, call),
+      signal,
+    )
     const { inbound, outbound } = this
     if (close === 'both' || close === 'inbound') inbound.destroySoon()
     if (close === 'both' || close === 'outbound') outbound.destroySoon()
@@ -191,7 +196,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     const { how = 'fin', flush = true, keepOther = true, signal } = options
     const isFlushed = flush && how === 'fin'
     const { call } = this.#passage
-    await this.#inTurn(() => {
+    await this.#turns.take(() => {
       const settles = isFlushed && this.#passage.isProcessed
       return this.#part(settles, keepOther, signal, call)
     }, signal)
@@ -296,7 +301,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#passage.unrelayed(line)
     // A side of it has ended, or is over.
     if (this.#mode === 'relay' && this.#holdsEnds)
-      this.#inTurn(() => this.#proxy(), undefined).catch(ignore)
+      this.#turns.take(() => this.#proxy()).catch(ignore)
   }
 
   // -- inside
@@ -386,13 +391,6 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#enter('closed')
     this.#ended(this)
     this.emit('close')
-  }
-
-  /** One change of the mode after the other. @param signal ends the waiting for its turn */
-  #inTurn<Result>(run: () => Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
-    const result = until(this.#last, signal).then(run)
-    this.#last = Promise.allSettled([this.#last, result])
-    return result
   }
 }
 

@@ -84,6 +84,38 @@ TEST_CASE("SOCK-04 SOCK-08 PROXY-02 an associated connection comes from the clie
   }
 }
 
+TEST_CASE(
+    "TCPX-50 SOCK-10 a translated flow that is over is in no way of an associated connection") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    TestEngine& engine = lab.engine;
+    const IpAddress other_vip = ip(hosts.client.is_v4() ? "192.0.2.101" : "2001:db8::101");
+    engine.add_virtual_server(20, other_vip, kServicePort);
+    engine.decide_with(TestEngine::to_endpoint(hosts.server, 8080));
+    engine.from_client(
+        PacketBuilder().ip(hosts.client, other_vip).tcp(40000, kServicePort, kTcpSyn).seq(1000));
+    engine.clear_sent();
+    const uint32_t inbound = lab.connect();
+    CHECK(lab.open(inbound, hosts.server, 8080, true) == 0);
+    CHECK(lab.cannot_open == StreamEnd::tuple_in_use);
+    engine.from_server(PacketBuilder()
+                           .ip(hosts.server, hosts.client)
+                           .tcp(8080, 40000, kTcpRst | kTcpAck)
+                           .ack(1001));
+    CHECK(engine.count(Counter::lingering) == 1);
+    engine.clear_sent();
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    REQUIRE(outbound != 0);
+    CHECK(lab.sockets[outbound].connected);
+    CHECK(engine.count(Counter::lingering) == 0);
+    for (const uint32_t socket : {inbound, outbound}) lab.say<AbortSocketView>(socket);
+    lab.pass(Duration::seconds(70));
+    CHECK(lab.left() == "");
+    CHECK(engine.settle() == "");
+  }
+}
+
 TEST_CASE("BUF-01 BUF-03 PROXY-06 PROXY-14 relayed bytes and ends pass without a message") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
