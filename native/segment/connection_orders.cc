@@ -136,7 +136,8 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   const uint32_t fresh = sockets_.take();
   if (fresh == 0) return StreamEnd::no_memory;
   flows_.forget_past(turn.now, key);
-  const std::optional<Seq> beyond = end_of_earlier(key);
+  Opening opening{end_of_earlier(key), std::nullopt};
+  if (beside != kNoPair && message.mirror() != 0) opening.like = likeness_to(sockets_[inbound]);
   DropReason reason;
   const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);
   if (leg == kNoLeg) {
@@ -144,10 +145,16 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
     return stream_end_of(reason);
   }
   Connection* c = open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(),
-                                  path_of(leg), beyond);
+                                  path_of(leg), opening);
   if (adopt(c, leg, fresh) == nullptr) return StreamEnd::no_memory;
   place = fresh;
   return StreamEnd::finished;
+}
+
+std::optional<Likeness> Connections::likeness_to(const Socket& inbound) {
+  const Connection* c = connection_of(inbound);
+  if (c == nullptr || !inbound.passive) return std::nullopt;
+  return likeness_of(*c, inbound.irs);
 }
 
 // -- the others

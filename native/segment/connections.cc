@@ -110,10 +110,12 @@ void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional
   }
   flows_.count_own(leg, packet);
   TcpTurn turn = at(now);
+  const TcpSegment segment = read_segment(packet);
   Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                              path_of(leg), read_segment(packet), beyond);
+                              path_of(leg), segment, beyond);
   if (adopt(c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
   sockets_[place].passive = true;
+  sockets_[place].irs = segment.seq;
   ++half_open_;
   packet.verdict = Verdict::deliver;
 }

@@ -18,6 +18,7 @@
 #include "segment/time_base.h"
 #include "segment/write_room.h"
 #include "stack/stack.h"
+#include "tcp/calls.h"
 #include "tcp/tcp.h"
 #include "timer/timer_wheel.h"
 
@@ -117,6 +118,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
+  std::optional<Likeness> likeness_to(const Socket& inbound);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);

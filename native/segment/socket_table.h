@@ -46,6 +46,7 @@ struct Socket {
   uint32_t next = 0;  // in the list of those with news
   uint64_t received = 0;
   uint64_t sent = 0;
+  Seq irs;                // of a client's: where its numbers began
   RelayProgress relayed;  // of those received, to a target
   uint64_t relayed_datagrams = 0;
   uint16_t vs = 0;

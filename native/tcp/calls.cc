@@ -4,6 +4,7 @@
 
 #include "tcp/life.h"
 #include "tcp/output.h"
+#include "tcp/segment_header.h"
 #include "tcp/timers.h"
 #include "tcp/window.h"
 
@@ -41,20 +42,37 @@ TcpEvents bytes_were_read(TcpTurn& turn, Connection& c) {
   return {};
 }
 
+void be_like(const Likeness& like, TcpFlow& flow, Handshake& handshake) {
+  flow.options &= like.options;
+  flow.set_scales(0, like.window_scale);
+  handshake.iss = like.iss;
+  handshake.mss = like.mss;
+}
+
 }  // namespace
 
+Likeness likeness_of(const Connection& c, Seq irs) {
+  const TcpFlow& flow = *c.flow;
+  const size_t options = flow.agreed(TcpFlow::kTimestamps) ? kTimestampsSize : 0;
+  return {irs, flow.options, flow.snd_wscale(), static_cast<uint16_t>(c.snd_mss + options)};
+}
+
 Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                            const TcpPath& path, std::optional<Seq> beyond) {
+                            const TcpPath& path, const Opening& opening) {
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
-  if (beyond) begin_beyond(turn.tcp, *c, *beyond);
   const TcpConfig& config = turn.tcp.config;
+  Handshake& handshake = turn.tcp.handshakes[c->handshake];
   flow.options = config.offer;
-  if (config.ecn == EcnMode::ask) {
-    flow.options |= TcpFlow::kEcn;
-    turn.tcp.handshakes[c->handshake].ask_ecn = true;
-  }
   flow.set_scales(0, turn.tcp.window_scale());
+  if (opening.like) be_like(*opening.like, flow, handshake);
+  const bool is_beyond = opening.like && opening.beyond && handshake.iss > *opening.beyond;
+  if (opening.beyond && !is_beyond) begin_beyond(turn.tcp, *c, *opening.beyond);
+  const bool other_asked = opening.like && (opening.like->options & TcpFlow::kEcn) != 0;
+  if (config.ecn == EcnMode::ask || (config.ecn == EcnMode::accept && other_asked)) {
+    flow.options |= TcpFlow::kEcn;
+    handshake.ask_ecn = true;
+  }
   flow.state = ConnectionState::syn_sent;
   send_syn(turn, *c);
   return c;

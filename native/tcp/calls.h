@@ -8,10 +8,28 @@ namespace sluice {
 
 // The calls of RFC 9293 3.10.1 to 3.10.6, for whoever reads and writes the bytes.
 
-// OPEN, active. nullptr where there is no room for another connection. `beyond`: where the numbers
-// of an earlier connection of the same flow ended, which the peer may still remember.
+// How another connection was opened, which this one is to be like: so that its segments could be
+// sent on by this one's with as little change as there can be (requirements 3.2, HS-21, TCPX-14).
+struct Likeness {
+  Seq iss;
+  uint8_t options = 0;       // of TcpFlow: no other is offered
+  uint8_t window_scale = 0;  // where that is one of them
+  uint16_t mss = 0;          // no larger one is offered
+};
+
+// Of a connection that a peer opened with that ISN.
+Likeness likeness_of(const Connection& c, Seq irs);
+
+struct Opening {
+  // Where the numbers of an earlier connection of the same flow ended, which the peer may still
+  // remember: this one's begin behind it.
+  std::optional<Seq> beyond;
+  std::optional<Likeness> like;
+};
+
+// OPEN, active. nullptr where there is no room for another connection.
 Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                            const TcpPath& path, std::optional<Seq> beyond = std::nullopt);
+                            const TcpPath& path, const Opening& opening = {});
 
 // SEND: queues bytes and returns how many there was room for; 0 when nothing more may be sent.
 uint32_t send(TcpTurn& turn, Connection& c, ConstByteSpan bytes);

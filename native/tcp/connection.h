@@ -32,6 +32,7 @@ struct Handshake {
   uint8_t sent = 0;  // how often
   bool ask_ecn = false;
   bool ended_earlier = false;  // by a RST, a connection that the peer had still
+  uint16_t mss = 0;            // the largest that is offered; 0: our own
 };
 using HandshakePool = BlockPool<Handshake>;
 

@@ -81,7 +81,7 @@ void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
   if (!flow.agreed(TcpFlow::kWindowScale)) {
     flow.set_scales(0, 0);
   } else {
-    flow.set_scales(syn.window_scale, turn.tcp.window_scale());
+    flow.set_scales(syn.window_scale, flow.rcv_wscale());
   }
   if (flow.agreed(TcpFlow::kTimestamps)) {
     flow.ts_recent = syn.tsval;

@@ -21,6 +21,7 @@ Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKe
   c->passive = true;
   if (beyond) begin_beyond(turn.tcp, *c, *beyond);
   flow.options = turn.tcp.config.offer;
+  flow.set_scales(0, turn.tcp.window_scale());
   if (turn.tcp.config.ecn != EcnMode::refuse && asks_for_ecn(syn)) flow.options |= TcpFlow::kEcn;
   take_syn(turn, *c, syn);
   flow.state = ConnectionState::syn_received;

@@ -31,6 +31,8 @@ export interface OpenOrder {
   readonly destinationPort: number
   /** Number of it: TCP or UDP. */
   readonly protocol: number
+  /** Whether it is opened as the client opened the inbound one. */
+  readonly mirror: boolean
 }
 
 /** So much fits into one message. */
@@ -67,6 +69,7 @@ export class StreamOrders {
     message.srcPort = order.sourcePort
     message.dstPort = order.destinationPort
     message.protocol = order.protocol
+    message.mirror = order.mirror ? 1 : 0
   }
 
   /** Bytes of orders that the engine has not taken. */

@@ -87,6 +87,13 @@ export class OpenSocketMessage {
     this.view.setUint8(this.at + 52, value)
   }
 
+  get mirror(): number {
+    return this.view.getUint8(this.at + 53)
+  }
+  set mirror(value: number) {
+    this.view.setUint8(this.at + 53, value)
+  }
+
   /** Starts a message here: its type, and 0 in every other field. */
   clear(): this {
     for (let i = 0; i < OpenSocketMessage.size; i += 4) this.view.setUint32(this.at + i, 0)

@@ -122,6 +122,7 @@ function begin<Made extends Either>(
     destination,
     destinationPort: portOf(port),
     ...sourceOf(options, inbound, destination),
+    mirror: options.mirrorOptions ?? true,
   }
   const connected = (outbound: Made) => {
     if (inbound) kind.join(pairs, inbound, outbound)

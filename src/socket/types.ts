@@ -97,6 +97,12 @@ export interface ConnectOptions extends Abortable {
   readonly associateWith?: Socket | ClientIdentity
   /** Whether the server sees the client's address and port; default true with `associateWith`. */
   readonly preserveClient?: boolean | { readonly address?: boolean; readonly port?: boolean }
+  /**
+   * Whether it is opened as the client opened the socket that it belongs to: from the client's initial sequence
+   * number, with no option that the client did not offer, with its window scale and no larger MSS (HS-21, TCPX-07,
+   * TCPX-14). So the client's segments could be sent on almost as they are. Default true with `associateWith`.
+   */
+  readonly mirrorOptions?: boolean
   /** An address of the engine to connect from; default that of the way there. */
   readonly localAddress?: string
   /** Default one that is free, at random (RFC 6056). */
@@ -109,7 +115,10 @@ export interface ConnectOptions extends Abortable {
 
 /** Opens a flow of UDP. Nothing is sent for that, and nothing awaited. */
 export interface DatagramConnectOptions
-  extends Omit<ConnectOptions, 'protocol' | 'associateWith' | 'allowHalfOpen' | 'timeout'> {
+  extends Omit<
+    ConnectOptions,
+    'protocol' | 'associateWith' | 'allowHalfOpen' | 'timeout' | 'mirrorOptions'
+  > {
   readonly protocol: 'udp'
   readonly associateWith?: DatagramSocket | ClientIdentity
 }
