@@ -37,6 +37,8 @@ export interface StackOptions {
     readonly flowEntries?: number
     /** Connections at once; default 100 000. */
     readonly connections?: number
+    /** Of those that are over, how many are remembered in TIME-WAIT; default 262 144. */
+    readonly timeWaits?: number
   }
   /** Default 1. */
   readonly workers?: number
@@ -63,6 +65,7 @@ export function stackConfig(options: StackOptions): SluiceConfig {
     limits: {
       ...(memory.flowEntries === undefined ? {} : { flows: memory.flowEntries }),
       ...(memory.connections === undefined ? {} : { connections: memory.connections }),
+      ...(memory.timeWaits === undefined ? {} : { timeWaits: memory.timeWaits }),
       ...(memory.poolBytes === undefined ? {} : { bufferMemory: memory.poolBytes }),
     },
     ...(workers === undefined ? {} : { workers }),

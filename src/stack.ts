@@ -48,7 +48,7 @@ export interface StackHost {
   readonly pairs: Pairs
   /** Resolves with what takes it back. @throws {SluiceError} `ERR_SLUICE_ADDR_IN_USE` */
   listen(order: ListenOrder): Promise<() => Promise<void>>
-  /** Flow entries in TIME-WAIT. */
+  /** Connections that are over and remembered in TIME-WAIT. */
   timeWait(): number
   stop(): Promise<void>
 }

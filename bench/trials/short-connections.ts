@@ -17,7 +17,7 @@ export const shortConnections: Trial = {
   name: 'short-connections',
   about:
     `${RATE} connections/s of one request each, which a service in TypeScript answers and closes ` +
-    `first, in a pool of ${BLOCKS} connection blocks: what is closed waits in a flow entry alone. ` +
+    `first, in a pool of ${BLOCKS} connection blocks: what is closed takes none. ` +
     '`--seconds 60` for a minute. Loss: requests without an answer.',
   metrics: [
     { name: 'answered', unit: 'connections/s', better: 'higher' },

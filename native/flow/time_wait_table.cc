@@ -1,5 +1,7 @@
 #include "flow/time_wait_table.h"
 
+#include <algorithm>
+
 #include "base/check.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -18,7 +20,8 @@ TimeWaitTable::TimeWaitTable(uint32_t capacity, uint64_t seed, Tick now)
 }
 
 TimeWaitTable::Index TimeWaitTable::add(const FlowKey& key, const TcpWords& tcp, bool outbound,
-                                        Tick until) {
+                                        Tick now, Duration span) {
+  SLUICE_CHECK(find(key) == kNone);
   const Index index = take_place();
   TimeWaitEntry& entry = entries_[index];
   entry = {};
@@ -38,8 +41,21 @@ TimeWaitTable::Index TimeWaitTable::add(const FlowKey& key, const TcpWords& tcp,
   uint32_t& first = bucket_of(key);
   entry.next = first;
   first = index + 1;
-  wheel_.arm(index, until);
+  keep(index, now, span);
   return index;
+}
+
+// Rounded up.
+void TimeWaitTable::keep(Index index, Tick now, Duration span) {
+  const int64_t unit = kSpanUnit.nanoseconds();
+  const int64_t units = (std::min(span, kLongest).nanoseconds() + unit - 1) / unit;
+  entries_[index].span = static_cast<uint16_t>(units);
+  restart(index, now);
+}
+
+void TimeWaitTable::restart(Index index, Tick now) {
+  const auto unit = static_cast<Tick>(kSpanUnit.milliseconds());
+  wheel_.arm(index, now + entries_[index].span * unit);
 }
 
 TimeWaitTable::Index TimeWaitTable::take_place() {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "base/instant.h"
 #include "base/mapped_array.h"
 #include "flow/flow_entry.h"
 #include "packet/flow_key.h"
@@ -22,6 +23,7 @@ struct TimeWaitEntry {
   TcpWords tcp;
   uint32_t serial;  // tells it from others that had its place; 0: free
   uint32_t next;    // of its bucket, or of those that are free; +1
+  uint16_t span;    // how long it answers, from when it was last begun anew; in kSpanUnit
   bool ipv6;
   bool outbound;  // the engine opened it
 };
@@ -36,16 +38,21 @@ class TimeWaitTable {
  public:
   using Index = uint32_t;
   static constexpr Index kNone = 0xffffffff;
+  static constexpr Duration kSpanUnit = Duration::milliseconds(4);
+  static constexpr Duration kLongest = Duration::milliseconds(4 * 65535);
 
   TimeWaitTable(uint32_t capacity, uint64_t seed, Tick now);
 
-  // One that takes packets of `key`, which no other does, until that tick. `outbound`: the engine
-  // opened it.
-  Index add(const FlowKey& key, const TcpWords& tcp, bool outbound, Tick until);
+  // One that takes packets of `key`, which no other does, for so long, at most kLongest.
+  // `outbound`: the engine opened it.
+  Index add(const FlowKey& key, const TcpWords& tcp, bool outbound, Tick now, Duration span);
   // Whatever the DSCP; kNone if there is none.
   Index find(const FlowKey& key) const;
   bool knows(Index index, uint32_t serial) const;
-  void keep(Index index, Tick until) { wheel_.arm(index, until); }
+  // It answers for so long from now on, also where it begins anew.
+  void keep(Index index, Tick now, Duration span);
+  // 2MSL begins anew (TCPX-48).
+  void restart(Index index, Tick now);
   void remove(Index index);
   // Ends those whose time is over.
   void expire(Tick now);

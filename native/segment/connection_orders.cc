@@ -133,6 +133,7 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   FlowKey key;  // of what will arrive
   uint8_t why;
   if (!source_.choose(turn.now, message, key, why)) return why;
+  if (tcp_.connections.used() == tcp_.connections.capacity()) return StreamEnd::no_memory;
   const uint32_t fresh = sockets_.take();
   if (fresh == 0) return StreamEnd::no_memory;
   flows_.forget_past(turn.now, key);

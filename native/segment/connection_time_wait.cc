@@ -38,6 +38,12 @@ class AnswerSink final : public SegmentSink {
 bool Connections::time_wait_arrives(Instant now, Packet& packet) {
   const TimeWaitTable::Index index = flows_.time_waits().find(packet.key);
   if (index == TimeWaitTable::kNone) return false;
+  const bool outbound = flows_.time_waits()[index].outbound;
+  const VirtualServer* server = outbound ? nullptr : flows_.virtual_servers().find(packet.key);
+  if (!outbound && (server == nullptr || !server->terminates)) {
+    flows_.time_waits().remove(index);  // it has gone, and so has what there was to answer for
+    return false;
+  }
   if (!is_whole(packet)) return true;
   packet.verdict = Verdict::deliver;
   frames_.begin(now);
@@ -52,31 +58,30 @@ bool Connections::time_wait_arrives(Instant now, Packet& packet) {
   }
   const uint32_t timestamp = Tcp::timestamp(tcp_.timestamp_offset(packet.key.reversed()), now);
   switch (answer_in_time_wait(flow, kNoLeg, segment, Tcp::tick(now), timestamp, sink)) {
-    case TimeWaitAnswer::restart: flows_.time_waits().keep(index, two_msl_from(now)); break;
-    case TimeWaitAnswer::reuse: return begin_anew(now, packet, index);
+    case TimeWaitAnswer::restart: flows_.time_waits().restart(index, time_.tick(now)); break;
+    case TimeWaitAnswer::reuse: return outbound || begin_anew(now, packet, index, *server);
     case TimeWaitAnswer::none:
     case TimeWaitAnswer::answered: break;
   }
   return true;
 }
 
-// A SYN, for whoever listens there now: what served then may have gone, or take no more (VS-24).
-// Nobody listens where we were the client.
-bool Connections::begin_anew(Instant now, Packet& packet, TimeWaitTable::Index index) {
-  const TimeWaitEntry& entry = flows_.time_waits()[index];
-  if (entry.outbound) return true;
-  const Seq beyond = tcp_flow_in(entry.tcp).snd_nxt;
-  flows_.time_waits().remove(index);
+// A SYN for a server that may take no more (VS-24). Nobody listens where we were the client.
+bool Connections::begin_anew(Instant now, Packet& packet, TimeWaitTable::Index index,
+                             const VirtualServer& server) {
   packet.verdict = Verdict::none;
-  const VirtualServer* server = flows_.virtual_servers().find(packet.key);
-  if (server == nullptr || !server->terminates || server->maintenance) return false;
-  accept(now, packet, server->id, beyond);
+  if (server.maintenance) {
+    flows_.time_waits().remove(index);
+    return false;
+  }
+  accept(now, packet, server.id, tcp_flow_in(flows_.time_waits()[index].tcp).snd_nxt);
   return true;
 }
 
 // In batches, as they come; where there is no room our own 2MSL holds.
 void Connections::leave_to_time_wait(Instant now, const Socket& socket, LegIndex leg) {
-  const TimeWaitTable::Index kept = flows_.keep_in_time_wait(leg, two_msl_from(now));
+  const TimeWaitTable::Index kept =
+      flows_.keep_in_time_wait(now, leg, options_.time_wait, EndReason::fin);
   say<TimeWaitView>(sockets_.id_of(0), [&](TimeWaitView message) {
     message.set_entry(kept);
     message.set_serial(flows_.time_waits()[kept].serial);
@@ -99,7 +104,7 @@ void Connections::keep_time_wait(Instant now, const KeepTimeWaitView& message) {
     return counters_.raise(Counter::messages_stale);
   }
   if (message.keep_ms() == 0) return table.remove(message.entry());
-  table.keep(message.entry(), time_.tick(now) + message.keep_ms());
+  table.keep(message.entry(), time_.tick(now), Duration::milliseconds(message.keep_ms()));
 }
 
 }  // namespace sluice

@@ -19,8 +19,8 @@ namespace {
 
 // Of a super-packet: what one IP packet carries beside the largest headers.
 constexpr uint32_t kLargestPayload = 65535 - 60 - 60;
-// How long a leg answers whose connection was given up before it was established.
-constexpr Tick kGivenUp = 3000;
+// How long a connection answers that was given up before it was established.
+constexpr Duration kGivenUp = Duration::seconds(3);
 // Sockets that TypeScript has still to forget have places of their own.
 constexpr uint32_t kPlacesPerConnection = 2;
 
@@ -176,7 +176,7 @@ void Connections::note_end(Socket& socket, TcpEvents events) {
   if (events.has(TcpEvents::kTimedOut)) socket.end = StreamEnd::timed_out;
 }
 
-// The block is gone; the leg stays for TIME-WAIT.
+// The block is gone, and so is the leg; what answers from now on is in a table of its own.
 void Connections::released(Instant now, uint32_t place) {
   Socket& socket = sockets_[place];
   const LegIndex leg = socket.leg;
@@ -191,7 +191,7 @@ void Connections::released(Instant now, uint32_t place) {
     leave_to_time_wait(now, socket, leg);
   } else if (!socket.passive && !socket.opened && socket.end == StreamEnd::aborted) {
     // The peer's answer is still to come, and nobody else shall have it.
-    flows_.keep_in_time_wait(leg, time_.tick(now) + kGivenUp);
+    flows_.keep_in_time_wait(now, leg, kGivenUp, EndReason::rst);
   } else {
     flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
   }

@@ -125,10 +125,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
 
   // connection_time_wait.cc
-  Tick two_msl_from(Instant now) const {
-    return time_.tick(now) + static_cast<Tick>(options_.time_wait.milliseconds());
-  }
-  bool begin_anew(Instant now, Packet& packet, TimeWaitTable::Index index);
+  bool begin_anew(Instant now, Packet& packet, TimeWaitTable::Index index,
+                  const VirtualServer& server);
   void leave_to_time_wait(Instant now, const Socket& socket, LegIndex leg);
   std::optional<Seq> end_of_earlier(const FlowKey& key) const;
   void keep_time_wait(Instant now, const KeepTimeWaitView& message);

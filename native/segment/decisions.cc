@@ -109,6 +109,7 @@ LegIndex Flows::make(Instant now, const ReplyView& reply, const FlowKey& key) {
     if (!refuses(reply)) report_unentered(reply);
     return kNoLeg;
   }
+  forget_time_wait(key);
   FlowPair& flow = pair(index);
   flow.serial = reply.serial();
   serials_.keep(flow.serial);
@@ -160,6 +161,7 @@ bool Flows::install(Instant now, PairIndex index, const ReplyView& reply, DropRe
                             : acquire_hops(now, index, reply.xlat(), reply.flags(), target, why);
   if (!possible) return false;
   if (!enter_way_back(now, index, target.reversed(), why)) return false;
+  forget_time_wait(target.reversed());
   table_.set_target(client_leg(index), target);
   table_.set_target(server_leg(index), key.reversed());
   for (const LegIndex leg : {client_leg(index), server_leg(index)}) {

@@ -162,16 +162,32 @@ void Flows::forget_past(Instant now, const Packet& syn) {
   table_.for_each_variant(syn.key, [&](LegIndex leg) {
     if (gives_way(leg, syn)) past[count++] = pair_of(leg);
   });
-  for (size_t i = 0; i < count; ++i) {
-    if (pair(past[i]).flow_class != FlowClass::linger) end_session(now, past[i], EndReason::fin);
-    forget(now, past[i]);
-  }
+  forget_all(now, {past, count});
 }
 
 void Flows::forget_past(Instant now, const FlowKey& key) {
-  const LegIndex holder = leg_of_any_dscp(key);
-  if (holder == kNoLeg) return;
-  if (pair(pair_of(holder)).flow_class == FlowClass::linger) forget(now, pair_of(holder));
+  PairIndex past[FlowTable::kMostVariants];
+  size_t count = 0;
+  table_.for_each_variant(key, [&](LegIndex leg) {
+    if (is_over(leg)) past[count++] = pair_of(leg);
+  });
+  forget_all(now, {past, count});
+}
+
+// Both sides have sent all that they had, or more has happened.
+bool Flows::is_over(LegIndex leg) const {
+  const FlowClass flow_class = table_.pair(pair_of(leg)).flow_class;
+  if (flow_class != FlowClass::closing) return flow_class == FlowClass::linger;
+  const LegIndex sender = session_leg(leg);
+  return table_.leg(sender).tcp.has(LegTcpState::kFin) &&
+         table_.leg(other_leg(sender)).tcp.has(LegTcpState::kFin);
+}
+
+void Flows::forget_all(Instant now, std::span<const PairIndex> past) {
+  for (const PairIndex index : past) {
+    if (pair(index).flow_class != FlowClass::linger) end_session(now, index, EndReason::fin);
+    forget(now, index);
+  }
 }
 
 // SYN retransmissions while the first waits would reach the server as duplicates (HS-05).

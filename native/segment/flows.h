@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 
 #include "bus/messages.h"
 #include "flow/flow_table.h"
@@ -124,13 +125,14 @@ class Flows {
   // the peer. kNoLeg, and why.
   LegIndex open_own_client(Instant now, const FlowKey& key, uint16_t vs, DropReason& why);
   LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why);
-  // A translated flow that is over leaves its signature to what opens a connection, whose server
+  // Translated flows that are over leave their signature to what opens a connection, whose server
   // may still have it in TIME-WAIT: our TCP knows what to do then (RFC 9293 3.5.1).
   void forget_past(Instant now, const FlowKey& key);
   // Counts a packet that the leg has received.
   void count_own(LegIndex leg, const Packet& packet);
-  // The connection block is gone. So is the leg, and what it leaves answers until that tick.
-  TimeWaitTable::Index keep_in_time_wait(LegIndex leg, Tick until);
+  // The connection block is gone. So is the leg, and what it leaves answers for so long. It is no
+  // flow: no RESET ends it.
+  TimeWaitTable::Index keep_in_time_wait(Instant now, LegIndex leg, Duration span, uint8_t reason);
   TimeWaitTable& time_waits() { return time_waits_; }
   const TimeWaitTable& time_waits() const { return time_waits_; }
   // The leg is free. With its last leg the pair ends.
@@ -183,6 +185,8 @@ class Flows {
   bool evict_over(Instant now, FlowClass flow_class);
   bool evict_alive(Instant now, FlowClass flow_class);
   void forget_past(Instant now, const Packet& syn);
+  void forget_all(Instant now, std::span<const PairIndex> past);
+  bool is_over(LegIndex leg) const;
   PairIndex least_recently_used(FlowClass flow_class);
   uint32_t pairs_in_place() const;
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }
@@ -238,6 +242,7 @@ class Flows {
   void fire(Instant now, FlowClass flow_class, PairIndex index);
 
   // own_legs.cc
+  void forget_time_wait(const FlowKey& key);
   LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why);
   NextHop acquire_own_hop(Instant now, const FlowKey& key, DropReason& why);
   PairIndex allocate_own(Instant now, uint16_t vs, uint8_t protocol);

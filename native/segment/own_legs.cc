@@ -2,7 +2,6 @@
 // sockets of UDP.
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "segment/flows.h"
@@ -63,16 +62,23 @@ LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReas
   const bool taken = leg_of_any_dscp(key) != kNoLeg;
   why = taken ? DropReason::tuple_in_use : DropReason::flow_table_full;
   if (table_.enter_any_dscp(leg, key)) {
-    const TimeWaitTable::Index earlier = time_waits_.find(key);
-    if (earlier != TimeWaitTable::kNone) time_waits_.remove(earlier);
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
     if (key.protocol == kProtocolUdp) touch_own(now, leg);
     entry.next_hop = acquire_own_hop(now, key, why);
-    if (entry.next_hop != kNoNextHop) return leg;
+    if (entry.next_hop != kNoNextHop) {
+      forget_time_wait(key);
+      return leg;
+    }
   }
   close_own(leg, EndReason::reset);
   return kNoLeg;
+}
+
+// Whoever has the signature now, the numbers of the old connection are not his.
+void Flows::forget_time_wait(const FlowKey& key) {
+  const TimeWaitTable::Index earlier = time_waits_.find(key);
+  if (earlier != TimeWaitTable::kNone) time_waits_.remove(earlier);
 }
 
 // Nothing gives way to a flow of UDP: it could be the one in hand. Within a batch what gives way
@@ -125,10 +131,11 @@ void Flows::count_own(LegIndex leg, const Packet& packet) {
   entry.bytes += packet.headers.end - packet.headers.l3;
 }
 
-TimeWaitTable::Index Flows::keep_in_time_wait(LegIndex leg, Tick until) {
-  const TimeWaitTable::Index kept =
-      time_waits_.add(table_.key_of(leg), table_.leg(leg).own.tcp, !is_client_leg(leg), until);
-  close_own(leg, EndReason::fin);
+TimeWaitTable::Index Flows::keep_in_time_wait(Instant now, LegIndex leg, Duration span,
+                                              uint8_t reason) {
+  const TimeWaitTable::Index kept = time_waits_.add(table_.key_of(leg), table_.leg(leg).own.tcp,
+                                                    !is_client_leg(leg), time_.tick(now), span);
+  close_own(leg, reason);
   return kept;
 }
 

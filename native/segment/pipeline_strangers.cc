@@ -50,6 +50,7 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
     const FlowKey answered = quote.key.reversed();
     // About the last ACK of a connection that is over: nothing comes of it.
     if (quote.has_key && flows_.time_waits().find(answered) != TimeWaitTable::kNone) {
+      if (!l4_checksum_is_right(packet)) return packet.drop(DropReason::l4_checksum);
       packet.verdict = Verdict::deliver;
       return;
     }

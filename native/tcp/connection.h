@@ -16,7 +16,7 @@ namespace sluice {
 
 // The blocks that a connection holds, each only as long as its fields are needed (MEM-16, MEM-17):
 //
-//   TcpFlow     from the SYN to the end of TIME-WAIT; in the flow entry
+//   TcpFlow     from the SYN to the end of TIME-WAIT; in the flow entry, then in a TimeWaitEntry
 //   Connection  from the SYN to TIME-WAIT, or until the last byte was read
 //   Handshake   from the SYN to ESTABLISHED
 //   Sender      from ESTABLISHED until nothing can be sent or is unacknowledged

@@ -14,7 +14,7 @@ namespace sluice {
 //   established, close_wait                         both directions
 //   fin_wait_1, fin_wait_2                          receiving; what was sent may be acknowledged
 //   closing, last_ack                               only acknowledgements are awaited
-//   time_wait     the flow entry alone; the connection block may live on for bytes not yet read
+//   time_wait     the TcpFlow alone; the connection block may live on for bytes not yet read
 enum class ConnectionState : uint8_t {
   closed,
   syn_sent,

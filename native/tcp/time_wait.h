@@ -6,7 +6,7 @@
 
 namespace sluice {
 
-// A connection in TIME-WAIT: nothing is left of it but its flow entry, and this file sees no other
+// A connection in TIME-WAIT: nothing is left of it but its TcpFlow, and this file sees no other
 // type (MEM-07; a rule test holds it to that).
 
 enum class TimeWaitAnswer : uint8_t {

@@ -237,7 +237,7 @@ export interface LimitsConfig {
   readonly windowsFor?: number
   /** Size of each of the two rings for the bytes of sockets. Default 4 MiB. */
   readonly streamBytes?: number
-  /** Connections in TIME-WAIT; beyond that the oldest end early. Default 262 144, which are flows. */
+  /** Connections in TIME-WAIT; beyond that the oldest end early. Default 262 144. */
   readonly timeWaits?: number
 }
 

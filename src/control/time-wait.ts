@@ -1,6 +1,6 @@
 /**
  * The TIME-WAIT compactor. A connection that the engine closed first gives its blocks back and leaves
- * its flow entry behind, which answers for it for 2MSL (MEM-08, MEM-09). How long, and which ones end
+ * an entry behind, which answers for it for 2MSL (MEM-08, MEM-09). How long, and which ones end
  * early where there are too many, is said here, in batches; the engine tells of each, and goes by its
  * own time where nobody says otherwise.
  */

@@ -212,7 +212,7 @@ export const counterTexts = {
   connectionsActive:
     'Connections that moved bytes within the last second',
   ownTimeWait:
-    'Connections that the engine ended and that still answer: those in TIME-WAIT',
+    'Connections that are over and still answer: in TIME-WAIT, or given up a moment ago',
   sockets:
     'Places for sockets of connections in use',
   datagramSockets:

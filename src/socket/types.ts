@@ -257,7 +257,7 @@ export interface DatagramPairStats extends PairStats {
 export interface StackStats {
   readonly sockets: number
   readonly pairs: Readonly<Record<PairMode, number>>
-  /** Flow entries in TIME-WAIT. */
+  /** Connections that are over and remembered in TIME-WAIT. */
   readonly timeWait: number
   /** Bytes in JavaScript: received and not read, or written and not taken by the engine. */
   readonly bytesHeld: number

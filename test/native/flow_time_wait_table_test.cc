@@ -31,14 +31,17 @@ FlowKey key_of(uint32_t number, bool v4) {
   return key;
 }
 
+constexpr Duration kHundred = Duration::milliseconds(100);
+
 TcpWords words_of(uint32_t number) { return {number, 1, 2, 3, 4, ~number}; }
 
 TEST_CASE("MEM-04 MEM-09 an entry has all that it was given, until its time is over") {
   for (const bool v4 : {true, false}) {
     CAPTURE(v4);
     TimeWaitTable table(8, 1, 100);
-    const TimeWaitTable::Index first = table.add(key_of(1, v4), words_of(1), false, 200);
-    const TimeWaitTable::Index second = table.add(key_of(2, v4), words_of(2), true, 300);
+    const TimeWaitTable::Index first = table.add(key_of(1, v4), words_of(1), false, 100, kHundred);
+    const TimeWaitTable::Index second =
+        table.add(key_of(2, v4), words_of(2), true, 100, kHundred * 2);
     FlowKey marked = key_of(1, v4);
     marked.dscp = 46;
     CHECK(table.find(marked) == first);
@@ -52,10 +55,13 @@ TEST_CASE("MEM-04 MEM-09 an entry has all that it was given, until its time is o
     CHECK(table[first].tcp == words_of(1));
     CHECK_FALSE(table[first].outbound);
     CHECK(table[second].outbound);
-    table.keep(first, 250);
+    table.keep(first, 150, kHundred);
     table.expire(200);
     CHECK(table.count() == 2);
-    table.expire(250);
+    table.restart(first, 180);
+    table.expire(279);
+    CHECK(table.count() == 2);
+    table.expire(280);
     CHECK(table.find(key_of(1, v4)) == TimeWaitTable::kNone);
     CHECK(table.find(key_of(2, v4)) == second);
     table.remove(second);
@@ -66,7 +72,7 @@ TEST_CASE("MEM-04 MEM-09 an entry has all that it was given, until its time is o
 
 TEST_CASE("MEM-10 who had the place before is not taken for who has it now") {
   TimeWaitTable table(4, 1, 0);
-  const TimeWaitTable::Index index = table.add(key_of(1, true), words_of(1), false, 100);
+  const TimeWaitTable::Index index = table.add(key_of(1, true), words_of(1), false, 0, kHundred);
   const uint32_t serial = table[index].serial;
   CHECK(table.knows(index, serial));
   CHECK_FALSE(table.knows(index, serial + 1));
@@ -77,7 +83,7 @@ TEST_CASE("MEM-10 who had the place before is not taken for who has it now") {
   table.remove(index);
   CHECK_FALSE(table.knows(index, serial));
   CHECK_FALSE(table.knows(index, 0));
-  CHECK(table.add(key_of(2, true), words_of(2), false, 100) == index);
+  CHECK(table.add(key_of(2, true), words_of(2), false, 0, kHundred) == index);
   CHECK_FALSE(table.knows(index, serial));
 }
 
@@ -86,11 +92,11 @@ TEST_CASE("MEM-18 of a full table the one goes that would end first") {
     CAPTURE(v4);
     TimeWaitTable table(4, 1, 0);
     for (const uint32_t number : {3, 1, 4, 2}) {
-      table.add(key_of(number, v4), words_of(number), false, 10 * number);
+      table.add(key_of(number, v4), words_of(number), false, 0, kHundred * number);
     }
     for (const uint32_t number : {1, 2, 3, 4}) {
       CHECK(table.find(key_of(number, v4)) != TimeWaitTable::kNone);
-      table.add(key_of(number + 4, v4), words_of(number + 4), false, 10 * (number + 4));
+      table.add(key_of(number + 4, v4), words_of(number + 4), false, 0, kHundred * (number + 4));
       CHECK(table.find(key_of(number, v4)) == TimeWaitTable::kNone);
       CHECK(table.count() == 4);
       CHECK(table.evicted() == number);
@@ -127,16 +133,18 @@ TEST_CASE("MEM-04 a table in use is as a plain list would be") {
       const auto is_it = [&](const auto& each) { return each.second.number == number; };
       const auto found = std::find_if(model.kept.begin(), model.kept.end(), is_it);
       REQUIRE((known == TimeWaitTable::kNone) == (found == model.kept.end()));
-      const Tick until = now + 1 + static_cast<Tick>(random.below(3000));
+      const Tick span = 4 * (1 + static_cast<Tick>(random.below(750)));
+      const Tick until = now + span;
+      const Duration time = Duration::milliseconds(span);
       if (known == TimeWaitTable::kNone && model.kept.size() < kCapacity) {
-        const TimeWaitTable::Index added = table.add(key, words_of(number), false, until);
+        const TimeWaitTable::Index added = table.add(key, words_of(number), false, now, time);
         REQUIRE(model.kept.emplace(added, Model::Kept{number, until}).second);
       } else if (known != TimeWaitTable::kNone) {
         REQUIRE(found->first == known);
         REQUIRE(table.key_of(known) == key);
         REQUIRE(table[known].tcp == words_of(number));
         if (random.below(2) == 0) {
-          table.keep(known, until);
+          table.keep(known, now, time);
           found->second.until = until;
         } else {
           table.remove(known);

@@ -51,9 +51,9 @@ TEST_CASE("SOCK-32 GRE, ESP, AH and any other protocol: new addresses, the paylo
       CHECK(engine->count(Counter::flows) == 1);
       engine->run(Duration::seconds(2));
       CHECK(engine->count(Counter::flows) == 0);
-      const DeleteView ended = Told<DeleteView>(*engine).last();
-      CHECK(ended.cnt().pkts_in() == 1);
-      CHECK(ended.cnt().pkts_out() == 1);
+      Told<DeleteView> ended(*engine);
+      CHECK(ended.last().cnt().pkts_in() == 1);
+      CHECK(ended.last().cnt().pkts_out() == 1);
       CHECK(engine->settle() == "");
     }
   }

@@ -88,26 +88,8 @@ TEST_CASE("MEM-12 VS-24 a port that is used again within TIME-WAIT is for a serv
       lab.connect();
       lab.pass(Duration::milliseconds(10));
       CHECK((lab.last_accepted != 0) == !gone);
+      CHECK(lab.engine.count(Counter::own_time_wait) == 0);
     }
-  }
-}
-
-TEST_CASE("MEM-12 VS-24 a port that is used again within TIME-WAIT is for whom the server is now") {
-  for (const Hosts& hosts : both_families()) {
-    CAPTURE(hosts.family);
-    SocketLab lab(hosts, {});
-    const uint32_t first = lab.connect();
-    lab.say<ShutSocketView>(first);
-    lab.pass(Duration::milliseconds(50));
-    shut_at(lab.client, lab.engine.now());
-    lab.pass(Duration::seconds(2));
-    REQUIRE(lab.engine.count(Counter::own_time_wait) == 1);
-    lab.engine.delete_virtual_server(kServiceId);
-    lab.engine.add_virtual_server(kServiceId + 1, hosts.virtual_server, kServicePort);
-    lab.connect();
-    lab.pass(Duration::milliseconds(10));
-    CHECK(lab.engine.count(Counter::queries) == 1);
-    CHECK(lab.engine.count(Counter::own_time_wait) == 0);
   }
 }
 

@@ -167,6 +167,7 @@ class SocketLab {
   int cannot_open = -1;  // StreamEnd
   bool reads = true;     // whether sockets read what they are told
   bool client_is_there = true;
+  bool client_hears = true;     // if not, what is sent to it is lost
   bool server_is_there = true;  // if not, what is sent to it waits
 
  private:
@@ -200,7 +201,7 @@ class SocketLab {
   bool deliver(std::vector<MemoryFrame>& frames, TcpHost& host) {
     const std::vector<MemoryFrame> taken = std::exchange(frames, {});
     for (const MemoryFrame& frame : taken) {
-      if (&host == &client && !client_is_there) continue;
+      if (&host == &client && !(client_is_there && client_hears)) continue;
       Frame copy(frame.bytes, frame.offload);
       host.deliver(engine.now(), copy.packet());
     }
