@@ -18,11 +18,12 @@
 #include "segment/time_base.h"
 #include "segment/write_room.h"
 #include "stack/stack.h"
-#include "tcp/calls.h"
 #include "tcp/tcp.h"
 #include "timer/timer_wheel.h"
 
 namespace sluice {
+
+struct Likeness;
 
 // The connections that the engine ends itself, of one worker: packets in, segments out, bytes and
 // news to the sockets of TypeScript and orders from them (bus/streams.def), bytes from one

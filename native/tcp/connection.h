@@ -29,10 +29,10 @@ struct Handshake {
   Instant started;
   Instant sent_at;  // the SYN or SYN-ACK, the last time
   uint32_t rto = RttEstimate::kInitialRto;
+  uint16_t mss = 0;  // the largest that is offered; 0: our own
   uint8_t sent = 0;  // how often
-  bool ask_ecn = false;
-  bool ended_earlier = false;  // by a RST, a connection that the peer had still
-  uint16_t mss = 0;            // the largest that is offered; 0: our own
+  bool ask_ecn : 1 = false;
+  bool ended_earlier : 1 = false;  // by a RST, a connection that the peer had still
 };
 using HandshakePool = BlockPool<Handshake>;
 

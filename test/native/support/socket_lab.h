@@ -33,9 +33,11 @@ struct Heard {
 
 class SocketLab {
  public:
-  SocketLab(const Hosts& hosts, const TestEngineOptions& options, L4Port client_port = 40000)
+  SocketLab(const Hosts& hosts, const TestEngineOptions& options, L4Port client_port = 40000,
+            uint16_t client_mtu = 1500)
       : engine(options),
-        client({}, {}, 11, key(hosts.virtual_server, kServicePort, hosts.client, client_port), {}),
+        client({}, {}, 11, key(hosts.virtual_server, kServicePort, hosts.client, client_port),
+               {client_mtu}),
         server({}, {}, 12, key(hosts.client, client_port, hosts.server, 8080), {}),
         hosts_(hosts) {
     engine.introduce(hosts);
@@ -120,6 +122,7 @@ class SocketLab {
     if (as_client) {
       open.set_src_ipaddr(sockets[inbound].remote);
       open.set_src_port(sockets[inbound].remote_port);
+      open.set_mirror(1);
     }
     last_opened = 0;
     cannot_open = -1;
