@@ -26,7 +26,7 @@ class ChunkWalker {
 
   // The next so many bytes are data of a chunk, whatever they are; passed by skip() they need not
   // be taken. `bytes` is at most ahead().
-  uint64_t ahead() const { return state_ == State::data ? left_ : 0; }
+  uint64_t ahead() const { return state_ == State::data && reading_ == Reading::more ? left_ : 0; }
   void skip(uint64_t bytes);
 
   Reading reading() const { return reading_; }
