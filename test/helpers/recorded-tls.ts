@@ -21,8 +21,9 @@ export class Recorder {
 
   static async before(port: number): Promise<Recorder> {
     const recordings: Promise<Recording>[] = []
-    const server = net.createServer((client) => {
-      recordings.push(record(client, net.connect(port, '127.0.0.1')))
+    const server = net.createServer({ allowHalfOpen: true }, (client) => {
+      const options = { port, host: '127.0.0.1', allowHalfOpen: true }
+      recordings.push(record(client, net.connect(options)))
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
@@ -43,9 +44,14 @@ async function record(client: net.Socket, server: net.Socket): Promise<Recording
   const said = { client: [] as Buffer[], server: [] as Buffer[] }
   client.on('data', (bytes: Buffer) => said.client.push(bytes)).pipe(server)
   server.on('data', (bytes: Buffer) => said.server.push(bytes)).pipe(client)
-  // One that was reset has said what it had to say.
-  client.on('error', () => server.destroy())
-  server.on('error', () => client.destroy())
+  for (const [end, other] of [
+    [client, server],
+    [server, client],
+  ] as const) {
+    // One that was reset has said what it had to say, and the other one is heard to its end.
+    end.on('error', () => {})
+    end.on('close', () => other.resume().end())
+  }
   await Promise.all([client, server].map((end) => new Promise((done) => end.on('close', done))))
   return { client: Buffer.concat(said.client), server: Buffer.concat(said.server) }
 }
