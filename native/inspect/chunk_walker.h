@@ -62,4 +62,7 @@ class ChunkWalker {
   FieldLinesReader trailers_;
 };
 
+// Each connection that is inspected has one.
+static_assert(sizeof(ChunkWalker) <= 32);
+
 }  // namespace sluice

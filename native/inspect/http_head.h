@@ -64,4 +64,7 @@ class HttpHeadReader {
   FieldLinesReader fields_;
 };
 
+// Each connection that is inspected has one.
+static_assert(sizeof(HttpHeadReader) <= 16);
+
 }  // namespace sluice

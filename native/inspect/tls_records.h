@@ -65,4 +65,7 @@ class TlsHelloReader {
   TlsFault fault_ = TlsFault::none;
 };
 
+// Each connection that is inspected has one.
+static_assert(sizeof(TlsHelloReader) <= 24);
+
 }  // namespace sluice

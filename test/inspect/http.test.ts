@@ -88,7 +88,7 @@ describe.each([
   { kind: 'answer', asked: 'other', streams: answerStreams },
   { kind: 'answer', asked: 'head', streams: answerStreams },
 ] as const)('RFC 9112 $kind $asked', ({ kind, asked, streams }) => {
-  const words = `${kind} ${asked}`
+  const words = asked ? `${kind} ${asked}` : kind
   const streamOf = (seed: number) => mutated(streams, seed)
 
   test('what both we and Node accept is the same', () => {
@@ -116,5 +116,19 @@ describe.each([
     }))
     // The program compares, and ends where they differ.
     expect(readNatively<SeenHttp>(inputs).length).toBe(runsCutEverywhere)
+  })
+})
+
+test.each([
+  { kind: 'request', streams: requestStreams },
+  { kind: 'answer', streams: answerStreams },
+] as const)('RFC 9112 $kind: sound streams are read to their end', ({ kind, streams }) => {
+  const inputs = streams.map((text) => Buffer.from(text, 'latin1'))
+  const seen = readNatively<SeenHttp>(
+    inputs.map((bytes) => ({ words: kind === 'answer' ? 'answer other' : kind, bytes })),
+  )
+  seen.forEach((ours, i) => {
+    expect(ours.reading).toBe('more')
+    expect(compare(ours, readByNode(inputs[i] ?? Buffer.of(), kind), true)).toBeGreaterThan(0)
   })
 })
