@@ -40,10 +40,6 @@ template <class Sink>
 Reading TlsHelloReader::run(ConstByteSpan more, Sink sink) {
   while (!more.empty() && reading_ == Reading::more) {
     size_t taken = 1;
-    if (length_ == limit_) {
-      reading_ = Reading::too_large;
-      break;
-    }
     if (record_header_ < kRecordHeader) {
       take_record_header(more[0]);
     } else if (message_header_ < kTlsMessageHeader) {
@@ -59,7 +55,11 @@ Reading TlsHelloReader::run(ConstByteSpan more, Sink sink) {
     length_ += static_cast<uint32_t>(taken);
     more = more.subspan(taken);
     if (reading_ != Reading::more) break;
-    if (message_header_ == kTlsMessageHeader && message_left_ == 0) reading_ = Reading::complete;
+    if (message_header_ == kTlsMessageHeader && message_left_ == 0) {
+      reading_ = Reading::complete;
+    } else if (length_ == limit_) {
+      reading_ = Reading::too_large;
+    }
     // Not where the header of the record is still being read.
     if (record_header_ == kRecordHeader && record_left_ == 0) record_header_ = 0;
   }

@@ -177,6 +177,14 @@ TEST_CASE("RFC 9112 6.3 which body follows an answer") {
         HttpFault::transfer_encoding_in_1_0);
 }
 
+TEST_CASE("RFC 9112 6.3 what was asked decides where the answer ends") {
+  CHECK(asked_by(Read("HEAD / HTTP/1.1").request) == AskedBy::head);
+  CHECK(asked_by(Read("CONNECT a:1 HTTP/1.1", "Host: a:1\r\n").request) == AskedBy::connect);
+  CHECK(asked_by(Read("GET / HTTP/1.1").request) == AskedBy::other);
+  // Methods differ by case (RFC 9110 9.1).
+  CHECK(asked_by(Read("head / HTTP/1.1").request) == AskedBy::other);
+}
+
 TEST_CASE("RFC 9110 15.2 an interim answer is not the last; 101 is") {
   const auto read = [](std::string_view text, HttpAnswer& answer) {
     return read_answer(bytes_of(text), AskedBy::other, answer);

@@ -60,6 +60,23 @@ TEST_CASE("RFC 8446 5.1 a hello over records of any size, cut anywhere, is the s
   }
 }
 
+TEST_CASE("RFC 8446 5.1 other messages behind a hello in its record are not read") {
+  const Bytes message = server_hello(nullptr);
+  Bytes stream = records(2, message);
+  const size_t length = stream.size();
+  // A Certificate in the same record: its length has grown by what follows.
+  stream.insert(stream.end(), {11, 0, 0, 1, 0});
+  store_be16(&stream[3], static_cast<uint16_t>(stream.size() - 5));
+  const TlsHelloReader reader = read(stream, TlsHelloKind::server);
+  CHECK(reader.reading() == Reading::complete);
+  CHECK(reader.length() == length);
+  // In one piece it is not copied.
+  const ConstByteSpan one[] = {stream};
+  const ConstByteSpan got = reader.message(Pieces(one), {});
+  CHECK(got.data() == &stream[9]);
+  CHECK(Bytes(got.begin(), got.end()) == message);
+}
+
 TEST_CASE("RFC 8446 5.1 what is no TLS is told with the first bytes, what is wrong as soon") {
   CHECK(read({'G'}).reading() == Reading::foreign);
   CHECK(read({0x80, 0x2e}).reading() == Reading::foreign);  // SSL 2
@@ -170,6 +187,10 @@ TEST_CASE("RFC 6066 3 one server name, of letters, digits, hyphens and dots") {
   CHECK(named("a") == TlsFault::none);
   CHECK(named("xn--bcher-kva.Example") == TlsFault::none);
   CHECK(named(std::string(63, 'a') + ".b") == TlsFault::none);
+  std::string longest;
+  for (int i = 0; i < 126; ++i) longest += "a.";
+  CHECK(named(longest + "b") == TlsFault::none);
+  CHECK(named(longest + "bc") == TlsFault::server_name);
   for (const std::string& name :
        {std::string(), std::string("a.test."), std::string(".a"), std::string("a..b"),
         std::string("a_b"), std::string("a b"), std::string("a\0b", 3), std::string("b\xc3\xbc"),
