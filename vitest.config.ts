@@ -13,6 +13,7 @@ const order = [
   'native',
   'packets',
   'simulation',
+  'inspect',
   'fuzz',
   'sanitize',
   'addon-cmake',
@@ -50,6 +51,7 @@ export default defineConfig({
       project('native', 'native'),
       project('packets', 'packets'),
       project('simulation', 'simulation', { testTimeout: 300_000 }),
+      project('inspect', 'inspect'),
       project('fuzz', 'fuzz'),
       project('sanitize', 'sanitize'),
       // What needs the addon runs through each of the two builds.

@@ -25,7 +25,7 @@ const steps = [
   },
   {
     name: 'build:native',
-    reads: ['native', 'test/native', 'test/fuzz', 'bench/native', 'CMakeLists.txt'],
+    reads: ['native', 'test/native', 'test/fuzz', 'test/inspect', 'bench/native', 'CMakeLists.txt'],
     makes: ['out/cmake/build/sluice_tests'],
     command: ['npm', 'run', '--silent', 'build:native'],
   },

@@ -8,6 +8,8 @@ const protocols = ['rewrite', 'fragment', 'flow', 'inspect', 'tcp', 'stack']
 export const nativeLayers: Record<string, string[]> = {
   base: [],
   wire: ['base'],
+  // Sees bytes only.
+  inspect: ['base'],
   packet: ['base', 'wire'],
   timer: ['base', 'wire', 'packet'],
   // Ports move frames and do not parse them.
@@ -15,8 +17,6 @@ export const nativeLayers: Record<string, string[]> = {
   rewrite: ground,
   fragment: ground,
   flow: [...ground, 'rewrite'],
-  // Sees bytes only.
-  inspect: ['base'],
   // The flow entry is the small half of its control block; the table is not its business.
   tcp: [...ground, 'flow/flow_entry.h'],
   stack: [...ground, 'tcp'],
