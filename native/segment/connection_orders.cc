@@ -138,7 +138,9 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   if (fresh == 0) return StreamEnd::no_memory;
   flows_.forget_past(turn.now, key);
   Opening opening{end_of_earlier(key), std::nullopt};
-  if (beside != kNoPair && message.mirror() != 0) opening.like = likeness_to(sockets_[inbound]);
+  if (beside != kNoPair && message.mirror() != 0) {
+    opening.like = likeness_to(sockets_[inbound], key);
+  }
   DropReason reason;
   const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);
   if (leg == kNoLeg) {
@@ -152,9 +154,15 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   return StreamEnd::finished;
 }
 
-std::optional<Likeness> Connections::likeness_to(const Socket& inbound) {
+// The numbers are the client's where its tuple is (TCPX-04), and once: a second connection to the
+// same server would begin with those that the first one had.
+std::optional<Likeness> Connections::likeness_to(Socket& inbound, const FlowKey& key) {
   const Connection* c = connection_of(inbound);
   if (c == nullptr || !inbound.passive) return std::nullopt;
+  const FlowKey client = flows_.table().key_of(inbound.leg);
+  const bool preserved = key.dst == client.src && key.dst_port == client.src_port;
+  if (!preserved || inbound.mirrored) return likeness_of(*c, std::nullopt);
+  inbound.mirrored = true;
   return likeness_of(*c, inbound.irs);
 }
 

@@ -119,7 +119,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
-  std::optional<Likeness> likeness_to(const Socket& inbound);
+  std::optional<Likeness> likeness_to(Socket& inbound, const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);

@@ -63,6 +63,7 @@ struct Socket {
   bool closed : 1 = false;     // by its user: nobody reads
   bool ended : 1 = false;      // the peer sends no more
   bool ended_told : 1 = false;
+  bool mirrored : 1 = false;   // a connection to a server has begun with its `irs`
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
 

@@ -42,16 +42,25 @@ TcpEvents bytes_were_read(TcpTurn& turn, Connection& c) {
   return {};
 }
 
-void be_like(const Likeness& like, TcpFlow& flow, Handshake& handshake) {
-  flow.options &= like.options;
-  flow.set_scales(0, like.window_scale);
-  handshake.iss = like.iss;
-  handshake.mss = like.mss;
+// A window that is scaled further could not tell of the smallest share but in few, large steps, or
+// not at all.
+uint8_t scale_like(const TcpConfig& config, uint8_t scale) {
+  constexpr uint32_t kSteps = 8;
+  while (scale > 0 && config.least_share >> scale < kSteps) --scale;
+  return scale;
+}
+
+void be_like(const Likeness& like, const TcpConfig& config, Connection& c, Handshake& handshake) {
+  c.flow->options &= like.options;
+  c.flow->set_scales(0, scale_like(config, like.window_scale));
+  if (like.iss) handshake.iss = *like.iss;
+  // Nobody has the server send crumbs by offering next to nothing.
+  handshake.mss = std::max(like.mss, c.snd_mss);
 }
 
 }  // namespace
 
-Likeness likeness_of(const Connection& c, Seq irs) {
+Likeness likeness_of(const Connection& c, std::optional<Seq> irs) {
   const TcpFlow& flow = *c.flow;
   const size_t options = flow.agreed(TcpFlow::kTimestamps) ? kTimestampsSize : 0;
   return {irs, flow.options, flow.snd_wscale(), static_cast<uint16_t>(c.snd_mss + options)};
@@ -65,8 +74,9 @@ Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const Fl
   Handshake& handshake = turn.tcp.handshakes[c->handshake];
   flow.options = config.offer;
   flow.set_scales(0, turn.tcp.window_scale());
-  if (opening.like) be_like(*opening.like, flow, handshake);
-  const bool is_beyond = opening.like && opening.beyond && handshake.iss > *opening.beyond;
+  if (opening.like) be_like(*opening.like, config, *c, handshake);
+  const bool like_other = opening.like && opening.like->iss;
+  const bool is_beyond = like_other && opening.beyond && handshake.iss > *opening.beyond;
   if (opening.beyond && !is_beyond) begin_beyond(turn.tcp, *c, *opening.beyond);
   const bool other_asked = opening.like && (opening.like->options & TcpFlow::kEcn) != 0;
   if (config.ecn == EcnMode::ask || (config.ecn == EcnMode::accept && other_asked)) {

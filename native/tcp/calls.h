@@ -11,14 +11,14 @@ namespace sluice {
 // How another connection was opened, which this one is to be like: so that its segments could be
 // sent on by this one's with as little change as there can be (requirements 3.2, HS-21, TCPX-14).
 struct Likeness {
-  Seq iss;
+  std::optional<Seq> iss;    // none: our own
   uint8_t options = 0;       // of TcpFlow: no other is offered
-  uint8_t window_scale = 0;  // where that is one of them
-  uint16_t mss = 0;          // no larger one is offered
+  uint8_t window_scale = 0;  // where that is one of them; less where shares are too small for it
+  uint16_t mss = 0;          // no larger one is offered, nor one below what every host takes
 };
 
-// Of a connection that a peer opened with that ISN.
-Likeness likeness_of(const Connection& c, Seq irs);
+// Of a connection that a peer opened, with that ISN.
+Likeness likeness_of(const Connection& c, std::optional<Seq> irs);
 
 struct Opening {
   // Where the numbers of an earlier connection of the same flow ended, which the peer may still

@@ -96,6 +96,8 @@ void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
   c.snd_wl1 = syn.seq;
   c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c));
   c.rcv_mss = std::min<uint16_t>(c.snd_mss, own_mss(c));
+  const uint16_t offered = turn.tcp.handshakes[c.handshake].mss;
+  if (offered != 0) c.rcv_mss = std::min(c.rcv_mss, payload_of(c, offered));
 }
 
 void send_syn(TcpTurn& turn, Connection& c) {

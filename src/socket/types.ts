@@ -98,9 +98,10 @@ export interface ConnectOptions extends Abortable {
   /** Whether the server sees the client's address and port; default true with `associateWith`. */
   readonly preserveClient?: boolean | { readonly address?: boolean; readonly port?: boolean }
   /**
-   * Whether it is opened as the client opened the socket that it belongs to: from the client's initial sequence
-   * number, with no option that the client did not offer, with its window scale and no larger MSS (HS-21, TCPX-07,
-   * TCPX-14). So the client's segments could be sent on almost as they are. Default true with `associateWith`.
+   * Whether it is opened as the client opened the socket that it belongs to: with no option that the client did not
+   * offer, with its window scale and no larger MSS, and, where the server sees the client's address and port, the first
+   * time from the client's initial sequence number (HS-21, TCPX-04, TCPX-14). So the client's segments could be sent on
+   * almost as they are. Default true with `associateWith`; not where another worker has that socket.
    */
   readonly mirrorOptions?: boolean
   /** An address of the engine to connect from; default that of the way there. */

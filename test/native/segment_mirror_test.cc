@@ -2,29 +2,37 @@
 #include <doctest/doctest.h>
 
 #include "support/socket_lab.h"
+#include "tcp/calls.h"
 
 namespace sluice {
 namespace {
 
 using namespace test;
 
-// The SYN that the engine sends to a server, for a client that offers these options.
+// The SYN that the engine has sent to a server that does not answer.
+TcpSegment syn_in(SocketLab& lab) {
+  REQUIRE(lab.engine.to_server.size() == 1);
+  Sent sent(lab.engine.to_server[0]);
+  complete_checksum(sent.packet());
+  const TcpSegment syn = read_segment(sent.packet());
+  REQUIRE(syn.flags == kTcpSyn);
+  return syn;
+}
+
+// One that it sends for a client that offers these options.
 struct Opened {
-  Opened(const Hosts& hosts, uint8_t offered, bool mirrored) : lab(hosts, {}) {
+  Opened(const Hosts& hosts, uint8_t offered, bool as_client, bool mirrored) : lab(hosts, {}) {
     lab.client.tcp().config.offer = offered;
     inbound = lab.connect();
     iss = lab.client.connection()->snd_una - 1;
     lab.server_is_there = false;
     lab.engine.clear_sent();
-    lab.open(inbound, hosts.server, 8080, mirrored);
-    REQUIRE(lab.engine.to_server.size() == 1);
-    Sent sent(lab.engine.to_server[0]);
-    complete_checksum(sent.packet());
-    syn = read_segment(sent.packet());
-    REQUIRE(syn.flags == kTcpSyn);
+    outbound = lab.open(inbound, hosts.server, 8080, as_client, mirrored);
+    syn = syn_in(lab);
   }
   SocketLab lab;
   uint32_t inbound;
+  uint32_t outbound;
   Seq iss;
   TcpSegment syn;
 };
@@ -34,7 +42,7 @@ TEST_CASE("HS-21 TCPX-04 a mirrored SYN has the client's numbers and options") {
     for (uint8_t offered = 0; offered < 8; ++offered) {
       CAPTURE(hosts.family);
       CAPTURE(int{offered});
-      Opened opened(hosts, offered, true);
+      Opened opened(hosts, offered, true, true);
       CHECK(opened.syn.seq == opened.iss);
       CHECK(opened.syn.has_timestamps == ((offered & TcpFlow::kTimestamps) != 0));
       CHECK(opened.syn.sack_permitted == ((offered & TcpFlow::kSack) != 0));
@@ -48,7 +56,7 @@ TEST_CASE("HS-21 TCPX-04 a mirrored SYN has the client's numbers and options") {
 TEST_CASE("HS-21 a SYN that is not mirrored is the engine's own") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
-    Opened opened(hosts, 0, false);
+    Opened opened(hosts, 0, true, false);
     CHECK(opened.syn.seq != opened.iss);
     CHECK(opened.syn.has_timestamps);
     CHECK(opened.syn.sack_permitted);
@@ -87,18 +95,62 @@ TEST_CASE("HS-21 bytes pass both ways over scales and options that differ from t
   }
 }
 
-TEST_CASE("HS-21 a mirrored SYN offers no larger MSS than the client's") {
+TEST_CASE("HS-21 a mirrored SYN offers no larger MSS than the client's, and no crumbs") {
+  for (const Hosts& hosts : both_families()) {
+    for (const uint16_t mtu : {1400, 100}) {
+      CAPTURE(hosts.family);
+      CAPTURE(mtu);
+      SocketLab lab(hosts, {}, 40000, mtu);
+      const uint32_t inbound = lab.connect();
+      lab.server_is_there = false;
+      lab.engine.clear_sent();
+      lab.open(inbound, hosts.server, 8080, true);
+      const bool v4 = hosts.client.is_v4();
+      const int least = v4 ? 536 : 1220;
+      CHECK(int{syn_in(lab).mss} == (mtu == 1400 ? 1400 - (v4 ? 40 : 60) : least));
+    }
+  }
+}
+
+TEST_CASE("TCPX-04 from an endpoint of the engine's own, numbers are its own, too") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
-    SocketLab lab(hosts, {}, 40000, 1000);
-    const uint32_t inbound = lab.connect();
-    lab.server_is_there = false;
-    lab.engine.clear_sent();
-    lab.open(inbound, hosts.server, 8080, true);
-    REQUIRE(lab.engine.to_server.size() == 1);
-    Sent sent(lab.engine.to_server[0]);
-    complete_checksum(sent.packet());
-    CHECK(read_segment(sent.packet()).mss == 1000 - (hosts.client.is_v4() ? 40 : 60));
+    Opened opened(hosts, TcpFlow::kSack, false, true);
+    CHECK(opened.syn.seq != opened.iss);
+    CHECK(opened.syn.sack_permitted);
+    CHECK_FALSE(opened.syn.has_timestamps);
+  }
+}
+
+TEST_CASE(
+    "TCPX-04 TCPX-50 a second connection of the same client does not begin as the first one did") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    Opened opened(hosts, 0, true, true);
+    REQUIRE(opened.syn.seq == opened.iss);
+    opened.lab.say<AbortSocketView>(opened.outbound);
+    opened.lab.engine.clear_sent();
+    opened.lab.open(opened.inbound, hosts.server, 8080, true);
+    CHECK(syn_in(opened.lab).seq != opened.iss);
+  }
+}
+
+class Nowhere final : public SegmentSink {
+ public:
+  void send(LegIndex, const OutgoingSegment&) override {}
+};
+
+TEST_CASE("TCPX-14 a scale too large to tell of the smallest share is not taken over") {
+  Tcp tcp({}, {}, 1);
+  Nowhere sink;
+  TcpTurn turn{tcp, sink, Instant()};
+  const FlowKey key = SocketLab::key(ip("192.0.2.7"), 40000, ip("10.1.0.11"), 80);
+  for (const auto& [offered, taken] : {std::pair{0, 0}, std::pair{7, 7}, std::pair{14, 10}}) {
+    TcpFlow flow;
+    const Likeness like{std::nullopt, TcpFlow::kWindowScale, static_cast<uint8_t>(offered), 1460};
+    REQUIRE(open_connection(turn, flow, 0, key, {}, {std::nullopt, like}) != nullptr);
+    CHECK(int{flow.rcv_wscale()} == taken);
+    CHECK((tcp.config.least_share >> flow.rcv_wscale()) >= 8);
   }
 }
 

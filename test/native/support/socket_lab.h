@@ -114,6 +114,10 @@ class SocketLab {
   }
   // Opens a connection for a socket, from the client's own endpoint where it is associated.
   uint32_t open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client) {
+    return open(inbound, to, port, as_client, as_client);
+  }
+  // `mirrored`: as the client has opened its own.
+  uint32_t open(uint32_t inbound, const IpAddress& to, L4Port port, bool as_client, bool mirrored) {
     OpenSocketView open = order<OpenSocketView>(inbound);
     open.set_request(99);
     open.set_dst_ipaddr(to);
@@ -122,8 +126,8 @@ class SocketLab {
     if (as_client) {
       open.set_src_ipaddr(sockets[inbound].remote);
       open.set_src_port(sockets[inbound].remote_port);
-      open.set_mirror(1);
     }
+    open.set_mirror(mirrored);
     last_opened = 0;
     cannot_open = -1;
     say();
