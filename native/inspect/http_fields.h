@@ -36,7 +36,10 @@ class HttpFieldWalk {
 
   bool next() {
     std::string_view line = cut_at(rest_, '\r');
-    if (line.empty()) return false;
+    if (line.empty()) {
+      rest_ = {};  // the end stays the end, if it is asked for again
+      return false;
+    }
     rest_.remove_prefix(1);  // LF
     name_ = cut_at(line, ':');
     value_ = trimmed(line);

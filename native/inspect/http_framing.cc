@@ -28,7 +28,10 @@ bool is_host_byte(char byte) {
 bool is_address_byte(char byte) { return is_host_byte(byte) || byte == ':'; }
 
 bool is_port(std::string_view text) {
-  return text.size() <= 5 && std::all_of(text.begin(), text.end(), is_digit);
+  if (text.size() > 5 || !std::all_of(text.begin(), text.end(), is_digit)) return false;
+  uint32_t port = 0;
+  for (const char digit : text) port = port * 10 + static_cast<uint32_t>(digit - '0');
+  return port <= UINT16_MAX;
 }
 
 }  // namespace
@@ -53,6 +56,9 @@ HttpFault HttpFraming::take_length(std::string_view value) {
 
 HttpFault HttpFraming::take_coding(std::string_view value) {
   has_coding_ = true;
+  // In a quoted string a comma parts nothing: who reads those finds other codings than who does
+  // not. No coding that is registered has a parameter.
+  if (value.find('"') != std::string_view::npos) return HttpFault::transfer_encoding;
   for (HttpListWalk walk(value); walk.next();) {
     // Nothing follows chunked, not even itself (RFC 9112 6.1); nor does anybody leave a member
     // empty who means well.
@@ -84,6 +90,8 @@ bool is_host(std::string_view text) {
     return std::all_of(address.begin(), address.end(), is_address_byte) &&
            (port.empty() || (port[0] == ':' && is_port(port.substr(1))));
   }
+  // RFC 9110 4.2.1: a port without a host leads nowhere.
+  if (text.starts_with(':')) return false;
   const std::string_view host = cut_at(text, ':');
   return std::all_of(host.begin(), host.end(), is_host_byte) && is_port(text);
 }

@@ -31,8 +31,9 @@ class HttpFraming {
   bool chunked_ = false;  // the last coding so far
 };
 
-// A host, or an address in brackets, with an optional port (RFC 9110 7.2, RFC 3986 3.2.2); empty
-// where a target has no authority. No user, which RFC 9110 4.2.4 takes for an attempt to mislead.
+// A host, or an address in brackets, with an optional port below 2^16 (RFC 9110 7.2, RFC 3986
+// 3.2.2); empty where a target has no authority. No user, which RFC 9110 4.2.4 takes for an attempt
+// to mislead.
 bool is_host(std::string_view text);
 
 }  // namespace sluice

@@ -125,9 +125,10 @@ HttpFault frame_request(const HttpFraming& framing, HttpRequest& request) {
 // RFC 9112 6.3, 1 and 2: these have no content, whatever their fields say.
 HttpBody frame_answer(const HttpFraming& framing, AskedBy asked, uint16_t status) {
   if (status == 101) return {BodyKind::tunnel};
+  // RFC 9110 9.3.6: any 2xx, 204 among them.
+  if (asked == AskedBy::connect && status >= 200 && status < 300) return {BodyKind::tunnel};
   if (status < 200 || status == 204 || status == 304) return {BodyKind::none};
   if (asked == AskedBy::head) return {BodyKind::none};
-  if (asked == AskedBy::connect && status < 300) return {BodyKind::tunnel};
   return framing.body(BodyKind::until_close);
 }
 
@@ -187,7 +188,8 @@ HttpFault read_answer(ConstByteSpan head, AskedBy asked, HttpAnswer& answer) {
   answer.upgrade = offered(gathered, answer.minor_version);
   answer.body = frame_answer(gathered.framing, asked, answer.status);
   answer.persistent = is_persistent(answer.connection, answer.minor_version) &&
-                      answer.body.kind != BodyKind::until_close;
+                      answer.body.kind != BodyKind::until_close &&
+                      answer.body.kind != BodyKind::tunnel;
   return fault;
 }
 

@@ -40,7 +40,8 @@ struct HttpRequest {
   std::string_view query;
   // Host and port as sent: of the target where it has them, else of Host; empty where neither has.
   std::string_view host;
-  // The protocols offered, where Connection says so; empty in HTTP/1.0.
+  // The protocols that the first Upgrade field with any offers, where Connection says so; empty in
+  // HTTP/1.0.
   std::string_view upgrade;
   // For HttpFieldWalk, find_field() and find_cookie().
   std::string_view fields;
@@ -49,7 +50,8 @@ struct HttpRequest {
   TargetForm form = TargetForm::origin;
   uint8_t minor_version = 1;
   bool expects_continue = false;
-  // Whether another request may follow on the connection (RFC 9112 9.3).
+  // Whether another request may follow on the connection (RFC 9112 9.3), as far as the client has a
+  // say: CONNECT and an upgrade end that if the answer is a tunnel.
   bool persistent = true;
 };
 
@@ -61,6 +63,7 @@ struct HttpAnswer {
   HttpBody body;
   uint16_t status = 0;
   uint8_t minor_version = 1;
+  // Whether another request may follow: not behind what ends with the connection, nor in a tunnel.
   bool persistent = true;
 
   // Another answer to the same request follows (RFC 9110 15.2).

@@ -67,7 +67,8 @@ class Pieces {
 };
 
 // Gives `reader` what it has not taken yet of all that was received. Passes over the pieces before
-// that, so the work is that of the new bytes and of the number of pieces.
+// that, each time: called for each piece that comes, that is quadratic in their number. Who has
+// what is new at hand gives that to take().
 template <class Reader>
 Reading read_on(Reader& reader, const Pieces& received) {
   received.behind(reader.length(),

@@ -26,23 +26,30 @@ constexpr std::array<uint8_t, kRandom> kRetry = {
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
 
-// RFC 6066 3: a DNS name without a dot at its end, of labels as RFC 1123 2.1 has them; what others
-// put into names (underscores, other scripts) is in nobody's certificate.
-bool is_dns_name(ConstByteSpan name) {
-  if (name.empty() || name.size() > 253) return false;
-  size_t label = 0;
-  for (const uint8_t byte : name) {
+bool is_digit(char byte) { return byte >= '0' && byte <= '9'; }
+
+// RFC 1123 2.1: no hyphen at either end. An underscore is in no host name, but hosts have it, and a
+// wildcard certificate matches them.
+bool is_label(std::string_view label) {
+  if (label.empty() || label.size() > 63) return false;
+  if (label.front() == '-' || label.back() == '-') return false;
+  return std::all_of(label.begin(), label.end(), [](char byte) {
     const bool letter = (byte | 0x20) >= 'a' && (byte | 0x20) <= 'z';
-    if (byte == '.') {
-      if (label == 0) return false;
-      label = 0;
-    } else if (letter || (byte >= '0' && byte <= '9') || byte == '-') {
-      if (++label > 63) return false;
-    } else {
-      return false;
-    }
+    return letter || is_digit(byte) || byte == '-' || byte == '_';
+  });
+}
+
+// RFC 6066 3: a DNS name in ASCII without a dot at its end, and no address: what ends in a label of
+// digits is one of IPv4, or read as one (RFC 1123 2.1).
+bool is_dns_name(std::string_view name) {
+  if (name.size() > 253) return false;
+  for (;;) {
+    const size_t dot = name.find('.');
+    const std::string_view label = name.substr(0, dot);
+    if (!is_label(label)) return false;
+    if (dot == std::string_view::npos) return !std::all_of(label.begin(), label.end(), is_digit);
+    name.remove_prefix(dot + 1);
   }
-  return label > 0;
 }
 
 TlsFault read_server_name(ConstByteSpan data, ClientHello& hello) {
@@ -52,11 +59,12 @@ TlsFault read_server_name(ConstByteSpan data, ClientHello& hello) {
   if (list.at_end()) return TlsFault::server_name;
   while (!list.at_end()) {
     const uint8_t type = list.u8();
-    const ConstByteSpan name = list.vector16();
+    const ConstByteSpan bytes = list.vector16();
     if (!list.ok()) return TlsFault::length;
     if (type != 0) continue;  // none other is defined; all are to have a length there
+    const std::string_view name(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     if (!hello.server_name.empty() || !is_dns_name(name)) return TlsFault::server_name;
-    hello.server_name = {reinterpret_cast<const char*>(name.data()), name.size()};
+    hello.server_name = name;
   }
   return TlsFault::none;
 }
@@ -146,7 +154,8 @@ TlsFault read_extensions(ByteCursor& message, bool psk_is_last, Hello& hello) {
 }  // namespace
 
 bool ClientHello::offers(uint16_t version) const {
-  if (versions.empty()) return version <= legacy_version;
+  // RFC 8446 4.2.1: TLS 1.3 is offered by supported_versions only, whatever legacy_version says.
+  if (versions.empty()) return version <= std::min(legacy_version, kTls12);
   for (size_t i = 0; i < versions.size(); i += 2) {
     if (load_be16(&versions[i]) == version) return true;
   }
@@ -178,7 +187,9 @@ TlsFault read_server_hello(ConstByteSpan message, ServerHello& hello) {
   cursor.u16();  // the cipher suite
   cursor.u8();   // the compression method
   if (!cursor.ok()) return TlsFault::length;
-  if (hello.version >> 8 != 3) return TlsFault::version;
+  // RFC 8446 4.1.3: a server that chooses TLS 1.3 says 1.2 here, and the rest in
+  // supported_versions.
+  if (hello.version >> 8 != 3 || hello.version > kTls12) return TlsFault::version;
   if (hello.session_id.size() > kMostSessionId) return TlsFault::session_id;
   hello.is_retry = std::equal(random.begin(), random.end(), kRetry.begin());
   return read_extensions(cursor, false, hello);

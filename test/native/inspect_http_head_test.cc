@@ -5,6 +5,7 @@
 
 #include <array>
 #include <string>
+#include <vector>
 
 #include "support/http_stream.h"
 
@@ -34,6 +35,20 @@ TEST_CASE("RFC 9112 2.1 a head ends with its empty line, and what follows is not
   CHECK(reader.length() == head.size());
   for (size_t size = 0; size < head.size(); ++size) {
     CHECK(read(head.substr(0, size)).reading() == Reading::more);
+  }
+}
+
+TEST_CASE("RFC 9112 2.1 a reader given what is new says what one given all that came does") {
+  const Bytes head = bytes_of("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+  HttpHeadReader reader(HttpHeadKind::request);
+  HttpHeadReader other(HttpHeadKind::request);
+  std::vector<ConstByteSpan> pieces;
+  for (const uint8_t& byte : head) {
+    pieces.push_back({&byte, 1});
+    const Reading reading = reader.take(pieces.back());
+    CHECK(reading == (&byte == &head.back() ? Reading::complete : Reading::more));
+    CHECK(read_on(other, Pieces(pieces)) == reading);
+    CHECK(other.length() == reader.length());
   }
 }
 

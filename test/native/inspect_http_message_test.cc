@@ -66,7 +66,8 @@ TEST_CASE("RFC 9112 3.2 the four forms of a request target") {
        {"GET * HTTP/1.1", "GET a HTTP/1.1", "GET a.test:80 HTTP/1.1", "CONNECT /a HTTP/1.1",
         "CONNECT a.test HTTP/1.1", "CONNECT a.test: HTTP/1.1", "CONNECT :80 HTTP/1.1",
         "GET http:///a HTTP/1.1", "GET http://u@a.test/ HTTP/1.1", "GET ht_p://a.test/ HTTP/1.1",
-        "GET ://a.test/ HTTP/1.1"}) {
+        "GET ://a.test/ HTTP/1.1", "GET http://:80/ HTTP/1.1", "GET http://:/ HTTP/1.1",
+        "GET http://a.test:65536/ HTTP/1.1", "CONNECT a.test:65536 HTTP/1.1"}) {
     CAPTURE(line);
     CHECK(Read(line).fault == HttpFault::target);
   }
@@ -79,8 +80,10 @@ TEST_CASE("RFC 9112 3.2 Host: once, and the same as in the target") {
   CHECK(Read("GET / HTTP/1.0", "Host: a\r\nhost: a\r\n").fault == HttpFault::host_twice);
   CHECK(Read("GET http://a/ HTTP/1.1", "Host: b\r\n").fault == HttpFault::host_differs);
   CHECK(Read("GET / HTTP/1.1", "Host:\r\n").fault == HttpFault::none);
+  CHECK(Read("GET / HTTP/1.1", "Host: a:65535\r\n").fault == HttpFault::none);
+  CHECK(Read("GET / HTTP/1.1", "Host: a:\r\n").fault == HttpFault::none);
   for (const char* host : {"a b", "a/b", "u@a", "a:b", "a:1:2", "[::1", "[]", "[::1]x", "a,b c",
-                           "a\\b", "a:123456", "<a>"}) {
+                           "a\\b", "a:123456", "<a>", ":80", ":", "a:65536", "[::1]:65536"}) {
     CAPTURE(host);
     CHECK(Read("GET / HTTP/1.1", "Host: " + std::string(host) + "\r\n").fault == HttpFault::host);
   }
@@ -98,6 +101,9 @@ TEST_CASE("RFC 9110 7.6.1 RFC 9112 9.3 what Connection says, in which version") 
   CHECK(upgrade.request.upgrade == "websocket");
   CHECK(upgrade.request.connection.keep_alive);
   CHECK(with("Upgrade: websocket\r\n").request.upgrade.empty());
+  // The first one's; the others are there for who wants them.
+  const Read several = with("Upgrade:\r\nUpgrade: a, b\r\nConnection: upgrade\r\nUpgrade: c\r\n");
+  CHECK(several.request.upgrade == "a, b");
   CHECK(with("Connection: upgrade\r\nUpgrade: h2c\r\n", "GET / HTTP/1.0").request.upgrade.empty());
 }
 
@@ -136,8 +142,8 @@ TEST_CASE("RFC 9112 6.1 Transfer-Encoding: chunked, last, once, alone, and in HT
   CHECK(coding("gzip\r\ntransfer-encoding:\tchunked ").request.body.kind == BodyKind::chunked);
   for (const char* value :
        {"", "gzip", "chunked, gzip", "chunked, chunked", "xchunked", "chunked;q=1", "\"chunked\"",
-        ", chunked", "chunked,", "identity", "chunked\r\nTransfer-Encoding: chunked",
-        "chunked\r\nTransfer-Encoding: identity"}) {
+        "gzip;a=\", chunked", "gzip;a=\"b\", chunked", ", chunked", "chunked,", "identity",
+        "chunked\r\nTransfer-Encoding: chunked", "chunked\r\nTransfer-Encoding: identity"}) {
     CAPTURE(value);
     CHECK(coding(value).fault == HttpFault::transfer_encoding);
   }
@@ -165,6 +171,8 @@ TEST_CASE("RFC 9112 6.3 which body follows an answer") {
   }
   CHECK(answered("101 Switching Protocols\r\n").kind == BodyKind::tunnel);
   CHECK(answered("200 OK" + length, AskedBy::connect).kind == BodyKind::tunnel);
+  CHECK(answered("204 No Content\r\n", AskedBy::connect).kind == BodyKind::tunnel);
+  CHECK(answered("103 Early Hints\r\n", AskedBy::connect).kind == BodyKind::none);
   CHECK(answered("407 No" + length, AskedBy::connect).kind == BodyKind::length);
   CHECK(answered("200 OK\r\n").kind == BodyKind::until_close);
   CHECK(answered("200 OK\r\nTransfer-Encoding: gzip\r\n").kind == BodyKind::until_close);
@@ -202,6 +210,27 @@ TEST_CASE("RFC 9110 15.2 an interim answer is not the last; 101 is") {
   CHECK(answer.persistent);
   read("HTTP/1.0 304 N\r\n\r\n", answer);
   CHECK_FALSE(answer.persistent);
+}
+
+TEST_CASE("RFC 9110 9.3.6 7.8 no request follows in a tunnel, but may where it was refused") {
+  const auto persistent = [](std::string_view text, AskedBy asked) {
+    HttpAnswer answer;
+    CHECK(read_answer(bytes_of(text), asked, answer) == HttpFault::none);
+    return answer.persistent;
+  };
+  CHECK_FALSE(persistent("HTTP/1.1 200 OK\r\n\r\n", AskedBy::connect));
+  CHECK_FALSE(persistent("HTTP/1.1 204 N\r\nContent-Length: 0\r\n\r\n", AskedBy::connect));
+  CHECK_FALSE(persistent("HTTP/1.1 101 S\r\nUpgrade: a\r\n\r\n", AskedBy::other));
+  CHECK(persistent("HTTP/1.1 407 P\r\nContent-Length: 0\r\n\r\n", AskedBy::connect));
+  CHECK(Read("CONNECT a:1 HTTP/1.1", "Host: a:1\r\n").request.persistent);
+}
+
+TEST_CASE("RFC 9110 5.1 a walk of fields that has ended stays at its end") {
+  HttpFieldWalk walk("a: 1\r\n\r\n");
+  CHECK(walk.next());
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(walk.next());
+  HttpFieldWalk empty("");
+  for (int i = 0; i < 3; ++i) CHECK_FALSE(empty.next());
 }
 
 TEST_CASE("RFC 9110 5.1 fields are found in any case, their values without spaces around") {

@@ -154,6 +154,26 @@ TEST_CASE("RFC 5246 7.4.1.2 a ClientHello may end before its extensions") {
   CHECK_FALSE(hello.has_ticket);
 }
 
+TEST_CASE("RFC 8446 4.2.1 TLS 1.3 is offered and chosen by supported_versions only") {
+  ClientHello hello;
+  for (const uint16_t legacy : {0x0304, 0x03ff}) {
+    REQUIRE(read_client_hello(client_hello(nullptr, legacy), hello) == TlsFault::none);
+    CHECK_FALSE(hello.offers(kTls13));
+    CHECK_FALSE(hello.offers(legacy));
+    CHECK(hello.offers(kTls12));
+  }
+  const TlsBytes versions = TlsBytes().extension(43, {2, 3, 4});
+  const Bytes message = client_hello(&versions, 0x0304);
+  REQUIRE(read_client_hello(message, hello) == TlsFault::none);
+  CHECK(hello.offers(kTls13));
+  CHECK_FALSE(hello.offers(kTls12));
+  ServerHello chosen;
+  CHECK(read_server_hello(server_hello(nullptr, 0x0304), chosen) == TlsFault::version);
+  const TlsBytes other = TlsBytes().extension(35, {});
+  CHECK(read_server_hello(server_hello(&other, 0x0304), chosen) == TlsFault::version);
+  CHECK(read_server_hello(server_hello(nullptr, 0x0303), chosen) == TlsFault::none);
+}
+
 TEST_CASE("RFC 8446 4.1.2 a ClientHello whose lengths do not fit is refused at each") {
   ClientHello hello;
   TlsBytes extensions;
@@ -180,22 +200,31 @@ TEST_CASE("RFC 8446 4.2 no extension twice, and none behind pre_shared_key") {
   CHECK(server_fault(TlsBytes().extension(41, {0, 0}).extension(43, {3, 4})) == TlsFault::none);
 }
 
-TEST_CASE("RFC 6066 3 one server name, of letters, digits, hyphens and dots") {
+TEST_CASE("RFC 6066 3 one server name, of letters, digits, hyphens, underscores and dots") {
   const auto named = [](std::string_view name) {
     return client_fault(TlsBytes().extension(0, server_name(name)));
   };
   CHECK(named("a") == TlsFault::none);
   CHECK(named("xn--bcher-kva.Example") == TlsFault::none);
   CHECK(named(std::string(63, 'a') + ".b") == TlsFault::none);
+  // A wildcard certificate matches it.
+  CHECK(named("my_shop._a.test") == TlsFault::none);
+  CHECK(named("3com.a--b.1.x2") == TlsFault::none);
   std::string longest;
   for (int i = 0; i < 126; ++i) longest += "a.";
   CHECK(named(longest + "b") == TlsFault::none);
   CHECK(named(longest + "bc") == TlsFault::server_name);
   for (const std::string& name :
        {std::string(), std::string("a.test."), std::string(".a"), std::string("a..b"),
-        std::string("a_b"), std::string("a b"), std::string("a\0b", 3), std::string("b\xc3\xbc"),
-        std::string("::1"), std::string("a/b"), std::string(64, 'a'),
+        std::string("a b"), std::string("a\0b", 3), std::string("b\xc3\xbc"), std::string("::1"),
+        std::string("a/b"), std::string(64, 'a'),
         std::string("a.") + std::string(63, 'b') + std::string(190, '.')}) {
+    CAPTURE(name);
+    CHECK(named(name) == TlsFault::server_name);
+  }
+  // RFC 1123 2.1: a hyphen at an end of a label; RFC 6066 3: addresses.
+  for (const char* name :
+       {"-a.test", "a-.test", "a.-test", "a.test-", "-", "192.0.2.1", "1", "a.7", "2130706433"}) {
     CAPTURE(name);
     CHECK(named(name) == TlsFault::server_name);
   }
