@@ -139,8 +139,9 @@ describe.each(FAMILIES)('IPv%s', (family) => {
     live.write('before')
     await live.untilReceived(/^before$/)
     await closeMany(site, 5 * TIME_WAITS)
-    await until('no more than these are remembered', () => {
-      return countersOf(site).ownTimeWait === TIME_WAITS
+    await until('all are over, and no more than these are remembered', () => {
+      const { connections, ownTimeWait } = countersOf(site)
+      return connections === 1 && ownTimeWait === TIME_WAITS
     })
     const { flowsEvicted, timeWaitsEvicted } = countersOf(site)
     expect(flowsEvicted).toBe(0)
