@@ -4,20 +4,17 @@
 
 #include "base/check.h"
 #include "base/hash.h"
-#include "base/random.h"
 #include "wire/ip_protocol.h"
 
 namespace sluice {
 
 TimeWaitTable::TimeWaitTable(uint32_t capacity, uint64_t seed, Tick now)
-    : entries_(capacity),
+    : hash_(seed),
+      entries_(capacity),
       addresses_(capacity),
       buckets_(capacity),
       links_(capacity, 1),
-      wheel_(links_, 0, now) {
-  Random random(seed);
-  for (uint64_t& key : keys_) key = random.next() | 1;
-}
+      wheel_(links_, 0, now) {}
 
 TimeWaitTable::Index TimeWaitTable::add(const FlowKey& key, const TcpWords& tcp, bool outbound,
                                         Tick now, Duration span) {
@@ -38,7 +35,7 @@ TimeWaitTable::Index TimeWaitTable::add(const FlowKey& key, const TcpWords& tcp,
   entry.tcp = tcp;
   if (++last_serial_ == 0) ++last_serial_;
   entry.serial = last_serial_;
-  uint32_t& first = bucket_of(key);
+  uint32_t& first = buckets_[bucket_of(key)];
   entry.next = first;
   first = index + 1;
   keep(index, now, span);
@@ -71,7 +68,7 @@ TimeWaitTable::Index TimeWaitTable::take_place() {
 
 TimeWaitTable::Index TimeWaitTable::find(const FlowKey& key) const {
   if (count() == 0 || key.protocol != kProtocolTcp) return kNone;
-  for (uint32_t named = bucket_of(key); named != 0; named = entries_[named - 1].next) {
+  for (uint32_t named = buckets_[bucket_of(key)]; named != 0; named = entries_[named - 1].next) {
     if (matches(named - 1, key)) return named - 1;
   }
   return kNone;
@@ -84,7 +81,7 @@ bool TimeWaitTable::knows(Index index, uint32_t serial) const {
 void TimeWaitTable::remove(Index index) {
   SLUICE_CHECK(index < high_water_ && entries_[index].serial != 0);
   wheel_.cancel(index);
-  uint32_t* named = &bucket_of(key_of(index));
+  uint32_t* named = &buckets_[bucket_of(key_of(index))];
   while (*named != index + 1) named = &entries_[*named - 1].next;
   *named = entries_[index].next;
   entries_[index].serial = 0;
@@ -114,19 +111,10 @@ bool TimeWaitTable::matches(Index index, const FlowKey& key) const {
   return key.dst.is_v4() && entry.src_v4 == key.src.v4() && entry.dst_v4 == key.dst.v4();
 }
 
-const uint32_t& TimeWaitTable::bucket_of(const FlowKey& key) const {
-  const auto half = [](const IpAddress& address, size_t at) {
-    return load_be64(address.bytes.data() + at);
-  };
-  const uint64_t src = mix64(half(key.src, 0) ^ keys_[0], half(key.src, 8) ^ keys_[1]);
-  const uint64_t dst = mix64(half(key.dst, 0) ^ keys_[1], half(key.dst, 8) ^ keys_[0]);
+size_t TimeWaitTable::bucket_of(const FlowKey& key) const {
   const uint64_t ports = uint64_t{key.src_port} << 16 | key.dst_port;
-  const uint64_t hash = mix64(mix64(src ^ keys_[1], ports ^ keys_[0]) ^ dst, keys_[1]);
-  return buckets_[(uint64_t{static_cast<uint32_t>(hash)} * links_.capacity()) >> 32];
-}
-
-uint32_t& TimeWaitTable::bucket_of(const FlowKey& key) {
-  return const_cast<uint32_t&>(static_cast<const TimeWaitTable*>(this)->bucket_of(key));
+  const uint64_t hash = mix64(hash_(key.src) ^ ports, hash_(key.dst) | 1);
+  return (uint64_t{static_cast<uint32_t>(hash)} * buckets_.size()) >> 32;
 }
 
 }  // namespace sluice

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "base/instant.h"
@@ -8,6 +9,7 @@
 #include "packet/flow_key.h"
 #include "timer/timer_wheel.h"
 #include "wire/address.h"
+#include "wire/address_hash.h"
 
 namespace sluice {
 
@@ -71,12 +73,11 @@ class TimeWaitTable {
     IpAddress src, dst;
   };
 
-  uint32_t& bucket_of(const FlowKey& key);
-  const uint32_t& bucket_of(const FlowKey& key) const;
+  size_t bucket_of(const FlowKey& key) const;
   bool matches(Index index, const FlowKey& key) const;
   Index take_place();
 
-  uint64_t keys_[2];
+  const AddressHash hash_;
   uint32_t free_ = 0;  // +1
   uint32_t high_water_ = 0;
   uint32_t last_serial_ = 0;

@@ -4,7 +4,6 @@
 #include "segment/connections.h"
 #include "segment/whole_packet.h"
 #include "tcp/closed.h"
-#include "tcp/time_wait.h"
 
 namespace sluice {
 
@@ -56,14 +55,21 @@ bool Connections::time_wait_arrives(Instant now, Packet& packet) {
     if (reset) send_alone(sink, kNoLeg, *reset, 0);
     return true;
   }
-  const uint32_t timestamp = Tcp::timestamp(tcp_.timestamp_offset(packet.key.reversed()), now);
-  switch (answer_in_time_wait(flow, kNoLeg, segment, Tcp::tick(now), timestamp, sink)) {
+  switch (answer_past(now, flow, packet.key, segment, sink, kNoLeg)) {
     case TimeWaitAnswer::restart: flows_.time_waits().restart(index, time_.tick(now)); break;
     case TimeWaitAnswer::reuse: return outbound || begin_anew(now, packet, index, *server);
     case TimeWaitAnswer::none:
     case TimeWaitAnswer::answered: break;
   }
   return true;
+}
+
+// `key` is that of what arrives.
+TimeWaitAnswer Connections::answer_past(Instant now, TcpFlow& flow, const FlowKey& key,
+                                        const TcpSegment& segment, SegmentSink& sink,
+                                        LegIndex leg) const {
+  const uint32_t timestamp = Tcp::timestamp(tcp_.timestamp_offset(key.reversed()), now);
+  return answer_in_time_wait(flow, leg, segment, Tcp::tick(now), timestamp, sink);
 }
 
 // A SYN for a server that may take no more (VS-24). Nobody listens where we were the client.

@@ -8,7 +8,6 @@
 #include "tcp/input.h"
 #include "tcp/listener.h"
 #include "tcp/path_mtu.h"
-#include "tcp/time_wait.h"
 #include "tcp/timers.h"
 #include "wire/icmp.h"
 #include "wire/icmpv6.h"
@@ -131,10 +130,7 @@ void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
   // Its last bytes are still to be read.
   if (state == ConnectionState::closed) return;
   if (state == ConnectionState::time_wait) {
-    const uint32_t timestamp =
-        Tcp::timestamp(tcp_.timestamp_offset(packet.key.reversed()), turn.now);
-    (void)answer_in_time_wait(tcp_flow_of(flows_.own_leg(leg)), leg, segment, Tcp::tick(turn.now),
-                              timestamp, frames_);
+    (void)answer_past(now, tcp_flow_of(flows_.own_leg(leg)), packet.key, segment, frames_, leg);
     return;
   }
   const uint32_t place = place_of(entry.own.connection);

@@ -19,6 +19,7 @@
 #include "segment/write_room.h"
 #include "stack/stack.h"
 #include "tcp/tcp.h"
+#include "tcp/time_wait.h"
 #include "timer/timer_wheel.h"
 
 namespace sluice {
@@ -126,6 +127,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
 
   // connection_time_wait.cc
+  TimeWaitAnswer answer_past(Instant now, TcpFlow& flow, const FlowKey& key,
+                             const TcpSegment& segment, SegmentSink& sink, LegIndex leg) const;
   bool begin_anew(Instant now, Packet& packet, TimeWaitTable::Index index,
                   const VirtualServer& server);
   void leave_to_time_wait(Instant now, const Socket& socket, LegIndex leg);

@@ -157,36 +157,23 @@ void Flows::open(Instant now, Packet& packet, uint16_t vs, uint16_t flags) {
 // Flows of an earlier session with this signature, whatever their DSCP, would send packets of the
 // new one where they went then.
 void Flows::forget_past(Instant now, const Packet& syn) {
-  PairIndex past[FlowTable::kMostVariants];
-  size_t count = 0;
-  table_.for_each_variant(syn.key, [&](LegIndex leg) {
-    if (gives_way(leg, syn)) past[count++] = pair_of(leg);
-  });
-  forget_all(now, {past, count});
+  forget_where(now, syn.key, [&](LegIndex leg) { return gives_way(leg, syn); });
 }
 
 void Flows::forget_past(Instant now, const FlowKey& key) {
+  forget_where(now, key, [&](LegIndex leg) { return is_over(leg); });
+}
+
+template <class IsPast>
+void Flows::forget_where(Instant now, const FlowKey& key, IsPast&& is_past) {
   PairIndex past[FlowTable::kMostVariants];
   size_t count = 0;
   table_.for_each_variant(key, [&](LegIndex leg) {
-    if (is_over(leg)) past[count++] = pair_of(leg);
+    if (is_past(leg)) past[count++] = pair_of(leg);
   });
-  forget_all(now, {past, count});
-}
-
-// Both sides have sent all that they had, or more has happened.
-bool Flows::is_over(LegIndex leg) const {
-  const FlowClass flow_class = table_.pair(pair_of(leg)).flow_class;
-  if (flow_class != FlowClass::closing) return flow_class == FlowClass::linger;
-  const LegIndex sender = session_leg(leg);
-  return table_.leg(sender).tcp.has(LegTcpState::kFin) &&
-         table_.leg(other_leg(sender)).tcp.has(LegTcpState::kFin);
-}
-
-void Flows::forget_all(Instant now, std::span<const PairIndex> past) {
-  for (const PairIndex index : past) {
-    if (pair(index).flow_class != FlowClass::linger) end_session(now, index, EndReason::fin);
-    forget(now, index);
+  for (size_t i = 0; i < count; ++i) {
+    if (pair(past[i]).flow_class != FlowClass::linger) end_session(now, past[i], EndReason::fin);
+    forget(now, past[i]);
   }
 }
 
@@ -281,12 +268,23 @@ bool Flows::begins_anew(LegIndex leg, const Packet& packet) const {
   return opens_session(packet) && gives_way(leg, packet);
 }
 
-// It is over, or both sides have sent all that they had: an acknowledgement that was lost keeps no
-// client from its port.
+// Or both sides have sent all that they had: an acknowledgement that was lost keeps no client from
+// its port.
+bool Flows::is_over(LegIndex leg) const {
+  const FlowClass flow_class = table_.pair(pair_of(leg)).flow_class;
+  return flow_class == FlowClass::linger ||
+         (flow_class == FlowClass::closing && both_have_ended(session_leg(leg)));
+}
+
 bool Flows::gives_way(LegIndex leg, const Packet& syn) const {
-  const FlowPair& flow = table_.pair(pair_of(leg));
-  if (flow.flow_class != FlowClass::closing) return flow.flow_class == FlowClass::linger;
-  return is_beyond(session_leg(leg), 0, syn);
+  if (!is_over(leg)) return false;
+  const bool lingers = table_.pair(pair_of(leg)).flow_class == FlowClass::linger;
+  return lingers || is_beyond(session_leg(leg), 0, syn);
+}
+
+bool Flows::both_have_ended(LegIndex leg) const {
+  return table_.leg(leg).tcp.has(LegTcpState::kFin) &&
+         table_.leg(other_leg(leg)).tcp.has(LegTcpState::kFin);
 }
 
 // Whether a flow is over for the node whose packets it takes by `holder`, so that a SYN of the same
@@ -311,10 +309,8 @@ bool Flows::is_past(LegIndex holder, const Packet* first) const {
 // Both sides have closed, and a SYN of the old connection is not beyond it (RFC 9293 3.6.1).
 // `offset`: what is added to the numbers of this leg on their way.
 bool Flows::is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const {
-  const FlowEntry& from = table_.leg(sender);
-  const FlowEntry& to = table_.leg(other_leg(sender));
-  return from.tcp.has(LegTcpState::kFin) && to.tcp.has(LegTcpState::kFin) &&
-         TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(from.seq_end + offset);
+  return both_have_ended(sender) &&
+         TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(table_.leg(sender).seq_end + offset);
 }
 
 PairIndex Flows::session_of(PairIndex index) const {

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
 
 #include "bus/messages.h"
 #include "flow/flow_table.h"
@@ -168,7 +167,9 @@ class Flows {
   Tick timeout_of(PairIndex index, FlowClass flow_class) const;
   Tick idle_until(PairIndex index) const;
   Tick last_seen(PairIndex index) const;
+  bool is_over(LegIndex leg) const;
   bool gives_way(LegIndex leg, const Packet& syn) const;
+  bool both_have_ended(LegIndex leg) const;
   bool is_past(LegIndex holder, const Packet* first) const;
   bool is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const;
   // The pair that follows TCP for this one: itself, unless it is a variant.
@@ -185,8 +186,8 @@ class Flows {
   bool evict_over(Instant now, FlowClass flow_class);
   bool evict_alive(Instant now, FlowClass flow_class);
   void forget_past(Instant now, const Packet& syn);
-  void forget_all(Instant now, std::span<const PairIndex> past);
-  bool is_over(LegIndex leg) const;
+  template <class IsPast>
+  void forget_where(Instant now, const FlowKey& key, IsPast&& is_past);
   PairIndex least_recently_used(FlowClass flow_class);
   uint32_t pairs_in_place() const;
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }

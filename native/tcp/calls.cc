@@ -75,8 +75,7 @@ Connection* open_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const Fl
   flow.options = config.offer;
   flow.set_scales(0, turn.tcp.window_scale());
   if (opening.like) be_like(*opening.like, config, *c, handshake);
-  const bool like_other = opening.like && opening.like->iss;
-  const bool is_beyond = like_other && opening.beyond && handshake.iss > *opening.beyond;
+  const bool is_beyond = opening.like && opening.like->iss > opening.beyond;
   if (opening.beyond && !is_beyond) begin_beyond(turn.tcp, *c, *opening.beyond);
   const bool other_asked = opening.like && (opening.like->options & TcpFlow::kEcn) != 0;
   if (config.ecn == EcnMode::ask || (config.ecn == EcnMode::accept && other_asked)) {

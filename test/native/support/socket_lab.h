@@ -316,4 +316,13 @@ inline void shut_at(TcpHost& host, Instant now) {
   host.call(now, [&](TcpTurn& turn, Connection& c) { host.note(now, close_sending(turn, c)); });
 }
 
+// The engine ends the client's connection, and the client its own: TIME-WAIT is the engine's.
+inline void close_first(SocketLab& lab, uint32_t socket) {
+  lab.say<ShutSocketView>(socket);
+  lab.pass(Duration::milliseconds(50));
+  shut_at(lab.client, lab.engine.now());
+  lab.pass(Duration::milliseconds(50));
+  SLUICE_CHECK(lab.engine.count(Counter::own_time_wait) == 1);
+}
+
 }  // namespace sluice::test
