@@ -209,6 +209,28 @@ TEST_CASE("TCPX-05 a SYN that comes again is answered as before") {
   }
 }
 
+TEST_CASE(
+    "TCPX-05 a SYN-ACK that is lost twice comes again, by itself and for the SYN, with its "
+    "number") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, with_cookies(SynCookiePolicy::automatic));
+    RawClient client(lab, hosts, 40001);
+    const SynAck first = client.connect();
+    for (const int seconds : {1, 2}) {
+      lab.engine.clear_sent();
+      lab.engine.run(Duration::milliseconds(seconds * 1000 + 5));
+      CHECK(RawClient::read(lab.engine.to_client).seq == first.seq);
+    }
+    const SynAck again = client.connect();
+    CHECK(again.seq == first.seq);
+    CHECK(again.mss == first.mss);
+    client.send(client.answer(again));
+    CHECK(lab.sockets[lab.last_accepted].accepted);
+    CHECK(lab.engine.count(Counter::syn_cookies_sent) == 0);
+  }
+}
+
 TEST_CASE("TCPX-09 data of a SYN is not taken, with its cookie") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
