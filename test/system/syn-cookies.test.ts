@@ -1,7 +1,7 @@
 /** SYN cookies with kernels as clients: their connections are those of a handshake that is kept. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Family } from '../../src/laboratory/index.js'
+import type { Family, Namespace } from '../../src/laboratory/index.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { tcpComplaints } from '../helpers/kernel-counters.js'
 import { startServiceSite } from '../helpers/service-site.js'
@@ -29,14 +29,14 @@ function startSite(synCookies: Policy): Promise<Site> {
   )
 }
 
-/** What a client may offer, as its kernel has it set. */
+/** What a host may offer, as its kernel has it set. */
 const OFFERS = [0, 1].flatMap((timestamps) =>
   [0, 1].flatMap((sack) => [0, 1].map((scaling) => ({ timestamps, sack, scaling }))),
 )
 type Offer = (typeof OFFERS)[number]
 
-function offer(site: Site, { timestamps, sack, scaling }: Offer, ecn = 0): Promise<void> {
-  return site.client.setSysctls({
+function offer(at: Namespace, { timestamps, sack, scaling }: Offer, ecn = 0): Promise<void> {
+  return at.setSysctls({
     'ipv4/tcp_timestamps': timestamps,
     'ipv4/tcp_sack': sack,
     'ipv4/tcp_window_scaling': scaling,
@@ -62,7 +62,7 @@ const perOffer = async (site: Site) => {
   const found: Record<string, string[]> = {}
   for (const each of OFFERS) {
     for (const ecn of [0, 1]) {
-      await offer(site, each, ecn)
+      await offer(site.client, each, ecn)
       for (const family of site.lab.families) {
         found[`${family} ${JSON.stringify(each)} ${ecn}`] = await agreed(site, clients, family)
       }
@@ -108,7 +108,7 @@ test('TCPX-01 TCPX-02 TCPX-07 HS-07 10 MB come and go whole by cookies, whatever
   const path = join(site.lab.folder, 'got')
   await site.fetch(4, `/bytes/${SIZE}`, HTTP, { output: path })
   for (const each of OFFERS) {
-    await offer(site, each)
+    await offer(site.client, each)
     for (const family of site.lab.families) {
       const address = site.lab.virtualAddress(family)
       const got = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
@@ -121,4 +121,28 @@ test('TCPX-01 TCPX-02 TCPX-07 HS-07 10 MB come and go whole by cookies, whatever
   expect(counters.synCookiesAccepted).toBe(1 + 2 * 2 * OFFERS.length)
   expect(counters.connectionsAccepted).toBe(counters.synCookiesAccepted)
   expect(counters.synCookiesRefused).toBe(0)
+})
+
+test('TCPX-07 10 MB come whole by cookies, whatever client and server offer: 64 cases by each family', async () => {
+  await using site = await startSite('always')
+  const [server] = site.servers
+  const [host] = site.lab.servers
+  if (!server || !host) throw new Error('a site has a server')
+  const body = await server.addFile(SIZE)
+  for (const client of OFFERS) {
+    await offer(site.client, client)
+    for (const other of OFFERS) {
+      await offer(host.namespace, other)
+      for (const family of site.lab.families) {
+        const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
+        const got = await curlSha256(site.client, target)
+        const offers = JSON.stringify({ client, other })
+        expect(got, offers).toMatchObject({ status: 200, bytes: SIZE, body })
+      }
+    }
+  }
+  expect(await tcpComplaints(site.client)).toEqual({})
+  expect(await tcpComplaints(host.namespace)).toEqual({})
+  const { counters } = await site.end()
+  expect(counters.synCookiesAccepted).toBe(2 * OFFERS.length ** 2)
 })
