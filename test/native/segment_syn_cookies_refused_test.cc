@@ -152,16 +152,21 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("VS-24 TCPX-01 a server that is gone takes no cookie; one in maintenance sends none") {
+TEST_CASE("VS-24 TCPX-01 a server that is gone, or drains, takes no cookie and sends none") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
-    SocketLab lab(hosts, with_cookies());
-    RawClient client(lab, hosts, 40001);
-    const SynAck told = client.connect();
-    lab.engine.delete_virtual_server(kServiceId);
-    client.send(client.answer(told));
-    CHECK(lab.last_accepted == 0);
-    CHECK(lab.engine.count(Counter::flow_entries) == 0);
+    for (const uint32_t drain_seconds : {0, 600}) {
+      CAPTURE(drain_seconds);
+      SocketLab lab(hosts, with_cookies());
+      RawClient early(lab, hosts, 40001), late(lab, hosts, 40002);
+      const SynAck told = early.connect();
+      lab.engine.delete_virtual_server(kServiceId, drain_seconds);
+      late.send(late.syn());
+      CHECK(lab.engine.count(Counter::syn_cookies_sent) == 1);
+      early.send(early.answer(told));
+      CHECK(lab.last_accepted == 0);
+      CHECK(lab.engine.count(Counter::flow_entries) == 0);
+    }
   }
 }
 
