@@ -60,7 +60,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),
-      wheel_(links_, 0, parts.time.tick(now)) {
+      wheel_(links_, 0, parts.time.tick(now)),
+      cookies_(options.cookie_secret) {
   flows_.set_own_pairs(FlowClass::own, this);
 }
 
@@ -91,32 +92,55 @@ Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
 
 // Clients that have not completed their handshake take no more than a part, whatever floods us;
 // those that we open are not counted with them.
-bool Connections::has_room() const {
-  const uint32_t most = options_.connections / 4 + std::min(options_.connections, 16U);
-  return half_open_ < most && tcp_.connections.used() < tcp_.connections.capacity();
+uint32_t Connections::most_half_open() const {
+  return options_.connections / 4 + std::min(options_.connections, 16U);
+}
+
+// A flow for what a client begins, and a place for its socket; without room the packet is dropped.
+LegIndex Connections::open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place) {
+  place = has_block() ? sockets_.take() : 0;
+  if (place == 0) {
+    packet.drop(DropReason::connections_full);
+    return kNoLeg;
+  }
+  DropReason why;
+  const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
+  if (leg == kNoLeg) {
+    sockets_.give_back(place);
+    packet.drop(why);
+    return kNoLeg;
+  }
+  flows_.count_own(leg, packet);
+  return leg;
+}
+
+bool Connections::adopt_client(Packet& packet, Connection* c, LegIndex leg, uint32_t place,
+                               Seq irs) {
+  if (adopt(c, leg, place) == nullptr) {
+    packet.drop(DropReason::connections_full);
+    return false;
+  }
+  sockets_[place].passive = true;
+  sockets_[place].irs = irs;
+  ++half_open_;
+  packet.verdict = Verdict::deliver;
+  return true;
 }
 
 void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
-  const uint32_t place = has_room() ? sockets_.take() : 0;
-  if (place == 0) return packet.drop(DropReason::connections_full);
-  DropReason why;
-  const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
-  if (leg == kNoLeg) {
-    sockets_.give_back(place);
-    return packet.drop(why);
-  }
-  flows_.count_own(leg, packet);
+  // No cookie is beyond the numbers of an earlier connection.
+  if (!beyond && wants_cookie()) return answer_with_cookie(now, packet);
+  if (half_open_ >= most_half_open()) return packet.drop(DropReason::connections_full);
+  uint32_t place;
+  const LegIndex leg = open_client(now, packet, vs, place);
+  if (leg == kNoLeg) return;
   TcpTurn turn = at(now);
   const TcpSegment segment = read_segment(packet);
   Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
                               path_of(leg), segment, beyond);
-  if (adopt(c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
-  sockets_[place].passive = true;
-  sockets_[place].irs = segment.seq;
-  ++half_open_;
-  packet.verdict = Verdict::deliver;
+  adopt_client(packet, c, leg, place, segment.seq);
 }
 
 void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {

@@ -12,12 +12,14 @@
 #include "segment/flows.h"
 #include "segment/hand_over.h"
 #include "segment/segment_frames.h"
+#include "segment/segment_options.h"
 #include "segment/socket_table.h"
 #include "segment/source_choice.h"
 #include "segment/stream_news.h"
 #include "segment/time_base.h"
 #include "segment/write_room.h"
 #include "stack/stack.h"
+#include "tcp/syn_cookie.h"
 #include "tcp/tcp.h"
 #include "tcp/time_wait.h"
 #include "timer/timer_wheel.h"
@@ -39,6 +41,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
     Duration time_wait;
     uint32_t worker = 0;
     uint64_t seed = 0;
+    SynCookiePolicy syn_cookies = SynCookiePolicy::never;
+    SipKey cookie_secret;
   };
   struct Parts {
     Flows& flows;
@@ -58,6 +62,9 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // A SYN to a virtual server that terminates, of no flow. `beyond` as syn_arrives() has it.
   void accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond = std::nullopt);
+  // A segment without SYN or RST to such a server, of no flow. False where it has no cookie of
+  // ours.
+  bool cookie_arrives(Instant now, Packet& packet, uint16_t vs);
   // A packet of a leg of a proxied pair.
   void arrives(Instant now, LegIndex leg, Packet& packet);
   // A packet of no flow. False where it is not of a connection that is over and has still to
@@ -92,8 +99,11 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   }
 
   // connections.cc
-  bool has_room() const;
+  uint32_t most_half_open() const;
+  bool has_block() const { return tcp_.connections.used() < tcp_.connections.capacity(); }
   TcpPath path_of(LegIndex leg) const;
+  LegIndex open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place);
+  bool adopt_client(Packet& packet, Connection* c, LegIndex leg, uint32_t place, Seq irs);
   Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
   void after(TcpTurn& turn, uint32_t place, TcpEvents events);
   void note_end(Socket& socket, TcpEvents events);
@@ -106,6 +116,10 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
     return socket.connection == ConnectionPool::kNone ? nullptr
                                                       : &tcp_.connections[socket.connection];
   }
+
+  // connection_cookies.cc
+  bool wants_cookie();
+  void answer_with_cookie(Instant now, Packet& packet);
 
   // connection_relay.cc
   void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
@@ -159,7 +173,9 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   MappedArray<uint32_t> places_;  // the socket of each connection
   TimerLinks links_;
   TimerWheel wheel_;
+  SynCookies cookies_;
   uint32_t half_open_ = 0;  // that clients have begun
+  bool pressed_ = false;    // there were many of them: no more are kept for now
   bool full_ = false;       // the ring to the sockets was, when something was to be told
 };
 

@@ -111,6 +111,7 @@ bool Pipeline::serve(Instant now, Packet& packet) {
   } else if (server->maintenance && begins_session(packet)) {
     refusals_.refuse(now, packet, server->refusal);
   } else if (server->terminates && !begins_session(packet)) {
+    if (connections_.cookie_arrives(now, packet, server->id)) return true;
     // RFC 9293 3.10.7.2: what is for no connection of ours is told so.
     refusals_.refuse(now, packet, Refusal::reset, DropReason::no_flow);
   } else if (server->terminates && packet.headers.protocol == kProtocolUdp) {

@@ -80,6 +80,17 @@ void SegmentFrames::send_answer(const FlowKey& arrives, NextHop next_hop,
   leave(next_hop, write(arrives.reversed(), segment));
 }
 
+void SegmentFrames::send_back(const Packet& arrived, const Link& link,
+                              const OutgoingSegment& segment) {
+  if (used_ == kFrames) flush();
+  Packet& packet = write(arrived.key.reversed(), segment);
+  EthernetHeader ethernet(packet.data);
+  ethernet.set_dst(EthernetHeader(arrived.data).src());
+  ethernet.set_src(link.mac);
+  bridge_ == nullptr ? transmitter_.queue(now_, arrived.in_port, packet)
+                     : bridge_->forward(now_, packet);
+}
+
 // A packet with all but what follows the IP header. `sum` is that of the pseudo-header, which the
 // checksum field holds where it is left to the port.
 Packet& SegmentFrames::start(const FlowKey& key, uint8_t tos, size_t l4_size, uint16_t& sum) {

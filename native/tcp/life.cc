@@ -10,9 +10,6 @@ namespace sluice {
 
 namespace {
 
-// RFC 9293 3.7.1: a peer that offers no MSS takes this.
-constexpr uint16_t default_mss(const Connection& c) { return c.ipv6 ? 1220 : 536; }
-
 void disarm_all(Connection& c) {
   c.retransmit_timer = RetransmitTimer::none;
   c.retransmit_at = c.ack_at = c.idle_at = Instant::never();
@@ -56,7 +53,7 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
   c.ts_offset = tcp.timestamp_offset(key);
   c.last_received = c.last_sent = Tcp::tick(turn.now);
   c.quick_acks = tcp.config.quick_acks;
-  c.snd_mss = c.rcv_mss = default_mss(c);
+  c.snd_mss = c.rcv_mss = default_mss(c.ipv6);
   c.share = tcp.share();
   Handshake& handshake = tcp.handshakes[c.handshake];
   handshake.started = turn.now;
@@ -69,15 +66,17 @@ void begin_beyond(Tcp& tcp, Connection& c, Seq earlier) {
   tcp.handshakes[c.handshake].iss = earlier + kApart;
 }
 
-void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
-  TcpFlow& flow = *c.flow;
-  const bool scaled = syn.window_scale != kNoWindowScale;
+uint8_t options_of(const TcpSegment& syn) {
   uint8_t told = TcpFlow::kEcn;
   if (syn.has_timestamps) told |= TcpFlow::kTimestamps;
   if (syn.sack_permitted) told |= TcpFlow::kSack;
-  if (scaled) told |= TcpFlow::kWindowScale;
-  // What was not offered by both is not agreed.
-  flow.options &= told;
+  if (syn.window_scale != kNoWindowScale) told |= TcpFlow::kWindowScale;
+  return told;
+}
+
+void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
+  TcpFlow& flow = *c.flow;
+  flow.options &= options_of(syn);
   if (!flow.agreed(TcpFlow::kWindowScale)) {
     flow.set_scales(0, 0);
   } else {
@@ -94,7 +93,7 @@ void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
   c.snd_wnd = syn.window;  // never scaled in a SYN
   c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
   c.snd_wl1 = syn.seq;
-  c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c));
+  c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c.ipv6));
   c.rcv_mss = std::min<uint16_t>(c.snd_mss, own_mss(c));
   const uint16_t offered = turn.tcp.handshakes[c.handshake].mss;
   if (offered != 0) c.rcv_mss = std::min(c.rcv_mss, payload_of(c, offered));
@@ -122,7 +121,7 @@ void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   sender.congestion.cwnd = initial_window(c.snd_mss);
   if (handshake.sent == 1) {
     sender.rtt.measure(turn.now - handshake.sent_at, tcp.config.min_rto, tcp.config.max_rto);
-  } else {
+  } else if (handshake.sent > 1) {
     // RFC 6298 5.7 and RFC 5681 3.1: a SYN that was lost is a warning.
     sender.rtt.rto = 3'000'000;
     sender.congestion.cwnd = c.snd_mss;

@@ -6,6 +6,8 @@ namespace sluice {
 
 // Blocks come and go with the states of a connection (MEM-06 to MEM-17).
 
+// RFC 9293 3.7.1: a peer that offers no MSS takes this.
+constexpr uint16_t default_mss(bool ipv6) { return ipv6 ? 1220 : 536; }
 // A connection whose flow and path are known, with its handshake; nullptr when the pools are
 // exhausted.
 Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
@@ -15,6 +17,8 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
 void begin_beyond(Tcp& tcp, Connection& c, Seq earlier);
 // What a SYN or SYN-ACK agreed on and told (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
 void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn);
+// Options that it told of, ECN among them: what was not offered by both is not agreed.
+uint8_t options_of(const TcpSegment& syn);
 // Sends the SYN, or the SYN-ACK, as the state asks, and arms its timer.
 void send_syn(TcpTurn& turn, Connection& c);
 // Our SYN was acknowledged: the handshake block goes, the sender's comes.

@@ -2,6 +2,8 @@
 
 #include <optional>
 
+#include "tcp/segment_header.h"
+#include "tcp/syn_cookie.h"
 #include "tcp/tcp.h"
 
 namespace sluice {
@@ -15,6 +17,16 @@ namespace sluice {
 Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
                         const TcpPath& path, const TcpSegment& syn,
                         std::optional<Seq> beyond = std::nullopt);
+
+// The same without a connection, or any other memory of the SYN: the SYN-ACK to be sent. `key` is
+// that of what we send.
+SegmentHeader answer_with_cookie(const TcpTurn& turn, SynCookies& cookies, const FlowKey& key,
+                                 const TcpPath& path, const TcpSegment& syn);
+// The connection in SYN-RECEIVED that there would be for such a SYN, if it had been kept: `segment`
+// has its cookie, and establishes it (segment_arrives). nullptr where there is no room.
+Connection* cookie_returns(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
+                           const TcpPath& path, const TcpSegment& segment,
+                           const CookieTerms& terms);
 
 // Whether a segment for a listener asks for a connection, and nothing else.
 inline bool opens_connection(const TcpSegment& segment) {

@@ -51,9 +51,14 @@ bool window_update_is_due(const Tcp& tcp, const Connection& c) {
   return more >= worthwhile(c) && more > 0 && static_cast<uint32_t>(more) >= c.rcv_wnd();
 }
 
-uint16_t own_mss(const Connection& c) {
-  const size_t headers = (c.ipv6 ? Ipv6Header::kSize : Ipv4Header::kSize) + TcpHeader::kSize;
-  return static_cast<uint16_t>(c.mtu - headers);
+uint16_t window_without_state(const Tcp& tcp) {
+  const uint32_t least = tcp.config.windows_for > 0 ? tcp.share() : tcp.config.least_share;
+  return static_cast<uint16_t>(std::min<uint32_t>(least, 65535));
+}
+
+uint16_t own_mss(uint16_t mtu, bool ipv6) {
+  const size_t headers = (ipv6 ? Ipv6Header::kSize : Ipv4Header::kSize) + TcpHeader::kSize;
+  return static_cast<uint16_t>(mtu - headers);
 }
 
 uint16_t payload_of(const Connection& c, uint16_t peer_mss) {

@@ -282,6 +282,9 @@ export interface SluiceConfig<Pool extends string = string> {
    *  `'bridge'`: all ports are one link, and their frames pass as a switch passes them. `false`: they
    *  are dropped. */
   readonly forward?: boolean | 'bridge'
+  /** Which SYNs of clients the engine answers without keeping anything of them, for connections that end
+   *  at it. `'auto'`, the default: those beyond many that are half-open. */
+  readonly synCookies?: 'auto' | 'always' | 'never'
   /** Where flows leave from that begin behind an internal port, are routed, and leave by an external
    *  one; default from their own endpoint. */
   readonly snat?: string | readonly string[] | SnatConfig

@@ -111,6 +111,7 @@ function build(config: ParsedConfig): ResolvedConfig {
       resolveVirtualServer(config, name, server),
     ),
     forward: config.forward,
+    synCookies: config.synCookies,
     snat: outboundSources(config),
     admin: config.admin,
     workers: config.workers,

@@ -125,6 +125,7 @@ export interface ResolvedConfig {
   readonly pools: readonly ResolvedPool[]
   readonly virtualServers: readonly ResolvedVirtualServer[]
   readonly forward: boolean | 'bridge'
+  readonly synCookies: 'auto' | 'always' | 'never'
   /** Where flows leave from that begin behind an internal port, by family; none: they keep theirs. */
   readonly snat: Readonly<Partial<Record<Family, ResolvedSources>>>
   readonly admin: ResolvedAdmin | undefined

@@ -40,6 +40,9 @@ export const counterNames = [
   'timeWaitsEvicted',
   'flowsRemoved',
   'connectionsAccepted',
+  'synCookiesSent',
+  'synCookiesAccepted',
+  'synCookiesRefused',
   'connectionsOpened',
   'connectionsFailed',
   'pushes',
@@ -163,6 +166,12 @@ export const counterTexts = {
     'Flows ended with their virtual server, or by the control segment',
   connectionsAccepted:
     'Connections of clients that the engine ends itself, established',
+  synCookiesSent:
+    'SYNs of clients answered by a cookie, of which nothing is kept',
+  synCookiesAccepted:
+    'Connections of clients established by a cookie that came back',
+  synCookiesRefused:
+    'Segments of no connection that had no cookie, while some were on their way',
   connectionsOpened:
     'Connections that the engine opened for a socket, established',
   connectionsFailed:

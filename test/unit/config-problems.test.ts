@@ -294,6 +294,7 @@ const wrong: [string, Changes, string, RegExp][] = [
   ['a time-out too short', { 'timeouts.udpMs': 0 }, 'timeouts.udpMs', /whole number/],
   ['a time-out in words', { 'timeouts.udpMs': '2m' }, 'timeouts.udpMs', /whole number/],
   ['forward in words', { forward: 'yes' }, 'forward', /true, false, bridge/],
+  ['SYN cookies now and then', { synCookies: 'often' }, 'synCookies', /auto, always, never/],
   ['a list for an object', { pools: [] }, 'pools', /object/],
 ]
 

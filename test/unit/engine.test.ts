@@ -47,6 +47,7 @@ describe('start', () => {
       ],
       routes: [{ to: '0.0.0.0/0', via: '192.0.2.254' }],
       forwarding: 'none',
+      synCookies: 'auto',
       limits: { flows: 1000, waitingFlows: 16_384 },
       timeouts: { udp: 4000, tcpEstablished: 7_440_000 },
     })
