@@ -110,6 +110,7 @@ export type {
   DatagramPairStats,
   DatagramQuery,
   DatagramUnproxyResult,
+  Direction,
   DisassociateOptions,
   FlowKey,
   FlowQuery,
@@ -129,6 +130,7 @@ export type {
   TcpStateName,
   UnproxyOptions,
   UnproxyResult,
+  UnproxyUntilOptions,
 } from './socket/types.js'
 export { Stack } from './stack.js'
 export type { StackAddress, StackInterface, StackOptions } from './stack-options.js'

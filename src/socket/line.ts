@@ -2,6 +2,7 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
+import type { RelayCounted } from '../bus/stream-orders.js'
 import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
 import { RelayLink, type RelayProgress } from './relay-link.js'
@@ -221,10 +222,10 @@ export class Line implements Writer {
     this.grant()
   }
 
-  /** Its bytes, which are held, go to another one in the engine from now on. */
-  relayTo(target: Line, ends: RelayEnds): void {
+  /** Its bytes, which are held, go to another one in the engine from now on; or so many of them. */
+  relayTo(target: Line, ends: RelayEnds, counted?: RelayCounted): void {
     this.giveTo(target)
-    this.sockets.orders.relay(this.id, target.id, ends)
+    this.sockets.orders.relay(this.id, target.id, ends, counted)
   }
 
   /** The engine knows that already. */

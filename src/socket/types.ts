@@ -31,6 +31,9 @@ export type FlowQuery =
 /** `inbound` is the client's side, `outbound` that of the server. */
 export type Side = 'inbound' | 'outbound'
 
+/** From the client to the server, back, or both. */
+export type Direction = 'c2s' | 's2c' | 'both'
+
 /** What a direction's bytes pass through. */
 export interface PairTransforms {
   /** From the client to the server. */
@@ -141,6 +144,20 @@ export interface UnproxyOptions extends Abortable {
   /** With 'hold' the end of a side ends this, too: the pair is proxied, and the other side as it was.
    *  Default that of the pair. */
   readonly onPeerClose?: PeerClose
+}
+
+export interface UnproxyUntilOptions extends UnproxyOptions {
+  /** Of payload, one at least. What the service has not read is the first of it. */
+  readonly bytes: number | bigint
+  /** Which are counted; of both the sum. Default 'both'. */
+  readonly direction?: Direction
+  /**
+   * What becomes of the direction that is not counted: unproxied, too, or the service goes on reading it and writing to
+   * its source's other side. With 'proxied' the pair stays so, the end of a side goes no further, `onPeerClose`, `depth`
+   * and `drain` mean nothing, and both directions may be counted at the same time, each by a call of its own.
+   * Default 'unproxied'.
+   */
+  readonly other?: 'unproxied' | 'proxied'
 }
 
 export interface UnproxyResult {

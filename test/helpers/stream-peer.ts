@@ -190,7 +190,12 @@ export class StreamPeer {
         connection.hold()
         break
       case RelaySocketMessage.code:
-        connection.relay(this.connections.get(view.getUint32(at + 12)), view.getUint8(at + 20))
+        connection.relay(
+          this.connections.get(view.getUint32(at + 12)),
+          view.getUint8(at + 20),
+          view.getUint8(at + 21),
+          view.getBigUint64(at + 24),
+        )
         break
       case UnrelaySocketMessage.code:
         connection.unrelay()
