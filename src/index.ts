@@ -88,6 +88,7 @@ export type {
 } from './socket/datagram-pair.js'
 export { DatagramSocket, type DatagramSocketEvents } from './socket/datagram-socket.js'
 export type { SocketPair, SocketPairEvents } from './socket/pair.js'
+export type { ParkingLot, ParkingLotEvents } from './socket/parking.js'
 export type { Server, ServerEvents } from './socket/server.js'
 export type {
   DatagramServiceFunction,
@@ -112,6 +113,7 @@ export type {
   DatagramUnproxyResult,
   Direction,
   DisassociateOptions,
+  EvictReason,
   FlowKey,
   FlowQuery,
   GetOptions,
@@ -120,7 +122,12 @@ export type {
   PairMode,
   PairStats,
   PairTransforms,
+  ParkedHandle,
+  ParkedInfo,
+  ParkedMatch,
+  ParkOptions,
   PeerClose,
+  ReusePolicy,
   Side,
   SideCloseReason,
   SocketUse,

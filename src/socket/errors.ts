@@ -128,6 +128,13 @@ export const closed = (message: string, passed?: bigint) =>
 export const inUse = (what: string) =>
   sentence('ERR_SLUICE_IN_USE', `${what} is in a pair already.`, 'Disassociate that pair first.')
 
+export const parkDirty = (socket: number) =>
+  sentence(
+    'ERR_SLUICE_PARK_DIRTY',
+    `Socket ${socket} has bytes on their way, or an end.`,
+    'Park what both sides are done with; close it otherwise.',
+  )
+
 export const wrongState = (message: string, remedy: string, passed?: bigint) =>
   sentence('ERR_SLUICE_STATE', message, remedy, passed)
 

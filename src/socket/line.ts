@@ -5,46 +5,11 @@
 import type { RelayCounted } from '../bus/stream-orders.js'
 import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
+import type { LineEnd, LineWatcher, Totals } from './line-end.js'
 import { RelayLink, type RelayProgress } from './relay-link.js'
+import type { SocketState } from './socket-state.js'
 import { type Sockets, window } from './sockets.js'
 import type { WriteRoom, Writer } from './write-room.js'
-
-/** What the user's half of a socket is told. */
-export interface LineEnd {
-  /** Bytes received that nobody has read. */
-  readonly readableLength: number
-  /** Bytes passed, one way or the other. */
-  active(): void
-  received(bytes: Buffer): void
-  /** The peer sends no more. */
-  peerEnded(): void
-  /** The connection is over. @param error why, where it did not come to its end */
-  lineClosed(error: Error | undefined): void
-  /** Ends it without waiting for anything. */
-  resetAndDestroy(): unknown
-  /** Received and not read, or written and not the engine's. */
-  readonly bytesHeld: number
-}
-
-/** Who else has an interest in it: its pair. */
-export interface LineWatcher {
-  /** Bytes were handed up. */
-  received(line: Line): void
-  /** All of them were read. */
-  drained(line: Line): void
-  peerEnded(line: Line): void
-  closed(line: Line, reason: number): void
-  /** The engine has all that was to be written, or knows that it has the last of it. */
-  written(line: Line): void
-  /** The engine moves its bytes no longer, since it was told so or by itself. */
-  unrelayed(line: Line): void
-}
-
-/** Bytes of a connection, those that a relay moved included. */
-export interface Totals {
-  readonly bytesReceivedNumber: number
-  readonly bytesSentNumber: number
-}
 
 type Done = (error?: Error | null) => void
 
@@ -70,6 +35,10 @@ export class Line implements Writer {
   whenOver: ((totals: Totals) => void) | undefined
   /** The user's half; what it is told is lost once it let go. */
   end: LineEnd = ignoreNews
+  /** Users that it has had. */
+  uses = 1
+  /** The client's address, where its peer sees that. */
+  shows: string | undefined
   bytesReceived = 0
   bytesSent = 0
   /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
@@ -193,6 +162,11 @@ export class Line implements Writer {
     if (!this.isOver) this.sockets.orders[how](this.id)
   }
 
+  /** @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED` */
+  ask(): Promise<SocketState> {
+    return this.sockets.ask(this.id)
+  }
+
   set(option: SocketOption, value: number): void {
     if (!this.isOver) this.sockets.orders.set(this.id, option, value)
   }
@@ -214,6 +188,12 @@ export class Line implements Writer {
     return new Promise((resolve, reject) => {
       this.#onHeld = { resolve, reject }
     })
+  }
+
+  /** Held, and nobody is to read for a while: what may be handed up is little again. */
+  rest(): void {
+    this.#window = window.least
+    this.release()
   }
 
   /** The engine hands up again. */

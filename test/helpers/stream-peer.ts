@@ -273,6 +273,7 @@ export class StreamPeer {
     state.mss = 1460
     state.srttUs = 40_000
     state.share = 65_536
+    state.receiveQueued = connection.unread
     state.bytesReceived = BigInt(connection.bytesSent)
   }
 
