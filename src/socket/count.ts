@@ -59,12 +59,16 @@ export class Count {
     return [this.direction === 'c2s' ? there : back]
   }
 
-  /** Why it is not reached, and will not be. */
-  failure(): Error {
+  /** A side has ended, or is over. */
+  get isEnded(): boolean {
     const sides = [this.#inbound, this.#outbound]
-    const isEnd = sides.some((socket) => socket[lineOf].isOver || socket[lineOf].hasPeerEnded)
+    return sides.some((socket) => socket[lineOf].isOver || socket[lineOf].hasPeerEnded)
+  }
+
+  /** Why it is not reached, and will not be. */
+  failure(isEnded = this.isEnded): Error {
     const { passed } = this
-    return isEnd
+    return isEnded
       ? closed(`The pair ended behind ${passed} of ${this.#bytes} bytes.`, passed)
       : wrongState(
           `The bytes were taken back behind ${passed} of ${this.#bytes}.`,

@@ -55,7 +55,8 @@ export class OneWay {
     }
     if (this.count.isReached) return
     signal?.throwIfAborted()
-    throw this.count.failure()
+    // Whoever took nothing back sees an end, told or not.
+    throw this.count.failure(!this.#ending.signal.aborted || this.count.isEnded)
   }
 
   async #relay(ending: AbortSignal): Promise<void> {
