@@ -134,6 +134,7 @@ export type {
   ParkedMatch,
   ParkOptions,
   PeerClose,
+  RedirectOptions,
   ReusePolicy,
   Side,
   SideCloseReason,

@@ -38,6 +38,13 @@ interface Either {
 
 type EitherOptions = Omit<ConnectOptions, 'protocol' | 'associateWith'>
 
+/** Whoever parks it later has to know whom its server sees. */
+function noteClient(_pairs: Pairs, inbound: Socket, outbound: Socket): void {
+  if (outbound.localAddress === inbound.remoteAddress) {
+    outbound[lineOf].shows = inbound.remoteAddress
+  }
+}
+
 /** @throws {SluiceError} `ERR_SLUICE_IDENTITY` */
 function takeParked(
   { sockets }: ConnectHost,
@@ -77,8 +84,7 @@ const streams = (allowHalfOpen: boolean): Kind<Socket> => ({
   make: (line, sockets, local, remote) =>
     new Socket({ line, sockets, local, remote, allowHalfOpen }),
   join: (pairs, inbound, outbound) => {
-    if (outbound.localAddress === inbound.remoteAddress)
-      outbound[lineOf].shows = inbound.remoteAddress
+    noteClient(pairs, inbound, outbound)
     pairs.join(inbound, outbound, 'close')
   },
   reused: takeParked,
@@ -144,6 +150,22 @@ async function open<Made extends Either>(
 }
 
 const isGone = ({ use }: Either) => use === 'closed' || use === 'parked'
+
+/**
+ * Opens what takes the place of the other side of a client's socket, which still has one: in no pair yet.
+ * @throws as `Stack.connect` says
+ */
+export async function connectBeside(
+  host: ConnectHost,
+  options: Omit<ConnectOptions, 'associateWith'>,
+  inbound: Socket,
+): Promise<Socket> {
+  options.signal?.throwIfAborted()
+  const reused = takeParked(host, options, inbound)
+  if (reused) return reused
+  const kind = { ...streams(options.allowHalfOpen ?? false), join: noteClient }
+  return begin(host, options, inbound, kind).done
+}
 
 function begin<Made extends Either>(
   { sockets, pairs }: ConnectHost,

@@ -67,7 +67,7 @@ export class Line implements Writer {
   /** @param credit bytes that may be written at once */
   constructor(
     readonly id: number,
-    protected readonly sockets: Sockets,
+    readonly sockets: Sockets,
     credit: number,
   ) {
     this.#writeCredit = credit

@@ -3,7 +3,7 @@
  * or the engine, and until when.
  */
 import { RelayCount, RelayEnds } from '../generated/streams.js'
-import { Count } from './count.js'
+import { Count, positionOf } from './count.js'
 import { buffered, closed, wrongState } from './errors.js'
 import type { Line } from './line.js'
 import { OneWay } from './one-way.js'
@@ -106,6 +106,18 @@ export class PairModes {
     if (other === 'proxied') await this.#passOneWay(count, options.signal)
     else await this.#passBoth(count, options, call)
     return count.boundary
+  }
+
+  /** Each direction passes up to there by itself, and no further; what is beyond already is left. */
+  async passTo(to: Boundary, signal: AbortSignal | undefined): Promise<void> {
+    const { inbound, outbound } = this.#host
+    const sources = { c2s: inbound, s2c: outbound } as const
+    const pass = async (direction: keyof Boundary) => {
+      const bytes = to[direction] - positionOf(sources[direction])
+      const more = { bytes, direction, other: 'proxied', signal } as const
+      if (bytes > 0n) await this.unproxyUntil(more, undefined)
+    }
+    await Promise.all([pass('c2s'), pass('s2c')])
   }
 
   /** In its turn: as proxy() says, and directions that pass by themselves come back, too. */

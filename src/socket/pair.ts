@@ -1,10 +1,12 @@
 /** Two sockets that belong together: a client's, and the one that was opened for it. */
 import { EventEmitter } from 'node:events'
 import { StreamEnd } from '../generated/streams.js'
-import { unproxied, wrongState } from './errors.js'
+import { connect, connectBeside } from './connect.js'
+import { closed, unproxied, wrongState } from './errors.js'
 import type { Line } from './line.js'
 import type { LineWatcher } from './line-end.js'
 import { PairModes } from './pair-modes.js'
+import type { Pairs } from './pairs.js'
 import { Passage } from './passage.js'
 import type { Course } from './shortcut.js'
 import { joinPair, lineOf, type Socket } from './socket.js'
@@ -13,12 +15,14 @@ import type {
   Abortable,
   Boundary,
   CloseSideOptions,
+  ConnectOptions,
   DisassociateOptions,
   PairInfo,
   PairMode,
   PairStats,
   PairTransforms,
   PeerClose,
+  RedirectOptions,
   Side,
   SideCloseReason,
   UnproxyOptions,
@@ -31,6 +35,8 @@ export interface PairOptions {
   readonly inbound: Socket
   readonly outbound: Socket
   readonly onPeerClose: PeerClose
+  /** Where it is one of. */
+  readonly pairs: Pairs
   /** Called when it is over. */
   readonly ended: (pair: SocketPair) => void
 }
@@ -52,18 +58,20 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Milliseconds since 1970. */
   readonly openedAt = Date.now()
   readonly #onPeerClose: PeerClose
+  readonly #pairs: Pairs
   readonly #ended: (pair: SocketPair) => void
   readonly #passage: Passage
   readonly #modes: PairModes
   /** 'sideclose' events that wait for that. */
   #untold: (() => void)[] = []
 
-  constructor({ id, inbound, outbound, onPeerClose, ended }: PairOptions) {
+  constructor({ id, inbound, outbound, onPeerClose, pairs, ended }: PairOptions) {
     super()
     this.id = id
     this.inbound = inbound
     this.outbound = outbound
     this.#onPeerClose = onPeerClose
+    this.#pairs = pairs
     this.#ended = ended
     this.#passage = new Passage(inbound, outbound, onPeerClose === 'close')
     this.#modes = new PairModes({
@@ -172,6 +180,39 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     else if (isFlushed) socket.destroySoon()
     else socket.destroy()
     return other
+  }
+
+  /**
+   * Gives one side's place to another connection, and the other side notices nothing: a server's, as a rule,
+   * that the client's next message is for. The connection is opened first, then this pair ends, and the
+   * other socket is in the next one, `socket.pair` of the answer; transforms stay with this one. The old
+   * socket is closed behind what was written to it. That this is a border of messages is the caller's duty.
+   * @throws {SluiceError} as `Stack.connect` and disassociate(), and the pair is as it was or proxied
+   */
+  async redirect(
+    side: Side,
+    to: Omit<ConnectOptions, 'associateWith'>,
+    { at = 'now', signal }: RedirectOptions = {},
+  ): Promise<Socket> {
+    const { call } = this.#passage
+    if (this.mode === 'closed') throw closed('The pair is over.')
+    const [old, kept] = this.#sidesFrom(side)
+    const host = { sockets: old[lineOf].sockets, pairs: this.#pairs }
+    const options = signal ? { ...to, signal } : to
+    const isServer = side === 'outbound'
+    const fresh = await (isServer ? connectBeside(host, options, kept) : connect(host, options))
+    try {
+      if (typeof at === 'object') await this.#modes.passTo(at, signal)
+      await this.#modes.take(() => this.#part(at === 'drained', true, signal, call), signal)
+      if (kept.use !== 'free') throw closed('The other side is over.')
+    } catch (error) {
+      fresh.resetAndDestroy()
+      throw error
+    }
+    old.destroySoon()
+    if (isServer) this.#pairs.join(kept, fresh, this.#onPeerClose)
+    else this.#pairs.join(fresh, kept, this.#onPeerClose)
+    return fresh
   }
 
   /** In one turn: what waits for its own finds a pair that is over, where it unlinks. */

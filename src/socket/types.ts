@@ -255,6 +255,14 @@ export interface CloseSideOptions extends Abortable {
   readonly keepOther?: boolean
 }
 
+export interface RedirectOptions extends Abortable {
+  /**
+   * From where on the other connection has the bytes: at once; behind what the service was handed, through its
+   * transforms; or behind those positions, each direction by itself, of a pair without process(). Default 'now'.
+   */
+  readonly at?: 'now' | 'drained' | Boundary
+}
+
 export interface GetOptions extends Abortable {
   /** Whether a service has the bytes again when it resolves; default true. */
   readonly proxy?: boolean
