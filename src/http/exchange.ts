@@ -97,7 +97,7 @@ export class Exchange {
       // HTTP/1.0 has none (RFC 9110 15.2).
       if (this.#request.minor === 1) {
         this.hasAnswered = true
-        inbound.write(forwarded(answer.line, answer, isSwitch ? 'upgrade' : undefined), 'latin1')
+        inbound.write(forwarded(lineOf(answer), answer, isSwitch ? 'upgrade' : undefined), 'latin1')
       }
       if (isSwitch) return answer
     }
@@ -123,7 +123,7 @@ export class Exchange {
     const { inbound } = this.#pair
     this.hasAnswered = true
     const connection = this.#isLast(answer) ? 'close' : undefined
-    inbound.write(forwarded(answer.line, answer, connection), 'latin1')
+    inbound.write(forwarded(lineOf(answer), answer, connection), 'latin1')
     if (answer.framing.kind === 'none') return
     const passage = new BodyPassage(this.#pair, 's2c', this.#outbound)
     await passage.pass(answer.framing)
@@ -151,4 +151,9 @@ export class Exchange {
     const isReusable = isWhole && answer.persistent && this.#request.minor === 1
     return { client: isLast || !isWhole ? 'close' : 'keep', isReusable }
   }
+}
+
+/** An intermediary speaks for itself (RFC 9110 2.5): what is left of an answer of HTTP/1.0 is its length. */
+function lineOf({ line }: AnswerHead): string {
+  return line.replace(/^HTTP\/1\.0/, 'HTTP/1.1')
 }

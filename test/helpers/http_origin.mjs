@@ -39,6 +39,9 @@ const answers = {
     const both = 'Content-Length: 3\r\nTransfer-Encoding: chunked'
     socket.end(`HTTP/1.1 200 OK\r\n${both}\r\n\r\n0\r\n\r\n`)
   },
+  '/old': ({ socket }) => {
+    socket.end('HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nold\n')
+  },
   '/until-close': ({ socket }) => {
     socket.end(`HTTP/1.1 200 OK\r\n\r\n${'until the end\n'.repeat(20_000)}`)
   },

@@ -193,6 +193,8 @@ describe('what HTTP has', () => {
     expect(hinted).toMatch(/^HTTP\/1\.1 103 [\s\S]*HTTP\/1\.1 200 [\s\S]*hinted/)
     const old = await say(routedSite, 'GET /name HTTP/1.0\r\n\r\n')
     expect(old).toMatch(/^HTTP\/1\.1 200 [\s\S]*\nnode\n$/)
+    const behind = await say(routedSite, get('/old') + get('/name', last))
+    expect(behind).toMatch(/^HTTP\/1\.1 200 [\s\S]*\nold\nHTTP\/1\.1 200 [\s\S]*\nnode\n$/)
     const client = await routedSite.site.connect(6, HTTP, { allowHalfOpen: true })
     client.write(get('/echo'))
     await client.end()
