@@ -2,6 +2,7 @@
  * Passes bodies from one socket of a pair to the other: what is large by the engine, counted, what is
  * small through JavaScript, which is sooner done than asking.
  */
+import type { SluiceError } from '../errors.js'
 import type { SocketPair } from '../socket/pair.js'
 import type { Socket } from '../socket/socket.js'
 import { BadMessage } from './bad-message.js'
@@ -21,6 +22,7 @@ export class BodyPassage {
   readonly #reader: StreamReader
   readonly #target: Socket
   readonly #signal: AbortSignal | undefined
+  #mayCount = true
 
   constructor(
     pair: SocketPair,
@@ -44,13 +46,13 @@ export class BodyPassage {
 
   async #pass(bytes: number): Promise<void> {
     let left = bytes
-    while (left > 0 && left < leastCounted) {
+    while (left > 0) {
+      if (left >= leastCounted && (await this.#count(left))) return
       const chunk = await this.#reader.some(left)
       if (!chunk) throw new BadMessage(502, 'the body is cut off')
       left -= chunk.length
       await this.#write(chunk)
     }
-    if (left > 0) await this.#count(left)
   }
 
   async #passChunks(): Promise<void> {
@@ -78,19 +80,33 @@ export class BodyPassage {
   /** Until its source ends, which has to be an end and no reset. */
   async #passAll(): Promise<void> {
     const source = this.#reader.socket
-    await this.#count(everything).catch((error) => {
+    const isCounted = await this.#count(everything).catch((error) => {
       const isEnd = error.code === 'ERR_SLUICE_CLOSED'
       if (!isEnd || source.errored || this.#target.destroyed) throw error
+      return true
     })
+    if (isCounted) return
+    for (;;) {
+      const chunk = await this.#reader.some(leastCounted)
+      if (!chunk) break
+      await this.#write(chunk)
+    }
+    if (source.errored) throw source.errored
   }
 
-  #count(bytes: number | bigint) {
-    return this.#pair.unproxyUntil({
-      bytes,
-      direction: this.#direction,
-      other: 'proxied',
-      signal: this.#signal,
-    })
+  /** False where the engine cannot: the two sockets are with two workers. */
+  async #count(bytes: number | bigint): Promise<boolean> {
+    if (!this.#mayCount) return false
+    const [direction, signal] = [this.#direction, this.#signal]
+    try {
+      await this.#pair.unproxyUntil({ bytes, direction, other: 'proxied', signal })
+      return true
+    } catch (error) {
+      const { code, passed } = error as SluiceError
+      this.#mayCount = code !== 'ERR_SLUICE_STATE' || passed !== undefined
+      if (this.#mayCount) throw error
+      return false
+    }
   }
 
   async #write(chunk: Buffer | string): Promise<void> {

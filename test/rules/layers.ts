@@ -60,7 +60,7 @@ export const sourceLayers: { files: string; mayNotImport: RegExp; because: strin
   },
   {
     files: 'src/http/',
-    mayNotImport: /^src\/(?!http\/|socket\/)/,
+    mayNotImport: /^src\/(?!http\/|socket\/|errors)/,
     because: 'a router is built of sockets, as its users could have built it',
   },
   {

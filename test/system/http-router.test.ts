@@ -16,7 +16,7 @@ requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'sha256sum', 'wrk', 'ss')
 const [HTTP, ORIGIN] = [80, 8080]
 
 /** nginx has `/bytes/`, and a server of Node's each other path, by its first part. */
-async function startSite(options: HttpRouterOptions = {}) {
+async function startSite(options: HttpRouterOptions = {}, workers = 1) {
   const routed: string[] = []
   const servers: Record<Family, string[]> = { 4: [], 6: [] }
   const router = httpRouter(({ target, inbound }) => {
@@ -32,6 +32,7 @@ async function startSite(options: HttpRouterOptions = {}) {
   const site = await EngineSite.start({
     servers: 2,
     services: { [HTTP]: router },
+    more: () => ({ workers }),
     startServers: async (lab) => {
       const [first, second] = lab.servers as [Host, Host]
       for (const family of lab.families) {
@@ -122,6 +123,21 @@ test("Node's fetch with kept connections: bodies each way, whole and in chunks",
       const args = [script, at(family, ''), path, '4']
       const { stdout } = await site.client.exec(process.execPath, args, { timeoutMs: 60_000 })
       expect(stdout).toBe('all is right\n')
+    }
+  }
+  await end()
+})
+
+test('two workers, and servers that see the engine: pairs that are with both of them', async () => {
+  const { site, nginx, at, end } = await startSite({ preserveClient: false }, 2)
+  await using _ = site
+  const body = await nginx.addFile(1_000_000)
+  for (const family of site.lab.families) {
+    for (let turn = 0; turn < 6; turn++) {
+      const file = await curlSha256(site.client, at(family, '/bytes/1000000'))
+      expect(file).toMatchObject({ status: 200, body })
+      const closed = await curl(site.client, at(family, '/until-close'))
+      expect(closed.body).toBe('until the end\n'.repeat(20_000))
     }
   }
   await end()
