@@ -59,6 +59,13 @@ export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js
 export { type EngineEvent, EventLog, type EventSource } from './event-log.js'
 export type { CheckFunction } from './health/function-probe.js'
 export {
+  type HttpRequest,
+  type HttpRoute,
+  type HttpRouterOptions,
+  type HttpTarget,
+  httpRouter,
+} from './http/router.js'
+export {
   type Capability,
   capabilities,
   ensurePrivileges,
@@ -88,6 +95,7 @@ export type {
 } from './socket/datagram-pair.js'
 export { DatagramSocket, type DatagramSocketEvents } from './socket/datagram-socket.js'
 export type { SocketPair, SocketPairEvents } from './socket/pair.js'
+export type { ParkingLot, ParkingLotEvents } from './socket/parking.js'
 export type { Server, ServerEvents } from './socket/server.js'
 export type {
   DatagramServiceFunction,
@@ -110,7 +118,9 @@ export type {
   DatagramPairStats,
   DatagramQuery,
   DatagramUnproxyResult,
+  Direction,
   DisassociateOptions,
+  EvictReason,
   FlowKey,
   FlowQuery,
   GetOptions,
@@ -119,7 +129,13 @@ export type {
   PairMode,
   PairStats,
   PairTransforms,
+  ParkedHandle,
+  ParkedInfo,
+  ParkedMatch,
+  ParkOptions,
   PeerClose,
+  RedirectOptions,
+  ReusePolicy,
   Side,
   SideCloseReason,
   SocketUse,
@@ -129,6 +145,7 @@ export type {
   TcpStateName,
   UnproxyOptions,
   UnproxyResult,
+  UnproxyUntilOptions,
 } from './socket/types.js'
 export { Stack } from './stack.js'
 export type { StackAddress, StackInterface, StackOptions } from './stack-options.js'

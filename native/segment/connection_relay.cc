@@ -2,6 +2,8 @@
 // sends, and no JavaScript in between (design, mode `relay`). Each direction by itself; its end and
 // its reset go on as well, or are left to TypeScript.
 
+#include <algorithm>
+
 #include "segment/connections.h"
 #include "tcp/calls.h"
 
@@ -12,15 +14,25 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
   const uint32_t target = order.target() & SocketTable::kPlaceMask;
   Socket& from = sockets_[place];
   Socket& to = sockets_[target];
-  if (from.target != 0 || to.source != 0 || place == target) {
+  const bool counts = order.count() == RelayCount::one || order.count() == RelayCount::pair;
+  if (from.target != 0 || to.source != 0 || place == target || order.count() > RelayCount::shared ||
+      counts != (order.bytes() > 0)) {
     counters_.raise(Counter::messages_invalid);
     return;
   }
   if (connection_of(from) == nullptr) return;  // its Closed says so
+  if (order.count() == RelayCount::shared && to.target != place) {
+    // The other direction has reached the count, or its end.
+    from.held = true;
+    from.news |= Socket::kUnrelayed;
+    return list(place);
+  }
   from.target = target;
   from.held = true;
   from.headroom = order.headroom();
   from.ends_stay = order.ends() == RelayEnds::stay;
+  from.count = order.count();
+  from.left = order.bytes();
   to.source = place;
   relay_from(turn, place);
 }
@@ -33,6 +45,11 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   Connection* sender = connection_of(from);
   Connection* receiver = connection_of(sockets_[target]);
   if (sender != nullptr && receiver != nullptr) sender = relay_bytes(turn, place);
+  if (const Socket* counter = counter_of(from); counter != nullptr && counter->left == 0) {
+    // What is behind that byte, an end included, is TypeScript's.
+    if (sender == nullptr || at_end(*sender)) from.held = false;
+    return from.count == RelayCount::one ? unrelay(place) : leave_relay(place);
+  }
   if (!from.ends_stay) return relay_end(turn, place, sender);
   const bool over = sender == nullptr || at_end(*sender);
   if (!over && receiver != nullptr) return;
@@ -41,13 +58,22 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   unrelay(place);
 }
 
+// Whose count the bytes of a socket are part of; nullptr where they are not counted.
+Socket* Connections::counter_of(Socket& from) {
+  if (from.count == RelayCount::none) return nullptr;
+  return from.count == RelayCount::shared ? &sockets_[from.target] : &from;
+}
+
 // The sender, or nullptr where it is over with that.
 Connection* Connections::relay_bytes(TcpTurn& turn, uint32_t place) {
   Socket& from = sockets_[place];
   Socket& to = sockets_[from.target];
   Connection& sender = *connection_of(from);
   Connection& receiver = *connection_of(to);
-  const Received pushed = push(turn, sender, receiver, from.headroom);
+  Socket* counter = counter_of(from);
+  const uint64_t limit = counter == nullptr ? UINT32_MAX : counter->left;
+  const Received pushed = push(turn, sender, receiver, from.headroom,
+                               static_cast<uint32_t>(std::min<uint64_t>(limit, UINT32_MAX)));
   arm(receiver);
   if (pushed.bytes > 0) {
     counters_.raise(Counter::pushes);
@@ -55,6 +81,7 @@ Connection* Connections::relay_bytes(TcpTurn& turn, uint32_t place) {
     from.received += pushed.bytes;
     from.relayed.add(turn.now, pushed.bytes);
     to.sent += pushed.bytes;
+    if (counter != nullptr) counter->left -= pushed.bytes;
   }
   if (pushed.events.has(TcpEvents::kReleased)) {
     released(turn.now, place);
@@ -93,6 +120,7 @@ void Connections::unrelay(uint32_t place) {
   const uint32_t target = from.target;
   if (target == 0) return;
   from.target = 0;
+  from.count = RelayCount::none;
   from.news |= Socket::kUnrelayed;
   list(place);
   // Whoever has its target to himself again hears of the room there.

@@ -124,6 +124,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // connection_relay.cc
   void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
   void relay_from(TcpTurn& turn, uint32_t place);
+  Socket* counter_of(Socket& from);
   Connection* relay_bytes(TcpTurn& turn, uint32_t place);
   void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
   void unrelay(uint32_t place);

@@ -49,9 +49,11 @@ struct Socket {
   Seq irs;                // of a client's: where its numbers began
   RelayProgress relayed;  // of those received, to a target
   uint64_t relayed_datagrams = 0;
+  uint64_t left = 0;  // to be relayed until that is over, where they are counted
   uint16_t vs = 0;
   uint8_t news = 0;
   uint8_t end = 0;             // StreamEnd
+  uint8_t count = 0;           // RelayCount
   bool used : 1 = false;       // the place is
   bool listed : 1 = false;     // in the list of those with news
   bool known : 1 = false;      // TypeScript knows of it

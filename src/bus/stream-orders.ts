@@ -8,6 +8,7 @@ import {
   KeepTimeWaitMessage,
   OpenSocketMessage,
   ReadSocketMessage,
+  type RelayCount,
   type RelayEnds,
   RelaySocketMessage,
   SetSocketMessage,
@@ -33,6 +34,12 @@ export interface OpenOrder {
   readonly protocol: number
   /** Whether it is opened as the client opened the inbound one. */
   readonly mirror: boolean
+}
+
+/** How many bytes a relay moves. */
+export interface RelayCounted {
+  readonly count: RelayCount
+  readonly bytes: bigint
 }
 
 /** So much fits into one message. */
@@ -124,10 +131,13 @@ export class StreamOrders {
     this.#start(this.#hold, HoldSocketMessage.size, socket)
   }
 
-  relay(socket: number, target: number, ends: RelayEnds): void {
+  relay(socket: number, target: number, ends: RelayEnds, counted?: RelayCounted): void {
     const message = this.#start(this.#relay, RelaySocketMessage.size, socket)
     message.target = target
     message.ends = ends
+    if (!counted) return
+    message.count = counted.count
+    message.bytes = counted.bytes
   }
 
   unrelay(socket: number): void {

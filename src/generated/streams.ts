@@ -503,7 +503,7 @@ export class HoldSocketMessage {
 
 export class RelaySocketMessage {
   static readonly code = 0x09
-  static readonly size = 24
+  static readonly size = 32
 
   constructor(
     public view: DataView,
@@ -564,6 +564,27 @@ export class RelaySocketMessage {
   }
   set ends(value: number) {
     this.view.setUint8(this.at + 20, value)
+  }
+
+  get count(): number {
+    return this.view.getUint8(this.at + 21)
+  }
+  set count(value: number) {
+    this.view.setUint8(this.at + 21, value)
+  }
+
+  get bytes(): bigint {
+    return this.view.getBigUint64(this.at + 24)
+  }
+  set bytes(value: bigint) {
+    this.view.setBigUint64(this.at + 24, value)
+  }
+  get bytesNumber(): number {
+    return this.view.getUint32(this.at + 24) * 0x1_0000_0000 + this.view.getUint32(this.at + 28)
+  }
+  set bytesNumber(value: number) {
+    this.view.setUint32(this.at + 24, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 28, value >>> 0)
   }
 
   /** Starts a message here: its type, and 0 in every other field. */
@@ -1958,6 +1979,18 @@ export const RelayEnds = {
   stay: 1,
 } as const
 export type RelayEnds = (typeof RelayEnds)[keyof typeof RelayEnds]
+
+export const RelayCount = {
+  /** nothing is counted: they move until told otherwise */
+  none: 0,
+  /** behind `bytes` of them this direction ends */
+  one: 1,
+  /** behind `bytes` of them both directions end */
+  pair: 2,
+  /** they count towards the `pair` of the target, which relays to this socket already; where it does no longer, that is over at once */
+  shared: 3,
+} as const
+export type RelayCount = (typeof RelayCount)[keyof typeof RelayCount]
 
 export const SocketOptions = {
   /** timestamps are agreed on */

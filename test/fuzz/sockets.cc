@@ -175,7 +175,10 @@ class Campaign {
     RelaySocketView relay = lab_.order<RelaySocketView>(id);
     relay.set_target(socket(input.next()));
     relay.set_headroom(input.next16());
-    relay.set_ends(input.next() & 1);
+    const uint8_t how = input.next();
+    relay.set_ends(how & 1);
+    relay.set_count(how >> 1 & 3);
+    relay.set_bytes(how >> 3);
     lab_.say();
   }
   void keep(Input& input) {

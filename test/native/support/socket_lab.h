@@ -145,6 +145,15 @@ class SocketLab {
     relay.set_ends(ends);
     say();
   }
+  // The same, until so many bytes have gone.
+  void relay_counted(uint32_t from, uint32_t to, uint8_t count, uint64_t bytes) {
+    RelaySocketView relay = order<RelaySocketView>(from);
+    relay.set_target(to);
+    relay.set_ends(RelayEnds::pass);
+    relay.set_count(count);
+    relay.set_bytes(bytes);
+    say();
+  }
   void relay(uint32_t one, uint32_t other, uint8_t ends = RelayEnds::pass) {
     relay_one_way(one, other, ends);
     relay_one_way(other, one, ends);
