@@ -17,11 +17,15 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
     return;
   }
   if (connection_of(from) == nullptr) return;  // its Closed says so
-  from.target = target;
-  from.held = true;
   from.headroom = order.headroom();
   from.ends_stay = order.ends() == RelayEnds::stay;
-  to.source = place;
+  begin_relay(turn, place, target);
+}
+
+void Connections::begin_relay(TcpTurn& turn, uint32_t place, uint32_t target) {
+  sockets_[place].target = target;
+  sockets_[place].held = true;
+  sockets_[target].source = place;
   relay_from(turn, place);
 }
 

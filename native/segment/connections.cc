@@ -57,6 +57,7 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       source_(parts.stack, parts.flows, parts.hand_over, options.seed ^ 4),
       tcp_(limits_of(options), config_of(options), options.seed),
       write_room_(tcp_.buffers.reserved()),
+      inspections_(options.connections, parts.time.tick(now)),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),
@@ -72,9 +73,9 @@ TcpPath Connections::path_of(LegIndex leg) const {
 }
 
 // Ties connection, leg and socket to each other. nullptr, and nothing is left, without connection.
-Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
+Connection* Connections::adopt(Instant now, Connection* c, LegIndex leg, uint32_t place) {
   if (c == nullptr) {
-    flows_.close_own(leg, EndReason::reset);
+    flows_.close_own(now, leg, EndReason::reset);
     sockets_.give_back(place);
     return nullptr;
   }
@@ -96,13 +97,14 @@ bool Connections::has_room() const {
   return half_open_ < most && tcp_.connections.used() < tcp_.connections.capacity();
 }
 
-void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
+void Connections::accept(Instant now, Packet& packet, const VirtualServer& server,
+                         std::optional<Seq> beyond) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
   const uint32_t place = has_room() ? sockets_.take() : 0;
   if (place == 0) return packet.drop(DropReason::connections_full);
   DropReason why;
-  const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
+  const LegIndex leg = flows_.open_own_client(now, packet.key, server.id, why);
   if (leg == kNoLeg) {
     sockets_.give_back(place);
     return packet.drop(why);
@@ -111,10 +113,11 @@ void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional
   TcpTurn turn = at(now);
   const TcpSegment segment = read_segment(packet);
   Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                              path_of(leg), segment, beyond);
-  if (adopt(c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
+                              path_of(leg), segment, beyond, server.proxy.window_kib);
+  if (adopt(now, c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
   sockets_[place].passive = true;
   sockets_[place].irs = segment.seq;
+  if (!server.terminates) begin_inspection(place, server, packet.in_port);
   ++half_open_;
   packet.verdict = Verdict::deliver;
 }
@@ -161,6 +164,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
   if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
+  if (socket.inspection != 0) inspect(turn, place, events);
 }
 
 void Connections::note_end(Socket& socket, TcpEvents events) {
@@ -189,7 +193,7 @@ void Connections::released(Instant now, uint32_t place) {
     // The peer's answer is still to come, and nobody else shall have it.
     flows_.keep_in_time_wait(now, leg, kGivenUp, EndReason::rst);
   } else {
-    flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
+    flows_.close_own(now, leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
   }
 }
 
@@ -254,6 +258,7 @@ void Connections::fire(Instant now, ConnectionPool::Handle handle) {
 
 void Connections::poll(Instant now) {
   wheel_.advance(time_.tick(now), [&](TimerId id) { fire(now, id + 1); });
+  inspections_.wheel.advance(time_.tick(now), [&](TimerId id) { fire_inspection(now, id + 1); });
   publish();
 }
 
@@ -263,6 +268,7 @@ void Connections::publish() {
   counters_.set(Counter::own_time_wait, flows_.time_waits().count());
   counters_.set(Counter::time_waits_evicted, flows_.time_waits().evicted());
   counters_.set(Counter::sockets, sockets_.used());
+  counters_.set(Counter::inspected, inspections_.pool.used());
   counters_.set(Counter::stream_buffers,
                 uint64_t{tcp_.buffers.chunks_in_use()} * BufferPool::kChunk);
 }
@@ -271,7 +277,7 @@ Instant Connections::deadline(Instant now) const {
   if (full_ || !from_sockets_.empty()) return now + Duration::milliseconds(1);
   const Tick tick = time_.tick(now);
   constexpr Tick kLongest = 1000;
-  const Tick next = wheel_.next_tick(tick + kLongest);
+  const Tick next = inspections_.wheel.next_tick(wheel_.next_tick(tick + kLongest));
   return now + Duration::milliseconds(tick_before(tick, next) ? next - tick : 0);
 }
 

@@ -11,6 +11,7 @@
 #include "segment/datagrams.h"
 #include "segment/flows.h"
 #include "segment/hand_over.h"
+#include "segment/inspection_table.h"
 #include "segment/segment_frames.h"
 #include "segment/socket_table.h"
 #include "segment/source_choice.h"
@@ -56,8 +57,10 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // -- packets; each sets the verdict
 
-  // A SYN to a virtual server that terminates, of no flow. `beyond` as syn_arrives() has it.
-  void accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond = std::nullopt);
+  // A SYN to a virtual server whose connections end here, of no flow. `beyond` as syn_arrives() has
+  // it.
+  void accept(Instant now, Packet& packet, const VirtualServer& server,
+              std::optional<Seq> beyond = std::nullopt);
   // A packet of a leg of a proxied pair.
   void arrives(Instant now, LegIndex leg, Packet& packet);
   // A packet of no flow. False where it is not of a connection that is over and has still to
@@ -82,6 +85,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
+  void decided(Instant now, PairIndex pair, const ReplyView& reply) override;
+  Tick last_active(Instant now, PairIndex pair) const override;
 
  private:
   static TcpLimits limits_of(const Options& options);
@@ -94,7 +99,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // connections.cc
   bool has_room() const;
   TcpPath path_of(LegIndex leg) const;
-  Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
+  Connection* adopt(Instant now, Connection* c, LegIndex leg, uint32_t place);
   void after(TcpTurn& turn, uint32_t place, TcpEvents events);
   void note_end(Socket& socket, TcpEvents events);
   void released(Instant now, uint32_t place);
@@ -109,6 +114,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // connection_relay.cc
   void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
+  void begin_relay(TcpTurn& turn, uint32_t place, uint32_t target);
   void relay_from(TcpTurn& turn, uint32_t place);
   Connection* relay_bytes(TcpTurn& turn, uint32_t place);
   void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
@@ -120,11 +126,31 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
+  uint32_t begin_opening(TcpTurn& turn, const FlowKey& key, PairIndex beside, Socket* like,
+                         DropReason& why, const IpAddress& via = {});
   std::optional<Likeness> likeness_to(Socket& inbound, const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
+
+  // connection_inspection.cc: clients whose server is chosen by what they send first
+  void begin_inspection(uint32_t place, const VirtualServer& server, PortId in_port);
+  void inspect(TcpTurn& turn, uint32_t place, TcpEvents events);
+  void read_more(TcpTurn& turn, uint32_t inspection);
+  void give_up_reading(TcpTurn& turn, uint32_t inspection, Counter why);
+  void ask(Instant now, uint32_t inspection, const AppData& data);
+  void ask_again(TcpTurn& turn, uint32_t inspection);
+  AppData data_of(const Inspection& one);
+  void put_question(Instant now, uint32_t inspection, const AppData& data);
+  bool open_server(TcpTurn& turn, uint32_t inspection, const ReplyView& reply, DropReason& why);
+  void not_opened(TcpTurn& turn, uint32_t inspection, DropReason why);
+  void server_failed(TcpTurn& turn, uint32_t inspection);
+  void join(TcpTurn& turn, uint32_t inspection);
+  uint32_t end_inspection(uint32_t inspection);
+  void end_client(TcpTurn& turn, uint32_t inspection, Counter why);
+  void fire_inspection(Instant now, uint32_t inspection);
+  Connection& client_of(const Inspection& one) { return *connection_of(sockets_[one.client]); }
 
   // connection_time_wait.cc
   TimeWaitAnswer answer_past(Instant now, TcpFlow& flow, const FlowKey& key,
@@ -155,6 +181,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   SourceChoice source_;
   Tcp tcp_;
   WriteRoom write_room_;
+  InspectionTable inspections_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
   TimerLinks links_;

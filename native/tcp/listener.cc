@@ -1,6 +1,7 @@
 #include "tcp/listener.h"
 
 #include "tcp/life.h"
+#include "tcp/window.h"
 
 namespace sluice {
 
@@ -14,11 +15,14 @@ bool asks_for_ecn(const TcpSegment& syn) {
 }  // namespace
 
 Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                        const TcpPath& path, const TcpSegment& syn, std::optional<Seq> beyond) {
+                        const TcpPath& path, const TcpSegment& syn, std::optional<Seq> beyond,
+                        uint8_t window_kib) {
   if (!opens_connection(syn)) return nullptr;
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
   c->passive = true;
+  c->window_kib = window_kib;
+  renew_share(turn.tcp, *c);
   if (beyond) begin_beyond(turn.tcp, *c, *beyond);
   flow.options = turn.tcp.config.offer;
   flow.set_scales(0, turn.tcp.window_scale());

@@ -29,7 +29,10 @@ int32_t worthwhile(const Connection& c) {
 
 }  // namespace
 
-void renew_share(const Tcp& tcp, Connection& c) { c.share = tcp.share(); }
+void renew_share(const Tcp& tcp, Connection& c) {
+  c.share = tcp.share();
+  if (c.window_kib != 0) c.share = std::min(c.share, uint32_t{c.window_kib} * 1024);
+}
 
 uint16_t advertise(const Tcp& tcp, Connection& c, bool syn) {
   const Seq furthest = furthest_edge(tcp, c);
