@@ -127,6 +127,11 @@ void Flows::decide(Instant now, const ReplyView& reply) {
     counters_.raise(Counter::replies);
     return own_connections_->decided(now, asked, reply);
   }
+  // Whose client has left: nothing of it is translated, or the next one would not be read.
+  const VirtualServer* server = virtual_servers_.find(key);
+  if (server != nullptr && server->ends_connections()) {
+    return counters_.raise(Counter::messages_stale);
+  }
   const LegIndex leg = find_or_make(now, reply, key);
   if (leg == kNoLeg) return;
   counters_.raise(Counter::replies);

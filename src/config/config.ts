@@ -172,8 +172,8 @@ export interface VirtualServerConfig<Pool extends string = string> {
    *  Default false. */
   readonly wildcardPort?: boolean
   /** What its policy sees of what a client sends first, by the kind alone or with its limits. Default:
-   *  nothing. `raw` is of UDP: the first datagram (`flow.data`). The others are of TCP: the engine accepts
-   *  the connection, reads, and then opens the server's. */
+   *  nothing. Of UDP it is the first datagram, `raw` (`flow.data`). Of TCP the engine accepts the
+   *  connection, reads, and then opens the server's; there `raw` is what comes first. */
   readonly inspect?: 'http' | 'tls' | 'raw' | InspectConfig
   /** What becomes of a TCP segment without SYN that belongs to no known session: RST, silence, or the
    *  server that a new flow would get. Default 'reset'. */

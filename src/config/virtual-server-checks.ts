@@ -142,22 +142,15 @@ function checkInspect(key: string, server: ParsedServer, report: Report): void {
     report(`${key}.inspect.name`, 'belongs to a cookie', "take it out, or set kind: 'cookie'")
   }
   if (listen.protocol === 'udp') checkDatagrams(key, kind, limits, report)
-  else checkConnections(key, kind, server, report)
+  else checkConnections(key, server, report)
 }
 
 /** What is of packets that are passed on means nothing where a connection ends. */
-function checkConnections(key: string, kind: string, server: ParsedServer, report: Report): void {
+function checkConnections(key: string, server: ParsedServer, report: Report): void {
   const { listen } = server
   if (listen.protocol !== 'tcp') {
     const problem = `is of ${listen.protocol}, of which nothing is read`
     report(`${key}.inspect`, problem, "listen on 'tcp://' or 'udp://', or take it out")
-  }
-  if (kind === 'raw') {
-    report(
-      `${key}.inspect`,
-      'is raw, which reads the first datagram of UDP',
-      "listen on 'udp://', or take 'http', 'cookie' or 'tls'",
-    )
   }
   const others = {
     translateAddress: !server.translateAddress,

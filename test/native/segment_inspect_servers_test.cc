@@ -64,6 +64,22 @@ TEST_CASE("VS-19 of a hello the question has session, name and protocols, howeve
   }
 }
 
+TEST_CASE("VS-06 VS-22 of an unknown protocol the question has what came first") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    InspectLab lab(hosts, {.flags = VsFlags::raw_proxy});
+    CHECK(lab.questions() == 0);
+    lab.client_says("ROUTE 2\n");
+    REQUIRE(lab.questions() == 1);
+    CHECK(lab.question().app_type() == AppType::raw);
+    CHECK(lab.data() == "ROUTE 2\n");
+    lab.client_says("more");
+    CHECK(lab.questions() == 1);
+    CHECK(lab.server_heard() == "ROUTE 2\nmore");
+    CHECK(lab.end() == "");
+  }
+}
+
 TEST_CASE("HS-08 HS-11 while a server does not answer, what a client sends waits, in order") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
@@ -159,6 +175,33 @@ TEST_CASE("HS-20 SSMB-32 a client whose request is refused is reset, and nobody 
       CHECK(lab.end() == "");
       CHECK(lab.engine.told_of<DeleteView>().empty());
     }
+  }
+}
+
+TEST_CASE("SSMB-13 an answer that comes when its client has left opens nothing") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    InspectLab lab(hosts);
+    lab.engine.decide_with(nullptr);
+    lab.client_says(kRequest);
+    lab.client.call(lab.engine.now(), [&](TcpTurn& turn, Connection& c) {
+      lab.client.note(lab.engine.now(), abort(turn, c));
+    });
+    lab.settle();
+    const TestEngine::Bytes asked = lab.engine.told_of<AppQueryView>()[0];
+    lab.engine.tell(
+        TestEngine::reply_to(asked, TestEngine::to_endpoint(hosts.server, kChosenPort)));
+    CHECK(lab.engine.count(Counter::messages_stale) == 1);
+    CHECK(lab.engine.count(Counter::flows) == 0);
+    // The next one from the same port is read as the first was.
+    lab.engine.told.clear();
+    lab.engine.decide_with(TestEngine::to_endpoint(hosts.server, kChosenPort));
+    lab.client.connect(lab.engine.now());
+    lab.settle();
+    lab.client_says(kRequest);
+    CHECK(lab.questions() == 1);
+    CHECK(lab.server_heard() == kRequest);
+    CHECK(lab.end() == "");
   }
 }
 

@@ -2,6 +2,7 @@
  *  fail, with real clients and servers. */
 import { describe, expect, test } from 'vitest'
 import { type Family, type Host, type Laboratory, until } from '../../src/laboratory/index.js'
+import { startEcho } from '../helpers/servers.js'
 import { endpoint, listen, Site, type SiteOptions } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
@@ -104,6 +105,42 @@ describe.each(FAMILIES)('IPv%s', (family) => {
       const { counters } = await site.status()
       return counters.connections + counters.inspected + counters.sockets === 0
     })
+    await site.end()
+  })
+
+  test('LB-19 VS-06 VS-22 a protocol of its own goes by what its client says first', async () => {
+    await using site = await Site.start({
+      topology: 'two-arm',
+      servers: 2,
+      families: [family],
+      pools: (of, lab) => {
+        const [one, two] = lab.serverAddresses(of).map((address) => endpoint(address, 7))
+        return { one: `nodes: ['${one}']`, two: `nodes: ['${two}']` }
+      },
+      virtualServers: (of, lab) => ({
+        toy: `listen: '${listen(lab, of, 7)}', inspect: 'raw', policy: ({ data }) =>
+          Buffer.from(data).toString() === 'ROUTE 2\\n' ? 'two${of}' : 'one${of}'`,
+      }),
+      startServers: async (lab) => {
+        for (const host of lab.servers) await startEcho(lab, [host])
+        return []
+      },
+    })
+    const clients = await SocketClients.start(site.client)
+    const servers = site.lab.serverAddresses(family)
+    for (const [line, server] of [
+      ['ROUTE 2', servers[1]],
+      ['ROUTE 1', servers[0]],
+    ] as const) {
+      const socket = await clients.connect({ host: site.lab.virtualAddress(family), port: 7 })
+      socket.write(`${line}\n`)
+      const [said] = await socket.untilReceived(new RegExp(`^.*${line}$`, 'm'))
+      expect(said).toContain(`${server} `)
+      socket.write('more\n')
+      await socket.untilReceived(/more/)
+      await socket.reset()
+    }
+    expect((await site.status()).counters.inspectionsJoined).toBe(2)
     await site.end()
   })
 

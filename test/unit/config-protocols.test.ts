@@ -8,7 +8,6 @@ const site = 'virtualServers.site'
 type Wrong = [string, Changes, string, RegExp]
 
 const wrong: Wrong[] = [
-  ['data of TCP', { [`${site}.inspect`]: 'raw' }, `${site}.inspect`, /is raw.*udp:\/\//],
   [
     'no such inspection',
     { [`${site}.inspect`]: 'ssh' },

@@ -150,7 +150,6 @@ describe('VS-23 what does not go together is told with key and remedy', () => {
     ['no time', { kind: 'tls', timeoutMs: 0 }, `${site}.inspect.timeoutMs`],
     ['another fallback', { kind: 'tls', unread: 'drop' }, `${site}.inspect.unread`],
     ['an unknown key', { kind: 'http', limit: 1 }, `${site}.inspect.limit`],
-    ['the first datagram of TCP', 'raw', `${site}.inspect`],
   ])('%s', (_, inspect, key) => {
     const issue = issuesOf(changed({ [`${site}.inspect`]: inspect }))[key]
     expect(issue?.problem).toBeTruthy()
