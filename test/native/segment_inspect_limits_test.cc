@@ -39,7 +39,7 @@ TEST_CASE("VS-25 a client that says nothing is closed after the time-out") {
   CHECK(lab.end() == "");
 }
 
-TEST_CASE("VS-25 HS-20 what cannot be read resets its client, at its first wrong byte") {
+TEST_CASE("VS-25 what cannot be read resets its client, at its first wrong byte") {
   for (const Hosts& hosts : both_families()) {
     for (const std::string_view garbage :
          {"\x16\x03\x01\x02", "GET /\r\n", "GET / HTTP/1.1\nHost: a\n\n", "get it\r\n",
