@@ -166,6 +166,19 @@ function checkConnections(key: string, server: ParsedServer, report: Report): vo
   }
 }
 
+/** What a pool balances by has to be read. */
+function checkHash(config: ParsedConfig, key: string, server: ParsedServer, report: Report): void {
+  const { pool = '', inspect } = server
+  const balance = Object.hasOwn(config.pools, pool) ? config.pools[pool].balance.name : ''
+  const [, hash, name] = /^hash (cookie|header|url|tls-session) ?(.*)$/.exec(balance) ?? []
+  if (hash === undefined) return
+  const kind = hash === 'tls-session' ? 'tls' : 'http'
+  const isNamed = hash === 'cookie' && inspect?.kind === 'cookie' && inspect.name === name
+  if (inspect?.kind === kind || isNamed) return
+  const problem = `does not read what '${pool}' balances by: ${balance}`
+  report(`${key}.inspect`, problem, `set it to '${kind}'`)
+}
+
 function checkDatagrams(key: string, kind: string, limits: object, report: Report): void {
   if (kind !== 'raw') {
     report(`${key}.inspect`, `reads ${kind}, which UDP does not carry`, "take 'raw', or 'tcp://'")
@@ -198,6 +211,7 @@ export function checkVirtualServers(config: ParsedConfig, report: Report): void 
     if (server.pool !== undefined) {
       checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
       checkKeptPort(config, `${key}.pool`, server, report)
+      checkHash(config, key, server, report)
     }
     if (server.fallback !== undefined) {
       checkFallback(config, `${key}.fallback`, server.fallback, endpoint, report)

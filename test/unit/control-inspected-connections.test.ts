@@ -156,6 +156,18 @@ describe('VS-23 what does not go together is told with key and remedy', () => {
     expect(issue?.remedy).toBeTruthy()
   })
 
+  const bySid = { hash: 'cookie', name: 'sid' }
+  test.each([
+    ['nothing read', bySid, undefined],
+    ['another cookie', bySid, { kind: 'cookie', name: 'other' }],
+    ['another protocol', bySid, 'tls'],
+    ['a session of no TLS', { hash: 'tls-session' }, 'http'],
+  ])('LB-04 LB-15 a pool balances by what is not read: %s', (_, balance, inspect) => {
+    const changes = { 'pools.web.balance': balance, [`${site}.inspect`]: inspect }
+    const issues = issuesOf(changed(changes))
+    expect(issues[`${site}.inspect`]?.problem).toMatch(/balances by: hash/)
+  })
+
   test.each([
     ['hash.name', { hash: 'cookie' }],
     ['hash of no name', { hash: 'url', name: 'x' }],
