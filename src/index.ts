@@ -78,6 +78,7 @@ export {
 export { eventNames, type LogDetails, type Logger, type TroubleDetails } from './logger.js'
 export { addonFile, guardEnd, trySteering, type XdpSupport, xdpSupport } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
+export type { HttpRequest } from './policy/http-request.js'
 export type {
   ActivityRanking,
   FlowActivity,
@@ -86,6 +87,7 @@ export type {
   NodeState,
   PoolFigures,
 } from './policy/new-flow.js'
+export type { TlsClientHello } from './policy/tls-client-hello.js'
 export type { Protocol } from './protocol.js'
 export type {
   DatagramFunction,

@@ -163,6 +163,9 @@ struct FlowPair {
   static constexpr uint16_t kServerWaits = 128;
   // Its packets pass between stations of the bridge as they are.
   static constexpr uint16_t kBridged = 256;
+  // One of the engine's own connections that the control segment was asked about: it is told of
+  // what becomes of it, as of any flow (HS-24).
+  static constexpr uint16_t kAsked = 512;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;
@@ -177,7 +180,8 @@ struct FlowPair {
 };
 static_assert(sizeof(FlowPair) <= 20);
 
-// Whether its legs are the engine's own: sockets know of it, the control segment does not.
+// Whether its legs are the engine's own: sockets know of it, the control segment only where it was
+// asked.
 inline bool is_own(const FlowPair& pair) {
   return pair.flow_class == FlowClass::own || pair.flow_class == FlowClass::datagrams;
 }

@@ -42,19 +42,20 @@ bool Connections::wants_cookie() {
   return pressed_;
 }
 
-void Connections::answer_with_cookie(Instant now, Packet& packet) {
+void Connections::answer_with_cookie(Instant now, Packet& packet, const VirtualServer& server) {
   if (!has_block()) return packet.drop(DropReason::connections_full);
   const Link& link = stack_.link(packet.in_port);
   TcpTurn turn = at(now);
-  const SegmentHeader header = sluice::answer_with_cookie(turn, cookies_, packet.key.reversed(),
-                                                          {link.mtu}, read_segment(packet));
+  const SegmentHeader header =
+      sluice::answer_with_cookie(turn, cookies_, packet.key.reversed(), {link.mtu},
+                                 read_segment(packet), server.proxy.window_kib);
   ReturnSink sink(packet, link, frames_);
   send_alone(sink, kNoLeg, header, 0);
   counters_.raise(Counter::syn_cookies_sent);
   packet.verdict = Verdict::deliver;
 }
 
-bool Connections::cookie_arrives(Instant now, Packet& packet, uint16_t vs) {
+bool Connections::cookie_arrives(Instant now, Packet& packet, const VirtualServer& server) {
   if (!cookies_.looked_for(now)) return false;
   const TcpSegment segment = read_segment(packet);
   const std::optional<CookieTerms> terms = cookies_.find(now, packet.key, segment);
@@ -64,12 +65,12 @@ bool Connections::cookie_arrives(Instant now, Packet& packet, uint16_t vs) {
   }
   if (!is_whole(packet)) return true;
   uint32_t place;
-  const LegIndex leg = open_client(now, packet, vs, place);
+  const LegIndex leg = open_client(now, packet, server.id, place);
   if (leg == kNoLeg) return true;
   TcpTurn turn = at(now);
   Connection* c = cookie_returns(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                                 path_of(leg), segment, *terms);
-  if (!adopt_client(packet, c, leg, place, segment.seq - 1)) return true;
+                                 path_of(leg), segment, *terms, server.proxy.window_kib);
+  if (!adopt_client(now, packet, server, {c, leg, place, segment.seq - 1})) return true;
   counters_.raise(Counter::syn_cookies_accepted);
   after(turn, place, segment_arrives(turn, *c, segment));
   return true;

@@ -43,6 +43,10 @@ void Connections::tell(Instant now) {
 // False where there was no room for all of it.
 bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
   Socket& socket = sockets_[place];
+  if (socket.silent) {
+    socket.forgotten = socket.connection == ConnectionPool::kNone;
+    return true;
+  }
   if ((socket.news & Socket::kOpened) && !tell_opened(place)) return false;
   if (!socket.known) return true;  // its handshake is not over
   const uint32_t id = sockets_.id_of(place);

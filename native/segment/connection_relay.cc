@@ -27,13 +27,17 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
     from.news |= Socket::kUnrelayed;
     return list(place);
   }
-  from.target = target;
-  from.held = true;
   from.headroom = order.headroom();
   from.ends_stay = order.ends() == RelayEnds::stay;
   from.count = order.count();
   from.left = order.bytes();
-  to.source = place;
+  begin_relay(turn, place, target);
+}
+
+void Connections::begin_relay(TcpTurn& turn, uint32_t place, uint32_t target) {
+  sockets_[place].target = target;
+  sockets_[place].held = true;
+  sockets_[target].source = place;
   relay_from(turn, place);
 }
 

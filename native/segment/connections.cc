@@ -57,6 +57,7 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       source_(parts.stack, parts.flows, parts.hand_over, options.seed ^ 4),
       tcp_(limits_of(options), config_of(options), options.seed),
       write_room_(tcp_.buffers.reserved()),
+      inspections_(options.connections, parts.time.tick(now)),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
       links_(options.connections, 1),
@@ -73,9 +74,9 @@ TcpPath Connections::path_of(LegIndex leg) const {
 }
 
 // Ties connection, leg and socket to each other. nullptr, and nothing is left, without connection.
-Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
+Connection* Connections::adopt(Instant now, Connection* c, LegIndex leg, uint32_t place) {
   if (c == nullptr) {
-    flows_.close_own(leg, EndReason::reset);
+    flows_.close_own(now, leg, EndReason::reset);
     sockets_.give_back(place);
     return nullptr;
   }
@@ -114,33 +115,35 @@ LegIndex Connections::open_client(Instant now, Packet& packet, uint16_t vs, uint
   return leg;
 }
 
-bool Connections::adopt_client(Packet& packet, Connection* c, LegIndex leg, uint32_t place,
-                               Seq irs) {
-  if (adopt(c, leg, place) == nullptr) {
+bool Connections::adopt_client(Instant now, Packet& packet, const VirtualServer& server,
+                               const Begun& begun) {
+  if (adopt(now, begun.connection, begun.leg, begun.place) == nullptr) {
     packet.drop(DropReason::connections_full);
     return false;
   }
-  sockets_[place].passive = true;
-  sockets_[place].irs = irs;
+  sockets_[begun.place].passive = true;
+  sockets_[begun.place].irs = begun.irs;
+  if (!server.terminates) begin_inspection(begun.place, server, packet.in_port);
   ++half_open_;
   packet.verdict = Verdict::deliver;
   return true;
 }
 
-void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
+void Connections::accept(Instant now, Packet& packet, const VirtualServer& server,
+                         std::optional<Seq> beyond) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
   // No cookie is beyond the numbers of an earlier connection.
-  if (!beyond && wants_cookie()) return answer_with_cookie(now, packet);
+  if (!beyond && wants_cookie()) return answer_with_cookie(now, packet, server);
   if (half_open_ >= most_half_open()) return packet.drop(DropReason::connections_full);
   uint32_t place;
-  const LegIndex leg = open_client(now, packet, vs, place);
+  const LegIndex leg = open_client(now, packet, server.id, place);
   if (leg == kNoLeg) return;
   TcpTurn turn = at(now);
   const TcpSegment segment = read_segment(packet);
   Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                              path_of(leg), segment, beyond);
-  adopt_client(packet, c, leg, place, segment.seq);
+                              path_of(leg), segment, beyond, server.proxy.window_kib);
+  adopt_client(now, packet, server, {c, leg, place, segment.seq});
 }
 
 void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
@@ -185,6 +188,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
   if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
+  if (socket.inspection != 0) inspect(turn, place, events);
 }
 
 void Connections::note_end(Socket& socket, TcpEvents events) {
@@ -213,7 +217,7 @@ void Connections::released(Instant now, uint32_t place) {
     // The peer's answer is still to come, and nobody else shall have it.
     flows_.keep_in_time_wait(now, leg, kGivenUp, EndReason::rst);
   } else {
-    flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
+    flows_.close_own(now, leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
   }
 }
 
@@ -278,6 +282,7 @@ void Connections::fire(Instant now, ConnectionPool::Handle handle) {
 
 void Connections::poll(Instant now) {
   wheel_.advance(time_.tick(now), [&](TimerId id) { fire(now, id + 1); });
+  inspections_.wheel.advance(time_.tick(now), [&](TimerId id) { fire_inspection(now, id + 1); });
   publish();
 }
 
@@ -287,6 +292,7 @@ void Connections::publish() {
   counters_.set(Counter::own_time_wait, flows_.time_waits().count());
   counters_.set(Counter::time_waits_evicted, flows_.time_waits().evicted());
   counters_.set(Counter::sockets, sockets_.used());
+  counters_.set(Counter::inspected, inspections_.pool.used());
   counters_.set(Counter::stream_buffers,
                 uint64_t{tcp_.buffers.chunks_in_use()} * BufferPool::kChunk);
 }
@@ -295,7 +301,7 @@ Instant Connections::deadline(Instant now) const {
   if (full_ || !from_sockets_.empty()) return now + Duration::milliseconds(1);
   const Tick tick = time_.tick(now);
   constexpr Tick kLongest = 1000;
-  const Tick next = wheel_.next_tick(tick + kLongest);
+  const Tick next = inspections_.wheel.next_tick(wheel_.next_tick(tick + kLongest));
   return now + Duration::milliseconds(tick_before(tick, next) ? next - tick : 0);
 }
 

@@ -11,6 +11,7 @@
 #include "segment/datagrams.h"
 #include "segment/flows.h"
 #include "segment/hand_over.h"
+#include "segment/inspection_table.h"
 #include "segment/segment_frames.h"
 #include "segment/segment_options.h"
 #include "segment/socket_table.h"
@@ -60,11 +61,13 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // -- packets; each sets the verdict
 
-  // A SYN to a virtual server that terminates, of no flow. `beyond` as syn_arrives() has it.
-  void accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond = std::nullopt);
+  // A SYN to a virtual server whose connections end here, of no flow. `beyond` as syn_arrives() has
+  // it.
+  void accept(Instant now, Packet& packet, const VirtualServer& server,
+              std::optional<Seq> beyond = std::nullopt);
   // A segment without SYN or RST to such a server, of no flow. False where it has no cookie of
   // ours.
-  bool cookie_arrives(Instant now, Packet& packet, uint16_t vs);
+  bool cookie_arrives(Instant now, Packet& packet, const VirtualServer& server);
   // A packet of a leg of a proxied pair.
   void arrives(Instant now, LegIndex leg, Packet& packet);
   // A packet of no flow. False where it is not of a connection that is over and has still to
@@ -89,6 +92,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
+  void decided(Instant now, PairIndex pair, const ReplyView& reply) override;
+  Tick last_active(Instant now, PairIndex pair) const override;
 
  private:
   static TcpLimits limits_of(const Options& options);
@@ -103,8 +108,15 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   bool has_block() const { return tcp_.connections.used() < tcp_.connections.capacity(); }
   TcpPath path_of(LegIndex leg) const;
   LegIndex open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place);
-  bool adopt_client(Packet& packet, Connection* c, LegIndex leg, uint32_t place, Seq irs);
-  Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
+  // What a client has begun.
+  struct Begun {
+    Connection* connection;  // nullptr: there was no room
+    LegIndex leg;
+    uint32_t place;
+    Seq irs;
+  };
+  bool adopt_client(Instant now, Packet& packet, const VirtualServer& server, const Begun& begun);
+  Connection* adopt(Instant now, Connection* c, LegIndex leg, uint32_t place);
   void after(TcpTurn& turn, uint32_t place, TcpEvents events);
   void note_end(Socket& socket, TcpEvents events);
   void released(Instant now, uint32_t place);
@@ -119,10 +131,11 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // connection_cookies.cc
   bool wants_cookie();
-  void answer_with_cookie(Instant now, Packet& packet);
+  void answer_with_cookie(Instant now, Packet& packet, const VirtualServer& server);
 
   // connection_relay.cc
   void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
+  void begin_relay(TcpTurn& turn, uint32_t place, uint32_t target);
   void relay_from(TcpTurn& turn, uint32_t place);
   Socket* counter_of(Socket& from);
   Connection* relay_bytes(TcpTurn& turn, uint32_t place);
@@ -135,11 +148,31 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
+  uint32_t begin_opening(TcpTurn& turn, const FlowKey& key, PairIndex beside, Socket* like,
+                         DropReason& why, const IpAddress& via = {});
   std::optional<Likeness> likeness_to(Socket& inbound, const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
+
+  // connection_inspection.cc: clients whose server is chosen by what they send first
+  void begin_inspection(uint32_t place, const VirtualServer& server, PortId in_port);
+  void inspect(TcpTurn& turn, uint32_t place, TcpEvents events);
+  void read_more(TcpTurn& turn, uint32_t inspection);
+  void give_up_reading(TcpTurn& turn, uint32_t inspection, Counter why);
+  void ask(Instant now, uint32_t inspection, const AppData& data);
+  void ask_again(TcpTurn& turn, uint32_t inspection);
+  AppData data_of(const Inspection& one);
+  void put_question(Instant now, uint32_t inspection, const AppData& data);
+  bool open_server(TcpTurn& turn, uint32_t inspection, const ReplyView& reply, DropReason& why);
+  void not_opened(TcpTurn& turn, uint32_t inspection, DropReason why);
+  void server_failed(TcpTurn& turn, uint32_t inspection);
+  void join(TcpTurn& turn, uint32_t inspection);
+  uint32_t end_inspection(uint32_t inspection);
+  void end_client(TcpTurn& turn, uint32_t inspection, Counter why);
+  void fire_inspection(Instant now, uint32_t inspection);
+  Connection& client_of(const Inspection& one) { return *connection_of(sockets_[one.client]); }
 
   // connection_time_wait.cc
   TimeWaitAnswer answer_past(Instant now, TcpFlow& flow, const FlowKey& key,
@@ -170,6 +203,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   SourceChoice source_;
   Tcp tcp_;
   WriteRoom write_room_;
+  InspectionTable inspections_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
   TimerLinks links_;

@@ -102,11 +102,15 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
   return ticks(idle_timeout_of(table_.leg(client_leg(index)).protocol));
 }
 
-Tick Flows::idle_until(PairIndex index) const {
-  return last_seen(index) + timeout_of(index, table_.pair(index).flow_class);
+Tick Flows::idle_until(Instant now, PairIndex index) const {
+  return last_seen(now, index) + timeout_of(index, table_.pair(index).flow_class);
 }
 
-Tick Flows::last_seen(PairIndex index) const {
+Tick Flows::last_seen(Instant now, PairIndex index) const {
+  if (table_.pair(index).flow_class == FlowClass::own) {
+    return own_connections_->last_active(now, index);
+  }
+  if (table_.pair(index).flags & FlowPair::kAsked) return time_.tick(now);  // it ends
   const Tick client = table_.leg(client_leg(index)).last_seen;
   const Tick server = table_.leg(server_leg(index)).last_seen;
   return tick_before(client, server) ? server : client;
@@ -231,7 +235,7 @@ bool Flows::evict_over(Instant now, FlowClass flow_class) {
 
 bool Flows::evict_alive(Instant now, FlowClass flow_class) {
   if (!outbox_.has_room(StateView::kSize)) return false;
-  const PairIndex index = least_recently_used(flow_class);
+  const PairIndex index = least_recently_used(now, flow_class);
   if (index == kNoPair) return false;
   end_session(now, index, EndReason::overflow);
   return pair(index).mode != PairMode::translate;  // where there was room to tell of it, too
@@ -241,13 +245,13 @@ bool Flows::evict_alive(Instant now, FlowClass flow_class) {
 // the next one asked, a bounded number of times. Of time-outs that differ it is the one that would
 // end first. As exact as the wheel: to 256 ms for time-outs of a minute, to 65 s for those of
 // hours.
-PairIndex Flows::least_recently_used(FlowClass flow_class) {
+PairIndex Flows::least_recently_used(Instant now, FlowClass flow_class) {
   PairIndex oldest = kNoPair;
   for (int looks = 0; looks < 64; ++looks) {
     const TimerId index = wheel(flow_class).first();
     if (index == kNoTimer) break;
-    const Tick due = idle_until(index);
-    if (oldest == kNoPair || tick_before(due, idle_until(oldest))) oldest = index;
+    const Tick due = idle_until(now, index);
+    if (oldest == kNoPair || tick_before(due, idle_until(now, oldest))) oldest = index;
     if (!tick_before(links_.deadline(index), due)) break;
     wheel(flow_class).arm(index, due);
   }

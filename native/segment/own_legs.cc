@@ -21,11 +21,11 @@ LegIndex Flows::open_own_client(Instant now, const FlowKey& key, uint16_t vs, Dr
     why = DropReason::flow_table_full;
     return kNoLeg;
   }
-  return open_own(now, client_leg(index), key, why);
+  return open_own(now, client_leg(index), key, key.src, why);
 }
 
-LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex beside,
-                                DropReason& why) {
+LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why,
+                                const IpAddress& via) {
   const bool has_place = beside != kNoPair && !is_entered(table_.leg(server_leg(beside)));
   const PairIndex index = has_place ? beside : allocate_own(now, 0, key.protocol);
   if (index == kNoPair) {
@@ -33,7 +33,7 @@ LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex besid
     return kNoLeg;
   }
   if (!has_place) pair(index).flags |= FlowPair::kOutbound;
-  return open_own(now, server_leg(index), key, why);
+  return open_own(now, server_leg(index), key, via.is_zero() ? key.src : via, why);
 }
 
 // Where there is no place, a flow of UDP gives way, so that none of them takes a connection's,
@@ -58,20 +58,22 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
 }
 
 // Whatever DSCP the peer sends with. A TIME-WAIT has the signature until somebody else needs it.
-LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why) {
+// `to` is where what is sent goes first.
+LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, const IpAddress& to,
+                         DropReason& why) {
   const bool taken = leg_of_any_dscp(key) != kNoLeg;
   why = taken ? DropReason::tuple_in_use : DropReason::flow_table_full;
   if (table_.enter_any_dscp(leg, key)) {
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
     if (key.protocol == kProtocolUdp) touch_own(now, leg);
-    entry.next_hop = acquire_own_hop(now, key, why);
+    entry.next_hop = acquire_own_hop(now, key, to, why);
     if (entry.next_hop != kNoNextHop) {
       forget_time_wait(key);
       return leg;
     }
   }
-  close_own(leg, EndReason::reset);
+  close_own(now, leg, EndReason::reset);
   return kNoLeg;
 }
 
@@ -83,9 +85,10 @@ void Flows::forget_time_wait(const FlowKey& key) {
 
 // Nothing gives way to a flow of UDP: it could be the one in hand. Within a batch what gives way
 // frees its next hop at the end, so it is the SYN that comes again that finds one.
-NextHop Flows::acquire_own_hop(Instant now, const FlowKey& key, DropReason& why) {
-  if (key.protocol == kProtocolTcp && !batch_open_) return acquire_hop(now, key.src, why);
-  const NextHop hop = stack_.acquire_next_hop(now, key.src, why);
+NextHop Flows::acquire_own_hop(Instant now, const FlowKey& key, const IpAddress& to,
+                               DropReason& why) {
+  if (key.protocol == kProtocolTcp && !batch_open_) return acquire_hop(now, to, why);
+  const NextHop hop = stack_.acquire_next_hop(now, to, why);
   const bool is_full = hop == kNoNextHop && why == DropReason::neighbor_table_full;
   if (is_full && key.protocol == kProtocolTcp) evict_datagrams(now);
   return hop;
@@ -135,20 +138,26 @@ TimeWaitTable::Index Flows::keep_in_time_wait(Instant now, LegIndex leg, Duratio
                                               uint8_t reason) {
   const TimeWaitTable::Index kept = time_waits_.add(table_.key_of(leg), table_.leg(leg).own.tcp,
                                                     !is_client_leg(leg), time_.tick(now), span);
-  close_own(leg, reason);
+  close_own(now, leg, reason);
   return kept;
 }
 
-void Flows::close_own(LegIndex leg, uint8_t reason) {
+void Flows::close_own(Instant now, LegIndex leg, uint8_t reason) {
   FlowEntry& entry = table_.leg(leg);
   const PairIndex index = pair_of(leg);
   if (entry.next_hop != kNoNextHop) stack_.release_next_hop(entry.next_hop);
   table_.leave(leg);
-  entry = FlowEntry{};
+  if (is_asked(index)) {
+    // Its signature and its counts are to be told yet.
+    entry.own = {};
+    entry.next_hop = kNoNextHop;
+  } else {
+    entry = FlowEntry{};
+  }
   if (pair(index).flow_class == FlowClass::datagrams) {
     entry.last_seen = table_.leg(other_leg(leg)).last_seen;
   }
-  if (!is_entered(table_.leg(other_leg(leg)))) end_own_pair(index, reason);
+  if (!is_entered(table_.leg(other_leg(leg)))) end_own_pair(now, index, reason);
 }
 
 }  // namespace sluice

@@ -43,7 +43,8 @@ struct Socket {
   uint32_t headroom = 0;     // that its bytes leave free in the target's send buffer
   uint32_t read_credit = 0;  // of UDP: below zero what the last datagram owes
   uint32_t write_credit = 0;
-  uint32_t next = 0;  // in the list of those with news
+  uint32_t inspection = 0;  // while it is read for, or opened by, one
+  uint32_t next = 0;        // in the list of those with news
   uint64_t received = 0;
   uint64_t sent = 0;
   Seq irs;                // of a client's: where its numbers began
@@ -66,6 +67,7 @@ struct Socket {
   bool ended : 1 = false;      // the peer sends no more
   bool ended_told : 1 = false;
   bool mirrored : 1 = false;   // a connection to a server has begun with its `irs`
+  bool silent : 1 = false;     // nobody in TypeScript hears of it
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
 

@@ -22,11 +22,14 @@ uint8_t agreed_options(const TcpConfig& config, const TcpSegment& syn) {
 }  // namespace
 
 Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                        const TcpPath& path, const TcpSegment& syn, std::optional<Seq> beyond) {
+                        const TcpPath& path, const TcpSegment& syn, std::optional<Seq> beyond,
+                        uint8_t window_kib) {
   if (!opens_connection(syn)) return nullptr;
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
   c->passive = true;
+  c->window_kib = window_kib;
+  renew_share(turn.tcp, *c);
   if (beyond) begin_beyond(turn.tcp, *c, *beyond);
   flow.options = agreed_options(turn.tcp.config, syn);
   flow.set_scales(0, turn.tcp.window_scale());
@@ -37,7 +40,7 @@ Connection* syn_arrives(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKe
 }
 
 SegmentHeader answer_with_cookie(const TcpTurn& turn, SynCookies& cookies, const FlowKey& key,
-                                 const TcpPath& path, const TcpSegment& syn) {
+                                 const TcpPath& path, const TcpSegment& syn, uint8_t window_kib) {
   const Tcp& tcp = turn.tcp;
   const bool ipv6 = !key.src.is_v4();
   const CookieTerms terms = SynCookies::terms_of(syn, agreed_options(tcp.config, syn),
@@ -46,7 +49,7 @@ SegmentHeader answer_with_cookie(const TcpTurn& turn, SynCookies& cookies, const
   header.seq = cookies.make(turn.now, key.reversed(), syn.seq, terms);
   header.ack = syn.seq + 1;
   header.flags = kTcpSyn | kTcpAck;
-  header.window = window_without_state(tcp);
+  header.window = window_without_state(tcp, window_kib);
   header.mss = own_mss(path.mtu, ipv6);
   if ((terms.options & TcpFlow::kTimestamps) == 0) return header;
   header.has_timestamps = true;
@@ -61,14 +64,16 @@ SegmentHeader answer_with_cookie(const TcpTurn& turn, SynCookies& cookies, const
 
 Connection* cookie_returns(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
                            const TcpPath& path, const TcpSegment& segment,
-                           const CookieTerms& terms) {
+                           const CookieTerms& terms, uint8_t window_kib) {
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
   c->passive = true;
   turn.tcp.handshakes[c->handshake].iss = segment.ack - 1;
   flow.options = terms.options;
   flow.set_scales(0, turn.tcp.window_scale());
-  flow.window = window_without_state(turn.tcp);
+  c->window_kib = window_kib;
+  renew_share(turn.tcp, *c);
+  flow.window = window_without_state(turn.tcp, window_kib);
   // The SYN, as far as it is remembered; this segment's timestamp is the newer one.
   TcpSegment syn = segment;
   syn.seq = segment.seq - 1;

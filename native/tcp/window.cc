@@ -29,7 +29,10 @@ int32_t worthwhile(const Connection& c) {
 
 }  // namespace
 
-void renew_share(const Tcp& tcp, Connection& c) { c.share = tcp.share(); }
+void renew_share(const Tcp& tcp, Connection& c) {
+  c.share = tcp.share();
+  if (c.window_kib != 0) c.share = std::min(c.share, uint32_t{c.window_kib} * 1024);
+}
 
 uint16_t advertise(const Tcp& tcp, Connection& c, bool syn) {
   const Seq furthest = furthest_edge(tcp, c);
@@ -51,8 +54,9 @@ bool window_update_is_due(const Tcp& tcp, const Connection& c) {
   return more >= worthwhile(c) && more > 0 && static_cast<uint32_t>(more) >= c.rcv_wnd();
 }
 
-uint16_t window_without_state(const Tcp& tcp) {
-  const uint32_t least = tcp.config.windows_for > 0 ? tcp.share() : tcp.config.least_share;
+uint16_t window_without_state(const Tcp& tcp, uint8_t window_kib) {
+  uint32_t least = tcp.config.windows_for > 0 ? tcp.share() : tcp.config.least_share;
+  if (window_kib != 0) least = std::min(least, uint32_t{window_kib} * 1024);
   return static_cast<uint16_t>(std::min<uint32_t>(least, 65535));
 }
 

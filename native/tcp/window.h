@@ -9,7 +9,7 @@ namespace sluice {
 // Returns the window field that says so. A SYN's is not scaled.
 uint16_t advertise(const Tcp& tcp, Connection& c, bool syn);
 // That of a SYN-ACK without a connection: what its connection may hold, whatever happens till then.
-uint16_t window_without_state(const Tcp& tcp);
+uint16_t window_without_state(const Tcp& tcp, uint8_t window_kib);
 
 // Whether reading has made so much room that the peer should hear of it at once.
 bool window_update_is_due(const Tcp& tcp, const Connection& c);

@@ -203,7 +203,7 @@ describe('status', () => {
 
   test('drops that never happened are left out', async () => {
     const { engine, segment } = await startFarm(4)
-    segment.counters = Array(100).fill(0n)
+    segment.counters = Array(200).fill(0n)
     segment.counters[counterNames.length + gaugeNames.length + dropReasonNames.indexOf('land')] = 3n
     expect(engine.status().drops).toEqual({ land: 3 })
   })
