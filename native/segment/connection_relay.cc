@@ -21,8 +21,10 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
   from.held = true;
   from.headroom = order.headroom();
   from.ends_stay = order.ends() == RelayEnds::stay;
+  from.splices = order.depth() == RelayDepth::splice && !from.ends_stay;
   to.source = place;
   relay_from(turn, place);
+  try_splice(turn, place);
 }
 
 // Bytes that came go on as far as there is room, and then their end (BUF-01, BUF-03). Called
@@ -92,6 +94,7 @@ void Connections::unrelay(uint32_t place) {
   Socket& from = sockets_[place];
   const uint32_t target = from.target;
   if (target == 0) return;
+  from.splices = false;
   from.target = 0;
   from.news |= Socket::kUnrelayed;
   list(place);

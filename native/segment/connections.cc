@@ -59,6 +59,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       write_room_(tcp_.buffers.reserved()),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
+      spliced_(parts.flows.table().max_pairs()),
+      transitions_(options.connections / 2),
       links_(options.connections, 1),
       wheel_(links_, 0, parts.time.tick(now)) {
   flows_.set_own_pairs(FlowClass::own, this);
@@ -67,8 +69,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
 // -- packets
 
 TcpPath Connections::path_of(LegIndex leg) const {
-  const NextHopView& hop = stack_.next_hop(flows_.table().leg(leg).next_hop);
-  return {hop.mtu, kLargestPayload};
+  const FlowEntry& entry = flows_.table().leg(flows_.towards_peer(leg));
+  return {stack_.next_hop(entry.next_hop).mtu, kLargestPayload};
 }
 
 // Ties connection, leg and socket to each other. nullptr, and nothing is left, without connection.
@@ -99,6 +101,7 @@ bool Connections::has_room() const {
 void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
+  flows_.forget_past(now, packet.key);
   const uint32_t place = has_room() ? sockets_.take() : 0;
   if (place == 0) return packet.drop(DropReason::connections_full);
   DropReason why;
@@ -150,6 +153,12 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   }
   if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
   note_end(socket, events);
+  if (events.has(TcpEvents::kReleased) && socket.spliced) {
+    // Half of what it was: the other end is not to wait for what is lost.
+    wheel_.cancel(socket.connection - 1);
+    socket.connection = ConnectionPool::kNone;
+    return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
+  }
   if (events.has(TcpEvents::kReleased)) {
     released(turn.now, place);
   } else {
@@ -161,6 +170,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
   if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
+  try_splice(turn, place);
 }
 
 void Connections::note_end(Socket& socket, TcpEvents events) {
@@ -193,7 +203,8 @@ void Connections::released(Instant now, uint32_t place) {
   }
 }
 
-void Connections::abort_pair(Instant now, PairIndex pair, uint8_t) {
+void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
+  if (flows_.table().pair(pair).mode == PairMode::splice) return end_spliced(now, pair, reason);
   TcpTurn turn = at(now);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const FlowEntry& entry = flows_.own_leg(leg);

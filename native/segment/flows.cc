@@ -37,7 +37,18 @@ TrackedSegment tracked(const Packet& packet) {
 // Whether flows of this class are what a table is for; the others pass through it.
 bool takes_place(FlowClass flow_class) {
   return flow_class == FlowClass::established || flow_class == FlowClass::closing ||
-         flow_class == FlowClass::untracked;
+         flow_class == FlowClass::untracked || flow_class == FlowClass::own ||
+         flow_class == FlowClass::spliced;
+}
+
+// Whoever runs the connection next goes on from there (RFC 7323 5).
+void note_clock(FlowEntry& leg, const Packet& packet) {
+  for (TcpOptionWalk walk(TcpHeader(packet.at(packet.headers.l4))); walk.next();) {
+    if (!walk.option().is_timestamps()) continue;
+    const uint32_t tsval = walk.option().tsval();
+    if (static_cast<int32_t>(tsval - leg.detail) > 0) leg.detail = tsval;
+    return;
+  }
 }
 
 bool has_timestamp(const Packet& packet) {
@@ -91,6 +102,7 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
     case FlowClass::refused: return ticks(timeouts.refused);
     case FlowClass::linger: return ticks(timeouts.linger);
     case FlowClass::own:
+    case FlowClass::spliced:
     case FlowClass::datagrams:
     case FlowClass::established:
     case FlowClass::untracked: break;
@@ -211,7 +223,7 @@ void Flows::make_place(Instant now) {
 uint32_t Flows::pairs_in_place() const {
   return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
          wheel(FlowClass::untracked).count() + wheel(FlowClass::datagrams).count() +
-         own_pairs_in_use_;
+         wheel(FlowClass::spliced).count() + own_pairs_in_use_;
 }
 
 // Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts
@@ -336,6 +348,7 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   // No host obeys a FIN or RST with a wrong checksum.
   constexpr uint8_t kEnds = kTcpFin | kTcpRst;
   if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return;
+  if (flow.mode == PairMode::splice) note_clock(leg, packet);
   TrackedSegment segment = tracked(packet);
   if ((leg.flags & LegFlags::kOffsets) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.

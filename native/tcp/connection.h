@@ -150,6 +150,8 @@ struct Connection {
   bool active : 1 = false;      // counts when the buffer pool is shared out
   bool challenged : 1 = false;  // challenged_at is valid
   bool opened : 1 = false;      // reached ESTABLISHED
+  bool frozen : 1 = false;      // offers no further room than it has
+  bool muted : 1 = false;       // sends nothing: what it would say is not true yet
 
   ConnectionState state() const { return flow->state; }
   // The user has gone, and the peer only has to close (TCPX-46). `last_received` is when it began.

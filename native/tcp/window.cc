@@ -19,6 +19,7 @@ uint32_t receive_room(const Tcp& tcp, const Connection& c) {
 
 // Where the right edge would be if all room were offered.
 Seq furthest_edge(const Tcp& tcp, const Connection& c) {
+  if (c.frozen) return c.rcv_adv;
   return c.flow->rcv_nxt + receive_room(tcp, c);
 }
 
