@@ -132,8 +132,8 @@ enum class PairMode : uint8_t {
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
 // `untracked`: a protocol whose beginning and end nobody follows: all but TCP. `own`: pairs of the
-// engine's own connections, which are timed elsewhere. `spliced`: such pairs that others run for now.
-// `datagrams`: pairs of UDP that the engine ends.
+// engine's own connections, which are timed elsewhere. `spliced`: such pairs that others run for
+// now. `datagrams`: pairs of UDP that the engine ends.
 enum class FlowClass : uint8_t {
   waiting,
   opening,

@@ -86,12 +86,14 @@ Resumption Connections::resumption_of(LegIndex leg, Instant now) const {
   from.flow.rcv_nxt = own.seq_end + received;
   from.flow.snd_nxt = other.seq_end + sent;
   from.flow.ts_recent = own.tsval;
-  from.flow.ts_recent_age = Tcp::tick(now);
+  // Too old to refuse anything by: nobody has checked what came since.
+  from.flow.ts_recent_age = Tcp::tick(now) - 30U * 24 * 3600 * 1000;
   const uint8_t scale = from.flow.rcv_wscale();
   const auto room = static_cast<uint32_t>(std::max(other.edge - own.seq_end, 0));
   from.rcv_adv = from.flow.rcv_nxt + (std::min<uint32_t>(room >> scale, 65535) << scale);
   from.snd_wnd = window_from(own, other.seq_end);
-  const Tick seen = Tcp::tick(now) - (time_.tick(now) - flows_.table().leg(other_leg(leg)).last_seen);
+  const Tick seen =
+      Tcp::tick(now) - (time_.tick(now) - flows_.table().leg(other_leg(leg)).last_seen);
   from.ts_offset = clock_after(other.tsval + clock, seen, now);
   from.snd_mss = kept.mss;
   return from;
@@ -128,7 +130,8 @@ bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
   Connection& c = *connection_of(sockets_[place]);
   Connection& other = *connection_of(sockets_[spliced_[pair].places[1 - (leg & 1)]]);
   const Seq boundary = transition_of(pair).start[leg & 1];
-  const Seq acked = flows_.shown(leg).acked + (is_client_leg(leg) ? 0 : flows_.table().offsets(pair).seq);
+  const Seq acked =
+      flows_.shown(leg).acked + (is_client_leg(leg) ? 0 : flows_.table().offsets(pair).seq);
   const bool news = note_told(leg, packet, c, other) || segment.ack > acked;
   if (segment.end() <= boundary) return true;
   TcpSegment ours = segment;

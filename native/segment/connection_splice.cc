@@ -138,8 +138,7 @@ uint8_t Connections::splice_block(const Socket& client, const Socket& server) {
     if (!each->receive_queue.empty() || !each->reassembly.empty()) return SpliceBlock::buffered;
     if (unsent(*each) > 0) return SpliceBlock::inflight;
   }
-  const bool covered =
-      edge_across(*s, *c) >= c->rcv_adv && edge_across(*c, *s) >= s->rcv_adv;
+  const bool covered = edge_across(*s, *c) >= c->rcv_adv && edge_across(*c, *s) >= s->rcv_adv;
   return covered ? SpliceBlock::none : SpliceBlock::window;
 }
 
@@ -231,9 +230,10 @@ void Connections::say_all(TcpTurn& turn, Connection& c, Seq edge) {
 bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   if (!is_whole(packet)) return false;
   TcpTurn turn = at(now);
-  const bool goes_on = transition_of(pair_of(leg)).back ? passes_back(turn, leg, packet)
-                                                        : drains(turn, leg, packet);
-  if (goes_on) return true;
+  const bool back = transition_of(pair_of(leg)).back;
+  if (back ? passes_back(turn, leg, packet) : drains(turn, leg, packet)) return true;
+  // What the other end need not hear was heard all the same.
+  if (!back) flows_.follow(now, leg, packet);
   packet.verdict = Verdict::deliver;
   settles(now, leg);
   return false;
@@ -365,8 +365,8 @@ void Connections::note_moved(Instant now, PairIndex pair) {
     const FlowEntry& entry = flows_.table().leg(leg);
     Socket& socket = sockets_[spliced_[pair].places[leg & 1]];
     const bool fin = entry.tcp.has(LegTcpState::kFin);
-    const uint64_t bytes = bytes_between(socket.spliced_from, Seq(entry.seq_end) - fin, entry,
-                                         socket.kept.options);
+    const uint64_t bytes =
+        bytes_between(socket.spliced_from, Seq(entry.seq_end) - fin, entry, socket.kept.options);
     socket.relayed.add(now, bytes);
     socket.received += bytes;
     socket.spliced_from = Seq(entry.seq_end);

@@ -41,12 +41,16 @@ bool takes_place(FlowClass flow_class) {
          flow_class == FlowClass::spliced;
 }
 
-// Whoever runs the connection next goes on from there (RFC 7323 5).
-void note_clock(FlowEntry& leg, const Packet& packet) {
+// Whoever runs the connection next goes on from the highest timestamp (RFC 7323 5). `elapsed`:
+// since the last one. One that leaps is believed where the checksum is right: no host heeds the
+// others.
+void note_clock(FlowEntry& leg, const Packet& packet, Tick elapsed) {
+  constexpr Tick kLeap = 1000;
   for (TcpOptionWalk walk(TcpHeader(packet.at(packet.headers.l4))); walk.next();) {
     if (!walk.option().is_timestamps()) continue;
-    const uint32_t tsval = walk.option().tsval();
-    if (static_cast<int32_t>(tsval - leg.detail) > 0) leg.detail = tsval;
+    const uint32_t more = walk.option().tsval() - leg.detail;
+    if (static_cast<int32_t>(more) <= 0) return;
+    if (more <= 2 * elapsed + kLeap || l4_checksum_is_right(packet)) leg.detail += more;
     return;
   }
 }
@@ -335,7 +339,8 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   FlowEntry& leg = table_.leg(index);
   const uint32_t segments = packet.wire_segments();
   const uint32_t header = packet.headers.payload - packet.headers.l3;
-  leg.last_seen = time_.tick(now);
+  const Tick elapsed = time_.tick(now) - leg.last_seen;
+  leg.last_seen += elapsed;
   leg.packets += segments;
   leg.bytes += packet.headers.end - packet.headers.l3 + uint64_t{segments - 1} * header;
   if (flow.flow_class == FlowClass::linger) return;
@@ -348,7 +353,6 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   // No host obeys a FIN or RST with a wrong checksum.
   constexpr uint8_t kEnds = kTcpFin | kTcpRst;
   if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return;
-  if (flow.mode == PairMode::splice) note_clock(leg, packet);
   TrackedSegment segment = tracked(packet);
   if ((leg.flags & LegFlags::kOffsets) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.
@@ -357,6 +361,10 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   }
   FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
   const TrackEvent event = track_tcp(from, to, segment);
+  // Nobody who guesses knows where the sender is.
+  if (flow.mode == PairMode::splice && segment.seq + segment.length == leg.seq_end) {
+    note_clock(leg, packet, elapsed);
+  }
   const bool from_server = !is_client_leg(index);
   if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
     pair(session).flags |= FlowPair::kServerWaits;

@@ -33,9 +33,9 @@ void release_connection(Tcp& tcp, Connection& c);
 
 // What a connection is that others ran, and that goes on here.
 struct Resumption {
-  TcpFlow flow;       // ESTABLISHED
-  Seq rcv_adv;        // the edge that the peer was offered
-  uint32_t snd_wnd;   // from `flow.snd_nxt`, which is acknowledged
+  TcpFlow flow;      // ESTABLISHED
+  Seq rcv_adv;       // the edge that the peer was offered
+  uint32_t snd_wnd;  // from `flow.snd_nxt`, which is acknowledged
   uint32_t ts_offset;
   uint16_t snd_mss;
 };

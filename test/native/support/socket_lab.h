@@ -141,8 +141,7 @@ class SocketLab {
     return SocketStateView(sockets[socket].state.data());
   }
   // What `from` receives goes to `to`, and its end, too, unless that stays.
-  void relay_one_way(uint32_t from, uint32_t to, uint8_t ends,
-                     uint8_t depth = RelayDepth::relay) {
+  void relay_one_way(uint32_t from, uint32_t to, uint8_t ends, uint8_t depth = RelayDepth::relay) {
     RelaySocketView relay = order<RelaySocketView>(from);
     relay.set_target(to);
     relay.set_ends(ends);

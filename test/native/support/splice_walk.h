@@ -85,7 +85,8 @@ class SpliceWalk {
     if (!until([&] { return heard(outbound).connected; })) return false;
     ways_[0] = {inbound, outbound};
     ways_[1] = {outbound, inbound};
-    for (const Way& way : ways_) lab_.read(way.from, 1 + static_cast<uint32_t>(random_.below(50'000)));
+    for (const Way& way : ways_)
+      lab_.read(way.from, 1 + static_cast<uint32_t>(random_.below(50'000)));
     return true;
   }
 
@@ -118,7 +119,8 @@ class SpliceWalk {
   void hand_on(Way& way) {
     std::vector<uint8_t>& bytes = heard(way.from).bytes;
     while (way.taken < bytes.size()) {
-      const auto room = static_cast<size_t>(std::max<int64_t>(lab_.room - 1, 0)) * BufferPool::kChunk;
+      const auto room =
+          static_cast<size_t>(std::max<int64_t>(lab_.room - 1, 0)) * BufferPool::kChunk;
       const size_t most = std::min<size_t>({heard(way.to).credit, room, 30'000});
       const size_t count = std::min(most, bytes.size() - way.taken);
       if (count == 0) return;
@@ -166,7 +168,8 @@ class SpliceWalk {
         for (int i = 0; i < 2; ++i) {
           if (heard(ways_[i].from).unrelayed == unrelayed_[i]) return;
         }
-        for (Way& way : ways_) lab_.read(way.from, 1 + static_cast<uint32_t>(random_.below(50'000)));
+        for (Way& way : ways_)
+          lab_.read(way.from, 1 + static_cast<uint32_t>(random_.below(50'000)));
         phase_ = Phase::proxied;
         return;
     }
