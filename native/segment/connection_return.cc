@@ -60,7 +60,6 @@ void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
   }
   spliced_[pair].transition = handle;
   transitions_[handle].back = true;
-  note_moved(turn.now, pair);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) resume(turn, leg);
   flows_.set_in_transition(pair, true);
   leave_returned(pair);

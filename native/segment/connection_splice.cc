@@ -14,8 +14,6 @@
 #include "tcp/output.h"
 #include "tcp/segment_header.h"
 #include "tcp/window.h"
-#include "wire/ipv4.h"
-#include "wire/ipv6.h"
 #include "wire/tcp_options.h"
 
 namespace sluice {
@@ -105,18 +103,6 @@ void clamp_acknowledgement(Packet& packet, Seq boundary, uint8_t scale) {
   tcp.set_window(static_cast<uint16_t>(room > 0 ? room >> scale : 0));
   blank_sack(tcp);
   leave_tcp_checksum_open(packet);
-}
-
-// How many bytes a sender has sent between two of its numbers. Of how often these went round, what
-// was counted of its packets tells, which may count some twice.
-uint64_t bytes_between(Seq from, Seq to, const FlowEntry& counted, uint8_t options) {
-  constexpr uint64_t kRound = uint64_t{1} << 32;
-  const uint64_t moved = to.raw() - from.raw();
-  const bool v4 = (counted.flags & LegFlags::kIpv6) == 0;
-  const size_t headers = (v4 ? Ipv4Header::kSize : Ipv6Header::kSize) + TcpHeader::kSize +
-                         (options & TcpFlow::kTimestamps ? kTimestampsSize : 0);
-  const uint64_t payload = counted.bytes - std::min(counted.bytes, counted.packets * headers);
-  return payload < moved ? moved : (payload - moved + kRound / 2) / kRound * kRound + moved;
 }
 
 }  // namespace
@@ -233,15 +219,19 @@ bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   const bool back = transition_of(pair_of(leg)).back;
   if (back ? passes_back(turn, leg, packet) : drains(turn, leg, packet)) return true;
   // What the other end need not hear was heard all the same.
-  if (!back) flows_.follow(now, leg, packet);
+  if (!back) {
+    flows_.follow(now, leg, packet);
+    if (is_spliced(pair_of(leg))) count_spliced(now, leg);
+  }
   packet.verdict = Verdict::deliver;
   settles(now, leg);
   return false;
 }
 
 bool Connections::settles(Instant now, LegIndex leg) {
-  const FlowPair& pair = flows_.table().pair(pair_of(leg));
-  if (pair.mode != PairMode::splice || !(pair.flags & FlowPair::kInTransition)) return false;
+  if (!is_spliced(pair_of(leg))) return false;  // the packet has ended it
+  count_spliced(now, leg);
+  if (!(flows_.table().pair(pair_of(leg)).flags & FlowPair::kInTransition)) return false;
   TcpTurn turn = at(now);
   const bool comes_back = transition_of(pair_of(leg)).back;
   return settle(turn, pair_of(leg)) && comes_back;
@@ -323,7 +313,7 @@ void Connections::let_go(Socket& socket) {
 void Connections::end_spliced(Instant now, PairIndex pair, uint8_t reason) {
   const SplicedPair& spliced = spliced_[pair];
   if (reason != EndReason::fin && reason != EndReason::rst) reset_ends(now, pair);
-  note_moved(now, pair);
+  for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) count_spliced(now, leg);
   const uint8_t end = reason == EndReason::fin    ? StreamEnd::finished
                       : reason == EndReason::rst  ? StreamEnd::reset
                       : reason == EndReason::idle ? StreamEnd::timed_out
@@ -359,19 +349,18 @@ void Connections::reset_ends(Instant now, PairIndex pair) {
   send_alone(frames_, server_leg(pair), reset, 0);
 }
 
-// Bytes that went past both sockets: the numbers tell, and where they went round, what was counted.
-void Connections::note_moved(Instant now, PairIndex pair) {
-  for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
-    const FlowEntry& entry = flows_.table().leg(leg);
-    Socket& socket = sockets_[spliced_[pair].places[leg & 1]];
-    const bool fin = entry.tcp.has(LegTcpState::kFin);
-    const uint64_t bytes =
-        bytes_between(socket.spliced_from, Seq(entry.seq_end) - fin, entry, socket.kept.options);
-    socket.relayed.add(now, bytes);
-    socket.received += bytes;
-    socket.spliced_from = Seq(entry.seq_end);
-    sockets_[spliced_[pair].places[1 - (leg & 1)]].sent += bytes;
-  }
+// Bytes that went past the sockets since the last packet; its number tells.
+void Connections::count_spliced(Instant now, LegIndex leg) {
+  const SplicedPair& spliced = spliced_[pair_of(leg)];
+  const FlowEntry& entry = flows_.table().leg(leg);
+  Socket& socket = sockets_[spliced.places[leg & 1]];
+  const Seq end = Seq(entry.seq_end) - entry.tcp.has(LegTcpState::kFin);
+  const int32_t bytes = end - socket.spliced_from;
+  if (bytes <= 0) return;
+  socket.spliced_from = end;
+  socket.relayed.add(now, static_cast<uint32_t>(bytes));
+  socket.received += static_cast<uint32_t>(bytes);
+  sockets_[spliced.places[1 - (leg & 1)]].sent += static_cast<uint32_t>(bytes);
 }
 
 }  // namespace sluice

@@ -65,9 +65,9 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // A packet of no flow. False where it is not of a connection that is over and has still to
   // answer, or where it begins anew and is for somebody else.
   bool time_wait_arrives(Instant now, Packet& packet);
-  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is
-  // now. Then, where it was followed: whether that was for nothing, since the pair is proxied
-  // again.
+  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is now.
+  // Then, of any spliced pair, what was followed: whether it is not to be sent on after all, since
+  // the pair is proxied again.
   bool passes(Instant now, LegIndex leg, Packet& packet);
   bool settles(Instant now, LegIndex leg);
   // An ICMP error about a segment of ours.
@@ -152,7 +152,11 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void let_go(Socket& socket);
   void end_spliced(Instant now, PairIndex pair, uint8_t reason);
   void reset_ends(Instant now, PairIndex pair);
-  void note_moved(Instant now, PairIndex pair);
+  void count_spliced(Instant now, LegIndex leg);
+  bool is_spliced(PairIndex pair) const {
+    const FlowPair& flow = flows_.table().pair(pair);
+    return flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger;
+  }
 
   // connection_return.cc
   void come_back(TcpTurn& turn, uint32_t place);

@@ -185,7 +185,8 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   }
   if (!may_pass(now, packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   flows_.follow(now, action.leg, packet);
-  if ((flow.flags & FlowPair::kInTransition) && connections_.settles(now, action.leg)) {
+  const bool is_connection = flow.mode == PairMode::splice && leg.protocol == kProtocolTcp;
+  if (is_connection && connections_.settles(now, action.leg)) {
     packet.verdict = Verdict::deliver;
     return;
   }

@@ -8,6 +8,7 @@ import {
   KeepTimeWaitMessage,
   OpenSocketMessage,
   ReadSocketMessage,
+  type RelayDepth,
   type RelayEnds,
   RelaySocketMessage,
   SetSocketMessage,
@@ -124,10 +125,11 @@ export class StreamOrders {
     this.#start(this.#hold, HoldSocketMessage.size, socket)
   }
 
-  relay(socket: number, target: number, ends: RelayEnds): void {
+  relay(socket: number, target: number, ends: RelayEnds, depth: RelayDepth): void {
     const message = this.#start(this.#relay, RelaySocketMessage.size, socket)
     message.target = target
     message.ends = ends
+    message.depth = depth
   }
 
   unrelay(socket: number): void {

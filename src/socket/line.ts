@@ -2,7 +2,7 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
-import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
+import { RelayDepth, type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
 import { RelayLink, type RelayProgress } from './relay-link.js'
 import { type Sockets, window } from './sockets.js'
@@ -35,6 +35,8 @@ export interface LineWatcher {
   closed(line: Line, reason: number): void
   /** The engine has all that was to be written, or knows that it has the last of it. */
   written(line: Line): void
+  /** The hosts at the ends run the connection, or never will: a SpliceBlock says why. */
+  spliced(line: Line, block: number): void
   /** The engine moves its bytes no longer, since it was told so or by itself. */
   unrelayed(line: Line): void
 }
@@ -222,9 +224,9 @@ export class Line implements Writer {
   }
 
   /** Its bytes, which are held, go to another one in the engine from now on. */
-  relayTo(target: Line, ends: RelayEnds): void {
+  relayTo(target: Line, ends: RelayEnds, depth: RelayDepth = RelayDepth.relay): void {
     this.giveTo(target)
-    this.sockets.orders.relay(this.id, target.id, ends)
+    this.sockets.orders.relay(this.id, target.id, ends, depth)
   }
 
   /** The engine knows that already. */
@@ -286,6 +288,10 @@ export class Line implements Writer {
     this.#onHeld?.resolve()
     this.#onHeld = undefined
     this.grant()
+  }
+
+  spliced(block: number): void {
+    this.watcher?.spliced(this, block)
   }
 
   /** @param bytes all that it ever received and the engine gave to others; so are datagrams of UDP */

@@ -1,6 +1,7 @@
 /** Two sockets that belong together: a client's, and the one that was opened for it. */
 import { EventEmitter } from 'node:events'
-import { RelayEnds, StreamEnd } from '../generated/streams.js'
+import { StreamEnd } from '../generated/streams.js'
+import { Descent } from './descent.js'
 import { buffered, closed, unproxied, wrongState } from './errors.js'
 import type { Line, LineWatcher } from './line.js'
 import { Passage } from './passage.js'
@@ -51,6 +52,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   readonly #onPeerClose: PeerClose
   readonly #ended: (pair: SocketPair) => void
   readonly #passage: Passage
+  readonly #descent = new Descent()
   /** Changes of the mode. */
   readonly #turns = new Turns()
   #mode: PairMode = 'proxied'
@@ -104,15 +106,17 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * @throws {SluiceError} `ERR_SLUICE_STATE`, `ERR_SLUICE_BUFFERED`, `ERR_SLUICE_REENTRANT`,
    * `ERR_SLUICE_CLOSED`; the reason of `signal`. The pair is proxied then.
    */
-  unproxy(options: UnproxyOptions = {}): Promise<UnproxyResult> {
+  async unproxy(options: UnproxyOptions = {}): Promise<UnproxyResult> {
     const { call } = this.#passage
-    return this.#turns.take(() => this.#unproxy(options, call), options.signal)
+    const boundary = await this.#turns.take(() => this.#unproxy(options, call), options.signal)
+    if (options.depth !== 'splice') return { mode: 'relay', boundary }
+    await this.#descent.untilSettled(options)
+    if (this.#mode === 'splice') return { mode: 'splice', boundary }
+    return { mode: 'relay', boundary, reasonNotSpliced: this.#descent.block }
   }
 
-  async #unproxy(
-    { depth = 'auto', drain = 'flush', onPeerClose = this.#onPeerClose, signal }: UnproxyOptions,
-    call: TransformCall | undefined,
-  ) {
+  async #unproxy(options: UnproxyOptions, call: TransformCall | undefined): Promise<Boundary> {
+    const { drain = 'flush', onPeerClose = this.#onPeerClose, signal } = options
     signal?.throwIfAborted()
     this.#assertMode('proxied')
     const [a, b] = this.#lines
@@ -138,12 +142,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     }
     this.#passage.stop()
     this.#holdsEnds = onPeerClose === 'hold'
-    const ends = this.#holdsEnds ? RelayEnds.stay : RelayEnds.pass
-    a.relayTo(b, ends)
-    b.relayTo(a, ends)
+    const boundary = this.#boundary
+    this.#descent.begin(this.#lines, options.depth, this.#holdsEnds)
     this.#enter('relay')
-    const result: UnproxyResult = { mode: 'relay', boundary: this.#boundary }
-    return depth === 'relay' ? result : { ...result, reasonNotSpliced: 'options' as const }
+    return boundary
   }
 
   /**
@@ -159,7 +161,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   async #proxy(): Promise<Boundary> {
     if (this.#mode === 'closed') throw closed('The pair is over.')
-    if (this.#mode === 'relay') {
+    if (this.#isUnproxied) {
       const [a, b] = this.#lines
       this.#enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
@@ -266,7 +268,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * @throws {SluiceError} `ERR_SLUICE_UNPROXIED` where the engine alone does
    */
   giveWay(target: Socket): void {
-    if (this.#mode === 'relay' || this.#mode === 'reproxying') throw unproxied()
+    if (this.#isUnproxied || this.#mode === 'reproxying') throw unproxied()
     this.#passage.giveWay(target)
   }
 
@@ -295,6 +297,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   written(): void {
     this.#passage.written()
+  }
+
+  spliced(_line: Line, block: number): void {
+    if (this.#mode === 'relay' && this.#descent.hears(block)) this.#enter('splice')
   }
 
   unrelayed(line: Line): void {
@@ -328,7 +334,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Where a relay ends with it the service is told when it has the bytes again. */
   #tellClose(line: Line, how: SideCloseReason): void {
     const tell = () => void this.emit('sideclose', this.#sideOf(line), how)
-    const isHeld = this.#mode === 'reproxying' || this.#mode === 'relay'
+    const isHeld = this.#mode === 'reproxying' || this.#isUnproxied
     if (isHeld && this.#holdsEnds) this.#untold.push(tell)
     else tell()
   }
@@ -348,11 +354,17 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#mode = mode
     this.#transitions++
     this.emit('mode', before, mode)
+    if (mode !== 'relay') this.#descent.settle()
+  }
+
+  /** Its bytes do not come to JavaScript. */
+  get #isUnproxied(): boolean {
+    return this.#mode === 'relay' || this.#mode === 'splice'
   }
 
   /** The engine passes ends on by itself. */
   get #passesEnds(): boolean {
-    return this.#mode === 'relay' && !this.#holdsEnds
+    return this.#isUnproxied && !this.#holdsEnds
   }
 
   /** The other side of one that is over. */
