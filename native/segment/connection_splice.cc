@@ -128,7 +128,6 @@ uint8_t Connections::splice_block(const Socket& client, const Socket& server) {
   return covered ? SpliceBlock::none : SpliceBlock::window;
 }
 
-// Until it may begin, neither side is promised more than it was: so it comes to pass (rule 4).
 void Connections::try_splice(TcpTurn& turn, uint32_t place) {
   const Socket& one = sockets_[place];
   if (!one.splices || one.spliced || one.target == 0 || one.source != one.target) return;
@@ -144,9 +143,26 @@ void Connections::try_splice(TcpTurn& turn, uint32_t place) {
     case SpliceBlock::options:
     case SpliceBlock::fragmenting: return stay_relayed(turn, place, block);
     case SpliceBlock::closing: return;
-    default:
-      for (const uint32_t each : {client, server}) connection_of(sockets_[each])->frozen = true;
+    default: return hold_promises(turn, *connection_of(sockets_[client]),
+                                  *connection_of(sockets_[server]));
   }
+}
+
+// Until it may begin, nobody is promised more than he was: so it comes to pass (rule 4). One that was
+// promised too much has to use it up first. Where it may never do so the other one,
+// which waits for that alone, is not to be held up.
+void Connections::hold_promises(TcpTurn& turn, Connection& client, Connection& server) {
+  const bool client_has = edge_across(server, client) < client.rcv_adv;
+  const bool server_has = edge_across(client, server) < server.rcv_adv;
+  const bool client_less = client.rcv_wnd() <= server.rcv_wnd();
+  set_frozen(turn, client, !server_has || (client_has && client_less));
+  set_frozen(turn, server, !client_has || (server_has && !client_less));
+}
+
+void Connections::set_frozen(TcpTurn& turn, Connection& c, bool frozen) {
+  if (c.frozen == frozen) return;
+  c.frozen = frozen;
+  if (!frozen && may_receive(c.state()) && window_update_is_due(tcp_, c)) send_ack(turn, c);
 }
 
 void Connections::stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block) {
@@ -163,9 +179,7 @@ void Connections::thaw(TcpTurn& turn, uint32_t place) {
   Socket& socket = sockets_[place];
   socket.splices = false;
   Connection* c = connection_of(socket);
-  if (c == nullptr || socket.spliced || !c->frozen) return;
-  c->frozen = false;
-  if (may_receive(c->state()) && window_update_is_due(tcp_, *c)) send_ack(turn, *c);
+  if (c != nullptr && !socket.spliced) set_frozen(turn, *c, false);
 }
 
 // -- down

@@ -41,6 +41,8 @@ TcpLimits Connections::limits_of(const Options& options) {
 TcpConfig Connections::config_of(const Options& options) {
   TcpConfig config;
   config.windows_for = options.windows_for;
+  // Less than any kernel begins with: so either side of a pair may be let go at once.
+  config.first_window = 32 * 1024;
   return config;
 }
 

@@ -141,6 +141,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   uint8_t splice_block(const Socket& client, const Socket& server);
   void try_splice(TcpTurn& turn, uint32_t place);
   void stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block);
+  void hold_promises(TcpTurn& turn, Connection& client, Connection& server);
+  void set_frozen(TcpTurn& turn, Connection& c, bool frozen);
   void thaw(TcpTurn& turn, uint32_t place);
   void begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t server_place);
   void say_all(TcpTurn& turn, Connection& c, Seq edge);

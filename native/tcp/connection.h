@@ -153,6 +153,9 @@ struct Connection {
   bool frozen : 1 = false;      // offers no further room than it has
   bool muted : 1 = false;       // sends nothing: what it would say is not true yet
 
+  uint16_t first_wnd = 0;  // what is offered to who has sent little; 0: its share
+  uint32_t taken = 0;      // bytes that have come in order, as far as the window goes by them
+
   ConnectionState state() const { return flow->state; }
   // The user has gone, and the peer only has to close (TCPX-46). `last_received` is when it began.
   bool waits_for_fin() const { return state() == ConnectionState::fin_wait_2 && abandoned; }

@@ -69,6 +69,7 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
   c.quick_acks = tcp.config.quick_acks;
   c.snd_mss = c.rcv_mss = default_mss(c);
   c.share = tcp.share();
+  c.first_wnd = tcp.config.first_window;
   Handshake& handshake = tcp.handshakes[c.handshake];
   handshake.started = turn.now;
   handshake.iss = tcp.initial_sequence(key, turn.now);

@@ -16,7 +16,7 @@ export class Descent {
   /** @param holdsEnds whether the end of a side is not the other's */
   begin([a, b]: readonly [Line, Line], wanted: UnproxyOptions['depth'], holdsEnds: boolean): void {
     const ends = holdsEnds ? RelayEnds.stay : RelayEnds.pass
-    const depth = wanted === 'relay' || holdsEnds ? RelayDepth.relay : RelayDepth.splice
+    const depth = wanted === 'splice' && !holdsEnds ? RelayDepth.splice : RelayDepth.relay
     this.#isSettled = depth === RelayDepth.relay
     this.#block = holdsEnds ? 'closing' : undefined
     a.relayTo(b, ends, depth)

@@ -146,8 +146,8 @@ export interface AssociateOptions extends Abortable {
 export interface UnproxyOptions extends Abortable {
   /**
    * How far down the bytes move. 'relay': the engine runs both connections. 'splice': the hosts at the ends run one, whose
-   * headers are shifted; the call resolves when they do, or never will. Default 'auto': it resolves with the relay, and
-   * the pair is spliced as soon as it can be, which 'mode' tells (requirements 3.3).
+   * headers are shifted; the call resolves when they do, or never will (requirements 3.3). Default 'auto', which is a relay
+   * for now.
    */
   readonly depth?: 'relay' | 'splice' | 'auto'
   /** Milliseconds that 'splice' waits at most, and resolves with a relay that goes on; default no limit. */
