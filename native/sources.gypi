@@ -73,6 +73,8 @@
       "native/segment/connection_news.cc",
       "native/segment/connection_orders.cc",
       "native/segment/connection_relay.cc",
+      "native/segment/connection_return.cc",
+      "native/segment/connection_splice.cc",
       "native/segment/connection_time_wait.cc",
       "native/segment/connections.cc",
       "native/segment/control_link.cc",

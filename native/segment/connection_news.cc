@@ -55,6 +55,11 @@ bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
     if (!say<UnrelayedView>(id, count)) return false;
     socket.news &= static_cast<uint8_t>(~Socket::kUnrelayed);
   }
+  if (socket.news & Socket::kSpliced) {
+    const auto why = [&](SplicedView message) { message.set_reason(socket.block); };
+    if (!say<SplicedView>(id, why)) return false;
+    socket.news &= static_cast<uint8_t>(~Socket::kSpliced);
+  }
   if (!tell_bytes(turn, place) || !grant(place)) return false;
   if (socket.news & Socket::kHeld) {
     if (!say<HeldView>(id, [](HeldView) {})) return false;

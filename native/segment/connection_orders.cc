@@ -92,10 +92,13 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
       if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
       return relay(turn, place, order);
     }
-    case UnrelaySocketView::kCode: return unrelay(place);
+    case UnrelaySocketView::kCode:
+      if (socket.spliced) return come_back(turn, place);
+      thaw(turn, place);
+      return unrelay(place);
     case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
     case ForgetSocketView::kCode:
-      if (socket.connection == ConnectionPool::kNone) return sockets_.forget(place);
+      if (socket.leg == kNoLeg) return sockets_.forget(place);
       break;
     default: break;
   }
@@ -192,8 +195,13 @@ void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
 }
 
 void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
-  leave_relay(place);
   Socket& socket = sockets_[place];
+  // The ends have bytes on their way that nobody here can finish.
+  if (socket.spliced) {
+    socket.shut = socket.closed = true;
+    return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
+  }
+  leave_relay(place);
   Connection* c = connection_of(socket);
   socket.shut = socket.closed = true;
   if (c == nullptr) return;

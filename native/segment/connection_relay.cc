@@ -31,6 +31,8 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
   from.ends_stay = order.ends() == RelayEnds::stay;
   from.count = order.count();
   from.left = order.bytes();
+  from.splices = order.depth() == RelayDepth::splice && !from.ends_stay &&
+                 from.count == RelayCount::none;
   begin_relay(turn, place, target);
 }
 
@@ -39,6 +41,7 @@ void Connections::begin_relay(TcpTurn& turn, uint32_t place, uint32_t target) {
   sockets_[place].held = true;
   sockets_[target].source = place;
   relay_from(turn, place);
+  try_splice(turn, place);
 }
 
 // Bytes that came go on as far as there is room, and then their end (BUF-01, BUF-03). Called
@@ -123,6 +126,7 @@ void Connections::unrelay(uint32_t place) {
   Socket& from = sockets_[place];
   const uint32_t target = from.target;
   if (target == 0) return;
+  from.splices = false;
   from.target = 0;
   from.count = RelayCount::none;
   from.news |= Socket::kUnrelayed;

@@ -41,6 +41,8 @@ TcpLimits Connections::limits_of(const Options& options) {
 TcpConfig Connections::config_of(const Options& options) {
   TcpConfig config;
   config.windows_for = options.windows_for;
+  // Less than any kernel begins with: so either side of a pair may be let go at once.
+  config.first_window = 32 * 1024;
   return config;
 }
 
@@ -60,6 +62,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       inspections_(options.connections, parts.time.tick(now)),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
+      spliced_(parts.flows.table().max_pairs()),
+      transitions_(options.connections / 2),
       links_(options.connections, 1),
       wheel_(links_, 0, parts.time.tick(now)),
       cookies_(options.cookie_secret) {
@@ -69,8 +73,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
 // -- packets
 
 TcpPath Connections::path_of(LegIndex leg) const {
-  const NextHopView& hop = stack_.next_hop(flows_.table().leg(leg).next_hop);
-  return {hop.mtu, kLargestPayload};
+  const FlowEntry& entry = flows_.table().leg(flows_.towards_peer(leg));
+  return {stack_.next_hop(entry.next_hop).mtu, kLargestPayload};
 }
 
 // Ties connection, leg and socket to each other. nullptr, and nothing is left, without connection.
@@ -99,6 +103,7 @@ uint32_t Connections::most_half_open() const {
 
 // A flow for what a client begins, and a place for its socket; without room the packet is dropped.
 LegIndex Connections::open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place) {
+  flows_.forget_past(now, packet.key);
   place = has_block() ? sockets_.take() : 0;
   if (place == 0) {
     packet.drop(DropReason::connections_full);
@@ -177,6 +182,12 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   }
   if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
   note_end(socket, events);
+  if (events.has(TcpEvents::kReleased) && socket.spliced) {
+    // Half of what it was: the other end is not to wait for what is lost.
+    wheel_.cancel(socket.connection - 1);
+    socket.connection = ConnectionPool::kNone;
+    return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
+  }
   if (events.has(TcpEvents::kReleased)) {
     released(turn.now, place);
   } else {
@@ -189,6 +200,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
   if (socket.inspection != 0) inspect(turn, place, events);
+  try_splice(turn, place);
 }
 
 void Connections::note_end(Socket& socket, TcpEvents events) {
@@ -221,7 +233,8 @@ void Connections::released(Instant now, uint32_t place) {
   }
 }
 
-void Connections::abort_pair(Instant now, PairIndex pair, uint8_t) {
+void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
+  if (flows_.table().pair(pair).mode == PairMode::splice) return end_spliced(now, pair, reason);
   TcpTurn turn = at(now);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const FlowEntry& entry = flows_.own_leg(leg);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -28,6 +29,7 @@
 namespace sluice {
 
 struct Likeness;
+struct Resumption;
 
 // The connections that the engine ends itself, of one worker: packets in, segments out, bytes and
 // news to the sockets of TypeScript and orders from them (bus/streams.def), bytes from one
@@ -73,6 +75,11 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // A packet of no flow. False where it is not of a connection that is over and has still to
   // answer, or where it begins anew and is for somebody else.
   bool time_wait_arrives(Instant now, Packet& packet);
+  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is now.
+  // Then, of any spliced pair, what was followed: whether it is not to be sent on after all, since
+  // the pair is proxied again.
+  bool passes(Instant now, LegIndex leg, Packet& packet);
+  bool settles(Instant now, LegIndex leg);
   // An ICMP error about a segment of ours.
   void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
   // A segment of ours waited for a next hop that does not answer.
@@ -96,6 +103,21 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   Tick last_active(Instant now, PairIndex pair) const override;
 
  private:
+  // The sockets of a spliced pair, the client's first.
+  struct SplicedPair {
+    std::array<uint32_t, 2> places;
+    uint32_t transition;  // 0: there is none
+  };
+  // Of a pair whose connections go or come back, the client's first: their flows, as the flow
+  // entries are those of a translated pair by now or still, and where what we have not acknowledged
+  // begins.
+  struct Transition {
+    std::array<TcpFlow, 2> flow;
+    std::array<Seq, 2> start;
+    bool back = false;
+  };
+  using TransitionPool = BlockPool<Transition>;
+
   static TcpLimits limits_of(const Options& options);
   static TcpConfig config_of(const Options& options);
   TcpTurn at(Instant now) {
@@ -142,6 +164,39 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
   void unrelay(uint32_t place);
   void leave_relay(uint32_t place);
+
+  // connection_splice.cc
+  uint8_t splice_block(const Socket& client, const Socket& server);
+  void try_splice(TcpTurn& turn, uint32_t place);
+  void stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block);
+  void hold_promises(TcpTurn& turn, Connection& client, Connection& server);
+  void set_frozen(TcpTurn& turn, Connection& c, bool frozen);
+  void thaw(TcpTurn& turn, uint32_t place);
+  void begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t server_place);
+  void say_all(TcpTurn& turn, Connection& c, Seq edge);
+  Transition& transition_of(PairIndex pair) { return transitions_[spliced_[pair].transition]; }
+  bool settle(TcpTurn& turn, PairIndex pair);
+  bool drains(TcpTurn& turn, LegIndex leg, Packet& packet);
+  bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
+  void finish_splice(TcpTurn& turn, PairIndex pair);
+  void let_go(Socket& socket);
+  void end_spliced(Instant now, PairIndex pair, uint8_t reason);
+  void reset_ends(Instant now, PairIndex pair);
+  void count_spliced(Instant now, LegIndex leg);
+  bool is_spliced(PairIndex pair) const {
+    const FlowPair& flow = flows_.table().pair(pair);
+    return flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger;
+  }
+
+  // connection_return.cc
+  void come_back(TcpTurn& turn, uint32_t place);
+  void begin_return(TcpTurn& turn, PairIndex pair);
+  Resumption resumption_of(LegIndex leg, Instant now) const;
+  void resume(TcpTurn& turn, LegIndex leg);
+  void leave_returned(PairIndex pair);
+  bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
+  bool finish_return(TcpTurn& turn, PairIndex pair);
+  void speak(TcpTurn& turn, uint32_t place);
 
   // connection_orders.cc: what sockets ask for
   bool handle(Instant now, ByteSpan message);
@@ -206,6 +261,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   InspectionTable inspections_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
+  MappedArray<SplicedPair> spliced_;
+  TransitionPool transitions_;
   TimerLinks links_;
   TimerWheel wheel_;
   SynCookies cookies_;

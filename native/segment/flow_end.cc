@@ -65,7 +65,7 @@ void Flows::end_variants(Instant now, PairIndex index, uint8_t reason) {
 // TCP has ended stays a while longer, to translate a repeated FIN or ACK (HS-27).
 void Flows::conclude(Instant now, PairIndex index) {
   FlowPair& flow = pair(index);
-  if (!report_end(now, index)) {
+  if (!is_own(flow) && !report_end(now, index)) {
     flow.flags |= FlowPair::kUnreported;
     return move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
   }

@@ -37,7 +37,22 @@ TrackedSegment tracked(const Packet& packet) {
 // Whether flows of this class are what a table is for; the others pass through it.
 bool takes_place(FlowClass flow_class) {
   return flow_class == FlowClass::established || flow_class == FlowClass::closing ||
-         flow_class == FlowClass::untracked;
+         flow_class == FlowClass::untracked || flow_class == FlowClass::own ||
+         flow_class == FlowClass::spliced;
+}
+
+// Whoever runs the connection next goes on from the highest timestamp (RFC 7323 5). `elapsed`:
+// since the last one. One that leaps is believed where the checksum is right: no host heeds the
+// others.
+void note_clock(FlowEntry& leg, const Packet& packet, Tick elapsed) {
+  constexpr Tick kLeap = 1000;
+  for (TcpOptionWalk walk(TcpHeader(packet.at(packet.headers.l4))); walk.next();) {
+    if (!walk.option().is_timestamps()) continue;
+    const uint32_t more = walk.option().tsval() - leg.detail;
+    if (static_cast<int32_t>(more) <= 0) return;
+    if (more <= 2 * elapsed + kLeap || l4_checksum_is_right(packet)) leg.detail += more;
+    return;
+  }
 }
 
 bool has_timestamp(const Packet& packet) {
@@ -91,6 +106,7 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
     case FlowClass::refused: return ticks(timeouts.refused);
     case FlowClass::linger: return ticks(timeouts.linger);
     case FlowClass::own:
+    case FlowClass::spliced:
     case FlowClass::datagrams:
     case FlowClass::established:
     case FlowClass::untracked: break;
@@ -215,7 +231,7 @@ void Flows::make_place(Instant now) {
 uint32_t Flows::pairs_in_place() const {
   return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
          wheel(FlowClass::untracked).count() + wheel(FlowClass::datagrams).count() +
-         own_pairs_in_use_;
+         wheel(FlowClass::spliced).count() + own_pairs_in_use_;
 }
 
 // Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts
@@ -327,7 +343,8 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   FlowEntry& leg = table_.leg(index);
   const uint32_t segments = packet.wire_segments();
   const uint32_t header = packet.headers.payload - packet.headers.l3;
-  leg.last_seen = time_.tick(now);
+  const Tick elapsed = time_.tick(now) - leg.last_seen;
+  leg.last_seen += elapsed;
   leg.packets += segments;
   leg.bytes += packet.headers.end - packet.headers.l3 + uint64_t{segments - 1} * header;
   if (flow.flow_class == FlowClass::linger) return;
@@ -348,6 +365,10 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   }
   FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
   const TrackEvent event = track_tcp(from, to, segment);
+  // Nobody who guesses knows where the sender is.
+  if (flow.mode == PairMode::splice && segment.seq + segment.length == leg.seq_end) {
+    note_clock(leg, packet, elapsed);
+  }
   const bool from_server = !is_client_leg(index);
   if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
     pair(session).flags |= FlowPair::kServerWaits;

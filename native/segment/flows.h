@@ -149,10 +149,32 @@ class Flows {
   void touch_own(Instant now, LegIndex leg);
   // How long it lives without; 0 for as long as usual.
   void set_idle(Instant now, PairIndex index, uint32_t seconds);
-  // Packets of a proxied pair of UDP are translated from now on, until the other call: false where
+  // Packets of a proxied pair are translated from now on, until the other call: false where
   // its two legs are of two IP versions.
   bool splice(PairIndex index);
   void unsplice(PairIndex index);
+  // What TCP has shown of the sender of a leg, in the client's sequence spaces.
+  struct Shown {
+    Seq seq_end;  // of what it sent
+    Seq acked;
+    Seq edge;  // the furthest that it offered
+    uint8_t scale;
+    uint32_t tsval;  // the highest that it sent, if it sends any
+  };
+  // The same for connections, whose numbers are shifted (`offsets`, of the client's packets). They
+  // are followed as those of others are, until they end or come back.
+  void splice(Instant now, PairIndex index, const TcpOffsets& offsets, const Shown& client,
+              const Shown& server);
+  Shown shown(LegIndex leg) const;
+  // The legs are as open_own() had left them.
+  void take_back(PairIndex index);
+  // A spliced pair of TCP is over: nobody is told, and it stays to translate what is repeated.
+  void end_spliced(Instant now, PairIndex index, uint8_t reason);
+  void set_in_transition(PairIndex index, bool on);
+  // The leg whose next hop leads to the peer of this one, which is an own one.
+  LegIndex towards_peer(LegIndex leg) const {
+    return table_.pair(pair_of(leg)).mode == PairMode::splice ? other_leg(leg) : leg;
+  }
   // Ends the pair of UDP that was used least recently. False where there is none.
   bool evict_datagrams(Instant now);
   FlowEntry& own_leg(LegIndex leg) { return table_.leg(leg); }
@@ -186,7 +208,7 @@ class Flows {
  private:
   FlowPair& pair(PairIndex index) { return table_.pair(index); }
   OwnPairs& own_pairs_of(const FlowPair& pair) const {
-    return *(pair.flow_class == FlowClass::own ? own_connections_ : own_datagrams_);
+    return *(pair.flow_class == FlowClass::datagrams ? own_datagrams_ : own_connections_);
   }
   TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
   const TimerWheel& wheel(FlowClass flow_class) const {

@@ -47,6 +47,7 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
   flow.opened = time_.tick(now);
   flow.vs = vs;
   flow.mode = PairMode::proxied;
+  flow.flags |= FlowPair::kOwn;
   counters_.raise(Counter::flows_opened);
   if (protocol == kProtocolUdp) {
     set_class(now, index, FlowClass::datagrams);
@@ -126,6 +127,60 @@ bool Flows::splice(PairIndex index) {
 void Flows::unsplice(PairIndex index) {
   std::swap(table_.leg(client_leg(index)).next_hop, table_.leg(server_leg(index)).next_hop);
   pair(index).mode = PairMode::proxied;
+}
+
+void Flows::splice(Instant now, PairIndex index, const TcpOffsets& offsets, const Shown& client,
+                   const Shown& server) {
+  splice(index);
+  table_.offsets(index) = offsets;
+  const auto show = [&](LegIndex leg, const Shown& shown) {
+    FlowEntry& entry = table_.leg(leg);
+    entry.flags |= LegFlags::kOffsets;
+    entry.tcp = LegTcpState{};
+    entry.tcp.set(LegTcpState::kSeen | LegTcpState::kAcked);
+    entry.tcp.set_scale(shown.scale);
+    entry.seq_end = shown.seq_end.raw();
+    entry.acked = shown.acked.raw();
+    entry.window = static_cast<uint16_t>(
+        std::min<uint32_t>(static_cast<uint32_t>(shown.edge - shown.acked) >> shown.scale, 0xffff));
+    entry.detail = shown.tsval;
+    entry.last_seen = time_.tick(now);
+  };
+  show(client_leg(index), client);
+  show(server_leg(index), server);
+  --own_pairs_in_use_;
+  set_class(now, index, FlowClass::spliced);
+}
+
+Flows::Shown Flows::shown(LegIndex leg) const {
+  const FlowEntry& entry = table_.leg(leg);
+  const Seq acked(entry.acked);
+  return {Seq(entry.seq_end), acked, acked + (uint32_t{entry.window} << entry.tcp.scale()),
+          entry.tcp.scale(), entry.detail};
+}
+
+void Flows::take_back(PairIndex index) {
+  unsplice(index);
+  wheel(pair(index).flow_class).cancel(index);
+  pair(index).flow_class = FlowClass::own;
+  ++own_pairs_in_use_;
+  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
+    FlowEntry& entry = table_.leg(leg);
+    entry.flags &= static_cast<uint8_t>(~(LegFlags::kOffsets | LegFlags::kDecrementTtl));
+    entry.tcp = LegTcpState{};
+    entry.own = {};
+  }
+}
+
+void Flows::end_spliced(Instant now, PairIndex index, uint8_t reason) {
+  set_in_transition(index, false);
+  end(now, index, reason);
+}
+
+void Flows::set_in_transition(PairIndex index, bool on) {
+  uint16_t& flags = pair(index).flags;
+  flags = static_cast<uint16_t>(on ? flags | FlowPair::kInTransition
+                                   : flags & ~FlowPair::kInTransition);
 }
 
 void Flows::count_own(LegIndex leg, const Packet& packet) {

@@ -71,7 +71,8 @@ SegmentFrames::SegmentFrames(Flows& flows, Stack& stack, Transmitter& transmitte
       bytes_(kFrames * kFrame) {}
 
 void SegmentFrames::send(LegIndex leg, const OutgoingSegment& segment) {
-  send_answer(flows_.table().key_of(leg), flows_.table().leg(leg).next_hop, segment);
+  const NextHop hop = flows_.table().leg(flows_.towards_peer(leg)).next_hop;
+  send_answer(flows_.table().key_of(leg), hop, segment);
 }
 
 void SegmentFrames::send_answer(const FlowKey& arrives, NextHop next_hop,

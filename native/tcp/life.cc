@@ -22,6 +22,17 @@ void release_parts(Tcp& tcp, Connection& c) {
   disarm_all(c);
 }
 
+// Nothing is in flight (RFC 6928).
+Sender& begin_sending(Tcp& tcp, Connection& c) {
+  c.sender = tcp.senders.take();  // there are as many as connections
+  Sender& sender = tcp.senders[c.sender];
+  sender.algorithm = tcp.config.congestion;
+  sender.rack_end = sender.rack_fack = sender.cwr_point = sender.recovery_point = c.snd_una;
+  sender.rack_dsack_round = sender.tlp_end = c.snd_una;
+  sender.congestion.cwnd = initial_window(c.snd_mss);
+  return sender;
+}
+
 void release_block(Tcp& tcp, Connection& c) {
   set_active(tcp, c, false);
   tcp.buffers.clear(c.receive_queue);
@@ -55,6 +66,7 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
   c.quick_acks = tcp.config.quick_acks;
   c.snd_mss = c.rcv_mss = default_mss(c.ipv6);
   c.share = tcp.share();
+  c.first_wnd = tcp.config.first_window;
   Handshake& handshake = tcp.handshakes[c.handshake];
   handshake.started = turn.now;
   handshake.iss = tcp.initial_sequence(key, turn.now);
@@ -112,13 +124,8 @@ void send_syn(TcpTurn& turn, Connection& c) {
 void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   Tcp& tcp = turn.tcp;
   Handshake& handshake = tcp.handshakes[c.handshake];
-  c.sender = tcp.senders.take();  // there are as many as connections
-  Sender& sender = tcp.senders[c.sender];
-  sender.algorithm = tcp.config.congestion;
   c.snd_una = handshake.iss + 1;
-  sender.rack_end = sender.rack_fack = sender.cwr_point = sender.recovery_point = c.snd_una;
-  sender.rack_dsack_round = sender.tlp_end = c.snd_una;
-  sender.congestion.cwnd = initial_window(c.snd_mss);
+  Sender& sender = begin_sending(tcp, c);
   if (handshake.sent == 1) {
     sender.rtt.measure(turn.now - handshake.sent_at, tcp.config.min_rto, tcp.config.max_rto);
   } else if (handshake.sent > 1) {
@@ -175,6 +182,37 @@ TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why) {
   TcpEvents events;
   events.set(why | TcpEvents::kFinished | TcpEvents::kReleased);
   return events;
+}
+
+void release_connection(Tcp& tcp, Connection& c) {
+  release_parts(tcp, c);
+  release_block(tcp, c);
+}
+
+Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool ipv6,
+                              const TcpPath& path, const Resumption& from) {
+  Tcp& tcp = turn.tcp;
+  const ConnectionPool::Handle handle = tcp.connections.take();
+  if (handle == ConnectionPool::kNone) return nullptr;
+  Connection& c = tcp.connections[handle];
+  flow = from.flow;
+  c.flow = &flow;
+  c.leg = leg;
+  c.ipv6 = ipv6;
+  c.mtu = path.mtu;
+  c.gso_limit = path.gso_limit;
+  c.ts_offset = from.ts_offset;
+  c.last_received = c.last_sent = Tcp::tick(turn.now);
+  c.snd_mss = c.rcv_mss = from.snd_mss;
+  c.share = tcp.share();
+  c.rcv_adv = from.rcv_adv;
+  c.last_ack_sent = flow.rcv_nxt;
+  c.snd_una = c.snd_wl2 = flow.snd_nxt;
+  c.snd_wl1 = flow.rcv_nxt;
+  c.snd_wnd = c.max_snd_wnd = from.snd_wnd;
+  c.opened = c.muted = true;
+  begin_sending(tcp, c);
+  return &c;
 }
 
 void set_active(Tcp& tcp, Connection& c, bool active) {

@@ -32,6 +32,20 @@ TcpEvents close_in_order(Tcp& tcp, Connection& c, ConnectionState state);
 TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why);
 // Of a connection that is over in time: its last byte was read, or nobody will read it.
 TcpEvents release_when_read(Tcp& tcp, Connection& c);
+// Somebody else goes on with it: nothing is said, and nothing of it is left but its flow.
+void release_connection(Tcp& tcp, Connection& c);
+
+// What a connection is that others ran, and that goes on here.
+struct Resumption {
+  TcpFlow flow;      // ESTABLISHED
+  Seq rcv_adv;       // the edge that the peer was offered
+  uint32_t snd_wnd;  // from `flow.snd_nxt`, which is acknowledged
+  uint32_t ts_offset;
+  uint16_t snd_mss;
+};
+// Between two segments; muted. nullptr when the pool is exhausted.
+Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool ipv6,
+                              const TcpPath& path, const Resumption& from);
 // Whether the connection counts among those that share the buffers.
 void set_active(Tcp& tcp, Connection& c, bool active);
 

@@ -10,15 +10,19 @@ namespace sluice {
 
 namespace {
 
-// Room in the receive buffer, out-of-order bytes counted.
+// Room in the receive buffer, out-of-order bytes counted. Who has sent little is not offered much:
+// the window stays ahead of any slow start, and an offer that nobody uses is in no splice's way.
 uint32_t receive_room(const Tcp& tcp, const Connection& c) {
   const uint32_t used = c.receive_queue.size +
                         (c.reassembly.empty() ? 0 : bytes_out_of_order(c.reassembly, tcp.runs));
-  return c.share > used ? c.share - used : 0;
+  const uint32_t known = std::max<uint32_t>(c.first_wnd, 4 * c.taken);
+  const uint32_t most = c.first_wnd == 0 ? c.share : std::min(c.share, known);
+  return most > used ? most - used : 0;
 }
 
 // Where the right edge would be if all room were offered.
 Seq furthest_edge(const Tcp& tcp, const Connection& c) {
+  if (c.frozen) return c.rcv_adv;
   return c.flow->rcv_nxt + receive_room(tcp, c);
 }
 

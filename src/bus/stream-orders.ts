@@ -9,6 +9,7 @@ import {
   OpenSocketMessage,
   ReadSocketMessage,
   type RelayCount,
+  type RelayDepth,
   type RelayEnds,
   RelaySocketMessage,
   SetSocketMessage,
@@ -40,6 +41,12 @@ export interface OpenOrder {
 export interface RelayCounted {
   readonly count: RelayCount
   readonly bytes: bigint
+}
+
+export interface RelayMore {
+  readonly counted?: RelayCounted
+  /** Default relay. */
+  readonly depth?: RelayDepth
 }
 
 /** So much fits into one message. */
@@ -131,10 +138,11 @@ export class StreamOrders {
     this.#start(this.#hold, HoldSocketMessage.size, socket)
   }
 
-  relay(socket: number, target: number, ends: RelayEnds, counted?: RelayCounted): void {
+  relay(socket: number, target: number, ends: RelayEnds, { depth, counted }: RelayMore = {}): void {
     const message = this.#start(this.#relay, RelaySocketMessage.size, socket)
     message.target = target
     message.ends = ends
+    if (depth !== undefined) message.depth = depth
     if (!counted) return
     message.count = counted.count
     message.bytes = counted.bytes

@@ -45,6 +45,8 @@ export const counterNames = [
   'synCookiesRefused',
   'connectionsOpened',
   'connectionsFailed',
+  'splices',
+  'splicesReturned',
   'pushes',
   'pushedBytes',
   'streamBytesRead',
@@ -185,6 +187,10 @@ export const counterTexts = {
     'Connections that the engine opened for a socket, established',
   connectionsFailed:
     'Connections that were reset, refused or timed out',
+  splices:
+    'Relayed pairs that were left to the hosts at their ends',
+  splicesReturned:
+    'Such pairs that were taken back',
   pushes:
     'Times bytes went from one connection to another inside the engine',
   pushedBytes:

@@ -218,6 +218,8 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
   drained(): void {}
   peerEnded(): void {}
   written(): void {}
+  spliced(): void {}
+
   unrelayed(): void {}
 
   closed(line: Line, reason: number): void {

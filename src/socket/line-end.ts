@@ -28,6 +28,8 @@ export interface LineWatcher {
   closed(line: Line, reason: number): void
   /** The engine has all that was to be written, or knows that it has the last of it. */
   written(line: Line): void
+  /** The hosts at the ends run the connection, or never will: a SpliceBlock says why. */
+  spliced(line: Line, block: number): void
   /** The engine moves its bytes no longer, since it was told so or by itself. */
   unrelayed(line: Line): void
 }

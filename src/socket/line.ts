@@ -2,7 +2,7 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
-import type { RelayCounted } from '../bus/stream-orders.js'
+import type { RelayMore } from '../bus/stream-orders.js'
 import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
 import type { LineEnd, LineWatcher, Totals } from './line-end.js'
@@ -203,9 +203,9 @@ export class Line implements Writer {
   }
 
   /** Its bytes, which are held, go to another one in the engine from now on; or so many of them. */
-  relayTo(target: Line, ends: RelayEnds, counted?: RelayCounted): void {
+  relayTo(target: Line, ends: RelayEnds, more?: RelayMore): void {
     this.giveTo(target)
-    this.sockets.orders.relay(this.id, target.id, ends, counted)
+    this.sockets.orders.relay(this.id, target.id, ends, more)
   }
 
   /** The engine knows that already. */
@@ -267,6 +267,10 @@ export class Line implements Writer {
     this.#onHeld?.resolve()
     this.#onHeld = undefined
     this.grant()
+  }
+
+  spliced(block: number): void {
+    this.watcher?.spliced(this, block)
   }
 
   /** @param bytes all that it ever received and the engine gave to others; so are datagrams of UDP */

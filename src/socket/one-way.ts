@@ -63,7 +63,9 @@ export class OneWay {
     const [line, target] = [this.#source[lineOf], this.target[lineOf]]
     await this.#untilWritten(ending)
     if (line.hasPeerEnded || target.isOver || target.isShut) return
-    line.relayTo(target, RelayEnds.stay, { count: RelayCount.one, bytes: this.count.left })
+    line.relayTo(target, RelayEnds.stay, {
+      counted: { count: RelayCount.one, bytes: this.count.left },
+    })
     const stop = () => line.unrelay()
     ending.addEventListener('abort', stop, { once: true })
     await line.untilUnrelayed()

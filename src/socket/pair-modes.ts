@@ -4,6 +4,7 @@
  */
 import { RelayCount, RelayEnds } from '../generated/streams.js'
 import { Count, positionOf } from './count.js'
+import { Descent } from './descent.js'
 import { buffered, closed, wrongState } from './errors.js'
 import type { Line } from './line.js'
 import { OneWay } from './one-way.js'
@@ -43,6 +44,7 @@ export class PairModes {
   holdsEnds = false
   readonly #host: ModesHost
   readonly #turns = new Turns()
+  readonly #descent = new Descent()
   /** What ends the relay. */
   #count: Count | undefined
   /** Directions that pass by themselves while it is proxied. */
@@ -67,6 +69,7 @@ export class PairModes {
     if (mode === 'proxied' || mode === 'closed') {
       for (const resolve of this.#waiting.splice(0)) resolve()
     }
+    if (mode !== 'relay') this.#descent.settle()
     this.#host.entered(before, mode)
   }
 
@@ -77,9 +80,14 @@ export class PairModes {
     throw wrongState(`The pair is in mode ${this.mode}.`, `It has to be ${wanted}.`)
   }
 
+  /** None of its bytes come to JavaScript. */
+  get isUnproxied(): boolean {
+    return this.mode === 'relay' || this.mode === 'splice'
+  }
+
   /** The engine alone writes to it. */
   isFed(target: Socket): boolean {
-    if (this.mode === 'relay' || this.mode === 'reproxying') return true
+    if (this.isUnproxied || this.mode === 'reproxying') return true
     for (const way of this.#oneWays) if (way.target === target) return true
     return false
   }
@@ -89,12 +97,15 @@ export class PairModes {
     return this.#turns.take(run, signal)
   }
 
-  unproxy(options: UnproxyOptions, call: TransformCall | undefined): Promise<UnproxyResult> {
-    return this.#begin(async () => {
+  async unproxy(options: UnproxyOptions, call: TransformCall | undefined): Promise<UnproxyResult> {
+    const boundary = await this.#begin(async () => {
       await this.#unproxy(options, call)
-      const result: UnproxyResult = { mode: 'relay', boundary: this.boundary }
-      return options.depth === 'relay' ? result : { ...result, reasonNotSpliced: 'options' }
+      return this.boundary
     }, options.signal)
+    if (options.depth !== 'splice') return { mode: 'relay', boundary }
+    await this.#descent.untilSettled(options)
+    if (this.mode === 'splice') return { mode: 'splice', boundary }
+    return { mode: 'relay', boundary, reasonNotSpliced: this.#descent.block }
   }
 
   async unproxyUntil(
@@ -124,7 +135,7 @@ export class PairModes {
   async proxy(): Promise<Boundary> {
     await Promise.all([...this.#oneWays].map((way) => way.end()))
     if (this.mode === 'closed') throw closed('The pair is over.')
-    if (this.mode === 'relay') {
+    if (this.isUnproxied) {
       const [a, b] = this.#lines
       this.enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
@@ -133,6 +144,11 @@ export class PairModes {
       await done.finally(() => this.#goOn(this.#count))
     }
     return this.boundary
+  }
+
+  /** @param block a SpliceBlock */
+  spliced(block: number): void {
+    if (this.mode === 'relay' && this.#descent.hears(block)) this.enter('splice')
   }
 
   /** The engine moves its bytes no longer: both directions come back, where one alone makes no sense. */
@@ -176,10 +192,11 @@ export class PairModes {
 
   /** @param count of bytes, what the service has not read included */
   async #unproxy(
-    { drain = 'flush', onPeerClose = this.#host.onPeerClose, signal }: UnproxyOptions,
+    options: UnproxyOptions,
     call: TransformCall | undefined,
     count?: Count,
   ): Promise<void> {
+    const { drain = 'flush', signal } = options
     signal?.throwIfAborted()
     this.assert('proxied')
     this.#assertOneWorker()
@@ -203,10 +220,10 @@ export class PairModes {
       throw error
     }
     if (count?.isReached) this.#goOn(count)
-    else this.#relay(onPeerClose, count)
+    else this.#relay(options, count)
   }
 
-  #relay(onPeerClose: PeerClose, count: Count | undefined): void {
+  #relay({ onPeerClose = this.#host.onPeerClose, depth }: UnproxyOptions, count?: Count): void {
     this.#host.passage.stop()
     this.holdsEnds = onPeerClose === 'hold'
     this.#count = count
@@ -214,15 +231,16 @@ export class PairModes {
     const [a, b] = this.#lines
     // Whoever counts comes last, since it may be over at once; who shares its count comes behind it.
     const counted = count && { count: RelayCount.pair, bytes: count.left }
+    const more = { depth: this.#descent.begin(depth, this.holdsEnds) }
     if (count?.direction === 'both') {
-      a.relayTo(b, ends, counted)
-      b.relayTo(a, ends, { count: RelayCount.shared, bytes: 0n })
+      a.relayTo(b, ends, { counted })
+      b.relayTo(a, ends, { counted: { count: RelayCount.shared, bytes: 0n } })
     } else if (count?.direction === 's2c') {
       a.relayTo(b, ends)
-      b.relayTo(a, ends, counted)
+      b.relayTo(a, ends, { counted })
     } else {
-      b.relayTo(a, ends)
-      a.relayTo(b, ends, counted)
+      b.relayTo(a, ends, more)
+      a.relayTo(b, ends, { ...more, counted })
     }
     this.enter('relay')
     this.#host.boundary(this.boundary)

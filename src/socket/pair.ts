@@ -306,6 +306,10 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     this.#modes.written()
   }
 
+  spliced(_line: Line, block: number): void {
+    this.#modes.spliced(block)
+  }
+
   unrelayed(line: Line): void {
     this.#passage.unrelayed(line)
     this.#modes.unrelayed()
@@ -320,7 +324,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Where a relay ends with it the service is told when it has the bytes again. */
   #tellClose(line: Line, how: SideCloseReason): void {
     const tell = () => void this.emit('sideclose', this.#sideOf(line), how)
-    const isHeld = this.mode === 'reproxying' || this.mode === 'relay'
+    const isHeld = this.mode === 'reproxying' || this.#modes.isUnproxied
     if (isHeld && this.#modes.holdsEnds) this.#untold.push(tell)
     else tell()
   }
@@ -331,7 +335,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /** The engine passes ends on by itself. */
   get #passesEnds(): boolean {
-    return this.mode === 'relay' && !this.#modes.holdsEnds
+    return this.#modes.isUnproxied && !this.#modes.holdsEnds
   }
 
   /** The other side of one that is over. */

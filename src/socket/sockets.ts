@@ -190,6 +190,10 @@ export class Sockets implements StreamSink {
     this.#known(socket)?.held()
   }
 
+  spliced(socket: number, block: number): void {
+    this.#known(socket)?.spliced(block)
+  }
+
   unrelayed(message: UnrelayedMessage): void {
     this.#known(message.socket)?.unrelayed(message.bytesNumber, message.datagramsNumber)
   }

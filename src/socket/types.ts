@@ -66,7 +66,17 @@ export interface Boundary {
 }
 
 /** Why a pair is not spliced. */
-export type SpliceBlock = 'options' | 'window' | 'inflight' | 'buffered' | 'fragmenting' | 'urgent'
+export const spliceBlocks = [
+  'none',
+  'options',
+  'window',
+  'inflight',
+  'buffered',
+  'fragmenting',
+  'closing',
+  'apart',
+] as const
+export type SpliceBlock = Exclude<(typeof spliceBlocks)[number], 'none'>
 
 export interface Abortable {
   /** Ends the call, which then rejects with its reason. */
@@ -204,8 +214,14 @@ export type EvictReason =
   | 'stopped'
 
 export interface UnproxyOptions extends Abortable {
-  /** How far down the bytes move; default 'auto', the deepest that there is. */
+  /**
+   * How far down the bytes move. 'relay': the engine runs both connections. 'splice': the hosts at the ends run one, whose
+   * headers are shifted; the call resolves when they do, or never will (requirements 3.3). Default 'auto', which is a relay
+   * for now.
+   */
   readonly depth?: 'relay' | 'splice' | 'auto'
+  /** Milliseconds that 'splice' waits at most, and resolves with a relay that goes on; default no limit. */
+  readonly spliceTimeout?: number
   /** What becomes of bytes that the service has: they go first, or the call fails. Default 'flush'. */
   readonly drain?: 'flush' | 'reject'
   /** With 'hold' the end of a side ends this, too: the pair is proxied, and the other side as it was.
@@ -228,10 +244,10 @@ export interface UnproxyUntilOptions extends UnproxyOptions {
 }
 
 export interface UnproxyResult {
-  readonly mode: 'relay'
+  readonly mode: 'relay' | 'splice'
   /** From here on the service saw nothing. */
   readonly boundary: Boundary
-  /** Only where more than `relay` was asked for. */
+  /** Why it is a relay where 'splice' was asked for. */
   readonly reasonNotSpliced?: SpliceBlock
 }
 
