@@ -5,9 +5,9 @@
  *
  *   sluice check examples/router.ts
  */
-import { defineConfig, type HttpRequest, httpRouter } from 'sluice'
+import { defineConfig, httpRouter, type RoutedRequest } from 'sluice'
 
-export function route({ target, headers }: HttpRequest): string {
+export function route({ target, headers }: RoutedRequest): string {
   if (target.startsWith('/api/')) return 'api'
   return /(^|; *)beta=1(;|$)/.test(headers.cookie ?? '') ? 'beta' : 'web'
 }

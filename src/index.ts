@@ -59,11 +59,11 @@ export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js
 export { type EngineEvent, EventLog, type EventSource } from './event-log.js'
 export type { CheckFunction } from './health/function-probe.js'
 export {
-  type HttpRequest,
   type HttpRoute,
   type HttpRouterOptions,
   type HttpTarget,
   httpRouter,
+  type RoutedRequest,
 } from './http/router.js'
 export {
   type Capability,

@@ -63,8 +63,8 @@ SegmentHeader answer_with_cookie(const TcpTurn& turn, SynCookies& cookies, const
 }
 
 Connection* cookie_returns(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                           const TcpPath& path, const TcpSegment& segment,
-                           const CookieTerms& terms, uint8_t window_kib) {
+                           const TcpPath& path, const TcpSegment& segment, const CookieTerms& terms,
+                           uint8_t window_kib) {
   Connection* c = begin_connection(turn, flow, leg, key, path);
   if (c == nullptr) return nullptr;
   c->passive = true;

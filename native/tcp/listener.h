@@ -27,8 +27,8 @@ SegmentHeader answer_with_cookie(const TcpTurn& turn, SynCookies& cookies, const
 // The connection in SYN-RECEIVED that there would be for such a SYN, if it had been kept: `segment`
 // has its cookie, and establishes it (segment_arrives). nullptr where there is no room.
 Connection* cookie_returns(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
-                           const TcpPath& path, const TcpSegment& segment,
-                           const CookieTerms& terms, uint8_t window_kib = 0);
+                           const TcpPath& path, const TcpSegment& segment, const CookieTerms& terms,
+                           uint8_t window_kib = 0);
 
 // Whether a segment for a listener asks for a connection, and nothing else.
 inline bool opens_connection(const TcpSegment& segment) {

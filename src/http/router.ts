@@ -11,7 +11,7 @@ import { type RequestHead, readRequest, valuesOf } from './head.js'
 import { StreamReader } from './stream-reader.js'
 
 /** What a route is asked about. */
-export interface HttpRequest {
+export interface RoutedRequest {
   readonly method: string
   /** As it was sent: a path, and a query. */
   readonly target: string
@@ -25,7 +25,7 @@ export interface HttpRequest {
 /** Where a request goes: a pool, or a server. Undefined: nowhere, which is 503. */
 export type HttpTarget = string | { readonly address: string; readonly port: number } | undefined
 
-export type HttpRoute = (request: HttpRequest) => HttpTarget | Promise<HttpTarget>
+export type HttpRoute = (request: RoutedRequest) => HttpTarget | Promise<HttpTarget>
 
 export interface HttpRouterOptions {
   /** Whether servers see the client's address; its port they never do. Default that of the virtual server. */
