@@ -131,10 +131,10 @@ struct Connection {
   uint16_t snd_mss = 536;   // payload of a full segment, options taken off
   uint16_t rcv_mss = 536;   // the largest payload seen, for delayed acknowledgement
   uint8_t quick_acks = 0;   // segments still to be acknowledged at once
-  uint8_t window_kib = 0;   // of the receive buffer, at most so many KiB; 0: its share
   uint8_t probes = 0;       // keep-alive or window probes without an answer
   uint16_t keep_alive = 0;  // idle seconds until the peer is probed; 0: never
   RetransmitTimer retransmit_timer = RetransmitTimer::none;
+  uint8_t window_kib = 0;  // of the receive buffer, at most so many KiB; 0: its share
   Seq fin_at;  // where the peer's FIN stands, once it is known
 
   bool ipv6 : 1 = false;

@@ -2,7 +2,7 @@
  * How far down the bytes of an unproxied pair have come: the engine relays them, and where it may it lets the pair go, so
  * that the hosts at the ends run one connection (requirements 3.3).
  */
-import { SpliceBlock as Block, RelayDepth, RelayEnds } from '../generated/streams.js'
+import { SpliceBlock as Block, RelayDepth } from '../generated/streams.js'
 import { type SpliceBlock, spliceBlocks, type UnproxyOptions } from './types.js'
 import { until } from './until.js'
 
