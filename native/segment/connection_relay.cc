@@ -31,8 +31,8 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
   from.ends_stay = order.ends() == RelayEnds::stay;
   from.count = order.count();
   from.left = order.bytes();
-  from.splices = order.depth() == RelayDepth::splice && !from.ends_stay &&
-                 from.count == RelayCount::none;
+  from.splices =
+      order.depth() == RelayDepth::splice && !from.ends_stay && from.count == RelayCount::none;
   begin_relay(turn, place, target);
 }
 

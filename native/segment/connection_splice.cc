@@ -143,14 +143,15 @@ void Connections::try_splice(TcpTurn& turn, uint32_t place) {
     case SpliceBlock::options:
     case SpliceBlock::fragmenting: return stay_relayed(turn, place, block);
     case SpliceBlock::closing: return;
-    default: return hold_promises(turn, *connection_of(sockets_[client]),
-                                  *connection_of(sockets_[server]));
+    default:
+      return hold_promises(turn, *connection_of(sockets_[client]),
+                           *connection_of(sockets_[server]));
   }
 }
 
-// Until it may begin, nobody is promised more than he was: so it comes to pass (rule 4). One that was
-// promised too much has to use it up first. Where it may never do so the other one,
-// which waits for that alone, is not to be held up.
+// Until it may begin, nobody is promised more than he was: so it comes to pass (rule 4). One that
+// was promised too much has to use it up first. Where it may never do so the other one, which waits
+// for that alone, is not to be held up.
 void Connections::hold_promises(TcpTurn& turn, Connection& client, Connection& server) {
   const bool client_has = edge_across(server, client) < client.rcv_adv;
   const bool server_has = edge_across(client, server) < server.rcv_adv;

@@ -75,9 +75,9 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // A packet of no flow. False where it is not of a connection that is over and has still to
   // answer, or where it begins anew and is for somebody else.
   bool time_wait_arrives(Instant now, Packet& packet);
-  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is now.
-  // Then, of any spliced pair, what was followed: whether it is not to be sent on after all, since
-  // the pair is proxied again.
+  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is
+  // now. Then, of any spliced pair, what was followed: whether it is not to be sent on after all,
+  // since the pair is proxied again.
   bool passes(Instant now, LegIndex leg, Packet& packet);
   bool settles(Instant now, LegIndex leg);
   // An ICMP error about a segment of ours.

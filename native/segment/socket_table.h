@@ -62,7 +62,7 @@ struct Socket {
   RelayProgress relayed;  // of those received, to a target
   uint64_t relayed_datagrams = 0;
   uint64_t left = 0;  // to be relayed until that is over, where they are counted
-  Seq spliced_from;  // in the client's numbers: what it receives from here on is not counted yet
+  Seq spliced_from;   // in the client's numbers: what it receives from here on is not counted yet
   SocketKept kept;
   uint16_t vs = 0;
   uint8_t block = 0;  // SpliceBlock

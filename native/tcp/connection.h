@@ -135,7 +135,7 @@ struct Connection {
   uint16_t keep_alive = 0;  // idle seconds until the peer is probed; 0: never
   RetransmitTimer retransmit_timer = RetransmitTimer::none;
   uint8_t window_kib = 0;  // of the receive buffer, at most so many KiB; 0: its share
-  Seq fin_at;  // where the peer's FIN stands, once it is known
+  Seq fin_at;              // where the peer's FIN stands, once it is known
 
   bool ipv6 : 1 = false;
   bool passive : 1 = false;
