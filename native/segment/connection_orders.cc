@@ -94,8 +94,7 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
     }
     case UnrelaySocketView::kCode:
       if (socket.spliced) return come_back(turn, place);
-      thaw(turn, place);
-      return unrelay(place);
+      return unrelay(turn, place);
     case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
     case ForgetSocketView::kCode:
       if (socket.leg == kNoLeg) return sockets_.forget(place);
@@ -201,7 +200,7 @@ void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
     socket.shut = socket.closed = true;
     return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
   }
-  leave_relay(place);
+  leave_relay(turn, place);
   Connection* c = connection_of(socket);
   socket.shut = socket.closed = true;
   if (c == nullptr) return;

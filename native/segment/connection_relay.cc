@@ -55,14 +55,14 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   if (const Socket* counter = counter_of(from); counter != nullptr && counter->left == 0) {
     // What is behind that byte, an end included, is TypeScript's.
     if (sender == nullptr || at_end(*sender)) from.held = false;
-    return from.count == RelayCount::one ? unrelay(place) : leave_relay(place);
+    return from.count == RelayCount::one ? unrelay(turn, place) : leave_relay(turn, place);
   }
   if (!from.ends_stay) return relay_end(turn, place, sender);
   const bool over = sender == nullptr || at_end(*sender);
   if (!over && receiver != nullptr) return;
   // Its end is all that a hold could keep back.
   if (over) from.held = false;
-  unrelay(place);
+  unrelay(turn, place);
 }
 
 // Whose count the bytes of a socket are part of; nullptr where they are not counted.
@@ -113,7 +113,7 @@ void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
     after(turn, target, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
   }
   if (sender != nullptr && receiver != nullptr) return;
-  leave_relay(place);
+  leave_relay(turn, place);
   if (sender == nullptr) return;
   // Nobody is left to take what still comes; what there is to send goes first, if all was well.
   if (to.end != StreamEnd::finished) return close_socket(turn, place, true);
@@ -122,11 +122,11 @@ void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
   after(turn, place, close_sending(turn, *sender));
 }
 
-void Connections::unrelay(uint32_t place) {
+void Connections::unrelay(TcpTurn& turn, uint32_t place) {
   Socket& from = sockets_[place];
   const uint32_t target = from.target;
   if (target == 0) return;
-  from.splices = false;
+  for (const uint32_t each : {place, target}) thaw(turn, each);
   from.target = 0;
   from.count = RelayCount::none;
   from.news |= Socket::kUnrelayed;
@@ -137,10 +137,10 @@ void Connections::unrelay(uint32_t place) {
 }
 
 // Both directions.
-void Connections::leave_relay(uint32_t place) {
+void Connections::leave_relay(TcpTurn& turn, uint32_t place) {
   const uint32_t source = sockets_[place].source;
-  if (source != 0) unrelay(source);
-  unrelay(place);
+  if (source != 0) unrelay(turn, source);
+  unrelay(turn, place);
 }
 
 }  // namespace sluice

@@ -46,7 +46,7 @@ void Connections::come_back(TcpTurn& turn, uint32_t place) {
   // One that ends tells so itself; what still drains is over soon.
   if (flow.flow_class != FlowClass::spliced) return;
   if (!(flow.flags & FlowPair::kInTransition)) return begin_return(turn, pair);
-  if (transition_of(pair).back) leave_returned(pair);
+  if (transition_of(pair).back) leave_returned(turn, pair);
 }
 
 void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
@@ -62,7 +62,7 @@ void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
   transitions_[handle].back = true;
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) resume(turn, leg);
   flows_.set_in_transition(pair, true);
-  leave_returned(pair);
+  leave_returned(turn, pair);
   settle(turn, pair);
 }
 
@@ -113,9 +113,9 @@ void Connections::resume(TcpTurn& turn, LegIndex leg) {
   places_[socket.connection - 1] = place;
 }
 
-void Connections::leave_returned(PairIndex pair) {
+void Connections::leave_returned(TcpTurn& turn, PairIndex pair) {
   for (const uint32_t place : spliced_[pair].places) {
-    if (sockets_[place].returns) unrelay(place);
+    if (sockets_[place].returns) unrelay(turn, place);
     sockets_[place].returns = false;
   }
 }

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "flow/leg_rewrite.h"
 #include "segment/connections.h"
 #include "segment/whole_packet.h"
@@ -142,7 +143,12 @@ void Connections::try_splice(TcpTurn& turn, uint32_t place) {
     case SpliceBlock::apart:
     case SpliceBlock::options:
     case SpliceBlock::fragmenting: return stay_relayed(turn, place, block);
-    case SpliceBlock::closing: return;
+    case SpliceBlock::closing:
+      // Not yet open, or never again.
+      if (has_ended(sockets_[client]) || has_ended(sockets_[server])) {
+        stay_relayed(turn, place, block);
+      }
+      return;
     default:
       return hold_promises(turn, *connection_of(sockets_[client]),
                            *connection_of(sockets_[server]));
@@ -164,6 +170,11 @@ void Connections::set_frozen(TcpTurn& turn, Connection& c, bool frozen) {
   if (c.frozen == frozen) return;
   c.frozen = frozen;
   if (!frozen && may_receive(c.state()) && window_update_is_due(tcp_, c)) send_ack(turn, c);
+}
+
+bool Connections::has_ended(const Socket& socket) {
+  const Connection* c = connection_of(socket);
+  return c == nullptr || c->fin_known || c->fin_wanted;
 }
 
 void Connections::stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block) {
@@ -248,8 +259,8 @@ bool Connections::settles(Instant now, LegIndex leg) {
   count_spliced(now, leg);
   if (!(flows_.table().pair(pair_of(leg)).flags & FlowPair::kInTransition)) return false;
   TcpTurn turn = at(now);
-  const bool comes_back = transition_of(pair_of(leg)).back;
-  return settle(turn, pair_of(leg)) && comes_back;
+  settle(turn, pair_of(leg));
+  return flows_.table().pair(pair_of(leg)).mode == PairMode::proxied;
 }
 
 // Whether the transition is over.
@@ -286,7 +297,7 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   if (segment.ack < boundary) clamp_acknowledgement(packet, boundary, c.flow->snd_wscale());
   const bool news = note_told(leg, packet, c, other);
   // What acknowledges bytes of ours alone is no duplicate to him who knows nothing of them.
-  return news || segment.length() > 0 || !was_draining;
+  return news || segment.length() > 0 || (!was_draining && segment.ack >= boundary);
 }
 
 // What the other end is told of its own bytes: the segments that we repeat to it say the same.
@@ -297,6 +308,10 @@ bool Connections::note_told(LegIndex leg, const Packet& packet, const Connection
   const uint32_t window = uint32_t{tcp.window()} << c.flow->snd_wscale();
   const Seq ack = tcp.ack() + leg_offsets(flows_.table(), leg).ack;
   const Seq edge = ack + (std::min<uint32_t>(window >> scale, 65535) << scale);
+  // As nobody acknowledges what was never sent, it is no reason to offer more, either.
+  const LegIndex sender = other_leg(leg);
+  const uint32_t moved = is_client_leg(sender) ? 0 : flows_.table().offsets(pair_of(leg)).ack;
+  if (ack > flows_.shown(sender).seq_end + moved) return false;
   const bool news = ack > other.flow->rcv_nxt || edge > other.rcv_adv;
   if (!transition_of(pair_of(leg)).back) {
     other.flow->rcv_nxt = std::max(other.flow->rcv_nxt, ack);
@@ -311,7 +326,8 @@ void Connections::finish_splice(TcpTurn& turn, PairIndex pair) {
   transitions_.give_back(spliced_[pair].transition);
   flows_.set_in_transition(pair, false);
   for (const uint32_t place : spliced_[pair].places) {
-    if (sockets_[place].returns) return begin_return(turn, pair);
+    const bool is_open = flows_.table().pair(pair).flow_class == FlowClass::spliced;
+    if (sockets_[place].returns && is_open) return begin_return(turn, pair);
   }
 }
 
@@ -326,6 +342,7 @@ void Connections::let_go(Socket& socket) {
 // -- ends
 
 void Connections::end_spliced(Instant now, PairIndex pair, uint8_t reason) {
+  SLUICE_CHECK(is_spliced(pair));
   const SplicedPair& spliced = spliced_[pair];
   if (reason != EndReason::fin && reason != EndReason::rst) reset_ends(now, pair);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) count_spliced(now, leg);
@@ -333,7 +350,8 @@ void Connections::end_spliced(Instant now, PairIndex pair, uint8_t reason) {
                       : reason == EndReason::rst  ? StreamEnd::reset
                       : reason == EndReason::idle ? StreamEnd::timed_out
                                                   : StreamEnd::aborted;
-  leave_relay(spliced.places[0]);
+  TcpTurn turn = at(now);
+  leave_relay(turn, spliced.places[0]);
   for (const uint32_t place : spliced.places) {
     Socket& socket = sockets_[place];
     let_go(socket);

@@ -103,12 +103,12 @@ uint32_t Connections::most_half_open() const {
 
 // A flow for what a client begins, and a place for its socket; without room the packet is dropped.
 LegIndex Connections::open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place) {
-  flows_.forget_past(now, packet.key);
   place = has_block() ? sockets_.take() : 0;
   if (place == 0) {
     packet.drop(DropReason::connections_full);
     return kNoLeg;
   }
+  flows_.forget_past(now, packet.key);
   DropReason why;
   const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
   if (leg == kNoLeg) {

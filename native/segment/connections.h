@@ -162,12 +162,13 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   Socket* counter_of(Socket& from);
   Connection* relay_bytes(TcpTurn& turn, uint32_t place);
   void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
-  void unrelay(uint32_t place);
-  void leave_relay(uint32_t place);
+  void unrelay(TcpTurn& turn, uint32_t place);
+  void leave_relay(TcpTurn& turn, uint32_t place);
 
   // connection_splice.cc
   uint8_t splice_block(const Socket& client, const Socket& server);
   void try_splice(TcpTurn& turn, uint32_t place);
+  bool has_ended(const Socket& socket);
   void stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block);
   void hold_promises(TcpTurn& turn, Connection& client, Connection& server);
   void set_frozen(TcpTurn& turn, Connection& c, bool frozen);
@@ -193,7 +194,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void begin_return(TcpTurn& turn, PairIndex pair);
   Resumption resumption_of(LegIndex leg, Instant now) const;
   void resume(TcpTurn& turn, LegIndex leg);
-  void leave_returned(PairIndex pair);
+  void leave_returned(TcpTurn& turn, PairIndex pair);
   bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
   bool finish_return(TcpTurn& turn, PairIndex pair);
   void speak(TcpTurn& turn, uint32_t place);

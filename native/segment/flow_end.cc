@@ -65,7 +65,8 @@ void Flows::end_variants(Instant now, PairIndex index, uint8_t reason) {
 // TCP has ended stays a while longer, to translate a repeated FIN or ACK (HS-27).
 void Flows::conclude(Instant now, PairIndex index) {
   FlowPair& flow = pair(index);
-  if (!is_own(flow) && !report_end(now, index)) {
+  const bool is_told = !is_own(flow) || (flow.flags & FlowPair::kAsked) != 0;
+  if (is_told && !report_end(now, index)) {
     flow.flags |= FlowPair::kUnreported;
     return move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
   }

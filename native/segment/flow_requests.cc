@@ -40,7 +40,8 @@ LegIndex Flows::find_to_enter(Instant now, const ReplyView& told, const FlowKey&
     return known;
   }
   // The way back of another flow, which goes before, as what we end ourselves does.
-  if (is_own(flow) || (!is_client_leg(known) && is_live(index))) {
+  const bool is_ours = is_own(flow) && flow.flow_class != FlowClass::linger;
+  if (is_ours || (!is_client_leg(known) && is_live(index))) {
     report_unentered(told);
     return kNoLeg;
   }
@@ -115,7 +116,9 @@ void Flows::seed_tracking(Instant now, PairIndex index, const TcpsView& tcp) {
 template <class View>
 PairIndex Flows::find_asked(Instant now, const View& message) {
   const LegIndex leg = table_.find(load_signature(message.sig()));
-  const bool is_ours = leg != kNoLeg && is_own(pair(pair_of(leg))) && !is_asked(pair_of(leg));
+  constexpr uint16_t kKinds = FlowPair::kOwn | FlowPair::kAsked;
+  const bool is_ours =
+      leg != kNoLeg && (pair(pair_of(leg)).flags & kKinds) == FlowPair::kOwn;
   if (leg == kNoLeg || !is_client_leg(leg) || is_ours) {
     report_no_flow(message);
     return kNoPair;
@@ -189,7 +192,8 @@ void Flows::continue_reset(Instant now) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over) continue;
     if (!(flow.flags & FlowPair::kDoomed)) continue;
-    if (is_own(flow) || is_live(index)) {
+    const bool lingers = flow.flow_class == FlowClass::linger;
+    if (!lingers && (is_own(flow) || is_live(index))) {
       end_session(now, index, EndReason::reset);
     } else {
       forget(now, index);
