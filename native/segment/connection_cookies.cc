@@ -29,17 +29,13 @@ class ReturnSink final : public SegmentSink {
 
 }  // namespace
 
-// Half-open connections of clients up to half of what they may take are kept; then none, until half
-// of those are gone.
-bool Connections::wants_cookie() {
+bool Connections::wants_cookie(Instant now) {
   switch (options_.syn_cookies) {
     case SynCookiePolicy::never: return false;
     case SynCookiePolicy::always: return true;
-    case SynCookiePolicy::automatic: break;
+    case SynCookiePolicy::automatic: return half_open_.is_flood(now);
   }
-  if (half_open_ >= most_half_open() / 2) pressed_ = true;
-  if (half_open_ <= most_half_open() / 4) pressed_ = false;
-  return pressed_;
+  return false;
 }
 
 void Connections::answer_with_cookie(Instant now, Packet& packet, const VirtualServer& server) {

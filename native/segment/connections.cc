@@ -66,7 +66,8 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       transitions_(options.connections / 2),
       links_(options.connections, 1),
       wheel_(links_, 0, parts.time.tick(now)),
-      cookies_(options.cookie_secret) {
+      cookies_(options.cookie_secret),
+      half_open_(options.connections) {
   flows_.set_own_pairs(FlowClass::own, this);
 }
 
@@ -93,12 +94,6 @@ Connection* Connections::adopt(Instant now, Connection* c, LegIndex leg, uint32_
   flows_.own_leg(leg).own.connection = socket.connection;
   arm(*c);
   return c;
-}
-
-// Clients that have not completed their handshake take no more than a part, whatever floods us;
-// those that we open are not counted with them.
-uint32_t Connections::most_half_open() const {
-  return options_.connections / 4 + std::min(options_.connections, 16U);
 }
 
 // A flow for what a client begins, and a place for its socket; without room the packet is dropped.
@@ -129,7 +124,7 @@ bool Connections::adopt_client(Instant now, Packet& packet, const VirtualServer&
   sockets_[begun.place].passive = true;
   sockets_[begun.place].irs = begun.irs;
   if (!server.terminates) begin_inspection(begun.place, server, packet.in_port);
-  ++half_open_;
+  half_open_.begins();
   packet.verdict = Verdict::deliver;
   return true;
 }
@@ -139,8 +134,8 @@ void Connections::accept(Instant now, Packet& packet, const VirtualServer& serve
   if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
   if (!is_whole(packet)) return;
   // No cookie is beyond the numbers of an earlier connection.
-  if (!beyond && wants_cookie()) return answer_with_cookie(now, packet, server);
-  if (half_open_ >= most_half_open()) return packet.drop(DropReason::connections_full);
+  if (!beyond && wants_cookie(now)) return answer_with_cookie(now, packet, server);
+  if (!half_open_.has_room()) return packet.drop(DropReason::connections_full);
   uint32_t place;
   const LegIndex leg = open_client(now, packet, server.id, place);
   if (leg == kNoLeg) return;
@@ -177,7 +172,7 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (events.has(TcpEvents::kOpened)) {
     socket.news |= Socket::kOpened;
     socket.opened = true;
-    if (socket.passive) --half_open_;
+    if (socket.passive) half_open_.leaves(socket.unanswered);
     counters_.raise(socket.passive ? Counter::connections_accepted : Counter::connections_opened);
   }
   if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
@@ -220,7 +215,7 @@ void Connections::released(Instant now, uint32_t place) {
   socket.connection = ConnectionPool::kNone;
   socket.leg = kNoLeg;
   socket.news |= Socket::kClosed;
-  if (socket.passive && !socket.opened) --half_open_;
+  if (socket.passive && !socket.opened) half_open_.leaves(socket.unanswered);
   // Nobody has heard of it: so it leaves its place.
   if (socket.passive && !socket.known) socket.news |= Socket::kOpened;
   if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {
@@ -286,11 +281,20 @@ void Connections::arm(const Connection& c) {
   if (!links_.armed(id) || tick_before(tick, links_.deadline(id))) wheel_.arm(id, tick);
 }
 
+// Whose client has left the SYN-ACK unanswered for so long that it is repeated.
+void Connections::note_unanswered(Socket& socket) {
+  if (!socket.passive || socket.opened || socket.unanswered) return;
+  socket.unanswered = true;
+  half_open_.is_unanswered();
+}
+
 void Connections::fire(Instant now, ConnectionPool::Handle handle) {
   Connection& c = tcp_.connections[handle];
   if (sluice::deadline(c) > now) return arm(c);
+  const uint32_t place = place_of(handle);
+  note_unanswered(sockets_[place]);
   TcpTurn turn = at(now);
-  after(turn, place_of(handle), timers_expire(turn, c));
+  after(turn, place, timers_expire(turn, c));
 }
 
 void Connections::poll(Instant now) {

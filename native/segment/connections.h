@@ -11,6 +11,7 @@
 #include "segment/counters.h"
 #include "segment/datagrams.h"
 #include "segment/flows.h"
+#include "segment/half_open.h"
 #include "segment/hand_over.h"
 #include "segment/inspection_table.h"
 #include "segment/segment_frames.h"
@@ -126,7 +127,6 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   }
 
   // connections.cc
-  uint32_t most_half_open() const;
   bool has_block() const { return tcp_.connections.used() < tcp_.connections.capacity(); }
   TcpPath path_of(LegIndex leg) const;
   LegIndex open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place);
@@ -143,6 +143,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void note_end(Socket& socket, TcpEvents events);
   void released(Instant now, uint32_t place);
   void arm(const Connection& c);
+  void note_unanswered(Socket& socket);
   void fire(Instant now, ConnectionPool::Handle handle);
   void publish();
   uint32_t place_of(ConnectionPool::Handle handle) const { return places_[handle - 1]; }
@@ -152,7 +153,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   }
 
   // connection_cookies.cc
-  bool wants_cookie();
+  bool wants_cookie(Instant now);
   void answer_with_cookie(Instant now, Packet& packet, const VirtualServer& server);
 
   // connection_relay.cc
@@ -267,9 +268,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   TimerLinks links_;
   TimerWheel wheel_;
   SynCookies cookies_;
-  uint32_t half_open_ = 0;  // that clients have begun
-  bool pressed_ = false;    // there were many of them: no more are kept for now
-  bool full_ = false;       // the ring to the sockets was, when something was to be told
+  HalfOpen half_open_;
+  bool full_ = false;  // the ring to the sockets was, when something was to be told
 };
 
 }  // namespace sluice
