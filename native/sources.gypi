@@ -69,6 +69,7 @@
       "native/segment/app_reader.cc",
       "native/segment/bridge.cc",
       "native/segment/connection_cookies.cc",
+      "native/segment/connection_count.cc",
       "native/segment/connection_inspection.cc",
       "native/segment/connection_news.cc",
       "native/segment/connection_orders.cc",

@@ -173,6 +173,8 @@ struct FlowPair {
   static constexpr uint16_t kOwn = 1024;
   // Spliced, or about to be proxied again, but for bytes that are still the other's.
   static constexpr uint16_t kInTransition = 2048;
+  // Spliced for so many bytes.
+  static constexpr uint16_t kCounted = 4096;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

@@ -31,8 +31,8 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
   from.ends_stay = order.ends() == RelayEnds::stay;
   from.count = order.count();
   from.left = order.bytes();
-  from.splices =
-      order.depth() == RelayDepth::splice && !from.ends_stay && from.count == RelayCount::none;
+  const bool splices = !from.ends_stay && from.count != RelayCount::one;
+  from.depth = splices ? order.depth() : RelayDepth::relay;
   begin_relay(turn, place, target);
 }
 
@@ -48,6 +48,7 @@ void Connections::begin_relay(TcpTurn& turn, uint32_t place, uint32_t target) {
 // whenever there may be more of either, in the pass that made it so.
 void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   Socket& from = sockets_[place];
+  if (from.spliced) return;
   const uint32_t target = from.target;
   Connection* sender = connection_of(from);
   Connection* receiver = connection_of(sockets_[target]);

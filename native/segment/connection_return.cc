@@ -28,13 +28,6 @@ uint32_t window_from(const Flows::Shown& shown, Seq from) {
   return room > 0 ? static_cast<uint32_t>(room) : 0;
 }
 
-void strip(Packet& packet, uint32_t keep) {
-  TcpHeader tcp(packet.at(packet.headers.l4));
-  tcp.set_flags(static_cast<uint8_t>(tcp.flags() & ~(kTcpFin | kTcpPsh)));
-  packet.headers.tcp_flags = tcp.flags();
-  keep_tcp_payload(packet, keep);
-}
-
 }  // namespace
 
 // A socket's bytes are to be its own again.
@@ -58,10 +51,11 @@ void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
     for (const uint32_t place : spliced_[pair].places) sockets_[place].end = StreamEnd::no_memory;
     return end_spliced(turn.now, pair, EndReason::reset);
   }
+  flows_.mark(pair, FlowPair::kCounted, false);
   spliced_[pair].transition = handle;
   transitions_[handle].back = true;
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) resume(turn, leg);
-  flows_.set_in_transition(pair, true);
+  flows_.mark(pair, FlowPair::kInTransition, true);
   leave_returned(turn, pair);
   settle(turn, pair);
 }
@@ -141,14 +135,9 @@ bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
     ours.seq = boundary;
   }
   after(turn, place, segment_arrives(turn, c, ours));
-  if (segment.seq < boundary) {
-    strip(packet, static_cast<uint32_t>(boundary - segment.seq));
-    return true;
-  }
   // What came with bytes for us is no answer to a repetition: without news it would be a duplicate.
-  if (!news && segment.length() > 0) return false;
-  TcpHeader(packet.at(packet.headers.l4)).set_seq(boundary);
-  strip(packet, 0);
+  if (segment.seq >= boundary && !news && segment.length() > 0) return false;
+  cut_behind(packet, segment, boundary);
   return true;
 }
 
@@ -165,7 +154,7 @@ bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
     c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
     c.ts_offset = now.ts_offset;
   }
-  flows_.set_in_transition(pair, false);
+  flows_.mark(pair, FlowPair::kInTransition, false);
   flows_.take_back(pair);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const uint32_t place = spliced_[pair].places[leg & 1];

@@ -131,12 +131,14 @@ uint8_t Connections::splice_block(const Socket& client, const Socket& server) {
 
 void Connections::try_splice(TcpTurn& turn, uint32_t place) {
   const Socket& one = sockets_[place];
-  if (!one.splices || one.spliced || one.target == 0 || one.source != one.target) return;
+  if (one.depth == RelayDepth::relay || one.spliced || one.target == 0 || one.source != one.target)
+    return;
   const uint32_t across = one.target;
-  if (!sockets_[across].splices || sockets_[across].source != place) return;
+  if (sockets_[across].depth == RelayDepth::relay || sockets_[across].source != place) return;
   const bool is_client = one.leg != kNoLeg && is_client_leg(one.leg);
   const uint32_t client = is_client ? place : across;
   const uint32_t server = is_client ? across : place;
+  if (!is_worth_while(sockets_[client], sockets_[server])) return;
   const uint8_t block = splice_block(sockets_[client], sockets_[server]);
   switch (block) {
     case SpliceBlock::none: return begin_splice(turn, client, server);
@@ -189,7 +191,7 @@ void Connections::stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block) {
 
 void Connections::thaw(TcpTurn& turn, uint32_t place) {
   Socket& socket = sockets_[place];
-  socket.splices = false;
+  socket.depth = RelayDepth::relay;
   Connection* c = connection_of(socket);
   if (c != nullptr && !socket.spliced) set_frozen(turn, *c, false);
 }
@@ -222,7 +224,10 @@ void Connections::begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t se
     c[i]->flow = &transition.flow[i];
   }
   flows_.splice(turn.now, pair, offsets, client, server);
-  flows_.set_in_transition(pair, true);
+  const bool counts = sockets_[client_place].count != RelayCount::none ||
+                      sockets_[server_place].count != RelayCount::none;
+  flows_.mark(pair, FlowPair::kCounted, counts);
+  flows_.mark(pair, FlowPair::kInTransition, true);
   counters_.raise(Counter::splices);
   settle(turn, pair);
 }
@@ -242,6 +247,14 @@ void Connections::say_all(TcpTurn& turn, Connection& c, Seq edge) {
 bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   if (!is_whole(packet)) return false;
   TcpTurn turn = at(now);
+  const FlowPair& flow = flows_.table().pair(pair_of(leg));
+  if (flow.flags & FlowPair::kCounted) stop_at_count(turn, leg, packet);
+  if (!is_spliced(pair_of(leg))) {
+    // Without memory to go on with.
+    packet.verdict = Verdict::deliver;
+    return false;
+  }
+  if (!(flow.flags & FlowPair::kInTransition)) return true;
   const bool back = transition_of(pair_of(leg)).back;
   if (back ? passes_back(turn, leg, packet) : drains(turn, leg, packet)) return true;
   // What the other end need not hear was heard all the same.
@@ -257,9 +270,14 @@ bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
 bool Connections::settles(Instant now, LegIndex leg) {
   if (!is_spliced(pair_of(leg))) return false;  // the packet has ended it
   count_spliced(now, leg);
-  if (!(flows_.table().pair(pair_of(leg)).flags & FlowPair::kInTransition)) return false;
   TcpTurn turn = at(now);
-  settle(turn, pair_of(leg));
+  if (flows_.table().pair(pair_of(leg)).flags & FlowPair::kInTransition) {
+    settle(turn, pair_of(leg));
+  } else if (sockets_[spliced_[pair_of(leg)].places[0]].returns) {
+    begin_return(turn, pair_of(leg));
+  } else {
+    return false;
+  }
   return flows_.table().pair(pair_of(leg)).mode == PairMode::proxied;
 }
 
@@ -324,7 +342,7 @@ bool Connections::note_told(LegIndex leg, const Packet& packet, const Connection
 void Connections::finish_splice(TcpTurn& turn, PairIndex pair) {
   for (const uint32_t place : spliced_[pair].places) let_go(sockets_[place]);
   transitions_.give_back(spliced_[pair].transition);
-  flows_.set_in_transition(pair, false);
+  flows_.mark(pair, FlowPair::kInTransition, false);
   for (const uint32_t place : spliced_[pair].places) {
     const bool is_open = flows_.table().pair(pair).flow_class == FlowClass::spliced;
     if (sockets_[place].returns && is_open) return begin_return(turn, pair);
@@ -380,20 +398,6 @@ void Connections::reset_ends(Instant now, PairIndex pair) {
   reset.seq = server.acked + offsets.seq;
   reset.ack = server.seq_end + offsets.ack;
   send_alone(frames_, server_leg(pair), reset, 0);
-}
-
-// Bytes that went past the sockets since the last packet; its number tells.
-void Connections::count_spliced(Instant now, LegIndex leg) {
-  const SplicedPair& spliced = spliced_[pair_of(leg)];
-  const FlowEntry& entry = flows_.table().leg(leg);
-  Socket& socket = sockets_[spliced.places[leg & 1]];
-  const Seq end = Seq(entry.seq_end) - entry.tcp.has(LegTcpState::kFin);
-  const int32_t bytes = end - socket.spliced_from;
-  if (bytes <= 0) return;
-  socket.spliced_from = end;
-  socket.relayed.add(now, static_cast<uint32_t>(bytes));
-  socket.received += static_cast<uint32_t>(bytes);
-  sockets_[spliced.places[1 - (leg & 1)]].sent += static_cast<uint32_t>(bytes);
 }
 
 }  // namespace sluice

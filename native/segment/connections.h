@@ -184,11 +184,16 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void let_go(Socket& socket);
   void end_spliced(Instant now, PairIndex pair, uint8_t reason);
   void reset_ends(Instant now, PairIndex pair);
-  void count_spliced(Instant now, LegIndex leg);
   bool is_spliced(PairIndex pair) const {
     const FlowPair& flow = flows_.table().pair(pair);
     return flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger;
   }
+
+  // connection_count.cc
+  bool is_worth_while(Socket& client, Socket& server);
+  void stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet);
+  void count_spliced(Instant now, LegIndex leg);
+  static void cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary);
 
   // connection_return.cc
   void come_back(TcpTurn& turn, uint32_t place);

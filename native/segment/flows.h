@@ -170,7 +170,10 @@ class Flows {
   void take_back(PairIndex index);
   // A spliced pair of TCP is over: nobody is told, and it stays to translate what is repeated.
   void end_spliced(Instant now, PairIndex index, uint8_t reason);
-  void set_in_transition(PairIndex index, bool on);
+  // Sets flags of a pair, or takes them away.
+  void mark(PairIndex index, uint16_t flags, bool on);
+  // What is followed next begins so many bytes further on, whether they have been seen or not.
+  void advance(LegIndex leg, uint32_t bytes);
   // The leg whose next hop leads to the peer of this one, which is an own one.
   LegIndex towards_peer(LegIndex leg) const {
     return table_.pair(pair_of(leg)).mode == PairMode::splice ? other_leg(leg) : leg;

@@ -173,15 +173,16 @@ void Flows::take_back(PairIndex index) {
 }
 
 void Flows::end_spliced(Instant now, PairIndex index, uint8_t reason) {
-  set_in_transition(index, false);
+  mark(index, FlowPair::kInTransition | FlowPair::kCounted, false);
   end(now, index, reason);
 }
 
-void Flows::set_in_transition(PairIndex index, bool on) {
+void Flows::mark(PairIndex index, uint16_t flag, bool on) {
   uint16_t& flags = pair(index).flags;
-  flags = static_cast<uint16_t>(on ? flags | FlowPair::kInTransition
-                                   : flags & ~FlowPair::kInTransition);
+  flags = static_cast<uint16_t>(on ? flags | flag : flags & ~flag);
 }
+
+void Flows::advance(LegIndex leg, uint32_t bytes) { table_.leg(leg).seq_end += bytes; }
 
 void Flows::count_own(LegIndex leg, const Packet& packet) {
   FlowEntry& entry = table_.leg(leg);

@@ -69,6 +69,7 @@ struct Socket {
   uint8_t news = 0;
   uint8_t end = 0;              // StreamEnd
   uint8_t count = 0;            // RelayCount
+  uint8_t depth = 0;            // RelayDepth: what its relay may become
   bool used : 1 = false;        // the place is
   bool listed : 1 = false;      // in the list of those with news
   bool known : 1 = false;       // TypeScript knows of it
@@ -83,7 +84,6 @@ struct Socket {
   bool ended_told : 1 = false;
   bool mirrored : 1 = false;   // a connection to a server has begun with its `irs`
   bool silent : 1 = false;     // nobody in TypeScript hears of it
-  bool splices : 1 = false;    // as soon as it can be
   bool spliced : 1 = false;    // others run the connection
   bool returns : 1 = false;    // its relay ends as soon as it can
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list

@@ -2057,6 +2057,8 @@ export const RelayDepth = {
   relay: 0,
   /** the hosts at the ends do, as soon as they can */
   splice: 1,
+  /** as soon as they can, unless it is for less than a million bytes */
+  automatic: 2,
 } as const
 export type RelayDepth = (typeof RelayDepth)[keyof typeof RelayDepth]
 

@@ -149,12 +149,14 @@ class SocketLab {
     say();
   }
   // The same, until so many bytes have gone.
-  void relay_counted(uint32_t from, uint32_t to, uint8_t count, uint64_t bytes) {
+  void relay_counted(uint32_t from, uint32_t to, uint8_t count, uint64_t bytes,
+                     uint8_t depth = RelayDepth::relay) {
     RelaySocketView relay = order<RelaySocketView>(from);
     relay.set_target(to);
     relay.set_ends(RelayEnds::pass);
     relay.set_count(count);
     relay.set_bytes(bytes);
+    relay.set_depth(depth);
     say();
   }
   void relay(uint32_t one, uint32_t other, uint8_t ends = RelayEnds::pass) {

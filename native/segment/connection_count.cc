@@ -1,0 +1,75 @@
+// The part of Connections for spliced pairs that are let go for so many bytes (SOCK-15 to SOCK-17):
+// what passes is counted by the numbers of its segments, so what is repeated counts once, and the
+// segment in which the last byte stands is cut behind it.
+
+#include <algorithm>
+
+#include "packet/l4_checksum.h"
+#include "segment/connections.h"
+
+namespace sluice {
+
+namespace {
+
+// Fewer bytes are sooner relayed than let go and taken back.
+constexpr uint64_t kWorthWhile = 1'000'000;
+
+}  // namespace
+
+// Whether a pair that may be spliced is to be.
+bool Connections::is_worth_while(Socket& client, Socket& server) {
+  for (Socket* from : {&client, &server}) {
+    const Socket* counter = counter_of(*from);
+    if (counter == nullptr || from->depth == RelayDepth::splice) continue;
+    if (counter->left < kWorthWhile) return false;
+  }
+  return true;
+}
+
+// A packet of a counted pair that has more than what may still pass ends that at the last byte of
+// it. While the pair drains, what is behind that byte is left to its sender to repeat.
+void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
+  const PairIndex pair = pair_of(leg);
+  Socket* counter = counter_of(sockets_[spliced_[pair].places[leg & 1]]);
+  const TcpSegment segment = read_segment(packet);
+  if (counter == nullptr || segment.has(kTcpRst) || segment.has(kTcpSyn)) return;
+  const uint32_t moved = is_client_leg(leg) ? 0 : flows_.table().offsets(pair).ack;
+  const Seq passed = flows_.shown(leg).seq_end + moved;
+  const int32_t more = segment.end() - passed;
+  if (more <= 0 || static_cast<uint32_t>(more) <= counter->left) return;
+  const auto left = static_cast<uint32_t>(counter->left);
+  const Seq boundary = passed + left;
+  flows_.advance(leg, left);
+  count_spliced(turn.now, leg);
+  if (flows_.table().pair(pair).flags & FlowPair::kInTransition) {
+    return cut_behind(packet, segment, boundary);
+  }
+  begin_return(turn, pair);
+}
+
+// Bytes that went past the sockets since the last packet; its number tells.
+void Connections::count_spliced(Instant now, LegIndex leg) {
+  const SplicedPair& spliced = spliced_[pair_of(leg)];
+  const FlowEntry& entry = flows_.table().leg(leg);
+  Socket& socket = sockets_[spliced.places[leg & 1]];
+  const Seq end = Seq(entry.seq_end) - entry.tcp.has(LegTcpState::kFin);
+  const int32_t bytes = end - socket.spliced_from;
+  if (bytes <= 0) return;
+  socket.spliced_from = end;
+  socket.relayed.add(now, static_cast<uint32_t>(bytes));
+  socket.received += static_cast<uint32_t>(bytes);
+  sockets_[spliced.places[1 - (leg & 1)]].sent += static_cast<uint32_t>(bytes);
+  if (Socket* counter = counter_of(socket); counter != nullptr) {
+    counter->left -= std::min<uint64_t>(counter->left, static_cast<uint32_t>(bytes));
+    if (counter->left > 0) return;
+    for (const uint32_t place : spliced.places) sockets_[place].returns = true;
+  }
+}
+
+// What of a segment is the sender's to deliver stays in it, and what it acknowledges.
+void Connections::cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary) {
+  if (segment.seq > boundary) TcpHeader(packet.at(packet.headers.l4)).set_seq(boundary);
+  keep_tcp_payload(packet, static_cast<uint32_t>(std::max(boundary - segment.seq, 0)));
+}
+
+}  // namespace sluice
