@@ -191,7 +191,8 @@ void Connections::server_failed(TcpTurn& turn, uint32_t handle) {
   ask(turn.now, handle, data_of(one));
 }
 
-// What the client has sent goes to the server, and from here on everything passes.
+// What the client has sent goes to the server, and from here on everything passes; as soon as they
+// can, the hosts at the ends run the connection.
 void Connections::join(TcpTurn& turn, uint32_t handle) {
   const Inspection& one = inspections_.pool[handle];
   const uint32_t client = one.client;
@@ -200,6 +201,7 @@ void Connections::join(TcpTurn& turn, uint32_t handle) {
   client_of(one).window_kib = 0;
   end_inspection(handle);
   flows_.watch_idle(turn.now, pair_of(sockets_[client].leg));
+  for (const uint32_t place : {client, server}) sockets_[place].depth = RelayDepth::automatic;
   begin_relay(turn, client, server);
   begin_relay(turn, server, client);
 }

@@ -44,7 +44,7 @@ void Connections::tell(Instant now) {
 bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
   Socket& socket = sockets_[place];
   if (socket.silent) {
-    socket.forgotten = socket.connection == ConnectionPool::kNone;
+    socket.forgotten = socket.connection == ConnectionPool::kNone && !socket.spliced;
     return true;
   }
   if ((socket.news & Socket::kOpened) && !tell_opened(place)) return false;

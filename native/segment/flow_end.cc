@@ -71,7 +71,7 @@ void Flows::conclude(Instant now, PairIndex index) {
     return move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
   }
   flow.flags &= static_cast<uint16_t>(~FlowPair::kUnreported);
-  const bool has_legs = !(flow.flags & FlowPair::kAsked);
+  const bool has_legs = flow.mode == PairMode::splice || !(flow.flags & FlowPair::kAsked);
   const bool lingers =
       has_legs && (flow.end_reason == EndReason::fin || flow.end_reason == EndReason::rst);
   lingers ? set_class(now, index, FlowClass::linger) : remove(index);

@@ -123,10 +123,10 @@ Tick Flows::idle_until(Instant now, PairIndex index) const {
 }
 
 Tick Flows::last_seen(Instant now, PairIndex index) const {
-  if (table_.pair(index).flow_class == FlowClass::own) {
-    return own_connections_->last_active(now, index);
-  }
-  if (table_.pair(index).flags & FlowPair::kAsked) return time_.tick(now);  // it ends
+  const FlowPair& flow = table_.pair(index);
+  if (flow.flow_class == FlowClass::own) return own_connections_->last_active(now, index);
+  const bool has_legs = flow.mode == PairMode::splice || !(flow.flags & FlowPair::kAsked);
+  if (!has_legs) return time_.tick(now);  // it ends
   const Tick client = table_.leg(client_leg(index)).last_seen;
   const Tick server = table_.leg(server_leg(index)).last_seen;
   return tick_before(client, server) ? server : client;

@@ -12,8 +12,9 @@ namespace sluice {
 // What is over, and has only to be told of, is not.
 bool Flows::is_asked(PairIndex index) const {
   const FlowPair& flow = table_.pair(index);
-  const bool is_there = flow.mode != PairMode::free && flow.mode != PairMode::over &&
-                        flow.flow_class == FlowClass::own;
+  const bool is_there =
+      flow.mode != PairMode::free && flow.mode != PairMode::over &&
+      (flow.flow_class == FlowClass::own || flow.flow_class == FlowClass::spliced);
   return is_there && (flow.flags & FlowPair::kAsked) != 0;
 }
 
@@ -21,6 +22,7 @@ bool Flows::is_asked(PairIndex index) const {
 PairIndex Flows::asked_by(const ReplyView& reply, const FlowKey& key) const {
   const LegIndex leg = table_.find(key);
   if (leg == kNoLeg || !is_client_leg(leg) || !is_asked(pair_of(leg))) return kNoPair;
+  if (table_.pair(pair_of(leg)).mode != PairMode::proxied) return kNoPair;  // answered long ago
   return table_.pair(pair_of(leg)).serial == reply.serial() ? pair_of(leg) : kNoPair;
 }
 

@@ -136,7 +136,7 @@ void Flows::fill_counts(Instant now, PairIndex index, CntView cnt) const {
 uint8_t Flows::tcp_state_of(PairIndex index) const {
   const uint8_t reason = table_.pair(index).end_reason;
   if (reason == EndReason::fin || reason == EndReason::rst) return TcpState::ended;
-  if (is_asked(index)) {
+  if (is_asked(index) && table_.pair(index).mode == PairMode::proxied) {
     const bool has_server = (table_.leg(server_leg(index)).flags & LegFlags::kEntered) != 0;
     return has_server ? TcpState::established : TcpState::opening;
   }
@@ -290,8 +290,9 @@ StateView Flows::state_of(Instant now, PairIndex index) {
 void Flows::store_translation(PairIndex index, StateView message) const {
   const FlowPair& flow = table_.pair(index);
   const uint8_t leg_flags = table_.leg(client_leg(index)).flags;
-  const FlowKey target = is_asked(index) ? table_.key_of(server_leg(index)).reversed()
-                                         : table_.target_of(client_leg(index));
+  const FlowKey target = flow.mode == PairMode::proxied
+                             ? table_.key_of(server_leg(index)).reversed()
+                             : table_.target_of(client_leg(index));
   uint16_t mask = XlatMask::src_addr | XlatMask::dst_addr | XlatMask::src_port | XlatMask::dst_port;
   if (leg_flags & LegFlags::kDecrementTtl) mask |= XlatMask::dec_ttl;
   XlatView xlat = message.xlat();

@@ -6,6 +6,12 @@ import { SpliceBlock as Block, RelayDepth } from '../generated/streams.js'
 import { type SpliceBlock, spliceBlocks, type UnproxyOptions } from './types.js'
 import { until } from './until.js'
 
+const depths = {
+  relay: RelayDepth.relay,
+  splice: RelayDepth.splice,
+  auto: RelayDepth.automatic,
+} as const
+
 export class Descent {
   /** Why it will not be spliced, where that is known. */
   #block: SpliceBlock | undefined
@@ -14,7 +20,7 @@ export class Descent {
 
   /** @param holdsEnds whether the end of a side is not the other's. @returns how the engine is told */
   begin(wanted: UnproxyOptions['depth'], holdsEnds: boolean): RelayDepth {
-    const depth = wanted === 'splice' && !holdsEnds ? RelayDepth.splice : RelayDepth.relay
+    const depth = holdsEnds ? RelayDepth.relay : depths[wanted ?? 'auto']
     this.#isSettled = depth === RelayDepth.relay
     this.#block = holdsEnds ? 'closing' : undefined
     return depth

@@ -153,7 +153,7 @@ export class PairModes {
 
   /** The engine moves its bytes no longer: both directions come back, where one alone makes no sense. */
   unrelayed(): void {
-    if (this.mode !== 'relay' || !(this.holdsEnds || this.#count?.isReached)) return
+    if (!this.isUnproxied || !(this.holdsEnds || this.#count?.isReached)) return
     this.take(() => this.proxy()).catch(ignore)
   }
 
@@ -233,11 +233,11 @@ export class PairModes {
     const counted = count && { count: RelayCount.pair, bytes: count.left }
     const more = { depth: this.#descent.begin(depth, this.holdsEnds) }
     if (count?.direction === 'both') {
-      a.relayTo(b, ends, { counted })
-      b.relayTo(a, ends, { counted: { count: RelayCount.shared, bytes: 0n } })
+      a.relayTo(b, ends, { ...more, counted })
+      b.relayTo(a, ends, { ...more, counted: { count: RelayCount.shared, bytes: 0n } })
     } else if (count?.direction === 's2c') {
-      a.relayTo(b, ends)
-      b.relayTo(a, ends, { counted })
+      a.relayTo(b, ends, more)
+      b.relayTo(a, ends, { ...more, counted })
     } else {
       b.relayTo(a, ends, more)
       a.relayTo(b, ends, { ...more, counted })

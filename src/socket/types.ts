@@ -216,8 +216,8 @@ export type EvictReason =
 export interface UnproxyOptions extends Abortable {
   /**
    * How far down the bytes move. 'relay': the engine runs both connections. 'splice': the hosts at the ends run one, whose
-   * headers are shifted; the call resolves when they do, or never will (requirements 3.3). Default 'auto', which is a relay
-   * for now.
+   * headers are shifted; the call resolves when they do, or never will (requirements 3.3). Default 'auto': it resolves with a
+   * relay, which becomes a splice as soon as it can, unless it is for less than a million bytes.
    */
   readonly depth?: 'relay' | 'splice' | 'auto'
   /** Milliseconds that 'splice' waits at most, and resolves with a relay that goes on; default no limit. */

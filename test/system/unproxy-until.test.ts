@@ -57,15 +57,15 @@ async function passBody(
   pair: SocketPair,
   direction: Exclude<Direction, 'both'>,
   head: bigint,
-  counts: Iterable<number | bigint>,
+  { counts, depth }: SiteOptions,
   contents: Buffer,
 ): Promise<Passed[]> {
   const [source, target] =
     direction === 'c2s' ? [pair.inbound, pair.outbound] : [pair.outbound, pair.inbound]
   const passed: Passed[] = []
   let at = head
-  for (const bytes of counts) {
-    const boundary: Boundary = await pair.unproxyUntil({ bytes, direction })
+  for (const bytes of counts()) {
+    const boundary: Boundary = await pair.unproxyUntil({ bytes, direction, depth })
     expect(pair.mode).toBe('proxied')
     const to = boundary[direction]
     const had = await take(source)
@@ -81,9 +81,11 @@ async function passBody(
 interface SiteOptions {
   counts: () => Iterable<number | bigint>
   size: number
+  depth: 'relay' | 'splice'
 }
 
-async function startSite({ counts, size }: SiteOptions) {
+async function startSite(options: SiteOptions) {
+  const { size } = options
   const passed: Passed[] = []
   const contents: Buffer[] = []
   const counting =
@@ -94,7 +96,7 @@ async function startSite({ counts, size }: SiteOptions) {
       let head = await passHead(inbound, outbound)
       if (direction === 's2c') head = await passHead(outbound, inbound)
       const [body = Buffer.alloc(0)] = contents
-      passed.push(...(await passBody(pair, direction, head, counts(), body)))
+      passed.push(...(await passBody(pair, direction, head, options, body)))
       await pair.unproxy({ depth: 'relay' })
     }
   let nginx: NginxServer | undefined
@@ -132,37 +134,50 @@ function expectExact(passed: Passed[], hasContents = true): void {
   }
 }
 
-test('SOCK-13 SOCK-15 so many bytes pass each way, and the service has the next one', async () => {
-  const counting = await startSite({ counts: () => COUNTS, size: SIZE })
-  const { site, passed, path, sha256 } = counting
-  await using _ = site
-  await download(counting)
-  for (const family of site.lab.families) {
-    const target = url(site.lab.virtualAddress(family), '/', UPLOADS)
-    expect(await upload(site.client, target, path)).toBe(sha256)
-  }
-  expect(passed).toHaveLength(4 * COUNTS.length)
-  expectExact(passed, SIZE < 2 ** 31)
-  await site.end()
-})
+const DEPTHS = ['relay', 'splice'] as const
 
-test('SOCK-16 SOCK-17 five hundred random counts for each family, with loss: not a byte off', async () => {
-  let seed = 1
-  const random = function* () {
-    for (let turn = 0; turn < 500; turn++) {
-      seed = (seed * 48_271) % 2_147_483_647
-      yield 1 + (seed % 9000)
+test.each(DEPTHS)(
+  'SOCK-13 SOCK-15 so many bytes pass each way by a %s, and the service has the next one',
+  async (depth) => {
+    const counts = [...COUNTS, SIZE / 2]
+    const counting = await startSite({ counts: () => counts, size: SIZE, depth })
+    const { site, passed, path, sha256 } = counting
+    await using _ = site
+    await download(counting)
+    for (const family of site.lab.families) {
+      const target = url(site.lab.virtualAddress(family), '/', UPLOADS)
+      expect(await upload(site.client, target, path)).toBe(sha256)
     }
-  }
-  const counting = await startSite({ counts: random, size: 16_000_000 })
-  const { site, passed } = counting
-  await using _ = site
-  await loseSegments(site.server.namespace, 'eth0', 1)
-  await download(counting)
-  expect(passed).toHaveLength(1000)
-  expectExact(passed)
+    expect(passed).toHaveLength(4 * counts.length)
+    expectExact(passed, SIZE < 2 ** 31)
+    const { counters } = site.engine.status()
+    // By each family and in each direction there was time for it, once at least.
+    if (depth === 'splice') expect(counters.splicesReturned).toBeGreaterThanOrEqual(4)
+    else expect(counters.splices).toBe(0)
   await site.end()
-})
+  },
+)
+
+test.each(DEPTHS)(
+  'SOCK-16 SOCK-17 five hundred random counts by a %s for each family, with loss: not a byte off',
+  async (depth) => {
+    let seed = 1
+    const random = function* () {
+      for (let turn = 0; turn < 500; turn++) {
+        seed = (seed * 48_271) % 2_147_483_647
+        yield 1 + (seed % 9000)
+      }
+    }
+    const counting = await startSite({ counts: random, size: 16_000_000, depth })
+    const { site, passed } = counting
+    await using _ = site
+    await loseSegments(site.server.namespace, 'eth0', 1)
+    await download(counting)
+    expect(passed).toHaveLength(1000)
+    expectExact(passed)
+    await site.end()
+  },
+)
 
 test('SOCK-18 SOCK-19 SOCK-20 get() by either side, a hundred times in one download', async () => {
   let nginx: NginxServer | undefined

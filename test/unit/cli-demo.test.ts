@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { content, contentHash } from '../../src/cli/demo/content.js'
+import { passedBytes, type Span } from '../../src/cli/demo/follow.js'
 import { planFor, testerAddresses } from '../../src/cli/demo/plan.js'
 import {
   printDownloads,
@@ -9,6 +10,7 @@ import {
   printRequests,
 } from '../../src/cli/demo/report.js'
 import { type DemoResult, shortcomings } from '../../src/cli/demo/result.js'
+import { printFollowed } from '../../src/cli/demo/timeline.js'
 import { Terminal } from '../../src/cli/terminal.js'
 
 describe('the bulk content', () => {
@@ -37,7 +39,7 @@ describe('the plan', () => {
   ])(
     'IPv%d: nobody uses an L4 port twice, testers come from their own address',
     (family, virtual, host, tester) => {
-      const { visits, download } = planFor(family, virtual, 1000)
+      const { visits, download, followed } = planFor(family, virtual, 1000, 2000)
       const taken = visits.flatMap(({ errand }) =>
         Array.from({ length: errand.count }, (_, index) => errand.firstPort + index),
       )
@@ -50,6 +52,7 @@ describe('the plan', () => {
       expect(visits.map(({ about }) => about.role)).toEqual(['anybody', 'anybody', 'tester'])
       expect(visits[2]?.errand.from).toBe(tester)
       expect(download.errand).toEqual({ url: `http://${host}:80/`, bytes: 1000 })
+      expect(followed.errand).toEqual({ url: `http://${host}:8081/`, bytes: 2000 })
     },
   )
 
@@ -57,6 +60,16 @@ describe('the plan', () => {
     expect(testerAddresses([4, 6])).toEqual(['192.0.2.11/24', '2001:db8:1::11/64'])
   })
 })
+
+/** Read, let go, taken back, let go. */
+function spans(): Span[] {
+  const ends = [1, 1.1, 2, 3, 4].map((part) => part * passedBytes)
+  const modes = ['proxied', 'relay', 'splice', 'proxied', 'splice'] as const
+  return modes.map((mode, index) => {
+    const [from = 0, to = 0] = [ends[index - 1], ends[index]]
+    return { mode, from, to, milliseconds: 100 }
+  })
+}
 
 /** A demo in which all went well. */
 function result(): Omit<DemoResult, 'ok'> {
@@ -79,6 +92,7 @@ function result(): Omit<DemoResult, 'ok'> {
       },
     ],
     downloads: [{ family: 6, bytes: 268_435_456, equal: true, ...download }],
+    followed: [{ family: 4, bytes: 4 * passedBytes, equal: true, ...download, spans: spans() }],
     packets: { received: 10, forwarded: 7, delivered: 1, dropped: 2, waiting: 0 },
     drops: { multicast: 2 },
   }
@@ -100,13 +114,25 @@ describe('the verdict', () => {
     ],
     ['a wrong hash', { downloads: [{ equal: false }] }, /IPv6 does not have the hash/],
     ['a failed download', { downloads: [{ failure: 'reset' }] }, /IPv6 failed: reset/],
+    ['a followed one with a wrong hash', { followed: [{ equal: false }] }, /followed .* hash/],
+    [
+      'one that was not spliced',
+      { followed: [{ spans: spans().map((span) => ({ ...span, mode: 'proxied' })) }] },
+      /not spliced/,
+    ],
+    [
+      'one that came back elsewhere',
+      { followed: [{ spans: spans().map((span) => ({ ...span, from: span.from + 1 })) }] },
+      /came back behind 50331649 bytes, not 50331648/,
+    ],
     ['books that do not balance', { packets: { received: 11 } }, /accounted for/],
   ])('%s', (_, changes, sentence) => {
     const shown = result()
     Object.assign(shown.requests[0] ?? {}, (changes as { requests?: object[] }).requests?.[0])
     Object.assign(shown.downloads[0] ?? {}, (changes as { downloads?: object[] }).downloads?.[0])
+    Object.assign(shown.followed[0] ?? {}, (changes as { followed?: object[] }).followed?.[0])
     const packets = { ...shown.packets, ...(changes as { packets?: object }).packets }
-    expect(shortcomings({ ...shown, packets })).toEqual([expect.stringMatching(sentence)])
+    expect(shortcomings({ ...shown, packets }).at(0)).toMatch(sentence)
   })
 })
 
@@ -118,6 +144,7 @@ test('the report says who answered, how fast, and where every packet went', () =
   printOpening(terminal, shown)
   printRequests(terminal, shown.requests, shown.servers)
   printDownloads(terminal, shown.downloads)
+  printFollowed(terminal, shown.followed)
   printPackets(terminal, shown)
   expect(text).toMatchInlineSnapshot(`
     "
@@ -133,6 +160,23 @@ test('the report says who answered, how fast, and where every packet went', () =
 
      Bulk download, through a virtual server, hashed by the client as it comes
      IPv6  256 MiB in 250 ms  8.59 Gbit/s  sha256 equal
+
+     One connection, followed, read, let go, taken back at a byte, let go for good
+
+     proxied  ███████████████               ███████████████
+     relay                   █
+     splice                   ██████████████               ██████████████
+           bytes           to  mode       time         rate
+               0   50 331 648  proxied  100 ms  4.03 Gbit/s
+      50 331 648   55 364 813  relay    100 ms   403 Mbit/s
+      55 364 813  100 663 296  splice   100 ms  3.62 Gbit/s
+     100 663 296  150 994 944  proxied  100 ms  4.03 Gbit/s
+     150 994 944  201 326 592  splice   100 ms  4.03 Gbit/s
+     IPv4: 192 MiB, sha256 equal
+
+     proxied  JavaScript has every byte
+     relay    the engine ends both connections, and moves the bytes
+     splice   the ends run one connection, the engine shifts its numbers
 
      Packets, every one accounted for
      received 10 = forwarded 7 + delivered 1 + dropped 2

@@ -12,7 +12,8 @@ import {
   resolveConfig,
 } from '../../index.js'
 import { clientProgram, type Errand, type Log } from './client.js'
-import { testerAddresses } from './plan.js'
+import { Follower } from './follow.js'
+import { followedPort, testerAddresses } from './plan.js'
 
 const serverProgram = fileURLToPath(new URL('./server.js', import.meta.url))
 const clientPatienceMs = 120_000
@@ -37,6 +38,7 @@ export class Farm {
     readonly engine: Engine,
     readonly admin: AdminServer,
     readonly policy: PolicyText,
+    readonly follower: Follower,
   ) {}
 
   /** Lays the laboratory, starts its servers, then the engine. */
@@ -46,11 +48,14 @@ export class Farm {
     let engine: Engine | undefined
     try {
       await startServers(laboratory)
-      engine = await Engine.start(inLaboratory(config, laboratory), { policyRevision: revision })
+      const follower = followerIn(laboratory)
+      const whole = inLaboratory(config, laboratory, follower)
+      engine = await Engine.start(whole, { policyRevision: revision })
       await laboratory.afterStart()
       await addTesters(laboratory)
       const admin = await AdminServer.listen(engine, join(laboratory.folder, 'sluice.sock'))
-      return new Farm(laboratory, engine, admin, { file, revision, source: policySource(config) })
+      const policy = { file, revision, source: policySource(config) }
+      return new Farm(laboratory, engine, admin, policy, follower)
     } catch (error) {
       await engine?.stop()
       await laboratory.close()
@@ -81,10 +86,34 @@ function policySource({ virtualServers }: ResolvedConfig): string {
   return policy?.toString() ?? ''
 }
 
-/** The same configuration with the laboratory's ports, which have the names and networks of its own. */
-function inLaboratory(config: ResolvedConfig, laboratory: Laboratory): ResolvedConfig {
-  const { ports } = resolveConfig({ ports: laboratory.ports() })
-  return { ...config, ports: ports.map((port) => ({ ...port, internal: port.name === 'inside' })) }
+/** Its connections go on to the first server. */
+function followerIn({ servers }: Laboratory): Follower {
+  const [server] = servers
+  if (!server) throw new Error('a laboratory has servers')
+  return new Follower((family) => ({ address: server.address(family), port: 80 }))
+}
+
+/**
+ * The same configuration with the laboratory's ports, which have the names and networks of its own, and a virtual
+ * server whose connections are followed.
+ */
+function inLaboratory(
+  config: ResolvedConfig,
+  laboratory: Laboratory,
+  { service }: Follower,
+): ResolvedConfig {
+  const followed = laboratory.families.map((family) => {
+    const address = laboratory.virtualAddress(family)
+    const host = family === 6 ? `[${address}]` : address
+    return [`followed${family}`, { listen: `tcp://${host}:${followedPort}`, service }] as const
+  })
+  const own = { ports: laboratory.ports(), virtualServers: Object.fromEntries(followed) }
+  const { ports, virtualServers } = resolveConfig(own)
+  return {
+    ...config,
+    ports: ports.map((port) => ({ ...port, internal: port.name === 'inside' })),
+    virtualServers: [...config.virtualServers, ...virtualServers],
+  }
 }
 
 /** One process for each server, which listens on its addresses of both families. */

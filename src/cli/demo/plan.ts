@@ -9,6 +9,8 @@ import type { RequestsAbout } from './result.js'
 export interface Plan {
   visits: { errand: Visit; about: RequestsAbout }[]
   download: { errand: Errand['downloads'][number]; about: { family: Family } }
+  /** The download whose connection is followed. */
+  followed: { errand: Errand['downloads'][number]; about: { family: Family } }
 }
 
 const clients: Record<Family, { anybody: string; tester: string; prefix: number }> = {
@@ -18,6 +20,8 @@ const clients: Record<Family, { anybody: string; tester: string; prefix: number 
 
 const plainPort = 80
 const policyPort = 8080
+/** Of virtual servers that are the demo's own. */
+export const followedPort = 8081
 
 /** The testers' addresses with their prefix: they are not part of a laboratory. */
 export function testerAddresses(families: readonly Family[]): string[] {
@@ -25,7 +29,12 @@ export function testerAddresses(families: readonly Family[]): string[] {
 }
 
 /** `virtual` is the address of the virtual servers. */
-export function planFor(family: Family, virtual: string, downloadBytes: number): Plan {
+export function planFor(
+  family: Family,
+  virtual: string,
+  downloadBytes: number,
+  followedBytes: number,
+): Plan {
   const host = family === 6 ? `[${virtual}]` : virtual
   const visit = (
     role: RequestsAbout['role'],
@@ -48,6 +57,10 @@ export function planFor(family: Family, virtual: string, downloadBytes: number):
     ],
     download: {
       errand: { url: `http://${host}:${plainPort}/`, bytes: downloadBytes },
+      about: { family },
+    },
+    followed: {
+      errand: { url: `http://${host}:${followedPort}/`, bytes: followedBytes },
       about: { family },
     },
   }

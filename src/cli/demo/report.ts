@@ -70,11 +70,11 @@ export function printPackets(terminal: Terminal, { packets, drops }: Books): voi
   for (const line of balanceLines(terminal, packets, drops)) terminal.print(` ${line}`)
 }
 
-function heading(terminal: Terminal, title: string, remark: string): void {
+export function heading(terminal: Terminal, title: string, remark: string): void {
   terminal.print()
   terminal.print(` ${terminal.style('bold', `${title},`)} ${terminal.style('dim', remark)}`)
 }
 
-function verdict(terminal: Terminal, good: boolean, words: string): string {
+export function verdict(terminal: Terminal, good: boolean, words: string): string {
   return terminal.style(good ? 'green' : 'red', words)
 }

@@ -8,11 +8,20 @@ import { isBalanced } from '../packet-balance.js'
 import type { Terminal } from '../terminal.js'
 import type { DownloadLog, VisitLog } from './client.js'
 import type { Farm } from './farm.js'
+import { passedBytes, readBytes } from './follow.js'
 import { type Plan, planFor } from './plan.js'
 import { printDownloads, printOpening, printPackets, printRequests } from './report.js'
-import { type DemoResult, type Download, type Requests, shortcomings } from './result.js'
+import {
+  type DemoResult,
+  type Download,
+  type Followed,
+  type Requests,
+  shortcomings,
+} from './result.js'
+import { printFollowed } from './timeline.js'
 
 const downloadBytes = 256 * 1024 * 1024
+const followedBytes = 2 * readBytes + 2 * passedBytes
 
 export async function show(farm: Farm, terminal: Terminal): Promise<DemoResult> {
   const { servers, families, topology } = farm.laboratory
@@ -23,15 +32,20 @@ export async function show(farm: Farm, terminal: Terminal): Promise<DemoResult> 
   }
   printOpening(terminal, opening)
   const plans = families.map((family) =>
-    planFor(family, farm.laboratory.virtualAddress(family), downloadBytes),
+    planFor(family, farm.laboratory.virtualAddress(family), downloadBytes, followedBytes),
   )
   const requests = await makeRequests(farm, plans)
   printRequests(terminal, requests, opening.servers)
-  const downloads = await makeDownloads(farm, plans)
+  const downloads = await makeDownloads(
+    farm,
+    plans.map(({ download }) => download),
+  )
   printDownloads(terminal, downloads)
+  const followed = await follow(farm, plans)
+  printFollowed(terminal, followed)
   const { packets, drops } = await settledStatus(farm.engine)
   printPackets(terminal, { packets, drops })
-  const shown = { ...opening, requests, downloads, packets, drops }
+  const shown = { ...opening, requests, downloads, followed, packets, drops }
   return { ok: shortcomings(shown).length === 0, ...shown }
 }
 
@@ -51,14 +65,21 @@ function deciderOf({ virtualServers, pools }: EngineStatus, address: string): st
   return pools.find(({ name }) => name === pool)?.balance ?? 'policy'
 }
 
-async function makeDownloads(farm: Farm, plans: readonly Plan[]): Promise<Download[]> {
-  const planned = plans.map(({ download }) => download)
+async function makeDownloads(farm: Farm, planned: Plan['download'][]): Promise<Download[]> {
   const log = await farm.send({ visits: [], downloads: planned.map(({ errand }) => errand) })
   return planned.map(({ about }, index) => {
     const one = log.downloads[index] as DownloadLog
     const bitsPerSecond = one.seconds > 0 ? (one.bytes * 8) / one.seconds : 0
     return { ...about, ...one, bitsPerSecond, equal: one.sha256 === one.expected }
   })
+}
+
+async function follow(farm: Farm, plans: readonly Plan[]): Promise<Followed[]> {
+  const downloads = await makeDownloads(
+    farm,
+    plans.map(({ followed }) => followed),
+  )
+  return downloads.map((one) => ({ ...one, spans: farm.follower.spans(one.family) }))
 }
 
 const settlingMs = 3000
