@@ -110,6 +110,32 @@ test('SOCK-18 SOCK-20 let go and taken back again and again in one download, equ
   await site.end()
 })
 
+test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothing for JavaScript', async () => {
+  const { site, pairs, nginx } = await startSite(spliceAtOnce)
+  await using _ = site
+  const body = await nginx.addFile(SIZE)
+  for (const family of site.lab.families) {
+    const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
+    // So that there is a middle of it to look at.
+    const download = curlSha256(site.client, target, ['--limit-rate', '20M'])
+    const passed = () => Number(pairs.at(-1)?.pair.stats().bytes.s2c ?? 0)
+    const status = () => site.engine.status().counters
+    await until('its blocks are gone', () => passed() > 0 && status().connections === 0)
+    const before = status()
+    const from = passed()
+    await until('a part of it has passed', () => passed() > from + SIZE / 8)
+    const after = status()
+    expect(after).toMatchObject({ connections: 0, streamBuffers: 0, pushes: before.pushes })
+    expect(after.streamBytesRead).toBe(before.streamBytesRead)
+    expect(after.streamBytesWritten).toBe(before.streamBytesWritten)
+    expect(pairs.at(-1)?.pair.stats().heldByApp).toBe(0)
+    expect(await download).toMatchObject({ status: 200, bytes: SIZE, body })
+    await site.untilIdle()
+  }
+  await expectNoComplaints(site)
+  await site.end()
+})
+
 test('SOCK-27 the end of either side of a splice closes both, and a RST resets both', async () => {
   const { site, pairs } = await startSite(spliceAtOnce)
   await using _ = site
