@@ -1,68 +1,30 @@
 /** Pairs that the hosts at their ends run for a while, with real ones, and the way back up. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { ServiceFunction, SocketPair } from '../../src/index.js'
-import type { Host, Namespace } from '../../src/laboratory/index.js'
+import type { SocketPair } from '../../src/index.js'
+import type { Namespace } from '../../src/laboratory/index.js'
 import { until } from '../../src/laboratory/index.js'
 import { writeContents } from '../helpers/contents.js'
-import { EngineSite } from '../helpers/engine-site.js'
+import type { EngineSite } from '../helpers/engine-site.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
-import { tcpComplaints } from '../helpers/kernel-counters.js'
-import { NginxServer } from '../helpers/servers.js'
-import { associated, SERVER } from '../helpers/services.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
-import { startUploads, upload } from '../helpers/uploads.js'
+import {
+  expectNoComplaints,
+  HTTP,
+  spliceAtOnce,
+  startSpliceSite,
+  UPLOADS,
+} from '../helpers/splice-site.js'
+import { upload } from '../helpers/uploads.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'ss')
 
-const [HTTP, UPLOADS] = [80, 81]
 /** Some times the largest window, and five gigabytes where somebody asks for it. */
 const SIZE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 64_000_000)
 
-interface Spliced {
-  readonly pair: SocketPair
-  /** Modes that it has been in. */
-  readonly modes: string[]
-}
-
-async function startSite(letGo: (pair: SocketPair) => Promise<unknown>) {
-  const pairs: Spliced[] = []
-  const splicing =
-    (port: number): ServiceFunction =>
-    async (inbound, { stack }) => {
-      inbound.on('error', () => {})
-      const outbound = await associated(stack, inbound, SERVER, port)
-      outbound.on('error', () => {})
-      const pair = outbound.pair as SocketPair
-      const modes: string[] = []
-      pair.on('mode', (_before, now) => modes.push(now))
-      pairs.push({ pair, modes })
-      await letGo(pair)
-    }
-  let nginx: NginxServer | undefined
-  const site = await EngineSite.start({
-    services: { [HTTP]: splicing(HTTP), [UPLOADS]: splicing(UPLOADS) },
-    startServers: async (lab) => {
-      const [host] = lab.servers as [Host]
-      await startUploads(host, UPLOADS)
-      nginx = await NginxServer.start(lab, host)
-    },
-  })
-  return { site, pairs, nginx: nginx as NginxServer }
-}
-
-const spliceAtOnce = (pair: SocketPair) => pair.unproxy({ depth: 'splice' })
-
-/** Neither kernel has anything against its peers. */
-async function expectNoComplaints(site: EngineSite): Promise<void> {
-  for (const namespace of [site.client, site.server.namespace]) {
-    expect(await tcpComplaints(namespace)).toEqual({})
-  }
-}
-
 test('SOCK-12 MEM-17 TCPX-13 TCPX-18 TCPX-21 spliced in the middle, equal sha256 each way', async () => {
-  const { site, pairs, nginx } = await startSite(spliceAtOnce)
+  const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
   const body = await nginx.addFile(SIZE)
   const path = join(site.lab.folder, 'upload')
@@ -93,7 +55,7 @@ test('SOCK-18 SOCK-20 let go and taken back again and again in one download, equ
       await pair.proxy()
     }
   }
-  const { site, pairs, nginx } = await startSite((pair) => turns(pair).catch(() => {}))
+  const { site, pairs, nginx } = await startSpliceSite((pair) => turns(pair).catch(() => {}))
   await using _ = site
   const body = await nginx.addFile(SIZE)
   for (const family of site.lab.families) {
@@ -111,7 +73,7 @@ test('SOCK-18 SOCK-20 let go and taken back again and again in one download, equ
 })
 
 test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothing for JavaScript', async () => {
-  const { site, pairs, nginx } = await startSite(spliceAtOnce)
+  const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
   const body = await nginx.addFile(SIZE)
   for (const family of site.lab.families) {
@@ -137,7 +99,7 @@ test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothi
 })
 
 test('SOCK-27 the end of either side of a splice closes both, and a RST resets both', async () => {
-  const { site, pairs } = await startSite(spliceAtOnce)
+  const { site, pairs } = await startSpliceSite(spliceAtOnce)
   await using _ = site
   const server = site.server.namespace
   const open = async (family: 4 | 6) => {

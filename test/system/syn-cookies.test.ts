@@ -1,13 +1,14 @@
 /** SYN cookies with kernels as clients: their connections are those of a handshake that is kept. */
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Family, Namespace } from '../../src/laboratory/index.js'
+import type { Family } from '../../src/laboratory/index.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { tcpComplaints } from '../helpers/kernel-counters.js'
 import { startServiceSite } from '../helpers/service-site.js'
 import type { Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
+import { OFFERS, offer } from '../helpers/tcp-offers.js'
 import { startUploads, upload } from '../helpers/uploads.js'
 
 requireHost('netns', 'afPacket')
@@ -27,21 +28,6 @@ function startSite(synCookies: Policy): Promise<Site> {
     },
     { more: `synCookies: '${synCookies}',` },
   )
-}
-
-/** What a host may offer, as its kernel has it set. */
-const OFFERS = [0, 1].flatMap((timestamps) =>
-  [0, 1].flatMap((sack) => [0, 1].map((scaling) => ({ timestamps, sack, scaling }))),
-)
-type Offer = (typeof OFFERS)[number]
-
-function offer(at: Namespace, { timestamps, sack, scaling }: Offer, ecn = 0): Promise<void> {
-  return at.setSysctls({
-    'ipv4/tcp_timestamps': timestamps,
-    'ipv4/tcp_sack': sack,
-    'ipv4/tcp_window_scaling': scaling,
-    'ipv4/tcp_ecn': ecn,
-  })
 }
 
 /** The options and sizes of a connection, as the client's kernel has them. */

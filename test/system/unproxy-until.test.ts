@@ -154,7 +154,7 @@ test.each(DEPTHS)(
     // By each family and in each direction there was time for it, once at least.
     if (depth === 'splice') expect(counters.splicesReturned).toBeGreaterThanOrEqual(4)
     else expect(counters.splices).toBe(0)
-  await site.end()
+    await site.end()
   },
 )
 

@@ -1,0 +1,54 @@
+/** Pairs whose hosts at the ends are to run the connection, with real ones. */
+import { expect } from 'vitest'
+import type { ServiceFunction, SocketPair } from '../../src/index.js'
+import type { Host } from '../../src/laboratory/index.js'
+import { EngineSite } from './engine-site.js'
+import { tcpComplaints } from './kernel-counters.js'
+import { NginxServer } from './servers.js'
+import { associated, SERVER } from './services.js'
+import { startUploads } from './uploads.js'
+
+export const [HTTP, UPLOADS] = [80, 81]
+
+/** A pair that was let go. */
+interface Spliced {
+  readonly pair: SocketPair
+  /** Modes that it has been in. */
+  readonly modes: string[]
+}
+
+/** A site whose services join each client with the server, and let that go. */
+export async function startSpliceSite(letGo: (pair: SocketPair) => Promise<unknown>) {
+  const pairs: Spliced[] = []
+  const splicing =
+    (port: number): ServiceFunction =>
+    async (inbound, { stack }) => {
+      inbound.on('error', () => {})
+      const outbound = await associated(stack, inbound, SERVER, port)
+      outbound.on('error', () => {})
+      const pair = outbound.pair as SocketPair
+      const modes: string[] = []
+      pair.on('mode', (_before, now) => modes.push(now))
+      pairs.push({ pair, modes })
+      await letGo(pair)
+    }
+  let nginx: NginxServer | undefined
+  const site = await EngineSite.start({
+    services: { [HTTP]: splicing(HTTP), [UPLOADS]: splicing(UPLOADS) },
+    startServers: async (lab) => {
+      const [host] = lab.servers as [Host]
+      await startUploads(host, UPLOADS)
+      nginx = await NginxServer.start(lab, host)
+    },
+  })
+  return { site, pairs, nginx: nginx as NginxServer }
+}
+
+export const spliceAtOnce = (pair: SocketPair) => pair.unproxy({ depth: 'splice' })
+
+/** Neither kernel has anything against its peers. */
+export async function expectNoComplaints(site: EngineSite): Promise<void> {
+  for (const namespace of [site.client, site.server.namespace]) {
+    expect(await tcpComplaints(namespace)).toEqual({})
+  }
+}

@@ -1,0 +1,69 @@
+/** Pairs that are let go, whatever their ends have agreed on, and over a link that loses. */
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import type { Family } from '../../src/laboratory/index.js'
+import { writeContents } from '../helpers/contents.js'
+import { curlSha256, url } from '../helpers/http-clients.js'
+import { loseSegments } from '../helpers/impairment.js'
+import { kernelCounters } from '../helpers/kernel-counters.js'
+import { requireHost, requireTools } from '../helpers/skip.js'
+import {
+  expectNoComplaints,
+  spliceAtOnce,
+  startSpliceSite,
+  UPLOADS,
+} from '../helpers/splice-site.js'
+import { OFFERS, offer } from '../helpers/tcp-offers.js'
+import { upload } from '../helpers/uploads.js'
+
+requireHost('netns', 'afPacket')
+requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'nft')
+
+const SIZE = 10_000_000
+
+test('TCPX-07 TCPX-14 TCPX-16 TCPX-17 TCPX-19 64 combinations of options are spliced, or stay a relay that says why', async () => {
+  const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
+  await using _ = site
+  const body = await nginx.addFile(SIZE)
+  let turn = 0
+  for (const client of OFFERS) {
+    await offer(site.client, client)
+    for (const server of OFFERS) {
+      await offer(site.server.namespace, server)
+      const family: Family = turn++ % 2 === 0 ? 4 : 6
+      const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
+      const got = await curlSha256(site.client, target)
+      const offers = JSON.stringify({ client, server })
+      expect(got, offers).toMatchObject({ status: 200, bytes: SIZE, body })
+      await site.untilIdle()
+      const isBlocked = client.timestamps > server.timestamps
+      expect(pairs.at(-1)?.modes.includes('splice'), offers).toBe(!isBlocked)
+    }
+  }
+  await expectNoComplaints(site)
+  await site.end()
+})
+
+test('TCPX-17 TCPX-18 TCPX-21 over a link that loses, spliced in the middle: equal sha256 each way, by SACK', async () => {
+  const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
+  await using _ = site
+  const body = await nginx.addFile(SIZE)
+  const path = join(site.lab.folder, 'upload')
+  expect(await writeContents(path, SIZE)).toBe(body)
+  await loseSegments(site.server.namespace, 'eth0', 1)
+  for (const family of site.lab.families) {
+    const address = site.lab.virtualAddress(family)
+    const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
+    expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
+    expect(await upload(site.client, url(address, '/', UPLOADS), path)).toBe(body)
+  }
+  await site.untilIdle()
+  for (const { modes } of pairs) expect(modes).toContain('splice')
+  // Each sender has repeated what SACK said was lost.
+  for (const namespace of [site.client, site.server.namespace]) {
+    const { TcpExtTCPSackRecovery: recoveries } = await kernelCounters(namespace)
+    expect(recoveries).toBeGreaterThan(0)
+  }
+  await expectNoComplaints(site)
+  await site.end()
+})
