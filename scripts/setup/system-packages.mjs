@@ -29,6 +29,8 @@ const systemPackages = [
   { name: 'nginx-light', command: 'nginx' },
   { name: 'iperf3', command: 'iperf3' },
   { name: 'wrk', command: 'wrk' },
+  { name: 'nghttp2-client', command: 'h2load' },
+  { name: 'chromium', command: 'chromium' },
   { name: 'haproxy', command: 'haproxy' },
   {
     name: 'libnginx-mod-stream',

@@ -5,7 +5,23 @@ import { createServer } from 'node:http'
 const [name, port] = process.argv.slice(2)
 let connections = 0
 
+/** A page whose fetches say in its text what came of them. */
+const page = `<!doctype html><body>not yet<script type="module">
+  const post = async (path, size) => {
+    const sent = crypto.getRandomValues(new Uint8Array(size))
+    const answer = await fetch(path, { method: 'POST', body: sent })
+    const got = new Uint8Array(await answer.arrayBuffer())
+    return answer.status === 200 && got.length === size && got.every((byte, at) => byte === sent[at])
+  }
+  const get = async (path, length) => (await (await fetch(path)).blob()).size === length
+  const turns = [1, 1000, 65_536].flatMap((size) => [post('/echo', size), post('/length', size)])
+  const files = Array.from({ length: 8 }, () => get('/bytes/3000000', 3_000_000))
+  const right = await Promise.all([...turns, ...files, get('/name', ${name.length + 1})])
+  document.body.textContent = right.every(Boolean) ? 'all is right' : right.join(' ')
+</script>`
+
 const answers = {
+  '/page': (_request, answer) => answer.setHeader('Content-Type', 'text/html').end(page),
   '/name': (_request, answer) => answer.end(`${name}\n`),
   '/connection': ({ socket }, answer) => answer.end(`${name} ${socket.number}\n`),
   '/headers': ({ headers }, answer) => answer.end(JSON.stringify(headers)),

@@ -91,7 +91,7 @@ struct WindowCase {
   uint16_t expected;
 };
 
-TEST_CASE("TCPX-14 TCPX-15 TCPX-16 windows shift, saturate, and never grow by rounding") {
+TEST_CASE("trap 2 TCPX-14 TCPX-15 TCPX-16 windows shift, saturate, and never grow by rounding") {
   static constexpr WindowCase kCases[] = {
       {1000, 0, 1000},   {1000, 3, 8000},    {0, 14, 0},       {1, 14, 16384},  {4, 14, 65535},
       {65535, 1, 65535}, {65535, 14, 65535}, {1000, -3, 125},  {1007, -3, 125}, {100, -7, 0},

@@ -11,9 +11,25 @@ import { runExample } from '../helpers/service-site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
 requireHost('netns', 'afPacket')
-requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'sha256sum', 'wrk', 'ss')
+requireTools(
+  'ip',
+  'nsenter',
+  'nginx',
+  'curl',
+  'bash',
+  'sha256sum',
+  'wrk',
+  'h2load',
+  'chromium',
+  'ss',
+)
 
 const [HTTP, ORIGIN] = [80, 8080]
+/** Without a screen, and without what it would ask the world for by itself. */
+const BROWSER = [
+  ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+  ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
+]
 
 /** nginx has `/bytes/`, and a server of Node's each other path, by its first part. */
 async function startSite(options: HttpRouterOptions = {}, workers = 1) {
@@ -153,6 +169,32 @@ test('wrk: thousands of requests over kept connections, none of them wrong', asy
       expect(stdout).not.toMatch(/Socket errors|Non-2xx/)
       expect(Number(/(\d+) requests in/.exec(stdout)?.[1])).toBeGreaterThan(100)
     }
+  }
+  await end()
+})
+
+test('h2load over HTTP/1.1: every request of kept connections is answered', async () => {
+  const { site, at, end } = await startSite()
+  await using _ = site
+  for (const family of site.lab.families) {
+    const args = ['--h1', '-n', '3000', '-c', '20', '-t', '1', at(family, '/name')]
+    const { stdout } = await site.client.exec('h2load', args, { timeoutMs: 30_000 })
+    expect(stdout).toMatch(/3000 done, 3000 succeeded, 0 failed, 0 errored, 0 timeout/)
+  }
+  await end()
+})
+
+test("a browser's fetch: bodies each way, many at a time", async () => {
+  const { site, nginx, at, end } = await startSite()
+  await using _ = site
+  await nginx.addFile(3_000_000)
+  for (const family of site.lab.families) {
+    const profile = `--user-data-dir=${join(site.lab.folder, `profile${family}`)}`
+    const page = ['--virtual-time-budget=20000', '--dump-dom', at(family, '/page')]
+    const { stdout } = await site.client.exec('chromium', [...BROWSER, profile, ...page], {
+      timeoutMs: 60_000,
+    })
+    expect(stdout).toContain('<body>all is right</body>')
   }
   await end()
 })

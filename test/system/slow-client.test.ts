@@ -89,7 +89,7 @@ async function held(site: EngineSite, sockets: { inbound: Socket; outbound: Sock
 }
 
 describe.each(WAYS)('bytes that move %s', (_way, joining) => {
-  test('BUF-06 BUF-07 BUF-08 BUF-11 PROXY-12 a client that stops reading closes the window at the server', async () => {
+  test('trap 9 BUF-06 BUF-07 BUF-08 BUF-11 PROXY-12 a client that stops reading closes the window at the server', async () => {
     const { site, sockets, nginx } = await startSite(joining)
     await using _ = site
     const sha256 = await nginx.addFile(SIZE)

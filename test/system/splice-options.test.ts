@@ -21,7 +21,7 @@ requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', '
 
 const SIZE = 10_000_000
 
-test('TCPX-07 TCPX-14 TCPX-16 TCPX-17 TCPX-19 64 combinations of options are spliced, or stay a relay that says why', async () => {
+test('trap 1 trap 2 TCPX-07 TCPX-14 TCPX-16 TCPX-17 TCPX-19 64 combinations of options are spliced, or stay a relay that says why', async () => {
   const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
   const body = await nginx.addFile(SIZE)
