@@ -63,8 +63,8 @@ export default defineConfig({
         env: { SLUICE_PREBUILD: resolve(root, 'out/installed') },
         globalSetup: 'test/helpers/install-package.ts',
       }),
-      // Namespaces, devices and the two cores are shared: one file at a time.
-      project('system', 'system', { fileParallelism: false, testTimeout: 120_000 }),
+      // Each file lays laboratories of its own, and waits for its peers most of the time.
+      project('system', 'system', { maxWorkers: 3, testTimeout: 120_000 }),
     ],
   },
 })

@@ -19,7 +19,7 @@
  * - `ERR_SLUICE_BUSY`: there is a capture already.
  * - `ERR_SLUICE_NODE`: a pool has no node of that name.
  * - Of sockets (docs/sockets.md): `ERR_SLUICE_ADDR_IN_USE`, `_ADDR_NOT_OWNED`, `_NO_ROUTE`, `_IN_USE`,
- *   `_TUPLE_IN_USE`, `_STATE`, `_BUFFERED`, `_IDENTITY`, `_UNPROXIED`, `_REENTRANT`, `_CLOSED`, `_NO_SUCH_FLOW`, `_MEMORY`,
+ *   `_TUPLE_IN_USE`, `_BYTE_COUNT`, `_PARK_DIRTY`, `_STATE`, `_BUFFERED`, `_IDENTITY`, `_UNPROXIED`, `_REENTRANT`, `_CLOSED`, `_NO_SUCH_FLOW`, `_MEMORY`,
  *   `_POOL`; and those of node:net where its users expect them.
  * - `ERR_SLUICE_ADMIN_CERTIFICATE`: a file of `admin` cannot be used.
  */
@@ -38,6 +38,7 @@ export interface ConfigIssue {
 export interface SluiceErrorOptions {
   cause?: unknown
   issues?: readonly ConfigIssue[]
+  passed?: bigint
 }
 
 export class SluiceError extends Error {
@@ -47,6 +48,8 @@ export class SluiceError extends Error {
   readonly remedy: string
   /** The problems of a configuration; empty for other errors. */
   readonly issues: readonly ConfigIssue[]
+  /** Bytes that had passed, of those that `unproxyUntil` was to wait for. */
+  readonly passed: bigint | undefined
 
   constructor(
     code: SluiceErrorCode,
@@ -58,6 +61,7 @@ export class SluiceError extends Error {
     this.code = code
     this.remedy = remedy
     this.issues = options.issues ?? []
+    if (options.passed !== undefined) this.passed = options.passed
   }
 }
 

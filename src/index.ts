@@ -59,6 +59,13 @@ export { type ConfigIssue, SluiceError, type SluiceErrorCode } from './errors.js
 export { type EngineEvent, EventLog, type EventSource } from './event-log.js'
 export type { CheckFunction } from './health/function-probe.js'
 export {
+  type HttpRoute,
+  type HttpRouterOptions,
+  type HttpTarget,
+  httpRouter,
+  type RoutedRequest,
+} from './http/router.js'
+export {
   type Capability,
   capabilities,
   ensurePrivileges,
@@ -71,6 +78,7 @@ export {
 export { eventNames, type LogDetails, type Logger, type TroubleDetails } from './logger.js'
 export { addonFile, guardEnd, trySteering, type XdpSupport, xdpSupport } from './native.js'
 export type { Decision, Policy, Rejection } from './policy/decision.js'
+export type { HttpRequest } from './policy/http-request.js'
 export type {
   ActivityRanking,
   FlowActivity,
@@ -79,6 +87,7 @@ export type {
   NodeState,
   PoolFigures,
 } from './policy/new-flow.js'
+export type { TlsClientHello } from './policy/tls-client-hello.js'
 export type { Protocol } from './protocol.js'
 export type {
   DatagramFunction,
@@ -88,6 +97,7 @@ export type {
 } from './socket/datagram-pair.js'
 export { DatagramSocket, type DatagramSocketEvents } from './socket/datagram-socket.js'
 export type { SocketPair, SocketPairEvents } from './socket/pair.js'
+export type { ParkingLot, ParkingLotEvents } from './socket/parking.js'
 export type { Server, ServerEvents } from './socket/server.js'
 export type {
   DatagramServiceFunction,
@@ -110,7 +120,9 @@ export type {
   DatagramPairStats,
   DatagramQuery,
   DatagramUnproxyResult,
+  Direction,
   DisassociateOptions,
+  EvictReason,
   FlowKey,
   FlowQuery,
   GetOptions,
@@ -119,7 +131,13 @@ export type {
   PairMode,
   PairStats,
   PairTransforms,
+  ParkedHandle,
+  ParkedInfo,
+  ParkedMatch,
+  ParkOptions,
   PeerClose,
+  RedirectOptions,
+  ReusePolicy,
   Side,
   SideCloseReason,
   SocketUse,
@@ -129,6 +147,7 @@ export type {
   TcpStateName,
   UnproxyOptions,
   UnproxyResult,
+  UnproxyUntilOptions,
 } from './socket/types.js'
 export { Stack } from './stack.js'
 export type { StackAddress, StackInterface, StackOptions } from './stack-options.js'

@@ -43,6 +43,8 @@ export interface NativeSegmentOptions {
   routes: { to: string; via: string }[]
   /** What becomes of packets that no virtual server takes. */
   forwarding: 'none' | 'route' | 'bridge'
+  /** Which SYNs to virtual servers that terminate are answered without state. */
+  synCookies: 'auto' | 'always' | 'never'
   limits: {
     flows: number
     waitingFlows: number

@@ -10,6 +10,7 @@ import type { DatagramSocket } from './socket/datagram-socket.js'
 import { closed } from './socket/errors.js'
 import type { SocketPair } from './socket/pair.js'
 import type { Pairs } from './socket/pairs.js'
+import type { ParkingLot } from './socket/parking.js'
 import { Server } from './socket/server.js'
 import type { Socket } from './socket/socket.js'
 import type { Sockets } from './socket/sockets.js'
@@ -25,6 +26,7 @@ import type {
   ListenOptions,
   PairInfo,
   PairMode,
+  ParkedHandle,
   StackStats,
 } from './socket/types.js'
 import { until } from './socket/until.js'
@@ -142,17 +144,22 @@ export class Stack implements AsyncDisposable {
   }
 
   /**
-   * Makes a pair of two sockets that have none.
+   * Makes a pair of two sockets that have none, or of one and a connection that is parked.
    * @throws {SluiceError} `ERR_SLUICE_IN_USE`, `ERR_SLUICE_STATE`, `ERR_SLUICE_BUFFERED`,
-   * `ERR_SLUICE_IDENTITY`
+   * `ERR_SLUICE_IDENTITY`; `ERR_SLUICE_CLOSED` where it is parked no longer
    */
   async associate(
     inbound: Socket,
-    outbound: Socket,
+    outbound: Socket | ParkedHandle,
     options: AssociateOptions = {},
   ): Promise<SocketPair> {
     options.signal?.throwIfAborted()
-    return associate(this.#host.pairs, inbound, outbound, options)
+    return associate(this.#host, inbound, outbound, options)
+  }
+
+  /** Connections that wait for their next user (SOCK-25). */
+  get parking(): ParkingLot {
+    return this.#host.sockets.parking
   }
 
   /**
@@ -198,6 +205,7 @@ export class Stack implements AsyncDisposable {
     const { sockets, pairs } = this.#host
     return {
       sockets: sockets.size,
+      parked: sockets.parking.size,
       pairs: pairs.byMode,
       timeWait: this.#host.timeWait(),
       bytesHeld: sockets.bytesHeld,
@@ -217,6 +225,7 @@ export class Stack implements AsyncDisposable {
   async #close({ graceMs = 0, signal }: CloseOptions): Promise<void> {
     const { sockets } = this.#host
     sockets.abortOpenings(stackClosed())
+    await sockets.parking.drain()
     const servers = await Promise.allSettled([...this.#servers].map((server) => server.close()))
     try {
       if (graceMs > 0) await until(sockets.empty(graceMs), signal)

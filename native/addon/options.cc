@@ -47,6 +47,11 @@ Forwarding forwarding_of(const std::string& name) {
   return name == "route" ? Forwarding::route : Forwarding::none;
 }
 
+SynCookiePolicy syn_cookies_of(const std::string& name) {
+  if (name == "always") return SynCookiePolicy::always;
+  return name == "never" ? SynCookiePolicy::never : SynCookiePolicy::automatic;
+}
+
 Result<SegmentPort> read_port(const Napi::Object& from) {
   SegmentPort port;
   port.options.name = text(from, "name");
@@ -123,6 +128,7 @@ Result<SegmentOptions> read_options(const Napi::Object& from) {
     options.cpus.push_back(cpus.Get(i).ToNumber().Uint32Value());
   }
   options.forwarding = forwarding_of(text(from, "forwarding"));
+  options.syn_cookies = syn_cookies_of(text(from, "synCookies"));
   options.limits = read_limits(from.Get("limits").As<Napi::Object>());
   options.timeouts = read_timeouts(from.Get("timeouts").As<Napi::Object>());
   const auto ports = from.Get("ports").As<Napi::Array>();

@@ -86,7 +86,8 @@ struct alignas(64) FlowEntry {
       uint32_t acked;    // highest acknowledgement that the sender sent
       uint32_t detail;   // what the pair's mode needs beside: the client's leg its place in the
                          // queue, the server's leg of a variant the pair of its session, one of
-                         // the engine's own its socket
+                         // UDP of the engine's own its socket, one of TCP that is spliced the
+                         // highest timestamp that its sender sent
       Tick last_seen;
     };
     // Of a leg that the engine runs TCP for (FlowClass::own).
@@ -115,7 +116,7 @@ static_assert(sizeof(FlowAddresses) == 64, "an IPv6 leg takes two cache lines");
 //   unreachable  the client's leg is entered; its packets are answered by ICMP
 //   proxied    each leg that is entered is one of the engine's own: it runs TCP for it, or hands
 //              datagrams to a socket
-//   splice     two such legs of UDP, whose packets are rewritten and sent on for now
+//   splice     two such legs, whose packets are rewritten and sent on for now
 //   over       no leg is entered; both may be read until the batch in hand has left
 enum class PairMode : uint8_t {
   free,
@@ -131,8 +132,8 @@ enum class PairMode : uint8_t {
 
 // Which time-out a pair is under. One timer wheel each, so that each class can give up its oldest.
 // `untracked`: a protocol whose beginning and end nobody follows: all but TCP. `own`: pairs of the
-// engine's own connections, which are timed elsewhere. `datagrams`: pairs of UDP that the engine
-// ends.
+// engine's own connections, which are timed elsewhere. `spliced`: such pairs that others run for
+// now. `datagrams`: pairs of UDP that the engine ends.
 enum class FlowClass : uint8_t {
   waiting,
   opening,
@@ -142,9 +143,10 @@ enum class FlowClass : uint8_t {
   refused,
   linger,
   own,
+  spliced,
   datagrams
 };
-inline constexpr int kFlowClasses = 9;
+inline constexpr int kFlowClasses = 10;
 
 // What both legs of a flow share and a packet rarely needs.
 struct FlowPair {
@@ -163,6 +165,14 @@ struct FlowPair {
   static constexpr uint16_t kServerWaits = 128;
   // Its packets pass between stations of the bridge as they are.
   static constexpr uint16_t kBridged = 256;
+  // One of the engine's own connections that the control segment was asked about: it is told of
+  // what becomes of it, as of any flow (HS-24).
+  static constexpr uint16_t kAsked = 512;
+  // Its legs are, or were, the engine's own: sockets know of it, the control segment only where it
+  // was asked.
+  static constexpr uint16_t kOwn = 1024;
+  // Spliced, or about to be proxied again, but for bytes that are still the other's.
+  static constexpr uint16_t kInTransition = 2048;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;
@@ -177,9 +187,6 @@ struct FlowPair {
 };
 static_assert(sizeof(FlowPair) <= 20);
 
-// Whether its legs are the engine's own: sockets know of it, the control segment does not.
-inline bool is_own(const FlowPair& pair) {
-  return pair.flow_class == FlowClass::own || pair.flow_class == FlowClass::datagrams;
-}
+inline bool is_own(const FlowPair& pair) { return (pair.flags & FlowPair::kOwn) != 0; }
 
 }  // namespace sluice

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -13,6 +14,19 @@ enum class Refusal : uint8_t { reset, unreachable, silence };
 
 // In the place of a protocol: every one of which flows are made.
 inline constexpr uint8_t kAnyProtocol = 0;
+
+// What is read of a TCP connection before its server is chosen (VS-05, VS-06).
+enum class Inspects : uint8_t { nothing, http, cookie, tls, raw };
+
+// How. The engine accepts the client's connection for that.
+struct HandshakeProxy {
+  Inspects what = Inspects::nothing;
+  bool asks_unread = false;        // what cannot be read is asked for without data, not reset
+  uint8_t window_kib = 0;          // that a client may send before it has a server, and a head has
+  uint16_t timeout_s = 0;          // for what is to be read, and for a decision
+  uint16_t server_timeout_ms = 0;  // for a server to answer
+  std::string cookie;              // its name
+};
 
 // What the data flow segment knows of a virtual server: the match (VS-01), not the nodes.
 struct VirtualServer {
@@ -28,6 +42,10 @@ struct VirtualServer {
   bool terminates = false;   // the engine ends the connections, whose bytes go to sockets
   bool inspects = false;     // the control segment is asked with the first datagram (CS-11)
   Refusal refusal = Refusal::reset;
+  HandshakeProxy proxy;
+
+  // Whether a SYN for it is answered here.
+  bool ends_connections() const { return terminates || proxy.what != Inspects::nothing; }
 };
 
 // The virtual servers of a segment, found by destination address, L4 port and protocol (DFS-14):

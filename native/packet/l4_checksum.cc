@@ -6,6 +6,8 @@
 #include "wire/checksum.h"
 #include "wire/crc32c.h"
 #include "wire/ip_protocol.h"
+#include "wire/ipv4.h"
+#include "wire/ipv6.h"
 #include "wire/tcp.h"
 #include "wire/udp.h"
 
@@ -78,6 +80,35 @@ void complete_checksum(Packet& packet) {
   }
   store_be16(packet.at(field), checksum);
   packet.offload = Offload{};
+}
+
+void leave_tcp_checksum_open(Packet& packet) {
+  const uint32_t length = packet.headers.end - packet.headers.l4;
+  TcpHeader(packet.at(packet.headers.l4)).set_checksum(fold_sum(pseudo_header_sum(packet, length)));
+  packet.offload.needs_checksum = true;
+  packet.offload.checksum_verified = false;
+  packet.offload.checksum_start = packet.headers.l4;
+  packet.offload.checksum_offset = TcpHeader::kChecksumOffset;
+}
+
+void keep_tcp_payload(Packet& packet, uint32_t bytes) {
+  Headers& headers = packet.headers;
+  headers.end = headers.payload + bytes;
+  packet.length = headers.end;
+  uint8_t* l3 = packet.at(headers.l3);
+  const uint32_t ip_length = headers.end - headers.l3;
+  if (headers.family == 4) {
+    Ipv4Header ip(l3);
+    ip.set_total_length(static_cast<uint16_t>(ip_length));
+    ip.complete_checksum();
+  } else {
+    Ipv6Header(l3).set_payload_length(static_cast<uint16_t>(ip_length - Ipv6Header::kSize));
+  }
+  if (bytes <= packet.offload.gso_size) {
+    packet.offload.gso_type = GsoType::none;
+    packet.offload.gso_size = 0;
+  }
+  leave_tcp_checksum_open(packet);
 }
 
 }  // namespace sluice

@@ -27,4 +27,11 @@ void complete_sctp_checksum(Packet& packet);
 // `needs_checksum`: for packets without GSO, towards a port that does not do it itself (TCPX-32).
 void complete_checksum(Packet& packet);
 
+// Leaves the checksum of TCP to the port: the bytes that it covers were changed, and it was right
+// before.
+void leave_tcp_checksum_open(Packet& packet);
+
+// Drops all but the first bytes of the payload of TCP, and leaves the checksum open.
+void keep_tcp_payload(Packet& packet, uint32_t bytes);
+
 }  // namespace sluice

@@ -43,6 +43,10 @@ void Connections::tell(Instant now) {
 // False where there was no room for all of it.
 bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
   Socket& socket = sockets_[place];
+  if (socket.silent) {
+    socket.forgotten = socket.connection == ConnectionPool::kNone;
+    return true;
+  }
   if ((socket.news & Socket::kOpened) && !tell_opened(place)) return false;
   if (!socket.known) return true;  // its handshake is not over
   const uint32_t id = sockets_.id_of(place);
@@ -50,6 +54,11 @@ bool Connections::tell_socket(TcpTurn& turn, uint32_t place) {
     const auto count = [&](UnrelayedView message) { message.set_bytes(socket.relayed.bytes()); };
     if (!say<UnrelayedView>(id, count)) return false;
     socket.news &= static_cast<uint8_t>(~Socket::kUnrelayed);
+  }
+  if (socket.news & Socket::kSpliced) {
+    const auto why = [&](SplicedView message) { message.set_reason(socket.block); };
+    if (!say<SplicedView>(id, why)) return false;
+    socket.news &= static_cast<uint8_t>(~Socket::kSpliced);
   }
   if (!tell_bytes(turn, place) || !grant(place)) return false;
   if (socket.news & Socket::kHeld) {

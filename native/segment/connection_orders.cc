@@ -92,10 +92,12 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
       if (!sockets_.knows(order.target())) return counters_.raise(Counter::messages_stale);
       return relay(turn, place, order);
     }
-    case UnrelaySocketView::kCode: return unrelay(place);
+    case UnrelaySocketView::kCode:
+      if (socket.spliced) return come_back(turn, place);
+      return unrelay(turn, place);
     case AskSocketView::kCode: return answer_state(turn.now, socket, AskSocketView(message.data()));
     case ForgetSocketView::kCode:
-      if (socket.connection == ConnectionPool::kNone) return sockets_.forget(place);
+      if (socket.leg == kNoLeg) return sockets_.forget(place);
       break;
     default: break;
   }
@@ -133,25 +135,30 @@ uint8_t Connections::try_open(TcpTurn& turn, const OpenSocketView& message, uint
   FlowKey key;  // of what will arrive
   uint8_t why;
   if (!source_.choose(turn.now, message, key, why)) return why;
-  if (tcp_.connections.used() == tcp_.connections.capacity()) return StreamEnd::no_memory;
-  const uint32_t fresh = sockets_.take();
-  if (fresh == 0) return StreamEnd::no_memory;
+  Socket* like = beside != kNoPair && message.mirror() != 0 ? &sockets_[inbound] : nullptr;
+  DropReason reason;
+  place = begin_opening(turn, key, beside, like, reason);
+  return place == 0 ? stream_end_of(reason) : StreamEnd::finished;
+}
+
+// The socket of a connection to where `key` comes from; 0, and why not.
+uint32_t Connections::begin_opening(TcpTurn& turn, const FlowKey& key, PairIndex beside,
+                                    Socket* like, DropReason& why, const IpAddress& via) {
+  why = DropReason::connections_full;
+  if (tcp_.connections.used() == tcp_.connections.capacity()) return 0;
+  const uint32_t place = sockets_.take();
+  if (place == 0) return 0;
   flows_.forget_past(turn.now, key);
   Opening opening{end_of_earlier(key), std::nullopt};
-  if (beside != kNoPair && message.mirror() != 0) {
-    opening.like = likeness_to(sockets_[inbound], key);
-  }
-  DropReason reason;
-  const LegIndex leg = flows_.open_own_server(turn.now, key, beside, reason);
+  if (like != nullptr) opening.like = likeness_to(*like, key);
+  const LegIndex leg = flows_.open_own_server(turn.now, key, beside, why, via);
   if (leg == kNoLeg) {
-    sockets_.give_back(fresh);
-    return stream_end_of(reason);
+    sockets_.give_back(place);
+    return 0;
   }
   Connection* c = open_connection(turn, tcp_flow_of(flows_.own_leg(leg)), leg, key.reversed(),
                                   path_of(leg), opening);
-  if (adopt(c, leg, fresh) == nullptr) return StreamEnd::no_memory;
-  place = fresh;
-  return StreamEnd::finished;
+  return adopt(turn.now, c, leg, place) == nullptr ? 0 : place;
 }
 
 // The numbers are the client's where its tuple is (TCPX-04), and once: a second connection to the
@@ -187,8 +194,13 @@ void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
 }
 
 void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
-  leave_relay(place);
   Socket& socket = sockets_[place];
+  // The ends have bytes on their way that nobody here can finish.
+  if (socket.spliced) {
+    socket.shut = socket.closed = true;
+    return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
+  }
+  leave_relay(turn, place);
   Connection* c = connection_of(socket);
   socket.shut = socket.closed = true;
   if (c == nullptr) return;

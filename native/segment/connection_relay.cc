@@ -2,6 +2,8 @@
 // sends, and no JavaScript in between (design, mode `relay`). Each direction by itself; its end and
 // its reset go on as well, or are left to TypeScript.
 
+#include <algorithm>
+
 #include "segment/connections.h"
 #include "tcp/calls.h"
 
@@ -12,17 +14,34 @@ void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& or
   const uint32_t target = order.target() & SocketTable::kPlaceMask;
   Socket& from = sockets_[place];
   Socket& to = sockets_[target];
-  if (from.target != 0 || to.source != 0 || place == target) {
+  const bool counts = order.count() == RelayCount::one || order.count() == RelayCount::pair;
+  if (from.target != 0 || to.source != 0 || place == target || order.count() > RelayCount::shared ||
+      counts != (order.bytes() > 0)) {
     counters_.raise(Counter::messages_invalid);
     return;
   }
   if (connection_of(from) == nullptr) return;  // its Closed says so
-  from.target = target;
-  from.held = true;
+  if (order.count() == RelayCount::shared && to.target != place) {
+    // The other direction has reached the count, or its end.
+    from.held = true;
+    from.news |= Socket::kUnrelayed;
+    return list(place);
+  }
   from.headroom = order.headroom();
   from.ends_stay = order.ends() == RelayEnds::stay;
-  to.source = place;
+  from.count = order.count();
+  from.left = order.bytes();
+  from.splices =
+      order.depth() == RelayDepth::splice && !from.ends_stay && from.count == RelayCount::none;
+  begin_relay(turn, place, target);
+}
+
+void Connections::begin_relay(TcpTurn& turn, uint32_t place, uint32_t target) {
+  sockets_[place].target = target;
+  sockets_[place].held = true;
+  sockets_[target].source = place;
   relay_from(turn, place);
+  try_splice(turn, place);
 }
 
 // Bytes that came go on as far as there is room, and then their end (BUF-01, BUF-03). Called
@@ -33,12 +52,23 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   Connection* sender = connection_of(from);
   Connection* receiver = connection_of(sockets_[target]);
   if (sender != nullptr && receiver != nullptr) sender = relay_bytes(turn, place);
+  if (const Socket* counter = counter_of(from); counter != nullptr && counter->left == 0) {
+    // What is behind that byte, an end included, is TypeScript's.
+    if (sender == nullptr || at_end(*sender)) from.held = false;
+    return from.count == RelayCount::one ? unrelay(turn, place) : leave_relay(turn, place);
+  }
   if (!from.ends_stay) return relay_end(turn, place, sender);
   const bool over = sender == nullptr || at_end(*sender);
   if (!over && receiver != nullptr) return;
   // Its end is all that a hold could keep back.
   if (over) from.held = false;
-  unrelay(place);
+  unrelay(turn, place);
+}
+
+// Whose count the bytes of a socket are part of; nullptr where they are not counted.
+Socket* Connections::counter_of(Socket& from) {
+  if (from.count == RelayCount::none) return nullptr;
+  return from.count == RelayCount::shared ? &sockets_[from.target] : &from;
 }
 
 // The sender, or nullptr where it is over with that.
@@ -47,7 +77,10 @@ Connection* Connections::relay_bytes(TcpTurn& turn, uint32_t place) {
   Socket& to = sockets_[from.target];
   Connection& sender = *connection_of(from);
   Connection& receiver = *connection_of(to);
-  const Received pushed = push(turn, sender, receiver, from.headroom);
+  Socket* counter = counter_of(from);
+  const uint64_t limit = counter == nullptr ? UINT32_MAX : counter->left;
+  const Received pushed = push(turn, sender, receiver, from.headroom,
+                               static_cast<uint32_t>(std::min<uint64_t>(limit, UINT32_MAX)));
   arm(receiver);
   if (pushed.bytes > 0) {
     counters_.raise(Counter::pushes);
@@ -55,6 +88,7 @@ Connection* Connections::relay_bytes(TcpTurn& turn, uint32_t place) {
     from.received += pushed.bytes;
     from.relayed.add(turn.now, pushed.bytes);
     to.sent += pushed.bytes;
+    if (counter != nullptr) counter->left -= pushed.bytes;
   }
   if (pushed.events.has(TcpEvents::kReleased)) {
     released(turn.now, place);
@@ -79,7 +113,7 @@ void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
     after(turn, target, in_order ? close_sending(turn, *receiver) : sluice::abort(turn, *receiver));
   }
   if (sender != nullptr && receiver != nullptr) return;
-  leave_relay(place);
+  leave_relay(turn, place);
   if (sender == nullptr) return;
   // Nobody is left to take what still comes; what there is to send goes first, if all was well.
   if (to.end != StreamEnd::finished) return close_socket(turn, place, true);
@@ -88,11 +122,13 @@ void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
   after(turn, place, close_sending(turn, *sender));
 }
 
-void Connections::unrelay(uint32_t place) {
+void Connections::unrelay(TcpTurn& turn, uint32_t place) {
   Socket& from = sockets_[place];
   const uint32_t target = from.target;
   if (target == 0) return;
+  for (const uint32_t each : {place, target}) thaw(turn, each);
   from.target = 0;
+  from.count = RelayCount::none;
   from.news |= Socket::kUnrelayed;
   list(place);
   // Whoever has its target to himself again hears of the room there.
@@ -101,10 +137,10 @@ void Connections::unrelay(uint32_t place) {
 }
 
 // Both directions.
-void Connections::leave_relay(uint32_t place) {
+void Connections::leave_relay(TcpTurn& turn, uint32_t place) {
   const uint32_t source = sockets_[place].source;
-  if (source != 0) unrelay(source);
-  unrelay(place);
+  if (source != 0) unrelay(turn, source);
+  unrelay(turn, place);
 }
 
 }  // namespace sluice

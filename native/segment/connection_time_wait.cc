@@ -39,7 +39,7 @@ bool Connections::time_wait_arrives(Instant now, Packet& packet) {
   if (index == TimeWaitTable::kNone) return false;
   const bool outbound = flows_.time_waits()[index].outbound;
   const VirtualServer* server = outbound ? nullptr : flows_.virtual_servers().find(packet.key);
-  if (!outbound && (server == nullptr || !server->terminates)) {
+  if (!outbound && (server == nullptr || !server->ends_connections())) {
     flows_.time_waits().remove(index);  // it has gone, and so has what there was to answer for
     return false;
   }
@@ -80,7 +80,7 @@ bool Connections::begin_anew(Instant now, Packet& packet, TimeWaitTable::Index i
     flows_.time_waits().remove(index);
     return false;
   }
-  accept(now, packet, server.id, tcp_flow_in(flows_.time_waits()[index].tcp).snd_nxt);
+  accept(now, packet, server, tcp_flow_in(flows_.time_waits()[index].tcp).snd_nxt);
   return true;
 }
 

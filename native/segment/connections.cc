@@ -41,6 +41,8 @@ TcpLimits Connections::limits_of(const Options& options) {
 TcpConfig Connections::config_of(const Options& options) {
   TcpConfig config;
   config.windows_for = options.windows_for;
+  // Less than any kernel begins with: so either side of a pair may be let go at once.
+  config.first_window = 32 * 1024;
   return config;
 }
 
@@ -57,24 +59,29 @@ Connections::Connections(const Options& options, const Parts& parts, Instant now
       source_(parts.stack, parts.flows, parts.hand_over, options.seed ^ 4),
       tcp_(limits_of(options), config_of(options), options.seed),
       write_room_(tcp_.buffers.reserved()),
+      inspections_(options.connections, parts.time.tick(now)),
       sockets_(options.connections * kPlacesPerConnection, options.worker),
       places_(options.connections),
+      spliced_(parts.flows.table().max_pairs()),
+      transitions_(options.connections / 2),
       links_(options.connections, 1),
-      wheel_(links_, 0, parts.time.tick(now)) {
+      wheel_(links_, 0, parts.time.tick(now)),
+      cookies_(options.cookie_secret),
+      half_open_(options.connections) {
   flows_.set_own_pairs(FlowClass::own, this);
 }
 
 // -- packets
 
 TcpPath Connections::path_of(LegIndex leg) const {
-  const NextHopView& hop = stack_.next_hop(flows_.table().leg(leg).next_hop);
-  return {hop.mtu, kLargestPayload};
+  const FlowEntry& entry = flows_.table().leg(flows_.towards_peer(leg));
+  return {stack_.next_hop(entry.next_hop).mtu, kLargestPayload};
 }
 
 // Ties connection, leg and socket to each other. nullptr, and nothing is left, without connection.
-Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
+Connection* Connections::adopt(Instant now, Connection* c, LegIndex leg, uint32_t place) {
   if (c == nullptr) {
-    flows_.close_own(leg, EndReason::reset);
+    flows_.close_own(now, leg, EndReason::reset);
     sockets_.give_back(place);
     return nullptr;
   }
@@ -89,34 +96,54 @@ Connection* Connections::adopt(Connection* c, LegIndex leg, uint32_t place) {
   return c;
 }
 
-// Clients that have not completed their handshake take no more than a part, whatever floods us;
-// those that we open are not counted with them.
-bool Connections::has_room() const {
-  const uint32_t most = options_.connections / 4 + std::min(options_.connections, 16U);
-  return half_open_ < most && tcp_.connections.used() < tcp_.connections.capacity();
-}
-
-void Connections::accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond) {
-  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
-  if (!is_whole(packet)) return;
-  const uint32_t place = has_room() ? sockets_.take() : 0;
-  if (place == 0) return packet.drop(DropReason::connections_full);
+// A flow for what a client begins, and a place for its socket; without room the packet is dropped.
+LegIndex Connections::open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place) {
+  place = has_block() ? sockets_.take() : 0;
+  if (place == 0) {
+    packet.drop(DropReason::connections_full);
+    return kNoLeg;
+  }
+  flows_.forget_past(now, packet.key);
   DropReason why;
   const LegIndex leg = flows_.open_own_client(now, packet.key, vs, why);
   if (leg == kNoLeg) {
     sockets_.give_back(place);
-    return packet.drop(why);
+    packet.drop(why);
+    return kNoLeg;
   }
   flows_.count_own(leg, packet);
+  return leg;
+}
+
+bool Connections::adopt_client(Instant now, Packet& packet, const VirtualServer& server,
+                               const Begun& begun) {
+  if (adopt(now, begun.connection, begun.leg, begun.place) == nullptr) {
+    packet.drop(DropReason::connections_full);
+    return false;
+  }
+  sockets_[begun.place].passive = true;
+  sockets_[begun.place].irs = begun.irs;
+  if (!server.terminates) begin_inspection(begun.place, server, packet.in_port);
+  half_open_.begins();
+  packet.verdict = Verdict::deliver;
+  return true;
+}
+
+void Connections::accept(Instant now, Packet& packet, const VirtualServer& server,
+                         std::optional<Seq> beyond) {
+  if (!stack_.may_come_from(packet.key.src)) return packet.drop(DropReason::ip_martian);
+  if (!is_whole(packet)) return;
+  // No cookie is beyond the numbers of an earlier connection.
+  if (!beyond && wants_cookie(now)) return answer_with_cookie(now, packet, server);
+  if (!half_open_.has_room()) return packet.drop(DropReason::connections_full);
+  uint32_t place;
+  const LegIndex leg = open_client(now, packet, server.id, place);
+  if (leg == kNoLeg) return;
   TcpTurn turn = at(now);
   const TcpSegment segment = read_segment(packet);
   Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                              path_of(leg), segment, beyond);
-  if (adopt(c, leg, place) == nullptr) return packet.drop(DropReason::connections_full);
-  sockets_[place].passive = true;
-  sockets_[place].irs = segment.seq;
-  ++half_open_;
-  packet.verdict = Verdict::deliver;
+                              path_of(leg), segment, beyond, server.proxy.window_kib);
+  adopt_client(now, packet, server, {c, leg, place, segment.seq});
 }
 
 void Connections::arrives(Instant now, LegIndex leg, Packet& packet) {
@@ -145,11 +172,17 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (events.has(TcpEvents::kOpened)) {
     socket.news |= Socket::kOpened;
     socket.opened = true;
-    if (socket.passive) --half_open_;
+    if (socket.passive) half_open_.leaves(socket.unanswered);
     counters_.raise(socket.passive ? Counter::connections_accepted : Counter::connections_opened);
   }
   if (events.has(TcpEvents::kPeerClosed)) socket.ended = true;
   note_end(socket, events);
+  if (events.has(TcpEvents::kReleased) && socket.spliced) {
+    // Half of what it was: the other end is not to wait for what is lost.
+    wheel_.cancel(socket.connection - 1);
+    socket.connection = ConnectionPool::kNone;
+    return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
+  }
   if (events.has(TcpEvents::kReleased)) {
     released(turn.now, place);
   } else {
@@ -161,6 +194,8 @@ void Connections::after(TcpTurn& turn, uint32_t place, TcpEvents events) {
   if (socket.source != 0 && events.has(kOutgoing)) relay_from(turn, socket.source);
   if (socket.target != 0 && events.has(kIncoming)) relay_from(turn, place);
   if (events.bits != 0) list(place);
+  if (socket.inspection != 0) inspect(turn, place, events);
+  try_splice(turn, place);
 }
 
 void Connections::note_end(Socket& socket, TcpEvents events) {
@@ -180,7 +215,7 @@ void Connections::released(Instant now, uint32_t place) {
   socket.connection = ConnectionPool::kNone;
   socket.leg = kNoLeg;
   socket.news |= Socket::kClosed;
-  if (socket.passive && !socket.opened) --half_open_;
+  if (socket.passive && !socket.opened) half_open_.leaves(socket.unanswered);
   // Nobody has heard of it: so it leaves its place.
   if (socket.passive && !socket.known) socket.news |= Socket::kOpened;
   if (tcp_flow_of(flows_.own_leg(leg)).state == ConnectionState::time_wait) {
@@ -189,11 +224,12 @@ void Connections::released(Instant now, uint32_t place) {
     // The peer's answer is still to come, and nobody else shall have it.
     flows_.keep_in_time_wait(now, leg, kGivenUp, EndReason::rst);
   } else {
-    flows_.close_own(leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
+    flows_.close_own(now, leg, socket.end == StreamEnd::finished ? EndReason::fin : EndReason::rst);
   }
 }
 
-void Connections::abort_pair(Instant now, PairIndex pair, uint8_t) {
+void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
+  if (flows_.table().pair(pair).mode == PairMode::splice) return end_spliced(now, pair, reason);
   TcpTurn turn = at(now);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     const FlowEntry& entry = flows_.own_leg(leg);
@@ -245,15 +281,25 @@ void Connections::arm(const Connection& c) {
   if (!links_.armed(id) || tick_before(tick, links_.deadline(id))) wheel_.arm(id, tick);
 }
 
+// Whose client has left the SYN-ACK unanswered for so long that it is repeated.
+void Connections::note_unanswered(Socket& socket) {
+  if (!socket.passive || socket.opened || socket.unanswered) return;
+  socket.unanswered = true;
+  half_open_.is_unanswered();
+}
+
 void Connections::fire(Instant now, ConnectionPool::Handle handle) {
   Connection& c = tcp_.connections[handle];
   if (sluice::deadline(c) > now) return arm(c);
+  const uint32_t place = place_of(handle);
+  note_unanswered(sockets_[place]);
   TcpTurn turn = at(now);
-  after(turn, place_of(handle), timers_expire(turn, c));
+  after(turn, place, timers_expire(turn, c));
 }
 
 void Connections::poll(Instant now) {
   wheel_.advance(time_.tick(now), [&](TimerId id) { fire(now, id + 1); });
+  inspections_.wheel.advance(time_.tick(now), [&](TimerId id) { fire_inspection(now, id + 1); });
   publish();
 }
 
@@ -263,6 +309,7 @@ void Connections::publish() {
   counters_.set(Counter::own_time_wait, flows_.time_waits().count());
   counters_.set(Counter::time_waits_evicted, flows_.time_waits().evicted());
   counters_.set(Counter::sockets, sockets_.used());
+  counters_.set(Counter::inspected, inspections_.pool.used());
   counters_.set(Counter::stream_buffers,
                 uint64_t{tcp_.buffers.chunks_in_use()} * BufferPool::kChunk);
 }
@@ -271,7 +318,7 @@ Instant Connections::deadline(Instant now) const {
   if (full_ || !from_sockets_.empty()) return now + Duration::milliseconds(1);
   const Tick tick = time_.tick(now);
   constexpr Tick kLongest = 1000;
-  const Tick next = wheel_.next_tick(tick + kLongest);
+  const Tick next = inspections_.wheel.next_tick(wheel_.next_tick(tick + kLongest));
   return now + Duration::milliseconds(tick_before(tick, next) ? next - tick : 0);
 }
 

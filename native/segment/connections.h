@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -10,14 +11,18 @@
 #include "segment/counters.h"
 #include "segment/datagrams.h"
 #include "segment/flows.h"
+#include "segment/half_open.h"
 #include "segment/hand_over.h"
+#include "segment/inspection_table.h"
 #include "segment/segment_frames.h"
+#include "segment/segment_options.h"
 #include "segment/socket_table.h"
 #include "segment/source_choice.h"
 #include "segment/stream_news.h"
 #include "segment/time_base.h"
 #include "segment/write_room.h"
 #include "stack/stack.h"
+#include "tcp/syn_cookie.h"
 #include "tcp/tcp.h"
 #include "tcp/time_wait.h"
 #include "timer/timer_wheel.h"
@@ -25,6 +30,7 @@
 namespace sluice {
 
 struct Likeness;
+struct Resumption;
 
 // The connections that the engine ends itself, of one worker: packets in, segments out, bytes and
 // news to the sockets of TypeScript and orders from them (bus/streams.def), bytes from one
@@ -39,6 +45,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
     Duration time_wait;
     uint32_t worker = 0;
     uint64_t seed = 0;
+    SynCookiePolicy syn_cookies = SynCookiePolicy::never;
+    SipKey cookie_secret;
   };
   struct Parts {
     Flows& flows;
@@ -56,13 +64,23 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // -- packets; each sets the verdict
 
-  // A SYN to a virtual server that terminates, of no flow. `beyond` as syn_arrives() has it.
-  void accept(Instant now, Packet& packet, uint16_t vs, std::optional<Seq> beyond = std::nullopt);
+  // A SYN to a virtual server whose connections end here, of no flow. `beyond` as syn_arrives() has
+  // it.
+  void accept(Instant now, Packet& packet, const VirtualServer& server,
+              std::optional<Seq> beyond = std::nullopt);
+  // A segment without SYN or RST to such a server, of no flow. False where it has no cookie of
+  // ours.
+  bool cookie_arrives(Instant now, Packet& packet, const VirtualServer& server);
   // A packet of a leg of a proxied pair.
   void arrives(Instant now, LegIndex leg, Packet& packet);
   // A packet of no flow. False where it is not of a connection that is over and has still to
   // answer, or where it begins anew and is for somebody else.
   bool time_wait_arrives(Instant now, Packet& packet);
+  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is
+  // now. Then, of any spliced pair, what was followed: whether it is not to be sent on after all,
+  // since the pair is proxied again.
+  bool passes(Instant now, LegIndex leg, Packet& packet);
+  bool settles(Instant now, LegIndex leg);
   // An ICMP error about a segment of ours.
   void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
   // A segment of ours waited for a next hop that does not answer.
@@ -82,8 +100,25 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // Flows::OwnPairs
   void abort_pair(Instant now, PairIndex pair, uint8_t reason) override;
+  void decided(Instant now, PairIndex pair, const ReplyView& reply) override;
+  Tick last_active(Instant now, PairIndex pair) const override;
 
  private:
+  // The sockets of a spliced pair, the client's first.
+  struct SplicedPair {
+    std::array<uint32_t, 2> places;
+    uint32_t transition;  // 0: there is none
+  };
+  // Of a pair whose connections go or come back, the client's first: their flows, as the flow
+  // entries are those of a translated pair by now or still, and where what we have not acknowledged
+  // begins.
+  struct Transition {
+    std::array<TcpFlow, 2> flow;
+    std::array<Seq, 2> start;
+    bool back = false;
+  };
+  using TransitionPool = BlockPool<Transition>;
+
   static TcpLimits limits_of(const Options& options);
   static TcpConfig config_of(const Options& options);
   TcpTurn at(Instant now) {
@@ -92,13 +127,23 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   }
 
   // connections.cc
-  bool has_room() const;
+  bool has_block() const { return tcp_.connections.used() < tcp_.connections.capacity(); }
   TcpPath path_of(LegIndex leg) const;
-  Connection* adopt(Connection* c, LegIndex leg, uint32_t place);
+  LegIndex open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place);
+  // What a client has begun.
+  struct Begun {
+    Connection* connection;  // nullptr: there was no room
+    LegIndex leg;
+    uint32_t place;
+    Seq irs;
+  };
+  bool adopt_client(Instant now, Packet& packet, const VirtualServer& server, const Begun& begun);
+  Connection* adopt(Instant now, Connection* c, LegIndex leg, uint32_t place);
   void after(TcpTurn& turn, uint32_t place, TcpEvents events);
   void note_end(Socket& socket, TcpEvents events);
   void released(Instant now, uint32_t place);
   void arm(const Connection& c);
+  void note_unanswered(Socket& socket);
   void fire(Instant now, ConnectionPool::Handle handle);
   void publish();
   uint32_t place_of(ConnectionPool::Handle handle) const { return places_[handle - 1]; }
@@ -107,24 +152,84 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
                                                       : &tcp_.connections[socket.connection];
   }
 
+  // connection_cookies.cc
+  bool wants_cookie(Instant now);
+  void answer_with_cookie(Instant now, Packet& packet, const VirtualServer& server);
+
   // connection_relay.cc
   void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
+  void begin_relay(TcpTurn& turn, uint32_t place, uint32_t target);
   void relay_from(TcpTurn& turn, uint32_t place);
+  Socket* counter_of(Socket& from);
   Connection* relay_bytes(TcpTurn& turn, uint32_t place);
   void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
-  void unrelay(uint32_t place);
-  void leave_relay(uint32_t place);
+  void unrelay(TcpTurn& turn, uint32_t place);
+  void leave_relay(TcpTurn& turn, uint32_t place);
+
+  // connection_splice.cc
+  uint8_t splice_block(const Socket& client, const Socket& server);
+  void try_splice(TcpTurn& turn, uint32_t place);
+  bool has_ended(const Socket& socket);
+  void stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block);
+  void hold_promises(TcpTurn& turn, Connection& client, Connection& server);
+  void set_frozen(TcpTurn& turn, Connection& c, bool frozen);
+  void thaw(TcpTurn& turn, uint32_t place);
+  void begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t server_place);
+  void say_all(TcpTurn& turn, Connection& c, Seq edge);
+  Transition& transition_of(PairIndex pair) { return transitions_[spliced_[pair].transition]; }
+  bool settle(TcpTurn& turn, PairIndex pair);
+  bool drains(TcpTurn& turn, LegIndex leg, Packet& packet);
+  bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
+  void finish_splice(TcpTurn& turn, PairIndex pair);
+  void let_go(Socket& socket);
+  void end_spliced(Instant now, PairIndex pair, uint8_t reason);
+  void reset_ends(Instant now, PairIndex pair);
+  void count_spliced(Instant now, LegIndex leg);
+  bool is_spliced(PairIndex pair) const {
+    const FlowPair& flow = flows_.table().pair(pair);
+    return flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger;
+  }
+
+  // connection_return.cc
+  void come_back(TcpTurn& turn, uint32_t place);
+  void begin_return(TcpTurn& turn, PairIndex pair);
+  Resumption resumption_of(LegIndex leg, Instant now) const;
+  void resume(TcpTurn& turn, LegIndex leg);
+  void leave_returned(TcpTurn& turn, PairIndex pair);
+  bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
+  bool finish_return(TcpTurn& turn, PairIndex pair);
+  void speak(TcpTurn& turn, uint32_t place);
 
   // connection_orders.cc: what sockets ask for
   bool handle(Instant now, ByteSpan message);
   void handle_order(TcpTurn& turn, ByteSpan message, uint32_t place);
   void open(TcpTurn& turn, const OpenSocketView& message);
   uint8_t try_open(TcpTurn& turn, const OpenSocketView& message, uint32_t& place);
+  uint32_t begin_opening(TcpTurn& turn, const FlowKey& key, PairIndex beside, Socket* like,
+                         DropReason& why, const IpAddress& via = {});
   std::optional<Likeness> likeness_to(Socket& inbound, const FlowKey& key);
   void write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes);
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
+
+  // connection_inspection.cc: clients whose server is chosen by what they send first
+  void begin_inspection(uint32_t place, const VirtualServer& server, PortId in_port);
+  void inspect(TcpTurn& turn, uint32_t place, TcpEvents events);
+  void read_more(TcpTurn& turn, uint32_t inspection);
+  void give_up_reading(TcpTurn& turn, uint32_t inspection, Counter why);
+  void ask(Instant now, uint32_t inspection, const AppData& data);
+  void ask_again(TcpTurn& turn, uint32_t inspection);
+  AppData data_of(const Inspection& one);
+  void put_question(Instant now, uint32_t inspection, const AppData& data);
+  bool open_server(TcpTurn& turn, uint32_t inspection, const ReplyView& reply, DropReason& why);
+  void not_opened(TcpTurn& turn, uint32_t inspection, DropReason why);
+  void server_failed(TcpTurn& turn, uint32_t inspection);
+  void join(TcpTurn& turn, uint32_t inspection);
+  uint32_t end_inspection(uint32_t inspection);
+  void end_client(TcpTurn& turn, uint32_t inspection, Counter why);
+  void fire_inspection(Instant now, uint32_t inspection);
+  Connection& client_of(const Inspection& one) { return *connection_of(sockets_[one.client]); }
 
   // connection_time_wait.cc
   TimeWaitAnswer answer_past(Instant now, TcpFlow& flow, const FlowKey& key,
@@ -155,12 +260,16 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   SourceChoice source_;
   Tcp tcp_;
   WriteRoom write_room_;
+  InspectionTable inspections_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
+  MappedArray<SplicedPair> spliced_;
+  TransitionPool transitions_;
   TimerLinks links_;
   TimerWheel wheel_;
-  uint32_t half_open_ = 0;  // that clients have begun
-  bool full_ = false;       // the ring to the sockets was, when something was to be told
+  SynCookies cookies_;
+  HalfOpen half_open_;
+  bool full_ = false;  // the ring to the sockets was, when something was to be told
 };
 
 }  // namespace sluice

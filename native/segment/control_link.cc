@@ -13,9 +13,9 @@ constexpr uint16_t kProxyFlags =
     VsFlags::ssl_proxy | VsFlags::cookie_proxy | VsFlags::http_proxy | VsFlags::raw_proxy;
 constexpr uint16_t kRefusalFlags = VsFlags::refuse_unreachable | VsFlags::refuse_silently;
 constexpr uint16_t kKnownFlags =
-    kProxyFlags | kRefusalFlags | VsFlags::translate_addr | VsFlags::translate_port |
-    VsFlags::route_by_dst_ip | VsFlags::terminate | VsFlags::wildcard_addr |
-    VsFlags::wildcard_port | VsFlags::noarp_mode | VsFlags::maintenance;
+    kProxyFlags | kRefusalFlags | VsFlags::ask_unread | VsFlags::translate_addr |
+    VsFlags::translate_port | VsFlags::route_by_dst_ip | VsFlags::terminate |
+    VsFlags::wildcard_addr | VsFlags::wildcard_port | VsFlags::noarp_mode | VsFlags::maintenance;
 
 bool has_one_at_most(uint16_t flags) { return (flags & (flags - 1)) == 0; }
 
@@ -42,18 +42,46 @@ bool has_valid_port(const AddVsView& message) {
                                            : !any && message.virt_port() == 0;
 }
 
+bool is_proxy(const AddVsView& message) {
+  return (message.flags() & kProxyFlags) != 0 && message.protocol() == kProtocolTcp;
+}
+
+// A proxy has its limits, and one that reads a cookie its name. A window is not scaled in a SYN.
+bool has_valid_proxy(const AddVsView& message) {
+  constexpr uint16_t kMostName = 255;
+  const bool by_cookie = (message.flags() & VsFlags::cookie_proxy) != 0;
+  if (!is_proxy(message)) return !by_cookie && !(message.flags() & VsFlags::ask_unread);
+  return message.proxy_window() > 0 && message.proxy_window() < 64 && message.proxy_timeout() > 0 &&
+         message.server_timeout() > 0 && by_cookie == (message.app_len() > 0) &&
+         message.app_len() <= kMostName;
+}
+
 bool is_valid(const AddVsView& message) {
   const uint16_t flags = message.flags();
-  return is_consistent(message) && message.vs_id() > 0 && message.vs_id() <= 0xffff &&
-         has_valid_port(message) &&
+  return is_consistent(message) && has_valid_proxy(message) && message.vs_id() > 0 &&
+         message.vs_id() <= 0xffff && has_valid_port(message) &&
          ((flags & VsFlags::wildcard_addr) || message.virt_ipaddr().is_host()) &&
          message.protocol() != icmp_of(!message.virt_ipaddr().is_v4());
 }
 
-// CSMB-27: this segment runs no handshake proxy, and takes nothing over from a control segment.
-bool is_possible(const AddVsView& message) {
-  const bool is_proxy = (message.flags() & kProxyFlags) != 0 && message.protocol() == kProtocolTcp;
-  return !is_proxy && message.vs_class() == VsClass::dfs_assist;
+// CSMB-27: this segment takes nothing over from a control segment.
+bool is_possible(const AddVsView& message) { return message.vs_class() == VsClass::dfs_assist; }
+
+HandshakeProxy proxy_of(const AddVsView& message) {
+  HandshakeProxy proxy;
+  if (!is_proxy(message)) return proxy;
+  const uint16_t flags = message.flags();
+  proxy.what = flags & VsFlags::http_proxy     ? Inspects::http
+               : flags & VsFlags::cookie_proxy ? Inspects::cookie
+               : flags & VsFlags::ssl_proxy    ? Inspects::tls
+                                               : Inspects::raw;
+  proxy.asks_unread = (flags & VsFlags::ask_unread) != 0;
+  proxy.window_kib = static_cast<uint8_t>(message.proxy_window());
+  proxy.timeout_s = message.proxy_timeout();
+  proxy.server_timeout_ms = message.server_timeout();
+  const ByteSpan name = message.app_data();
+  proxy.cookie.assign(name.begin(), name.end());
+  return proxy;
 }
 
 Refusal refusal_of(uint16_t flags) {
@@ -74,6 +102,7 @@ VirtualServer server_of(const AddVsView& message) {
   server.terminates = (message.flags() & VsFlags::terminate) != 0;
   server.inspects = (message.flags() & VsFlags::raw_proxy) != 0;
   server.refusal = refusal_of(message.flags());
+  server.proxy = proxy_of(message);
   return server;
 }
 

@@ -81,7 +81,7 @@ void Datagrams::end_leg(Instant now, uint32_t place, uint8_t end) {
   if (is_spliced(socket)) unsplice(now, socket);
   const LegIndex leg = socket.leg;
   let_go(socket, place, end);
-  flows_.close_own(leg, end == StreamEnd::finished ? EndReason::reset : EndReason::rst);
+  flows_.close_own(now, leg, end == StreamEnd::finished ? EndReason::reset : EndReason::rst);
 }
 
 void Datagrams::abort_pair(Instant now, PairIndex pair, uint8_t reason) {

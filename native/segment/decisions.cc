@@ -13,17 +13,6 @@ namespace {
 // Flows that may give way for one next hop: those that share theirs with others free none.
 constexpr int kMostEvictedForHop = 8;
 
-FlowKey translated(const FlowKey& key, const XlatView& xlat) {
-  FlowKey target = key;
-  const uint16_t mask = xlat.xlat_mask();
-  if (mask & XlatMask::src_addr) target.src = xlat.xlat_src_ipaddr();
-  if (mask & XlatMask::dst_addr) target.dst = xlat.xlat_dst_ipaddr();
-  if (mask & XlatMask::src_port) target.src_port = xlat.xlat_src_port();
-  if (mask & XlatMask::dst_port) target.dst_port = xlat.xlat_dst_port();
-  if (mask & XlatMask::tos) target.dscp = xlat.xlat_tos() >> 2;
-  return target;
-}
-
 // SSMB-32: what the control segment cannot handle is dropped in silence.
 bool drops(const ReplyView& reply) {
   return reply.error_code() == SsmbError::unknown || (reply.xlat().xlat_mask() & XlatMask::drop);
@@ -52,6 +41,17 @@ bool same_family(const FlowKey& key, const FlowKey& target) {
 bool is_other_l4(uint8_t protocol) { return protocol != kProtocolTcp && protocol != kProtocolUdp; }
 
 }  // namespace
+
+FlowKey Flows::translated(const FlowKey& key, const XlatView& xlat) {
+  FlowKey target = key;
+  const uint16_t mask = xlat.xlat_mask();
+  if (mask & XlatMask::src_addr) target.src = xlat.xlat_src_ipaddr();
+  if (mask & XlatMask::dst_addr) target.dst = xlat.xlat_dst_ipaddr();
+  if (mask & XlatMask::src_port) target.src_port = xlat.xlat_src_port();
+  if (mask & XlatMask::dst_port) target.dst_port = xlat.xlat_dst_port();
+  if (mask & XlatMask::tos) target.dscp = xlat.xlat_tos() >> 2;
+  return target;
+}
 
 bool Flows::refuses(const ReplyView& reply) {
   return drops(reply) || reply.error_code() != SsmbError::none ||
@@ -123,6 +123,15 @@ LegIndex Flows::make(Instant now, const ReplyView& reply, const FlowKey& key) {
 void Flows::decide(Instant now, const ReplyView& reply) {
   const FlowKey key = load_signature(reply.sig());
   if (!may_be_flow(key)) return counters_.raise(Counter::messages_invalid);
+  if (const PairIndex asked = asked_by(reply, key); asked != kNoPair) {
+    counters_.raise(Counter::replies);
+    return own_connections_->decided(now, asked, reply);
+  }
+  // Whose client has left: nothing of it is translated, or the next one would not be read.
+  const VirtualServer* server = virtual_servers_.find(key);
+  if (server != nullptr && server->ends_connections()) {
+    return counters_.raise(Counter::messages_stale);
+  }
   const LegIndex leg = find_or_make(now, reply, key);
   if (leg == kNoLeg) return;
   counters_.raise(Counter::replies);

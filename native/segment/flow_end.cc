@@ -44,7 +44,10 @@ void Flows::end(Instant now, PairIndex index, uint8_t reason) {
 
 // Ends a flow and its variants: the session is over for each of them (DFS-03).
 void Flows::end_session(Instant now, PairIndex index, uint8_t reason) {
-  if (is_own(pair(index))) return own_pairs_of(pair(index)).abort_pair(now, index, reason);
+  if (is_own(pair(index))) {
+    if (is_asked(index)) pair(index).end_reason = reason;
+    return own_pairs_of(pair(index)).abort_pair(now, index, reason);
+  }
   end_variants(now, index, reason);
   end(now, index, reason);
 }
@@ -62,12 +65,15 @@ void Flows::end_variants(Instant now, PairIndex index, uint8_t reason) {
 // TCP has ended stays a while longer, to translate a repeated FIN or ACK (HS-27).
 void Flows::conclude(Instant now, PairIndex index) {
   FlowPair& flow = pair(index);
-  if (!report_end(now, index)) {
+  const bool is_told = !is_own(flow) || (flow.flags & FlowPair::kAsked) != 0;
+  if (is_told && !report_end(now, index)) {
     flow.flags |= FlowPair::kUnreported;
     return move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
   }
   flow.flags &= static_cast<uint16_t>(~FlowPair::kUnreported);
-  const bool lingers = flow.end_reason == EndReason::fin || flow.end_reason == EndReason::rst;
+  const bool has_legs = !(flow.flags & FlowPair::kAsked);
+  const bool lingers =
+      has_legs && (flow.end_reason == EndReason::fin || flow.end_reason == EndReason::rst);
   lingers ? set_class(now, index, FlowClass::linger) : remove(index);
 }
 
@@ -106,13 +112,25 @@ void Flows::free_pair(PairIndex index) {
   table_.release(index);
 }
 
-// Nobody is told: the sockets know.
-void Flows::end_own_pair(PairIndex index, uint8_t reason) {
+// The sockets know; the control segment is told where it was asked.
+void Flows::end_own_pair(Instant now, PairIndex index, uint8_t reason) {
+  FlowPair& flow = pair(index);
+  const bool is_told = is_asked(index);
+  if (flow.end_reason != 0) reason = flow.end_reason;  // it was to end before
   counters_.raise(counter_of(reason));
-  wheel(pair(index).flow_class).cancel(index);
-  if (pair(index).flow_class == FlowClass::own) --own_pairs_in_use_;
+  wheel(flow.flow_class).cancel(index);
+  if (flow.flow_class == FlowClass::own) --own_pairs_in_use_;
+  if (is_told) return conclude_own(now, index, reason);
   serials_.give_back(pair(index).serial);
   table_.release(index);
+}
+
+// Neither leg is there any more, and nothing of it lingers: only its end may have to wait for room.
+void Flows::conclude_own(Instant now, PairIndex index, uint8_t reason) {
+  pair(index).end_reason = reason;
+  if (report_end(now, index)) return remove(index);
+  pair(index).flags |= FlowPair::kUnreported;
+  move_class(now, index, FlowClass::linger, time_.tick(now) + kReportRetry);
 }
 
 // The same for one whose legs an earlier packet of the batch may have to leave by.
@@ -185,7 +203,7 @@ void Flows::fire(Instant now, FlowClass flow_class, PairIndex index) {
 
 // An idle timer is not moved by packets; when it fires it looks whether there were any.
 void Flows::expire(Instant now, PairIndex index) {
-  const Tick due = idle_until(index);
+  const Tick due = idle_until(now, index);
   if (tick_before(time_.tick(now), due)) return wheel(pair(index).flow_class).arm(index, due);
   end_session(now, index, EndReason::idle);
 }

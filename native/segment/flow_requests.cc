@@ -40,7 +40,8 @@ LegIndex Flows::find_to_enter(Instant now, const ReplyView& told, const FlowKey&
     return known;
   }
   // The way back of another flow, which goes before, as what we end ourselves does.
-  if (is_own(flow) || (!is_client_leg(known) && is_live(index))) {
+  const bool is_ours = is_own(flow) && flow.flow_class != FlowClass::linger;
+  if (is_ours || (!is_client_leg(known) && is_live(index))) {
     report_unentered(told);
     return kNoLeg;
   }
@@ -115,7 +116,9 @@ void Flows::seed_tracking(Instant now, PairIndex index, const TcpsView& tcp) {
 template <class View>
 PairIndex Flows::find_asked(Instant now, const View& message) {
   const LegIndex leg = table_.find(load_signature(message.sig()));
-  if (leg == kNoLeg || !is_client_leg(leg) || is_own(pair(pair_of(leg)))) {
+  constexpr uint16_t kKinds = FlowPair::kOwn | FlowPair::kAsked;
+  const bool is_ours = leg != kNoLeg && (pair(pair_of(leg)).flags & kKinds) == FlowPair::kOwn;
+  if (leg == kNoLeg || !is_client_leg(leg) || is_ours) {
     report_no_flow(message);
     return kNoPair;
   }
@@ -124,7 +127,8 @@ PairIndex Flows::find_asked(Instant now, const View& message) {
     counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
     return kNoPair;
   }
-  if (pair(index).mode == PairMode::waiting || is_live(index)) return index;
+  const bool is_decided = is_live(index) || is_asked(index);
+  if (pair(index).mode == PairMode::waiting || is_decided) return index;
   // It is over or refused. Where its end could not be told yet, this tells.
   const bool unreported = (pair(index).flags & FlowPair::kUnreported) != 0;
   if (forget(now, index) && !unreported) report_no_flow(message);
@@ -135,7 +139,7 @@ PairIndex Flows::find_asked(Instant now, const View& message) {
 bool Flows::is_active(Instant now, PairIndex index, uint32_t idle_seconds) const {
   const FlowPair& flow = table_.pair(index);
   if (flow.mode == PairMode::waiting || flow.flow_class == FlowClass::closing) return true;
-  const uint64_t silent = time_.tick(now) - last_seen(index);
+  const uint64_t silent = time_.tick(now) - last_seen(now, index);
   return silent < uint64_t{idle_seconds} * 1000;
 }
 
@@ -151,9 +155,10 @@ void Flows::time_out(Instant now, const TimeoutView& message) {
   if (index == kNoPair) return;
   if (is_active(now, index, message.idle_secs())) {
     report_alive(now, index);
-    if (pair(index).mode == PairMode::translate) report_state(now, index, SsmbError::connalive);
+    if (is_live(index) || is_asked(index)) report_state(now, index, SsmbError::connalive);
     return;
   }
+  if (is_asked(index)) return end_session(now, index, EndReason::reaped);
   counters_.raise(Counter::flows_removed);
   remove(index);
 }
@@ -186,7 +191,8 @@ void Flows::continue_reset(Instant now) {
     const FlowPair& flow = pair(index);
     if (flow.mode == PairMode::free || flow.mode == PairMode::over) continue;
     if (!(flow.flags & FlowPair::kDoomed)) continue;
-    if (is_own(flow) || is_live(index)) {
+    const bool lingers = flow.flow_class == FlowClass::linger;
+    if (!lingers && (is_own(flow) || is_live(index))) {
       end_session(now, index, EndReason::reset);
     } else {
       forget(now, index);

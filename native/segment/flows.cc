@@ -37,7 +37,22 @@ TrackedSegment tracked(const Packet& packet) {
 // Whether flows of this class are what a table is for; the others pass through it.
 bool takes_place(FlowClass flow_class) {
   return flow_class == FlowClass::established || flow_class == FlowClass::closing ||
-         flow_class == FlowClass::untracked;
+         flow_class == FlowClass::untracked || flow_class == FlowClass::own ||
+         flow_class == FlowClass::spliced;
+}
+
+// Whoever runs the connection next goes on from the highest timestamp (RFC 7323 5). `elapsed`:
+// since the last one. One that leaps is believed where the checksum is right: no host heeds the
+// others.
+void note_clock(FlowEntry& leg, const Packet& packet, Tick elapsed) {
+  constexpr Tick kLeap = 1000;
+  for (TcpOptionWalk walk(TcpHeader(packet.at(packet.headers.l4))); walk.next();) {
+    if (!walk.option().is_timestamps()) continue;
+    const uint32_t more = walk.option().tsval() - leg.detail;
+    if (static_cast<int32_t>(more) <= 0) return;
+    if (more <= 2 * elapsed + kLeap || l4_checksum_is_right(packet)) leg.detail += more;
+    return;
+  }
 }
 
 bool has_timestamp(const Packet& packet) {
@@ -91,6 +106,7 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
     case FlowClass::refused: return ticks(timeouts.refused);
     case FlowClass::linger: return ticks(timeouts.linger);
     case FlowClass::own:
+    case FlowClass::spliced:
     case FlowClass::datagrams:
     case FlowClass::established:
     case FlowClass::untracked: break;
@@ -102,11 +118,15 @@ Tick Flows::timeout_of(PairIndex index, FlowClass flow_class) const {
   return ticks(idle_timeout_of(table_.leg(client_leg(index)).protocol));
 }
 
-Tick Flows::idle_until(PairIndex index) const {
-  return last_seen(index) + timeout_of(index, table_.pair(index).flow_class);
+Tick Flows::idle_until(Instant now, PairIndex index) const {
+  return last_seen(now, index) + timeout_of(index, table_.pair(index).flow_class);
 }
 
-Tick Flows::last_seen(PairIndex index) const {
+Tick Flows::last_seen(Instant now, PairIndex index) const {
+  if (table_.pair(index).flow_class == FlowClass::own) {
+    return own_connections_->last_active(now, index);
+  }
+  if (table_.pair(index).flags & FlowPair::kAsked) return time_.tick(now);  // it ends
   const Tick client = table_.leg(client_leg(index)).last_seen;
   const Tick server = table_.leg(server_leg(index)).last_seen;
   return tick_before(client, server) ? server : client;
@@ -211,7 +231,7 @@ void Flows::make_place(Instant now) {
 uint32_t Flows::pairs_in_place() const {
   return wheel(FlowClass::established).count() + wheel(FlowClass::closing).count() +
          wheel(FlowClass::untracked).count() + wheel(FlowClass::datagrams).count() +
-         own_pairs_in_use_;
+         wheel(FlowClass::spliced).count() + own_pairs_in_use_;
 }
 
 // Makes room where the neighbour table is full of next hops that flows refer to: those of the hosts
@@ -231,7 +251,7 @@ bool Flows::evict_over(Instant now, FlowClass flow_class) {
 
 bool Flows::evict_alive(Instant now, FlowClass flow_class) {
   if (!outbox_.has_room(StateView::kSize)) return false;
-  const PairIndex index = least_recently_used(flow_class);
+  const PairIndex index = least_recently_used(now, flow_class);
   if (index == kNoPair) return false;
   end_session(now, index, EndReason::overflow);
   return pair(index).mode != PairMode::translate;  // where there was room to tell of it, too
@@ -241,13 +261,13 @@ bool Flows::evict_alive(Instant now, FlowClass flow_class) {
 // the next one asked, a bounded number of times. Of time-outs that differ it is the one that would
 // end first. As exact as the wheel: to 256 ms for time-outs of a minute, to 65 s for those of
 // hours.
-PairIndex Flows::least_recently_used(FlowClass flow_class) {
+PairIndex Flows::least_recently_used(Instant now, FlowClass flow_class) {
   PairIndex oldest = kNoPair;
   for (int looks = 0; looks < 64; ++looks) {
     const TimerId index = wheel(flow_class).first();
     if (index == kNoTimer) break;
-    const Tick due = idle_until(index);
-    if (oldest == kNoPair || tick_before(due, idle_until(oldest))) oldest = index;
+    const Tick due = idle_until(now, index);
+    if (oldest == kNoPair || tick_before(due, idle_until(now, oldest))) oldest = index;
     if (!tick_before(links_.deadline(index), due)) break;
     wheel(flow_class).arm(index, due);
   }
@@ -323,7 +343,8 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   FlowEntry& leg = table_.leg(index);
   const uint32_t segments = packet.wire_segments();
   const uint32_t header = packet.headers.payload - packet.headers.l3;
-  leg.last_seen = time_.tick(now);
+  const Tick elapsed = time_.tick(now) - leg.last_seen;
+  leg.last_seen += elapsed;
   leg.packets += segments;
   leg.bytes += packet.headers.end - packet.headers.l3 + uint64_t{segments - 1} * header;
   if (flow.flow_class == FlowClass::linger) return;
@@ -344,6 +365,10 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   }
   FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
   const TrackEvent event = track_tcp(from, to, segment);
+  // Nobody who guesses knows where the sender is.
+  if (flow.mode == PairMode::splice && segment.seq + segment.length == leg.seq_end) {
+    note_clock(leg, packet, elapsed);
+  }
   const bool from_server = !is_client_leg(index);
   if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
     pair(session).flags |= FlowPair::kServerWaits;

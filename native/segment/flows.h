@@ -10,6 +10,7 @@
 #include "flow/time_wait_table.h"
 #include "flow/virtual_server_table.h"
 #include "packet/packet_pool.h"
+#include "segment/app_reader.h"
 #include "segment/outbox.h"
 #include "segment/segment_options.h"
 #include "segment/serials.h"
@@ -112,6 +113,10 @@ class Flows {
     // What there is of a pair is to end now, for that EndReason. close_own() follows for each of
     // its legs, or end_datagrams(), in the same call.
     virtual void abort_pair(Instant now, PairIndex pair, uint8_t reason) = 0;
+    // The answer about a pair that was asked about.
+    virtual void decided(Instant, PairIndex, const ReplyView&) {}
+    // When something was last sent or received by a pair of connections.
+    virtual Tick last_active(Instant, PairIndex) const { return 0; }
 
    protected:
     ~OwnPairs() = default;
@@ -123,7 +128,9 @@ class Flows {
   // server's side of `beside`, or of a new one where that is kNoPair. Acquires the next hop towards
   // the peer. kNoLeg, and why.
   LegIndex open_own_client(Instant now, const FlowKey& key, uint16_t vs, DropReason& why);
-  LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why);
+  // By another next hop than routes say where `via` is one.
+  LegIndex open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why,
+                           const IpAddress& via = {});
   // Translated flows that are over leave their signature to what opens a connection, whose server
   // may still have it in TIME-WAIT: our TCP knows what to do then (RFC 9293 3.5.1).
   void forget_past(Instant now, const FlowKey& key);
@@ -135,20 +142,64 @@ class Flows {
   TimeWaitTable& time_waits() { return time_waits_; }
   const TimeWaitTable& time_waits() const { return time_waits_; }
   // The leg is free. With its last leg the pair ends.
-  void close_own(LegIndex leg, uint8_t reason);
+  void close_own(Instant now, LegIndex leg, uint8_t reason);
   // Both legs of a pair of UDP are free, spliced or not, and the pair ends.
   void end_datagrams(PairIndex index, uint8_t reason);
   // Something was sent or received: the pair of UDP lives on.
   void touch_own(Instant now, LegIndex leg);
   // How long it lives without; 0 for as long as usual.
   void set_idle(Instant now, PairIndex index, uint32_t seconds);
-  // Packets of a proxied pair of UDP are translated from now on, until the other call: false where
+  // Packets of a proxied pair are translated from now on, until the other call: false where
   // its two legs are of two IP versions.
   bool splice(PairIndex index);
   void unsplice(PairIndex index);
+  // What TCP has shown of the sender of a leg, in the client's sequence spaces.
+  struct Shown {
+    Seq seq_end;  // of what it sent
+    Seq acked;
+    Seq edge;  // the furthest that it offered
+    uint8_t scale;
+    uint32_t tsval;  // the highest that it sent, if it sends any
+  };
+  // The same for connections, whose numbers are shifted (`offsets`, of the client's packets). They
+  // are followed as those of others are, until they end or come back.
+  void splice(Instant now, PairIndex index, const TcpOffsets& offsets, const Shown& client,
+              const Shown& server);
+  Shown shown(LegIndex leg) const;
+  // The legs are as open_own() had left them.
+  void take_back(PairIndex index);
+  // A spliced pair of TCP is over: nobody is told, and it stays to translate what is repeated.
+  void end_spliced(Instant now, PairIndex index, uint8_t reason);
+  void set_in_transition(PairIndex index, bool on);
+  // The leg whose next hop leads to the peer of this one, which is an own one.
+  LegIndex towards_peer(LegIndex leg) const {
+    return table_.pair(pair_of(leg)).mode == PairMode::splice ? other_leg(leg) : leg;
+  }
   // Ends the pair of UDP that was used least recently. False where there is none.
   bool evict_datagrams(Instant now);
   FlowEntry& own_leg(LegIndex leg) { return table_.leg(leg); }
+
+  // -- own pairs that the control segment is asked about (inspected_pairs.cc)
+
+  struct Asked {
+    const AppData& data;
+    PortId in_port;
+    Seq irs;
+    bool another;          // another flow has what its server would send
+    uint16_t failed_node;  // the one that did not take the connection, if any
+  };
+  // Asks for the server of a client's connection. `question` remembers where it stands in the ring,
+  // 0 where it found no room; while that lies there unread it is not repeated.
+  void ask(Instant now, PairIndex index, const Asked& asked, uint64_t& question);
+  // The decision is carried out: whose it is, and where it is to leave from.
+  void assign(PairIndex index, const ReplyView& reply);
+  static FlowKey translated(const FlowKey& key, const XlatView& xlat);
+  // The control segment has refused it, and forgotten; or it could not be carried out.
+  void forget_asked(PairIndex index);
+  void note_unentered(PairIndex index) { pair(index).flags |= FlowPair::kNotEntered; }
+  // It ends where nothing is sent or received for long.
+  void watch_idle(Instant now, PairIndex index) { set_class(now, index, FlowClass::own); }
+  static bool refuses(const ReplyView& reply);
 
   // Expiry, repeated queries, periodic statistics, what waits for room in the ring.
   void poll(Instant now);
@@ -157,7 +208,7 @@ class Flows {
  private:
   FlowPair& pair(PairIndex index) { return table_.pair(index); }
   OwnPairs& own_pairs_of(const FlowPair& pair) const {
-    return *(pair.flow_class == FlowClass::own ? own_connections_ : own_datagrams_);
+    return *(pair.flow_class == FlowClass::datagrams ? own_datagrams_ : own_connections_);
   }
   TimerWheel& wheel(FlowClass flow_class) { return wheels_[static_cast<int>(flow_class)]; }
   const TimerWheel& wheel(FlowClass flow_class) const {
@@ -165,8 +216,8 @@ class Flows {
   }
   Duration idle_timeout_of(uint8_t protocol) const;
   Tick timeout_of(PairIndex index, FlowClass flow_class) const;
-  Tick idle_until(PairIndex index) const;
-  Tick last_seen(PairIndex index) const;
+  Tick idle_until(Instant now, PairIndex index) const;
+  Tick last_seen(Instant now, PairIndex index) const;
   bool is_over(LegIndex leg) const;
   bool gives_way(LegIndex leg, const Packet& syn) const;
   bool both_have_ended(LegIndex leg) const;
@@ -188,7 +239,7 @@ class Flows {
   void forget_past(Instant now, const Packet& syn);
   template <class IsPast>
   void forget_where(Instant now, const FlowKey& key, IsPast&& is_past);
-  PairIndex least_recently_used(FlowClass flow_class);
+  PairIndex least_recently_used(Instant now, FlowClass flow_class);
   uint32_t pairs_in_place() const;
   uint32_t live_pairs() const { return table_.pairs_in_use() - static_cast<uint32_t>(over_count_); }
   void set_class(Instant now, PairIndex index, FlowClass flow_class);
@@ -196,7 +247,6 @@ class Flows {
   void apply_event(Instant now, PairIndex index, TrackEvent event);
 
   // decisions.cc: REPLY
-  static bool refuses(const ReplyView& reply);
   bool take_over(Instant now, PairIndex index, const ReplyView& reply);
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
   LegIndex make(Instant now, const ReplyView& reply, const FlowKey& key);
@@ -236,7 +286,8 @@ class Flows {
   bool forget(Instant now, PairIndex index);
   void remove(PairIndex index);
   void free_pair(PairIndex index);
-  void end_own_pair(PairIndex index, uint8_t reason);
+  void conclude_own(Instant now, PairIndex index, uint8_t reason);
+  void end_own_pair(Instant now, PairIndex index, uint8_t reason);
   void expire(Instant now, PairIndex index);
   void give_up(Instant now, PairIndex index);
   void expire_waiting(Instant now, PairIndex index);
@@ -244,8 +295,9 @@ class Flows {
 
   // own_legs.cc
   void forget_time_wait(const FlowKey& key);
-  LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why);
-  NextHop acquire_own_hop(Instant now, const FlowKey& key, DropReason& why);
+  LegIndex open_own(Instant now, LegIndex leg, const FlowKey& key, const IpAddress& to,
+                    DropReason& why);
+  NextHop acquire_own_hop(Instant now, const FlowKey& key, const IpAddress& to, DropReason& why);
   PairIndex allocate_own(Instant now, uint16_t vs, uint8_t protocol);
 
   // reports.cc: what the control segment is told
@@ -269,6 +321,10 @@ class Flows {
   bool dump_one(Instant now, PairIndex index, uint64_t next_cursor);
   void store_translation(PairIndex index, StateView message) const;
   bool is_live(PairIndex index) const;
+
+  // inspected_pairs.cc
+  bool is_asked(PairIndex index) const;
+  PairIndex asked_by(const ReplyView& reply, const FlowKey& key) const;
 
   // Pairs looked at between two looks at the ports, where a whole table is gone through.
   static constexpr PairIndex kPairsPerPoll = 2048;

@@ -21,11 +21,11 @@ LegIndex Flows::open_own_client(Instant now, const FlowKey& key, uint16_t vs, Dr
     why = DropReason::flow_table_full;
     return kNoLeg;
   }
-  return open_own(now, client_leg(index), key, why);
+  return open_own(now, client_leg(index), key, key.src, why);
 }
 
-LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex beside,
-                                DropReason& why) {
+LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex beside, DropReason& why,
+                                const IpAddress& via) {
   const bool has_place = beside != kNoPair && !is_entered(table_.leg(server_leg(beside)));
   const PairIndex index = has_place ? beside : allocate_own(now, 0, key.protocol);
   if (index == kNoPair) {
@@ -33,7 +33,7 @@ LegIndex Flows::open_own_server(Instant now, const FlowKey& key, PairIndex besid
     return kNoLeg;
   }
   if (!has_place) pair(index).flags |= FlowPair::kOutbound;
-  return open_own(now, server_leg(index), key, why);
+  return open_own(now, server_leg(index), key, via.is_zero() ? key.src : via, why);
 }
 
 // Where there is no place, a flow of UDP gives way, so that none of them takes a connection's,
@@ -47,6 +47,7 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
   flow.opened = time_.tick(now);
   flow.vs = vs;
   flow.mode = PairMode::proxied;
+  flow.flags |= FlowPair::kOwn;
   counters_.raise(Counter::flows_opened);
   if (protocol == kProtocolUdp) {
     set_class(now, index, FlowClass::datagrams);
@@ -58,20 +59,22 @@ PairIndex Flows::allocate_own(Instant now, uint16_t vs, uint8_t protocol) {
 }
 
 // Whatever DSCP the peer sends with. A TIME-WAIT has the signature until somebody else needs it.
-LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, DropReason& why) {
+// `to` is where what is sent goes first.
+LegIndex Flows::open_own(Instant now, LegIndex leg, const FlowKey& key, const IpAddress& to,
+                         DropReason& why) {
   const bool taken = leg_of_any_dscp(key) != kNoLeg;
   why = taken ? DropReason::tuple_in_use : DropReason::flow_table_full;
   if (table_.enter_any_dscp(leg, key)) {
     FlowEntry& entry = table_.leg(leg);
     entry.own = {};
     if (key.protocol == kProtocolUdp) touch_own(now, leg);
-    entry.next_hop = acquire_own_hop(now, key, why);
+    entry.next_hop = acquire_own_hop(now, key, to, why);
     if (entry.next_hop != kNoNextHop) {
       forget_time_wait(key);
       return leg;
     }
   }
-  close_own(leg, EndReason::reset);
+  close_own(now, leg, EndReason::reset);
   return kNoLeg;
 }
 
@@ -83,9 +86,10 @@ void Flows::forget_time_wait(const FlowKey& key) {
 
 // Nothing gives way to a flow of UDP: it could be the one in hand. Within a batch what gives way
 // frees its next hop at the end, so it is the SYN that comes again that finds one.
-NextHop Flows::acquire_own_hop(Instant now, const FlowKey& key, DropReason& why) {
-  if (key.protocol == kProtocolTcp && !batch_open_) return acquire_hop(now, key.src, why);
-  const NextHop hop = stack_.acquire_next_hop(now, key.src, why);
+NextHop Flows::acquire_own_hop(Instant now, const FlowKey& key, const IpAddress& to,
+                               DropReason& why) {
+  if (key.protocol == kProtocolTcp && !batch_open_) return acquire_hop(now, to, why);
+  const NextHop hop = stack_.acquire_next_hop(now, to, why);
   const bool is_full = hop == kNoNextHop && why == DropReason::neighbor_table_full;
   if (is_full && key.protocol == kProtocolTcp) evict_datagrams(now);
   return hop;
@@ -125,6 +129,60 @@ void Flows::unsplice(PairIndex index) {
   pair(index).mode = PairMode::proxied;
 }
 
+void Flows::splice(Instant now, PairIndex index, const TcpOffsets& offsets, const Shown& client,
+                   const Shown& server) {
+  splice(index);
+  table_.offsets(index) = offsets;
+  const auto show = [&](LegIndex leg, const Shown& shown) {
+    FlowEntry& entry = table_.leg(leg);
+    entry.flags |= LegFlags::kOffsets;
+    entry.tcp = LegTcpState{};
+    entry.tcp.set(LegTcpState::kSeen | LegTcpState::kAcked);
+    entry.tcp.set_scale(shown.scale);
+    entry.seq_end = shown.seq_end.raw();
+    entry.acked = shown.acked.raw();
+    entry.window = static_cast<uint16_t>(
+        std::min<uint32_t>(static_cast<uint32_t>(shown.edge - shown.acked) >> shown.scale, 0xffff));
+    entry.detail = shown.tsval;
+    entry.last_seen = time_.tick(now);
+  };
+  show(client_leg(index), client);
+  show(server_leg(index), server);
+  --own_pairs_in_use_;
+  set_class(now, index, FlowClass::spliced);
+}
+
+Flows::Shown Flows::shown(LegIndex leg) const {
+  const FlowEntry& entry = table_.leg(leg);
+  const Seq acked(entry.acked);
+  return {Seq(entry.seq_end), acked, acked + (uint32_t{entry.window} << entry.tcp.scale()),
+          entry.tcp.scale(), entry.detail};
+}
+
+void Flows::take_back(PairIndex index) {
+  unsplice(index);
+  wheel(pair(index).flow_class).cancel(index);
+  pair(index).flow_class = FlowClass::own;
+  ++own_pairs_in_use_;
+  for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
+    FlowEntry& entry = table_.leg(leg);
+    entry.flags &= static_cast<uint8_t>(~(LegFlags::kOffsets | LegFlags::kDecrementTtl));
+    entry.tcp = LegTcpState{};
+    entry.own = {};
+  }
+}
+
+void Flows::end_spliced(Instant now, PairIndex index, uint8_t reason) {
+  set_in_transition(index, false);
+  end(now, index, reason);
+}
+
+void Flows::set_in_transition(PairIndex index, bool on) {
+  uint16_t& flags = pair(index).flags;
+  flags = static_cast<uint16_t>(on ? flags | FlowPair::kInTransition
+                                   : flags & ~FlowPair::kInTransition);
+}
+
 void Flows::count_own(LegIndex leg, const Packet& packet) {
   FlowEntry& entry = table_.leg(leg);
   entry.packets += packet.wire_segments();
@@ -135,20 +193,26 @@ TimeWaitTable::Index Flows::keep_in_time_wait(Instant now, LegIndex leg, Duratio
                                               uint8_t reason) {
   const TimeWaitTable::Index kept = time_waits_.add(table_.key_of(leg), table_.leg(leg).own.tcp,
                                                     !is_client_leg(leg), time_.tick(now), span);
-  close_own(leg, reason);
+  close_own(now, leg, reason);
   return kept;
 }
 
-void Flows::close_own(LegIndex leg, uint8_t reason) {
+void Flows::close_own(Instant now, LegIndex leg, uint8_t reason) {
   FlowEntry& entry = table_.leg(leg);
   const PairIndex index = pair_of(leg);
   if (entry.next_hop != kNoNextHop) stack_.release_next_hop(entry.next_hop);
   table_.leave(leg);
-  entry = FlowEntry{};
+  if (is_asked(index)) {
+    // Its signature and its counts are to be told yet.
+    entry.own = {};
+    entry.next_hop = kNoNextHop;
+  } else {
+    entry = FlowEntry{};
+  }
   if (pair(index).flow_class == FlowClass::datagrams) {
     entry.last_seen = table_.leg(other_leg(leg)).last_seen;
   }
-  if (!is_entered(table_.leg(other_leg(leg)))) end_own_pair(index, reason);
+  if (!is_entered(table_.leg(other_leg(leg)))) end_own_pair(now, index, reason);
 }
 
 }  // namespace sluice

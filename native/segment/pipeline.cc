@@ -166,8 +166,12 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
       return flow.flow_class == FlowClass::datagrams
                  ? datagrams_.arrives(now, action.leg, packet)
                  : connections_.arrives(now, action.leg, packet);
-    case PairMode::translate:
-    case PairMode::splice: break;
+    case PairMode::splice:
+      if ((flow.flags & FlowPair::kInTransition) && !connections_.passes(now, action.leg, packet)) {
+        return;
+      }
+      break;
+    case PairMode::translate: break;
     case PairMode::free:
     case PairMode::over: SLUICE_CHECK(false);  // the index names neither
   }
@@ -181,6 +185,11 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   }
   if (!may_pass(now, packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   flows_.follow(now, action.leg, packet);
+  const bool is_connection = flow.mode == PairMode::splice && leg.protocol == kProtocolTcp;
+  if (is_connection && connections_.settles(now, action.leg)) {
+    packet.verdict = Verdict::deliver;
+    return;
+  }
   action.hop = leg.next_hop;
   packet.verdict = Verdict::forward;
 }

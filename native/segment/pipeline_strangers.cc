@@ -110,13 +110,14 @@ bool Pipeline::serve(Instant now, Packet& packet) {
     packet.drop(DropReason::no_flow);
   } else if (server->maintenance && begins_session(packet)) {
     refusals_.refuse(now, packet, server->refusal);
-  } else if (server->terminates && !begins_session(packet)) {
+  } else if (server->ends_connections() && !begins_session(packet)) {
+    if (connections_.cookie_arrives(now, packet, *server)) return true;
     // RFC 9293 3.10.7.2: what is for no connection of ours is told so.
     refusals_.refuse(now, packet, Refusal::reset, DropReason::no_flow);
   } else if (server->terminates && packet.headers.protocol == kProtocolUdp) {
     datagrams_.accept(now, packet, server->id);
-  } else if (server->terminates) {
-    connections_.accept(now, packet, server->id);
+  } else if (server->ends_connections()) {
+    connections_.accept(now, packet, *server);
   } else {
     open_flow(now, packet, server->id, 0);
   }

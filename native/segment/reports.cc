@@ -130,12 +130,16 @@ void Flows::fill_counts(Instant now, PairIndex index, CntView cnt) const {
   cnt.set_pkts_out(server.packets);
   cnt.set_bytes_out(server.bytes);
   cnt.set_t_open(time_.wall_us(now, table_.pair(index).opened));
-  cnt.set_t_last(time_.wall_us(now, last_seen(index)));
+  cnt.set_t_last(time_.wall_us(now, last_seen(now, index)));
 }
 
 uint8_t Flows::tcp_state_of(PairIndex index) const {
   const uint8_t reason = table_.pair(index).end_reason;
   if (reason == EndReason::fin || reason == EndReason::rst) return TcpState::ended;
+  if (is_asked(index)) {
+    const bool has_server = (table_.leg(server_leg(index)).flags & LegFlags::kEntered) != 0;
+    return has_server ? TcpState::established : TcpState::opening;
+  }
   const PairIndex session = session_of(index);
   return sluice::tcp_state_of(table_.leg(client_leg(session)), table_.leg(server_leg(session)));
 }
@@ -193,8 +197,8 @@ void Flows::report_statistics(Instant now) {
   const PairIndex end = std::min(at.end, table_.high_water());
   for (; at.next < end; ++at.next) {
     const FlowPair& flow = pair(at.next);
-    const bool live = flow.mode == PairMode::translate && flow.flow_class != FlowClass::linger;
-    if (!live || time_.tick(now) - last_seen(at.next) > pause * kStatisticsSlices) continue;
+    const bool live = is_live(at.next) || is_asked(at.next);
+    if (!live || time_.tick(now) - last_seen(now, at.next) > pause * kStatisticsSlices) continue;
     StatsView message = outbox_.begin<StatsView>(flow.serial);
     fill_totals(now, at.next, message);
     if (!outbox_.put(message)) return;  // goes on here after the pause
@@ -225,10 +229,11 @@ bool Flows::is_live(PairIndex index) const {
 // so.
 void Flows::continue_dump(Instant now) {
   // It may have ended since.
-  if (dump_.found != kNoPair && !is_live(dump_.found)) dump_.found = kNoPair;
+  const auto is_told = [this](PairIndex index) { return is_live(index) || is_asked(index); };
+  if (dump_.found != kNoPair && !is_told(dump_.found)) dump_.found = kNoPair;
   for (PairIndex looked_at = 0; dump_.active && looked_at < kPairsPerPoll; ++looked_at) {
     const bool at_end = dump_.next >= table_.high_water();
-    if (at_end || is_live(dump_.next)) {
+    if (at_end || is_told(dump_.next)) {
       const uint64_t cursor = at_end ? options_.cursor_after : options_.first_cursor + dump_.next;
       if (!dump_found(now, cursor)) return;  // goes on here when there is room
       dump_.found = dump_.next;
@@ -285,7 +290,8 @@ StateView Flows::state_of(Instant now, PairIndex index) {
 void Flows::store_translation(PairIndex index, StateView message) const {
   const FlowPair& flow = table_.pair(index);
   const uint8_t leg_flags = table_.leg(client_leg(index)).flags;
-  const FlowKey target = table_.target_of(client_leg(index));
+  const FlowKey target = is_asked(index) ? table_.key_of(server_leg(index)).reversed()
+                                         : table_.target_of(client_leg(index));
   uint16_t mask = XlatMask::src_addr | XlatMask::dst_addr | XlatMask::src_port | XlatMask::dst_port;
   if (leg_flags & LegFlags::kDecrementTtl) mask |= XlatMask::dec_ttl;
   XlatView xlat = message.xlat();

@@ -43,6 +43,9 @@ Worker::Options worker_options(const SegmentOptions& options, uint32_t index, ui
   worker.index = index;
   worker.seed = seed + index;
   worker.forwarding = options.forwarding;
+  worker.syn_cookies = options.syn_cookies;
+  // Nothing that peers see is made of it but cookies: no other hash of ours gives it away.
+  worker.cookie_secret = {draw_seed(), draw_seed()};
   worker.flows = {share_of(options.limits, options.workers), options.timeouts,
                   static_cast<uint8_t>(options.node + index), worker.seed};
   worker.flows.first_cursor = first_cursor(index);

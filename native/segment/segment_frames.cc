@@ -71,13 +71,25 @@ SegmentFrames::SegmentFrames(Flows& flows, Stack& stack, Transmitter& transmitte
       bytes_(kFrames * kFrame) {}
 
 void SegmentFrames::send(LegIndex leg, const OutgoingSegment& segment) {
-  send_answer(flows_.table().key_of(leg), flows_.table().leg(leg).next_hop, segment);
+  const NextHop hop = flows_.table().leg(flows_.towards_peer(leg)).next_hop;
+  send_answer(flows_.table().key_of(leg), hop, segment);
 }
 
 void SegmentFrames::send_answer(const FlowKey& arrives, NextHop next_hop,
                                 const OutgoingSegment& segment) {
   if (used_ == kFrames) flush();
   leave(next_hop, write(arrives.reversed(), segment));
+}
+
+void SegmentFrames::send_back(const Packet& arrived, const Link& link,
+                              const OutgoingSegment& segment) {
+  if (used_ == kFrames) flush();
+  Packet& packet = write(arrived.key.reversed(), segment);
+  EthernetHeader ethernet(packet.data);
+  ethernet.set_dst(EthernetHeader(arrived.data).src());
+  ethernet.set_src(link.mac);
+  bridge_ == nullptr ? transmitter_.queue(now_, arrived.in_port, packet)
+                     : bridge_->forward(now_, packet);
 }
 
 // A packet with all but what follows the IP header. `sum` is that of the pseudo-header, which the

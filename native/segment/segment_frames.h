@@ -27,6 +27,8 @@ class SegmentFrames final : public SegmentSink {
   void send(LegIndex leg, const OutgoingSegment& segment) override;
   // One of no leg, from the end that takes packets of `arrives`.
   void send_answer(const FlowKey& arrives, NextHop next_hop, const OutgoingSegment& segment);
+  // One of no leg and no next hop, to the station that `arrived` came from.
+  void send_back(const Packet& arrived, const Link& link, const OutgoingSegment& segment);
   // Over IPv4 one that is larger than the link is cut into fragments; all others are lost that IP,
   // or over IPv6 the link, is too small for.
   void send_datagram(LegIndex leg, NextHop next_hop, ConstByteSpan datagram);

@@ -45,6 +45,13 @@ enum class Forwarding : uint8_t {
   bridge,  // as a switch does: all ports are one link
 };
 
+// Which SYNs of clients are answered by a cookie and forgotten (RFC 4987 3.6).
+enum class SynCookiePolicy : uint8_t {
+  never,
+  automatic,  // those beyond many half-open connections
+  always,
+};
+
 struct FlowTimeouts {
   Duration established;
   Duration opening;
@@ -75,6 +82,7 @@ struct SegmentOptions {
   std::vector<SegmentPort> ports;
   std::vector<SegmentRoute> routes;
   Forwarding forwarding = Forwarding::none;
+  SynCookiePolicy syn_cookies = SynCookiePolicy::never;
   SegmentLimits limits;
   FlowTimeouts timeouts;
 };

@@ -25,6 +25,16 @@ class RelayProgress {
   std::atomic<int64_t> last_{0};
 };
 
+// What a connection goes on with that comes back from a splice.
+struct SocketKept {
+  uint8_t options = 0;  // as TcpFlow has them
+  uint8_t scales = 0;
+  uint8_t tos = 0;
+  bool no_delay = false;
+  uint16_t mss = 0;
+  uint16_t keep_alive = 0;
+};
+
 // What the engine remembers of one socket of TypeScript's, or of one that is to be. It outlives the
 // connection block, until the socket has heard of its end and says so (ForgetSocket).
 struct Socket {
@@ -33,7 +43,8 @@ struct Socket {
   static constexpr uint8_t kOpened = 1;
   static constexpr uint8_t kUnrelayed = 2;
   static constexpr uint8_t kHeld = 4;
-  static constexpr uint8_t kClosed = 8;
+  static constexpr uint8_t kSpliced = 8;  // or that it will not be, `block` says why
+  static constexpr uint8_t kClosed = 16;
 
   ConnectionPool::Handle connection = ConnectionPool::kNone;
   LegIndex leg = kNoLeg;     // while there is a connection, or a flow of UDP
@@ -43,27 +54,38 @@ struct Socket {
   uint32_t headroom = 0;     // that its bytes leave free in the target's send buffer
   uint32_t read_credit = 0;  // of UDP: below zero what the last datagram owes
   uint32_t write_credit = 0;
-  uint32_t next = 0;  // in the list of those with news
+  uint32_t inspection = 0;  // while it is read for, or opened by, one
+  uint32_t next = 0;        // in the list of those with news
   uint64_t received = 0;
   uint64_t sent = 0;
   Seq irs;                // of a client's: where its numbers began
   RelayProgress relayed;  // of those received, to a target
   uint64_t relayed_datagrams = 0;
+  uint64_t left = 0;  // to be relayed until that is over, where they are counted
+  Seq spliced_from;   // in the client's numbers: what it receives from here on is not counted yet
+  SocketKept kept;
   uint16_t vs = 0;
+  uint8_t block = 0;  // SpliceBlock
   uint8_t news = 0;
-  uint8_t end = 0;             // StreamEnd
-  bool used : 1 = false;       // the place is
-  bool listed : 1 = false;     // in the list of those with news
-  bool known : 1 = false;      // TypeScript knows of it
-  bool passive : 1 = false;    // a client opened it
-  bool opened : 1 = false;     // it was established once
-  bool held : 1 = false;       // nothing is handed up
-  bool ends_stay : 1 = false;  // its end is not for the target
-  bool shut : 1 = false;       // nothing more is written
-  bool closed : 1 = false;     // by its user: nobody reads
-  bool ended : 1 = false;      // the peer sends no more
+  uint8_t end = 0;              // StreamEnd
+  uint8_t count = 0;            // RelayCount
+  bool used : 1 = false;        // the place is
+  bool listed : 1 = false;      // in the list of those with news
+  bool known : 1 = false;       // TypeScript knows of it
+  bool passive : 1 = false;     // a client opened it
+  bool opened : 1 = false;      // it was established once
+  bool unanswered : 1 = false;  // a client's, whose SYN-ACK was repeated
+  bool held : 1 = false;        // nothing is handed up
+  bool ends_stay : 1 = false;   // its end is not for the target
+  bool shut : 1 = false;        // nothing more is written
+  bool closed : 1 = false;      // by its user: nobody reads
+  bool ended : 1 = false;       // the peer sends no more
   bool ended_told : 1 = false;
   bool mirrored : 1 = false;   // a connection to a server has begun with its `irs`
+  bool silent : 1 = false;     // nobody in TypeScript hears of it
+  bool splices : 1 = false;    // as soon as it can be
+  bool spliced : 1 = false;    // others run the connection
+  bool returns : 1 = false;    // its relay ends as soon as it can
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
 

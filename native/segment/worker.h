@@ -52,6 +52,8 @@ class Worker final : public FrameSink {
     Forwarding forwarding = Forwarding::route;
     uint64_t seed = 0;
     uint32_t index = 0;  // in its team
+    SynCookiePolicy syn_cookies = SynCookiePolicy::never;
+    SipKey cookie_secret;
   };
   struct Shared {
     MessageRing& from_control;

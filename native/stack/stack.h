@@ -121,6 +121,8 @@ class Stack : private Solicitor {
   // Another reference of a next hop that has one.
   void share_next_hop(NextHop hop) { neighbors_.share(hop); }
   void release_next_hop(NextHop hop) { neighbors_.release(hop); }
+  // What a port is on, its MTU the least of it.
+  const Link& link(PortId port) const { return addresses_.link(port); }
   const NextHopView& next_hop(NextHop hop) const { return neighbors_.view(hop); }
 
   // Takes a copy of a packet that is finished but for its Ethernet addresses, and asks for those of

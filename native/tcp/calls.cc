@@ -117,14 +117,14 @@ Received receive(TcpTurn& turn, Connection& c, ByteSpan to) {
 
 // What has an end is taken whole: it needs no more memory there than here, and no reset behind the
 // end takes any of it along (PROXY-14).
-Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom) {
+Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom, uint32_t limit) {
   Received pushed;
   const uint32_t room = send_room(turn.tcp, to);
   const bool whole = !may_receive(from.state()) && takes_bytes(to);
   const uint32_t most = whole             ? from.receive_queue.size
                         : room > headroom ? std::min(from.receive_queue.size, room - headroom)
                                           : 0;
-  pushed.bytes = turn.tcp.buffers.move(from.receive_queue, to.send_queue, most);
+  pushed.bytes = turn.tcp.buffers.move(from.receive_queue, to.send_queue, std::min(most, limit));
   if (pushed.bytes == 0) return pushed;
   became_active(turn, to);
   output(turn, to);

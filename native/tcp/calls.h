@@ -50,9 +50,10 @@ Received receive(TcpTurn& turn, Connection& c, ByteSpan to);
 inline bool at_end(const Connection& c) { return c.fin_received && c.receive_queue.empty(); }
 
 // Moves bytes from one connection's receive buffer to another's send buffer, as many as fit beside
-// `headroom` (BUF-03, BUF-05); the window of the one opens and the other sends. Nothing is copied.
-// May release `from`, as receive() may.
-Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom);
+// `headroom` (BUF-03, BUF-05), and `limit` at most; the window of the one opens and the other
+// sends. Nothing is copied. May release `from`, as receive() may.
+Received push(TcpTurn& turn, Connection& from, Connection& to, uint32_t headroom,
+              uint32_t limit = UINT32_MAX);
 
 // CLOSE of the sending half: what is queued goes first, then the FIN.
 TcpEvents close_sending(TcpTurn& turn, Connection& c);

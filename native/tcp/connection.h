@@ -134,7 +134,8 @@ struct Connection {
   uint8_t probes = 0;       // keep-alive or window probes without an answer
   uint16_t keep_alive = 0;  // idle seconds until the peer is probed; 0: never
   RetransmitTimer retransmit_timer = RetransmitTimer::none;
-  Seq fin_at;  // where the peer's FIN stands, once it is known
+  uint8_t window_kib = 0;  // of the receive buffer, at most so many KiB; 0: its share
+  Seq fin_at;              // where the peer's FIN stands, once it is known
 
   bool ipv6 : 1 = false;
   bool passive : 1 = false;
@@ -150,6 +151,11 @@ struct Connection {
   bool active : 1 = false;      // counts when the buffer pool is shared out
   bool challenged : 1 = false;  // challenged_at is valid
   bool opened : 1 = false;      // reached ESTABLISHED
+  bool frozen : 1 = false;      // offers no further room than it has
+  bool muted : 1 = false;       // sends nothing: what it would say is not true yet
+
+  uint16_t first_wnd = 0;  // what is offered to who has sent little; 0: its share
+  uint32_t taken = 0;      // bytes that have come in order, as far as the window goes by them
 
   ConnectionState state() const { return flow->state; }
   // The user has gone, and the peer only has to close (TCPX-46). `last_received` is when it began.

@@ -10,9 +10,6 @@ namespace sluice {
 
 namespace {
 
-// RFC 9293 3.7.1: a peer that offers no MSS takes this.
-constexpr uint16_t default_mss(const Connection& c) { return c.ipv6 ? 1220 : 536; }
-
 void disarm_all(Connection& c) {
   c.retransmit_timer = RetransmitTimer::none;
   c.retransmit_at = c.ack_at = c.idle_at = Instant::never();
@@ -23,6 +20,17 @@ void release_parts(Tcp& tcp, Connection& c) {
   release_sender(tcp, c);
   forget_runs(c.reassembly, tcp.runs, tcp.buffers);
   disarm_all(c);
+}
+
+// Nothing is in flight (RFC 6928).
+Sender& begin_sending(Tcp& tcp, Connection& c) {
+  c.sender = tcp.senders.take();  // there are as many as connections
+  Sender& sender = tcp.senders[c.sender];
+  sender.algorithm = tcp.config.congestion;
+  sender.rack_end = sender.rack_fack = sender.cwr_point = sender.recovery_point = c.snd_una;
+  sender.rack_dsack_round = sender.tlp_end = c.snd_una;
+  sender.congestion.cwnd = initial_window(c.snd_mss);
+  return sender;
 }
 
 void release_block(Tcp& tcp, Connection& c) {
@@ -56,8 +64,9 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
   c.ts_offset = tcp.timestamp_offset(key);
   c.last_received = c.last_sent = Tcp::tick(turn.now);
   c.quick_acks = tcp.config.quick_acks;
-  c.snd_mss = c.rcv_mss = default_mss(c);
+  c.snd_mss = c.rcv_mss = default_mss(c.ipv6);
   c.share = tcp.share();
+  c.first_wnd = tcp.config.first_window;
   Handshake& handshake = tcp.handshakes[c.handshake];
   handshake.started = turn.now;
   handshake.iss = tcp.initial_sequence(key, turn.now);
@@ -69,15 +78,17 @@ void begin_beyond(Tcp& tcp, Connection& c, Seq earlier) {
   tcp.handshakes[c.handshake].iss = earlier + kApart;
 }
 
-void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
-  TcpFlow& flow = *c.flow;
-  const bool scaled = syn.window_scale != kNoWindowScale;
+uint8_t options_of(const TcpSegment& syn) {
   uint8_t told = TcpFlow::kEcn;
   if (syn.has_timestamps) told |= TcpFlow::kTimestamps;
   if (syn.sack_permitted) told |= TcpFlow::kSack;
-  if (scaled) told |= TcpFlow::kWindowScale;
-  // What was not offered by both is not agreed.
-  flow.options &= told;
+  if (syn.window_scale != kNoWindowScale) told |= TcpFlow::kWindowScale;
+  return told;
+}
+
+void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
+  TcpFlow& flow = *c.flow;
+  flow.options &= options_of(syn);
   if (!flow.agreed(TcpFlow::kWindowScale)) {
     flow.set_scales(0, 0);
   } else {
@@ -94,7 +105,7 @@ void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
   c.snd_wnd = syn.window;  // never scaled in a SYN
   c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
   c.snd_wl1 = syn.seq;
-  c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c));
+  c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c.ipv6));
   c.rcv_mss = std::min<uint16_t>(c.snd_mss, own_mss(c));
   const uint16_t offered = turn.tcp.handshakes[c.handshake].mss;
   if (offered != 0) c.rcv_mss = std::min(c.rcv_mss, payload_of(c, offered));
@@ -113,16 +124,11 @@ void send_syn(TcpTurn& turn, Connection& c) {
 void establish(TcpTurn& turn, Connection& c, const TcpSegment& segment) {
   Tcp& tcp = turn.tcp;
   Handshake& handshake = tcp.handshakes[c.handshake];
-  c.sender = tcp.senders.take();  // there are as many as connections
-  Sender& sender = tcp.senders[c.sender];
-  sender.algorithm = tcp.config.congestion;
   c.snd_una = handshake.iss + 1;
-  sender.rack_end = sender.rack_fack = sender.cwr_point = sender.recovery_point = c.snd_una;
-  sender.rack_dsack_round = sender.tlp_end = c.snd_una;
-  sender.congestion.cwnd = initial_window(c.snd_mss);
+  Sender& sender = begin_sending(tcp, c);
   if (handshake.sent == 1) {
     sender.rtt.measure(turn.now - handshake.sent_at, tcp.config.min_rto, tcp.config.max_rto);
-  } else {
+  } else if (handshake.sent > 1) {
     // RFC 6298 5.7 and RFC 5681 3.1: a SYN that was lost is a warning.
     sender.rtt.rto = 3'000'000;
     sender.congestion.cwnd = c.snd_mss;
@@ -176,6 +182,37 @@ TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why) {
   TcpEvents events;
   events.set(why | TcpEvents::kFinished | TcpEvents::kReleased);
   return events;
+}
+
+void release_connection(Tcp& tcp, Connection& c) {
+  release_parts(tcp, c);
+  release_block(tcp, c);
+}
+
+Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool ipv6,
+                              const TcpPath& path, const Resumption& from) {
+  Tcp& tcp = turn.tcp;
+  const ConnectionPool::Handle handle = tcp.connections.take();
+  if (handle == ConnectionPool::kNone) return nullptr;
+  Connection& c = tcp.connections[handle];
+  flow = from.flow;
+  c.flow = &flow;
+  c.leg = leg;
+  c.ipv6 = ipv6;
+  c.mtu = path.mtu;
+  c.gso_limit = path.gso_limit;
+  c.ts_offset = from.ts_offset;
+  c.last_received = c.last_sent = Tcp::tick(turn.now);
+  c.snd_mss = c.rcv_mss = from.snd_mss;
+  c.share = tcp.share();
+  c.rcv_adv = from.rcv_adv;
+  c.last_ack_sent = flow.rcv_nxt;
+  c.snd_una = c.snd_wl2 = flow.snd_nxt;
+  c.snd_wl1 = flow.rcv_nxt;
+  c.snd_wnd = c.max_snd_wnd = from.snd_wnd;
+  c.opened = c.muted = true;
+  begin_sending(tcp, c);
+  return &c;
 }
 
 void set_active(Tcp& tcp, Connection& c, bool active) {

@@ -6,6 +6,8 @@ namespace sluice {
 
 // Blocks come and go with the states of a connection (MEM-06 to MEM-17).
 
+// RFC 9293 3.7.1: a peer that offers no MSS takes this.
+constexpr uint16_t default_mss(bool ipv6) { return ipv6 ? 1220 : 536; }
 // A connection whose flow and path are known, with its handshake; nullptr when the pools are
 // exhausted.
 Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const FlowKey& key,
@@ -15,6 +17,8 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
 void begin_beyond(Tcp& tcp, Connection& c, Seq earlier);
 // What a SYN or SYN-ACK agreed on and told (RFC 9293 3.7.1, RFC 7323 2.2 and 3.2, RFC 2018 2).
 void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn);
+// Options that it told of, ECN among them: what was not offered by both is not agreed.
+uint8_t options_of(const TcpSegment& syn);
 // Sends the SYN, or the SYN-ACK, as the state asks, and arms its timer.
 void send_syn(TcpTurn& turn, Connection& c);
 // Our SYN was acknowledged: the handshake block goes, the sender's comes.
@@ -28,6 +32,20 @@ TcpEvents close_in_order(Tcp& tcp, Connection& c, ConnectionState state);
 TcpEvents end_connection(Tcp& tcp, Connection& c, uint16_t why);
 // Of a connection that is over in time: its last byte was read, or nobody will read it.
 TcpEvents release_when_read(Tcp& tcp, Connection& c);
+// Somebody else goes on with it: nothing is said, and nothing of it is left but its flow.
+void release_connection(Tcp& tcp, Connection& c);
+
+// What a connection is that others ran, and that goes on here.
+struct Resumption {
+  TcpFlow flow;      // ESTABLISHED
+  Seq rcv_adv;       // the edge that the peer was offered
+  uint32_t snd_wnd;  // from `flow.snd_nxt`, which is acknowledged
+  uint32_t ts_offset;
+  uint16_t snd_mss;
+};
+// Between two segments; muted. nullptr when the pool is exhausted.
+Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool ipv6,
+                              const TcpPath& path, const Resumption& from);
 // Whether the connection counts among those that share the buffers.
 void set_active(Tcp& tcp, Connection& c, bool active);
 

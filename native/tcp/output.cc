@@ -221,6 +221,11 @@ uint32_t pipe(const Connection& c, const Sender& sender) {
 }
 
 void send_control(TcpTurn& turn, Connection& c, Seq seq, uint8_t flags) {
+  if (c.muted) {
+    c.ack_now = true;
+    c.ack_at = Instant::never();
+    return;
+  }
   SegmentHeader header = header_for(turn, c, seq, flags);
   if ((flags & kTcpSyn) != 0) {
     add_syn_options(turn.tcp, c, header);
@@ -296,6 +301,7 @@ void retransmit(TcpTurn& turn, Connection& c, SentPool::Handle handle, uint32_t 
 }
 
 void output(TcpTurn& turn, Connection& c) {
+  if (c.muted) return;
   if (c.sender != SenderPool::kNone) {
     Sender& sender = turn.tcp.senders[c.sender];
     // RFC 5682 2.1 step 2b: new data instead, where there is some.

@@ -29,6 +29,7 @@ struct TcpConfig {
   CongestionAlgorithm congestion = CongestionAlgorithm::cubic;
   uint32_t least_share = 8 * 1024;        // of each buffer, whatever the number of connections
   uint32_t most_share = 4 * 1024 * 1024;  // of each buffer, however few there are
+  uint16_t first_window = 0;              // offered to who has sent little; 0: all of the share
   uint32_t windows_for = 0;  // shares as if so many were active at any time; 0: those that are
 };
 

@@ -10,15 +10,19 @@ namespace sluice {
 
 namespace {
 
-// Room in the receive buffer, out-of-order bytes counted.
+// Room in the receive buffer, out-of-order bytes counted. Who has sent little is not offered much:
+// the window stays ahead of any slow start, and an offer that nobody uses is in no splice's way.
 uint32_t receive_room(const Tcp& tcp, const Connection& c) {
   const uint32_t used = c.receive_queue.size +
                         (c.reassembly.empty() ? 0 : bytes_out_of_order(c.reassembly, tcp.runs));
-  return c.share > used ? c.share - used : 0;
+  const uint32_t known = std::max<uint32_t>(c.first_wnd, 4 * c.taken);
+  const uint32_t most = c.first_wnd == 0 ? c.share : std::min(c.share, known);
+  return most > used ? most - used : 0;
 }
 
 // Where the right edge would be if all room were offered.
 Seq furthest_edge(const Tcp& tcp, const Connection& c) {
+  if (c.frozen) return c.rcv_adv;
   return c.flow->rcv_nxt + receive_room(tcp, c);
 }
 
@@ -29,7 +33,10 @@ int32_t worthwhile(const Connection& c) {
 
 }  // namespace
 
-void renew_share(const Tcp& tcp, Connection& c) { c.share = tcp.share(); }
+void renew_share(const Tcp& tcp, Connection& c) {
+  c.share = tcp.share();
+  if (c.window_kib != 0) c.share = std::min(c.share, uint32_t{c.window_kib} * 1024);
+}
 
 uint16_t advertise(const Tcp& tcp, Connection& c, bool syn) {
   const Seq furthest = furthest_edge(tcp, c);
@@ -51,9 +58,15 @@ bool window_update_is_due(const Tcp& tcp, const Connection& c) {
   return more >= worthwhile(c) && more > 0 && static_cast<uint32_t>(more) >= c.rcv_wnd();
 }
 
-uint16_t own_mss(const Connection& c) {
-  const size_t headers = (c.ipv6 ? Ipv6Header::kSize : Ipv4Header::kSize) + TcpHeader::kSize;
-  return static_cast<uint16_t>(c.mtu - headers);
+uint16_t window_without_state(const Tcp& tcp, uint8_t window_kib) {
+  uint32_t least = tcp.config.windows_for > 0 ? tcp.share() : tcp.config.least_share;
+  if (window_kib != 0) least = std::min(least, uint32_t{window_kib} * 1024);
+  return static_cast<uint16_t>(std::min<uint32_t>(least, 65535));
+}
+
+uint16_t own_mss(uint16_t mtu, bool ipv6) {
+  const size_t headers = (ipv6 ? Ipv6Header::kSize : Ipv4Header::kSize) + TcpHeader::kSize;
+  return static_cast<uint16_t>(mtu - headers);
 }
 
 uint16_t payload_of(const Connection& c, uint16_t peer_mss) {

@@ -1,10 +1,11 @@
 /** The algorithms by the names that a configuration uses. */
-import { AddressHash, hashKeys } from './address-hash.js'
 import type { Balance } from './balance.js'
 import type { BalancerFactory } from './balancer.js'
 import { Fastest } from './fastest.js'
+import { FlowHash, hashKeys } from './flow-hash.js'
 import { LeastBytes } from './least-bytes.js'
 import { LeastConnections } from './least-connections.js'
+import { namedKeys, requestKeys } from './request-hash.js'
 import { RoundRobin } from './round-robin.js'
 import { UserFunction } from './user-function.js'
 
@@ -19,14 +20,34 @@ export type AlgorithmName = keyof typeof algorithms
 export type HashKey = keyof typeof hashKeys
 
 export const hashes: Readonly<Record<HashKey, BalancerFactory>> = {
-  source: (nodes) => new AddressHash(nodes, hashKeys.source),
-  destination: (nodes) => new AddressHash(nodes, hashKeys.destination),
-  'source-destination': (nodes) => new AddressHash(nodes, hashKeys['source-destination']),
+  source: (nodes) => new FlowHash(nodes, hashKeys.source),
+  destination: (nodes) => new FlowHash(nodes, hashKeys.destination),
+  'source-destination': (nodes) => new FlowHash(nodes, hashKeys['source-destination']),
 }
+
+/** Of what the client sent first: `inspect` of its virtual server has it read. */
+export type RequestKey = keyof typeof requestKeys
+export type NamedKey = (typeof namedKeys)[number]
+
+export function requestHash(key: RequestKey, name: string): BalancerFactory {
+  return (nodes) => new FlowHash(nodes, requestKeys[key](name))
+}
+
+export const isRequestKey = (key: unknown): key is RequestKey =>
+  typeof key === 'string' && Object.hasOwn(requestKeys, key)
+
+export const isNamed = (key: RequestKey): key is NamedKey =>
+  (namedKeys as readonly string[]).includes(key)
+
+export const hashNames = [...Object.keys(hashes), ...Object.keys(requestKeys)]
 
 export function userFunction(balance: Balance): BalancerFactory {
   return (nodes) => new UserFunction(nodes, balance)
 }
 
 /** What stands in a pool's `balance`. */
-export type BalanceChoice = AlgorithmName | { readonly hash: HashKey } | Balance
+export type BalanceChoice =
+  | AlgorithmName
+  | { readonly hash: HashKey | Exclude<RequestKey, NamedKey> }
+  | { readonly hash: NamedKey; readonly name: string }
+  | Balance

@@ -8,6 +8,8 @@ import {
   KeepTimeWaitMessage,
   OpenSocketMessage,
   ReadSocketMessage,
+  type RelayCount,
+  type RelayDepth,
   type RelayEnds,
   RelaySocketMessage,
   SetSocketMessage,
@@ -33,6 +35,18 @@ export interface OpenOrder {
   readonly protocol: number
   /** Whether it is opened as the client opened the inbound one. */
   readonly mirror: boolean
+}
+
+/** How many bytes a relay moves. */
+export interface RelayCounted {
+  readonly count: RelayCount
+  readonly bytes: bigint
+}
+
+export interface RelayMore {
+  readonly counted?: RelayCounted
+  /** Default relay. */
+  readonly depth?: RelayDepth
 }
 
 /** So much fits into one message. */
@@ -124,10 +138,14 @@ export class StreamOrders {
     this.#start(this.#hold, HoldSocketMessage.size, socket)
   }
 
-  relay(socket: number, target: number, ends: RelayEnds): void {
+  relay(socket: number, target: number, ends: RelayEnds, { depth, counted }: RelayMore = {}): void {
     const message = this.#start(this.#relay, RelaySocketMessage.size, socket)
     message.target = target
     message.ends = ends
+    if (depth !== undefined) message.depth = depth
+    if (!counted) return
+    message.count = counted.count
+    message.bytes = counted.bytes
   }
 
   unrelay(socket: number): void {

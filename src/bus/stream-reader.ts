@@ -10,6 +10,7 @@ import {
   OpeningMessage,
   RoomMessage,
   SocketStateMessage,
+  SplicedMessage,
   TimeWaitMessage,
   UnrelayedMessage,
   WritableMessage,
@@ -29,6 +30,8 @@ export interface StreamSink {
   /** @param worker a socket number with the worker's in the upper eight bits */
   room(worker: number, chunks: number): void
   held(socket: number): void
+  /** @param block a SpliceBlock: none, or why it never will be */
+  spliced(socket: number, block: number): void
   unrelayed(message: UnrelayedMessage): void
   closed(message: ClosedMessage): void
   timeWait(message: TimeWaitMessage): void
@@ -117,6 +120,7 @@ export class StreamReader {
     else if (code === WritableMessage.code) sink.writable(socket, this.#view.getUint32(at + 12))
     else if (code === RoomMessage.code) sink.room(socket, this.#view.getUint32(at + 12))
     else if (code === HeldMessage.code) sink.held(socket)
+    else if (code === SplicedMessage.code) sink.spliced(socket, this.#view.getUint8(at + 1))
     else this.#readEvent(code, at, sink)
   }
 
@@ -163,6 +167,7 @@ const sizes: readonly (number | undefined)[] = [
   WritableMessage,
   RoomMessage,
   HeldMessage,
+  SplicedMessage,
   UnrelayedMessage,
   ClosedMessage,
   TimeWaitMessage,

@@ -171,13 +171,35 @@ export interface VirtualServerConfig<Pool extends string = string> {
   /** Takes any port that no other virtual server of its address has, whatever port `listen` names.
    *  Default false. */
   readonly wildcardPort?: boolean
-  /** `raw`: the policy sees what the first datagram carries (`flow.data`); UDP only. Default: it does
-   *  not. */
-  readonly inspect?: 'raw'
+  /** What its policy sees of what a client sends first, by the kind alone or with its limits. Default:
+   *  nothing. Of UDP it is the first datagram, `raw` (`flow.data`). Of TCP the engine accepts the
+   *  connection, reads, and then opens the server's; there `raw` is what comes first. */
+  readonly inspect?: 'http' | 'tls' | 'raw' | InspectConfig
   /** What becomes of a TCP segment without SYN that belongs to no known session: RST, silence, or the
    *  server that a new flow would get. Default 'reset'. */
   readonly midSession?: 'reset' | 'drop' | 'route'
 }
+
+interface InspectLimits {
+  /** A client may send no more before it has a server, and a head may have no more; 1 KiB to 63 KiB.
+   *  Default '32KiB'. */
+  readonly maxBytes?: number | string
+  /** What is to be read has to come within so long, and so has the decision; default 10 000. */
+  readonly timeoutMs?: number
+  /** A server that does not answer within so long has failed, and another is asked for; default 3000. */
+  readonly connectTimeoutMs?: number
+  /** What becomes of what cannot be read (malformed, another protocol, too large, too slow): its client
+   *  is reset, or it is decided without. Default 'reset'. */
+  readonly unread?: 'reset' | 'decide'
+}
+
+export type InspectConfig =
+  | (InspectLimits & { readonly kind: 'http' | 'tls' | 'raw' })
+  | (InspectLimits & {
+      readonly kind: 'cookie'
+      /** Of the cookie. */
+      readonly name: string
+    })
 
 /** One of UDP whose flows a service has: each is a socket of its datagrams. */
 export interface DatagramServerConfig<Pool extends string = string>
@@ -282,6 +304,9 @@ export interface SluiceConfig<Pool extends string = string> {
    *  `'bridge'`: all ports are one link, and their frames pass as a switch passes them. `false`: they
    *  are dropped. */
   readonly forward?: boolean | 'bridge'
+  /** Which SYNs of clients the engine answers without keeping anything of them, for connections that end
+   *  at it. `'auto'`, the default: those beyond many that are half-open. */
+  readonly synCookies?: 'auto' | 'always' | 'never'
   /** Where flows leave from that begin behind an internal port, are routed, and leave by an external
    *  one; default from their own endpoint. */
   readonly snat?: string | readonly string[] | SnatConfig

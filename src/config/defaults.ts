@@ -67,6 +67,14 @@ export const policyTimeoutBounds = { min: 1, max: minute, default: 250 } as cons
 /** A flow keeps its own time-out in 16 bits of seconds. */
 export const idleTimeoutBounds = { min: 1000, max: 65_535_000 } as const
 
+/** What is read of a client's connection before its server is chosen. The window in a SYN-ACK is not
+ *  scaled, and the bus has it in KiB. */
+export const inspectBounds = {
+  maxBytes: { min: 1024, max: 63 * 1024, default: 32 * 1024 },
+  timeoutMs: { min: 1000, max: 10 * minute, default: 10_000 },
+  connectTimeoutMs: { min: 100, max: minute, default: 3000 },
+} as const satisfies Record<string, Bounds>
+
 export const timeWaitBounds = {
   min: timeoutBounds.timeWaitMs.min,
   max: timeoutBounds.timeWaitMs.max,

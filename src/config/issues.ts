@@ -2,7 +2,7 @@
 import { closest, distance } from 'fastest-levenshtein'
 import type { z } from 'zod'
 import type { ConfigIssue } from '../errors.js'
-import { isLaterKey, isLaterValue } from './later.js'
+import { isLaterKey } from './later.js'
 
 type Path = readonly PropertyKey[]
 
@@ -80,7 +80,6 @@ function describe(issue: z.core.$ZodIssue, config: unknown, keysAt: KeysAt): Con
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((name) => unknownKey(path, name, keysAt(issue.path)))
   }
-  if (isLaterValue(path, value)) return [{ key, ...notYet }]
   switch (issue.code) {
     case 'invalid_type':
       return [wrongType(key, value, issue.expected)]

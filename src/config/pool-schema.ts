@@ -1,6 +1,15 @@
 /** The schema of a pool. */
 import { z } from 'zod'
-import { algorithms, hashes, userFunction } from '../balance/algorithms.js'
+import {
+  algorithms,
+  hashes,
+  hashNames,
+  isNamed,
+  isRequestKey,
+  type RequestKey,
+  requestHash,
+  userFunction,
+} from '../balance/algorithms.js'
 import type { Balance } from '../balance/balance.js'
 import type { BalancerFactory } from '../balance/balancer.js'
 import { parseEndpoint, parseHost } from '../bus/address.js'
@@ -60,23 +69,51 @@ function readBalance(input: unknown): NamedBalance | Trouble {
 
 function readHash(input: object): NamedBalance | Trouble {
   const { hash, ...others } = input as { hash?: unknown }
+  if (isRequestKey(hash)) return readRequestHash(hash, others)
   const known = typeof hash === 'string' && Object.hasOwn(hashes, hash)
   if (known && Object.keys(others).length === 0) {
     return { name: `hash ${hash}`, make: hashes[hash as keyof typeof hashes] }
   }
   const inside = known ? undefined : 'hash'
-  return { problem: 'is no hash that balances', remedy: `take one of ${quoted(hashes)}`, inside }
+  const remedy = `take one of ${hashNames.map((name) => `'${name}'`).join(', ')}`
+  return { problem: 'is no hash that balances', remedy, inside }
 }
+
+/** RFC 9110 5.6.2: a token, as names of fields and of cookies are. */
+const token = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}$/
+
+function readRequestHash(hash: RequestKey, others: { name?: unknown }): NamedBalance | Trouble {
+  const { name, ...more } = others
+  const isFit = isNamed(hash) ? token.test(String(name ?? '')) : name === undefined
+  if (isFit && Object.keys(more).length === 0) {
+    const named = name === undefined ? '' : ` ${name}`
+    return { name: `hash ${hash}${named}`, make: requestHash(hash, String(name ?? '')) }
+  }
+  const remedy = isNamed(hash)
+    ? `write { hash: '${hash}', name: 'session' }`
+    : `write { hash: '${hash}' }`
+  return {
+    problem: 'is no hash that balances',
+    remedy,
+    inside: name === undefined ? undefined : 'name',
+  }
+}
+
+const hashForm = (keys: readonly string[], more: Record<string, JsonForm>): JsonForm => ({
+  type: 'object',
+  properties: { hash: { enum: [...keys] }, ...more },
+  required: ['hash', ...Object.keys(more)],
+  additionalProperties: false,
+})
 
 const balanceForm: JsonForm = {
   anyOf: [
     { enum: Object.keys(algorithms) },
-    {
-      type: 'object',
-      properties: { hash: { enum: Object.keys(hashes) } },
-      required: ['hash'],
-      additionalProperties: false,
-    },
+    hashForm(
+      hashNames.filter((name) => !isRequestKey(name) || !isNamed(name)),
+      {},
+    ),
+    hashForm(['cookie', 'header'], { name: { type: 'string' } }),
   ],
   default: 'round-robin',
 }

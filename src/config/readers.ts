@@ -84,7 +84,7 @@ function sizeOf(input: unknown): unknown {
 }
 
 /** A number of bytes, or a text with its unit. */
-const size = (bounds: Bounds) => {
+export const size = (bounds: Bounds) => {
   const text: JsonForm = { type: 'string', pattern: '^[0-9]{1,12}(KiB|MiB|GiB)$' }
   return reading<number>(
     { anyOf: [numberForm(bounds.min, bounds.max, undefined), text], default: bounds.default },

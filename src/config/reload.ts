@@ -6,10 +6,10 @@ const changeable = new Set(['timeouts.drainMs'])
 
 /** What a running engine cannot change, each under the key that a user writes. */
 function fixedParts(config: ResolvedConfig): Map<string, string> {
-  const { ports, routes, forward, workers, cpus, limits, timeouts } = config
+  const { ports, routes, forward, synCookies, workers, cpus, limits, timeouts } = config
   const parts: [string, unknown][] = [
     ...ports.map((port): [string, unknown] => [`ports.${port.name}`, port]),
-    ...Object.entries({ routes, forward, workers, cpus }),
+    ...Object.entries({ routes, forward, synCookies, workers, cpus }),
     ...Object.entries(limits).map(([key, value]): [string, unknown] => [`limits.${key}`, value]),
     ...Object.entries(timeouts).map(([key, value]): [string, unknown] => [
       `timeouts.${key}`,

@@ -3,12 +3,13 @@ import { configError } from '../errors.js'
 import type { CheckSettings } from '../health/settings.js'
 import { checkConfig } from './checks.js'
 import type { SluiceConfig } from './config.js'
-import { policyTimeoutBounds } from './defaults.js'
+import { inspectBounds, policyTimeoutBounds } from './defaults.js'
 import { describeIssues } from './issues.js'
 import type { ParsedCheck } from './pool-schema.js'
 import { internalPorts } from './reach.js'
 import {
   type ResolvedConfig,
+  type ResolvedInspect,
   type ResolvedPort,
   type ResolvedVirtualServer,
   resolved,
@@ -66,7 +67,20 @@ function resolveVirtualServer(
     snat: sourcesOf(config, server),
     wildcardAddress: server.wildcardAddress,
     wildcardPort: server.wildcardPort || server.listen.protocol === 'ip',
-    inspects: server.inspect !== undefined,
+    inspect: server.inspect && resolveInspect(server.inspect),
+  }
+}
+
+function resolveInspect(inspect: NonNullable<ParsedServer['inspect']>): ResolvedInspect {
+  const { kind, name = '', unread = 'reset' } = inspect
+  const usual = (key: keyof typeof inspectBounds) => inspect[key] ?? inspectBounds[key].default
+  return {
+    kind,
+    name,
+    maxBytes: usual('maxBytes'),
+    timeoutMs: usual('timeoutMs'),
+    connectTimeoutMs: usual('connectTimeoutMs'),
+    unread,
   }
 }
 
@@ -111,6 +125,7 @@ function build(config: ParsedConfig): ResolvedConfig {
       resolveVirtualServer(config, name, server),
     ),
     forward: config.forward,
+    synCookies: config.synCookies,
     snat: outboundSources(config),
     admin: config.admin,
     workers: config.workers,

@@ -99,8 +99,19 @@ export interface ResolvedVirtualServer {
   /** Any port that no other virtual server has, that of `listen` being 0 then (VS-14); so is one of
    *  every protocol. */
   readonly wildcardPort: boolean
-  /** Its flows are asked for with what their first datagram carries (CS-11). */
-  readonly inspects: boolean
+  /** Its flows are asked for with what their client sends first (CS-11, VS-05). */
+  readonly inspect: ResolvedInspect | undefined
+}
+
+export interface ResolvedInspect {
+  readonly kind: 'http' | 'cookie' | 'tls' | 'raw'
+  /** Of the cookie; empty where it is none. */
+  readonly name: string
+  readonly maxBytes: number
+  readonly timeoutMs: number
+  readonly connectTimeoutMs: number
+  /** What cannot be read is decided without it, or its client reset. */
+  readonly unread: 'reset' | 'decide'
 }
 
 /** The administration over the network, by mutual TLS. */
@@ -125,6 +136,7 @@ export interface ResolvedConfig {
   readonly pools: readonly ResolvedPool[]
   readonly virtualServers: readonly ResolvedVirtualServer[]
   readonly forward: boolean | 'bridge'
+  readonly synCookies: 'auto' | 'always' | 'never'
   /** Where flows leave from that begin behind an internal port, by family; none: they keep theirs. */
   readonly snat: Readonly<Partial<Record<Family, ResolvedSources>>>
   readonly admin: ResolvedAdmin | undefined

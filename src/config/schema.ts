@@ -82,6 +82,7 @@ export const schema = z.strictObject({
   pools: z.record(name, pool).default({}),
   virtualServers: z.record(name, virtualServer).default({}),
   forward: z.literal([true, false, 'bridge']).default(true),
+  synCookies: z.enum(['auto', 'always', 'never']).default('auto'),
   snat: snat.optional(),
   admin: admin.optional(),
   limits: boundedObject(limitBounds),

@@ -129,13 +129,64 @@ function checkKeptPort(
 /** Their numbers have 16 bits on the bus (SSMB, CSMB: vs_id), and 0 is none. */
 const mostVirtualServers = 65_000
 
-function checkInspect(key: string, { inspect, listen }: ParsedServer, report: Report): void {
-  if (inspect === undefined || listen.protocol === 'udp') return
-  report(
-    `${key}.inspect`,
-    'is raw, and a TCP client sends no data before its connection has a server',
-    "listen on 'udp://', or take it out and decide by what the policy sees of every flow",
-  )
+/** Of UDP the first datagram is read, of TCP what a client sends before it has a server. */
+function checkInspect(key: string, server: ParsedServer, report: Report): void {
+  const { inspect, listen } = server
+  if (inspect === undefined) return
+  const { kind, name, ...limits } = inspect
+  if (kind === 'cookie' && name === undefined) {
+    const remedy = "write { kind: 'cookie', name: 'session' }"
+    report(`${key}.inspect`, 'reads a cookie without a name', remedy)
+  }
+  if (kind !== 'cookie' && name !== undefined) {
+    report(`${key}.inspect.name`, 'belongs to a cookie', "take it out, or set kind: 'cookie'")
+  }
+  if (listen.protocol === 'udp') checkDatagrams(key, kind, limits, report)
+  else checkConnections(key, server, report)
+}
+
+/** What is of packets that are passed on means nothing where a connection ends. */
+function checkConnections(key: string, server: ParsedServer, report: Report): void {
+  const { listen } = server
+  if (listen.protocol !== 'tcp') {
+    const problem = `is of ${listen.protocol}, of which nothing is read`
+    report(`${key}.inspect`, problem, "listen on 'tcp://' or 'udp://', or take it out")
+  }
+  const others = {
+    translateAddress: !server.translateAddress,
+    midSession: server.midSession !== 'reset',
+  }
+  for (const [option, isSet] of Object.entries(others)) {
+    if (!isSet) continue
+    report(
+      `${key}.${option}`,
+      'does not go with inspect, for the connection ends here',
+      'take it out',
+    )
+  }
+}
+
+/** What a pool balances by has to be read. */
+function checkHash(config: ParsedConfig, key: string, server: ParsedServer, report: Report): void {
+  const { pool = '', inspect } = server
+  const balance = Object.hasOwn(config.pools, pool) ? config.pools[pool].balance.name : ''
+  const [, hash, name] = /^hash (cookie|header|url|tls-session) ?(.*)$/.exec(balance) ?? []
+  if (hash === undefined) return
+  const kind = hash === 'tls-session' ? 'tls' : 'http'
+  const isNamed = hash === 'cookie' && inspect?.kind === 'cookie' && inspect.name === name
+  if (inspect?.kind === kind || isNamed) return
+  const problem = `does not read what '${pool}' balances by: ${balance}`
+  report(`${key}.inspect`, problem, `set it to '${kind}'`)
+}
+
+function checkDatagrams(key: string, kind: string, limits: object, report: Report): void {
+  if (kind !== 'raw') {
+    report(`${key}.inspect`, `reads ${kind}, which UDP does not carry`, "take 'raw', or 'tcp://'")
+  }
+  for (const [limit, value] of Object.entries(limits)) {
+    if (value === undefined) continue
+    report(`${key}.inspect.${limit}`, 'belongs to TCP connections', 'take it out')
+  }
 }
 
 export function checkVirtualServers(config: ParsedConfig, report: Report): void {
@@ -160,6 +211,7 @@ export function checkVirtualServers(config: ParsedConfig, report: Report): void 
     if (server.pool !== undefined) {
       checkPoolName(config, `${key}.pool`, server.pool, endpoint.family, listener, report)
       checkKeptPort(config, `${key}.pool`, server, report)
+      checkHash(config, key, server, report)
     }
     if (server.fallback !== undefined) {
       checkFallback(config, `${key}.fallback`, server.fallback, endpoint, report)

@@ -9,6 +9,7 @@ import { plainAddress } from './address-reader.js'
 import {
   connectionLimitBounds,
   idleTimeoutBounds,
+  inspectBounds,
   policyTimeoutBounds,
   sourcePortBounds,
   timeWaitBounds,
@@ -18,9 +19,11 @@ import { listenForm } from './json-forms.js'
 import {
   bounded,
   type JsonForm,
+  matching,
   notInJson,
   oneOrMore,
   reading,
+  size,
   type Trouble,
   withShortForm,
 } from './readers.js'
@@ -135,6 +138,27 @@ export const snat = withShortForm(
   }),
 )
 
+const inspected = z.enum(['http', 'cookie', 'tls', 'raw'])
+
+/** What a flow's policy sees of what its client sends first. The limits are those of TCP. */
+const inspect = withShortForm(
+  inspected,
+  (input) => (typeof input === 'string' ? { kind: input } : input),
+  z.strictObject({
+    kind: inspected,
+    // RFC 6265 4.1.1: a token.
+    name: matching(
+      /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,255}$/,
+      'is no name of a cookie',
+      "write the name alone, as 'session'",
+    ).optional(),
+    maxBytes: size(inspectBounds.maxBytes).optional(),
+    timeoutMs: bounded(inspectBounds.timeoutMs).optional(),
+    connectTimeoutMs: bounded(inspectBounds.connectTimeoutMs).optional(),
+    unread: z.enum(['reset', 'decide']).optional(),
+  }),
+)
+
 export const virtualServer = z.strictObject({
   listen,
   pool: z.string().optional(),
@@ -157,7 +181,7 @@ export const virtualServer = z.strictObject({
   snat: snat.optional(),
   wildcardAddress: z.boolean().default(false),
   wildcardPort: z.boolean().default(false),
-  inspect: z.enum(['raw']).optional(),
+  inspect: inspect.optional(),
 })
 
 export type ParsedServer = z.output<typeof virtualServer>
@@ -175,5 +199,6 @@ export function listenOf(server: ParsedServer): string {
 
 /** The keys of the object at a path inside a virtual server. */
 export function virtualServerKeysAt(path: readonly PropertyKey[]): readonly string[] {
+  if (path[0] === 'inspect') return Object.keys(inspect.out.shape)
   return Object.keys(path[0] === 'snat' ? snat.out.shape : virtualServer.shape)
 }

@@ -5,8 +5,10 @@
 import type { PlacedFlow } from '../balance/balancer.js'
 import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
-import { AppFlags, type AppQueryView } from '../generated/messages.js'
+import { AppFlags, type AppQueryView, AppType } from '../generated/messages.js'
+import { type HttpRequest, noRequest, readRequest } from '../policy/http-request.js'
 import type { ActivityRanking, NewFlow, PoolFigures } from '../policy/new-flow.js'
+import { noHello, readHello, type TlsClientHello } from '../policy/tls-client-hello.js'
 import { type Protocol, protocolName } from '../protocol.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, noFlow } from './flow-table.js'
@@ -22,14 +24,47 @@ import {
 } from './signature.js'
 import type { VirtualServer } from './virtual-server.js'
 
-/** What an APP_QUERY brings of a flow. */
-export type FlowData = Pick<NewFlow, 'data' | 'dataTruncated'>
+/** What an APP_QUERY brings of a flow, each read when it is asked for. */
+export class FlowData {
+  readonly #type: number
+  readonly #isAbsent: boolean
+  #http: HttpRequest | undefined
+  #tls: TlsClientHello | undefined
 
-export const noData: FlowData = { data: new Uint8Array(), dataTruncated: false }
+  constructor(
+    type: number,
+    flags: number,
+    readonly data: Uint8Array,
+  ) {
+    this.#type = type
+    this.#isAbsent = (flags & AppFlags.absent) !== 0
+    this.dataTruncated = (flags & AppFlags.truncated) !== 0
+  }
+
+  readonly dataTruncated: boolean
+
+  get http(): HttpRequest {
+    this.#http ??= this.#has(AppType.http) ? readRequest(this.data, this.dataTruncated) : noRequest
+    return this.#http
+  }
+  get cookie(): string | undefined {
+    return this.#has(AppType.cookie) ? Buffer.from(this.data).toString('latin1') : undefined
+  }
+  get tls(): TlsClientHello {
+    this.#tls ??= this.#has(AppType.tls) ? readHello(this.data) : noHello
+    return this.#tls
+  }
+
+  #has(type: number): boolean {
+    return this.#type === type && !this.#isAbsent
+  }
+}
+
+export const noData = new FlowData(0, AppFlags.absent, new Uint8Array())
 
 /** A copy: the policy may keep it. */
-export function dataOf({ appData, appFlags }: AppQueryView): FlowData {
-  return { data: appData.slice(), dataTruncated: (appFlags & AppFlags.truncated) !== 0 }
+export function dataOf({ appType, appData, appFlags }: AppQueryView): FlowData {
+  return new FlowData(appType, appFlags, appData.slice())
 }
 
 export class ArrivingFlow implements PlacedFlow<Node> {
@@ -94,6 +129,16 @@ export class ArrivingFlow implements PlacedFlow<Node> {
   }
   get dataTruncated(): boolean {
     return this.#data.dataTruncated
+  }
+
+  get http(): HttpRequest {
+    return this.#data.http
+  }
+  get cookie(): string | undefined {
+    return this.#data.cookie
+  }
+  get tls(): TlsClientHello {
+    return this.#data.tls
   }
 
   get sourceHash(): number {

@@ -1,6 +1,6 @@
 /** Tells the data flow segment of its configuration, and collects what it acknowledges (CS-05). */
 import type { MessageWriter } from '../bus/writer.js'
-import type { ResolvedVirtualServer } from '../config/resolved.js'
+import type { ResolvedInspect, ResolvedVirtualServer } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
 import {
   type AckView,
@@ -51,7 +51,9 @@ export class ConfigurationLink {
 
   /** Resolves when every worker has it; a virtual server that they know takes what is new. */
   add(server: VirtualServer): Promise<void> {
-    const message = this.#start(this.#addVs, AddVsView)
+    const { inspect } = server.settings
+    const name = new TextEncoder().encode(inspect?.name ?? '')
+    const message = this.#start(this.#addVs, AddVsView, name.length)
     message.flags = flagsOf(server)
     message.vsId = server.id
     this.writer.bytes.set(server.addressBytes, message.virtIpaddrOffset)
@@ -60,6 +62,13 @@ export class ConfigurationLink {
     message.protocol = protocolNumber(protocol, listen.family)
     message.vsClass = VsClass.dfsAssist
     message.idleTimeout = server.idleSeconds
+    if (inspect && protocol === 'tcp') {
+      message.proxyWindow = Math.ceil(inspect.maxBytes / 1024)
+      message.proxyTimeout = Math.ceil(inspect.timeoutMs / 1000)
+      message.serverTimeout = inspect.connectTimeoutMs
+    }
+    message.appLen = name.length
+    message.appData.set(name)
     return this.#acknowledged(AddVsView.code, message.serialBytype, nameOf(server))
   }
 
@@ -106,8 +115,10 @@ export class ConfigurationLink {
   #start<View extends AddVsView | DeleteVsView | AddSourceView | DeleteSourceView>(
     view: View,
     { code, size }: { readonly code: number; readonly size: number },
+    tail = 0,
   ): View {
-    const message = this.writer.start(view, size)
+    const message = this.writer.start(view, size + tail)
+    message.msgLength = size + tail
     const serial = nextSerial(this.#serials.get(code) ?? 0)
     this.#serials.set(code, serial)
     this.#serialGlobal = nextSerial(this.#serialGlobal)
@@ -141,8 +152,16 @@ const refusalFlags = {
   drop: VsFlags.refuseSilently,
 } as const satisfies Record<ResolvedVirtualServer['refuse'], number>
 
-function flagsOf({ settings, state }: VirtualServer): number {
-  const { translateAddress, translatePort, terminates } = settings
+const inspectFlags = {
+  http: VsFlags.httpProxy,
+  cookie: VsFlags.cookieProxy,
+  tls: VsFlags.sslProxy,
+  raw: VsFlags.rawProxy,
+} as const satisfies Record<ResolvedInspect['kind'], number>
+
+function flagsOf(server: VirtualServer): number {
+  const { settings, state } = server
+  const { translateAddress, translatePort, terminates, inspect } = settings
   const { wildcardAddress, wildcardPort, maintenance } = settings
   return (
     (terminates ? VsFlags.terminate : 0) |
@@ -150,9 +169,10 @@ function flagsOf({ settings, state }: VirtualServer): number {
     (translatePort && !terminates ? VsFlags.translatePort : 0) |
     (wildcardAddress ? VsFlags.wildcardAddr : 0) |
     (wildcardPort ? VsFlags.wildcardPort : 0) |
-    (maintenance || (terminates && state !== 'up') ? VsFlags.maintenance : 0) |
+    (maintenance || (server.acceptsAlone && state !== 'up') ? VsFlags.maintenance : 0) |
     (settings.arp ? 0 : VsFlags.noarpMode) |
-    (settings.inspects ? VsFlags.rawProxy : 0) |
+    (inspect ? inspectFlags[inspect.kind] : 0) |
+    (inspect?.unread === 'decide' ? VsFlags.askUnread : 0) |
     refusalFlags[settings.refuse]
   )
 }

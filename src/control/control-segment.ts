@@ -174,7 +174,7 @@ export class ControlSegment implements MessageSink {
   orderServer(name: string, order: 'active' | 'draining'): void {
     const server = this.servers.order(name, order)
     // Whether its handshakes are answered is not asked here, one by one.
-    if (server.settings.terminates) void this.deployment.announce(server)
+    if (server.acceptsAlone) void this.deployment.announce(server)
   }
 
   /** Asks the data flow segment to end every flow, or those of a virtual server (CS-09). */
@@ -220,7 +220,8 @@ export class ControlSegment implements MessageSink {
     if (flow !== noFlow) {
       this.#events.note('repeated', this.#view.at(flow).session)
       const isFirst = asked.again && !this.#view.at(flow).has(FlowFlags.another)
-      if (isFirst) this.#settlement.decideAgain(flow)
+      if (asked.failedNode !== 0) this.#settlement.serverFailed(flow, asked.failedNode)
+      else if (isFirst) this.#settlement.decideAgain(flow)
       else this.#answer(flow)
       return
     }

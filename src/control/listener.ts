@@ -37,7 +37,7 @@ export function listenerSettings(
     snat: undefined,
     wildcardAddress: isUnspecified(endpoint.address),
     wildcardPort: endpoint.port === 0,
-    inspects: false,
+    inspect: undefined,
   }
 }
 

@@ -20,6 +20,7 @@ export function nativeOptions(config: ResolvedConfig): NativeSegmentOptions {
     })),
     routes: config.routes.map(({ to, via }) => ({ to: formatPrefix(to), via })),
     forwarding: forwardings[`${config.forward}`],
+    synCookies: config.synCookies,
     limits: { ...limits, bufferBytes },
     timeouts: {
       tcpEstablished: timeouts.tcpEstablishedMs,

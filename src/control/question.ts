@@ -1,5 +1,5 @@
 /** What a QUERY says of the flow that asks, or a STATE of one that lives; read once and reused. */
-import { QueryReason, type QueryView, SsmbFlags } from '../generated/messages.js'
+import { QueryReason, type QueryView, SsmbError, SsmbFlags } from '../generated/messages.js'
 import { readSignature, signatureWords } from './signature.js'
 
 export class Question {
@@ -14,6 +14,8 @@ export class Question {
   /** Of a flow that asks: the answer before could not be carried out, for another flow had what the
    *  server would send. */
   again = false
+  /** The id of the node that did not take the connection, and another is wanted; 0 where none has. */
+  failedNode = 0
   /** One of QueryReason. */
   reason = 0
   /** Of the SYN, signed. */
@@ -29,6 +31,7 @@ export class Question {
     this.bridged = (message.flags & SsmbFlags.bridge) !== 0
     this.resumes = false
     this.again = false
+    this.failedNode = 0
     return this
   }
 
@@ -36,6 +39,7 @@ export class Question {
   readQuery(message: QueryView): this {
     this.read(message)
     this.again = (message.flags & SsmbFlags.another) !== 0
+    if (message.errorCode === SsmbError.srvfail) this.failedNode = message.tcpAck
     this.reason = message.reason
     this.resumes = message.reason === QueryReason.midSession
     this.sequence = message.tcpSeq | 0

@@ -23,6 +23,9 @@ class InboundFlow implements PlacedFlow<Node> {
   readonly openedAt: number
   readonly data = noData.data
   readonly dataTruncated = false
+  readonly http = noData.http
+  readonly cookie = undefined
+  readonly tls = noData.tls
 
   constructor(
     inbound: Socket | DatagramSocket,

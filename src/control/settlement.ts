@@ -8,6 +8,7 @@ import { leavesFromPorts } from '../protocol.js'
 import { ArrivingFlow, type FlowData } from './arriving-flow.js'
 import type { ClientPorts } from './client-ports.js'
 import type { Choice, Decider, Refusal } from './decider.js'
+import { FailedNodes } from './failed-nodes.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView, noFlow, SessionState } from './flow-table.js'
 import type { Node } from './node.js'
@@ -31,6 +32,9 @@ const counterOf = {
   exhausted: 'exhausted',
   collided: 'collided',
 } as const satisfies Record<Refusal, keyof DecisionCounters>
+
+/** A client waits for each that does not answer. */
+const mostServers = 3
 
 export interface SettlementReaders {
   readonly ledger: FlowLedger
@@ -60,6 +64,7 @@ export class Settlement {
   /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
   readonly #asking = new Map<FlowId, ArrivingFlow>()
   readonly #refused = new RecentRefusals()
+  readonly #failed = new FailedNodes()
 
   constructor(private readonly to: SettlementReaders) {
     this.#view = to.ledger.view()
@@ -120,6 +125,38 @@ export class Settlement {
       this.counters[node ? 'assigned' : 'routed']--
       this.#answer(session, this.#assignElsewhere(session, node))
     }
+  }
+
+  /**
+   * The node did not take the flow's connection: the next one of its pool gets it (HS-20).
+   * @param failed its id; a question that is repeated names one that the flow has no more
+   */
+  serverFailed(flow: FlowId, failed: number): void {
+    const { ledger, replies } = this.to
+    const { session, serial } = this.#view.at(flow)
+    const { node, state } = this.#view.at(session)
+    if (state !== SessionState.open || !node) return
+    if (node.id !== failed) {
+      replies.forward(flow)
+      return
+    }
+    if (node.condition.isWatched) node.condition.takeFlow(true)
+    const tried = this.#failed.add(serial, node)
+    ledger.withdraw(session)
+    this.counters.assigned--
+    const next = tried.length < mostServers ? this.#another(node, tried) : undefined
+    this.#answer(session, next ? this.#assign(session, next) : 'unavailable')
+  }
+
+  /** One of the same pool, or of those that stand in for it, that was not tried. */
+  #another(node: Node, tried: readonly Node[]): Node | undefined {
+    let pool = this.to.pools.get(node.pool)
+    let next = pool?.after(node, (other) => !tried.includes(other))
+    while (!next && pool?.settings.fallback !== undefined) {
+      pool = this.to.pools.get(pool.settings.fallback)
+      next = pool?.nodes.find((other) => other.available && !tried.includes(other))
+    }
+    return next
   }
 
   /** The decision is there: every flow of the session that waits has its answer. */

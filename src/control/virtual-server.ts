@@ -44,6 +44,12 @@ export class VirtualServer {
     return Math.ceil(this.settings.idleTimeoutMs / 1000)
   }
 
+  /** The engine answers a SYN for it, before anybody is asked. */
+  get acceptsAlone(): boolean {
+    const { terminates, inspect, protocol } = this.settings
+    return terminates || (inspect !== undefined && protocol === 'tcp')
+  }
+
   /** It has as many flows as it may (LB-20). */
   get isFull(): boolean {
     return this.connections >= this.settings.connectionLimit

@@ -40,12 +40,25 @@ export const counterNames = [
   'timeWaitsEvicted',
   'flowsRemoved',
   'connectionsAccepted',
+  'synCookiesSent',
+  'synCookiesAccepted',
+  'synCookiesRefused',
   'connectionsOpened',
   'connectionsFailed',
+  'splices',
+  'splicesReturned',
   'pushes',
   'pushedBytes',
   'streamBytesRead',
   'streamBytesWritten',
+  'inspections',
+  'inspectionsAsked',
+  'inspectionsJoined',
+  'inspectionsUnread',
+  'inspectionsSlow',
+  'inspectionsLeft',
+  'inspectionsUnanswered',
+  'inspectionsServerFailed',
   'datagramSocketsAccepted',
   'datagramSocketsOpened',
   'datagramsRead',
@@ -69,6 +82,7 @@ export const gaugeNames = [
   'connectionsActive',
   'ownTimeWait',
   'sockets',
+  'inspected',
   'datagramSockets',
   'streamBuffers',
   'poolBuffers',
@@ -163,10 +177,20 @@ export const counterTexts = {
     'Flows ended with their virtual server, or by the control segment',
   connectionsAccepted:
     'Connections of clients that the engine ends itself, established',
+  synCookiesSent:
+    'SYNs of clients answered by a cookie, of which nothing is kept',
+  synCookiesAccepted:
+    'Connections of clients established by a cookie that came back',
+  synCookiesRefused:
+    'Segments of no connection that had no cookie, while some were on their way',
   connectionsOpened:
     'Connections that the engine opened for a socket, established',
   connectionsFailed:
     'Connections that were reset, refused or timed out',
+  splices:
+    'Relayed pairs that were left to the hosts at their ends',
+  splicesReturned:
+    'Such pairs that were taken back',
   pushes:
     'Times bytes went from one connection to another inside the engine',
   pushedBytes:
@@ -175,6 +199,22 @@ export const counterTexts = {
     'Bytes handed to sockets',
   streamBytesWritten:
     'Bytes that sockets wrote',
+  inspections:
+    'Connections of clients that were to be read before their server is chosen, established',
+  inspectionsAsked:
+    'Of those, decisions that were asked for with what was read',
+  inspectionsJoined:
+    "Of those, connections that have got their server's",
+  inspectionsUnread:
+    'Of those, such with what cannot be read: malformed, of another protocol, or too large',
+  inspectionsSlow:
+    'Of those, such whose request did not come to its end in time',
+  inspectionsLeft:
+    'Of those, such that their client ended before they had a server',
+  inspectionsUnanswered:
+    'Of those, such that no decision came for in time, or one that could not be carried out',
+  inspectionsServerFailed:
+    'Times the server of one refused its connection, or did not answer in time: another is asked for',
   datagramSocketsAccepted:
     'Flows of UDP of clients that the engine ends itself',
   datagramSocketsOpened:
@@ -215,6 +255,8 @@ export const counterTexts = {
     'Connections that are over and still answer: in TIME-WAIT, or given up a moment ago',
   sockets:
     'Places for sockets of connections in use',
+  inspected:
+    'Connections of clients that are read now, or wait for their server',
   datagramSockets:
     'Places for sockets of UDP in use',
   streamBuffers:

@@ -1428,6 +1428,13 @@ export class AddVsView {
     this.view.setUint16(this.at + 64, value)
   }
 
+  get serverTimeout(): number {
+    return this.view.getUint16(this.at + 66)
+  }
+  set serverTimeout(value: number) {
+    this.view.setUint16(this.at + 66, value)
+  }
+
   /** The appLen bytes after the fixed part, in place. */
   get appData(): Uint8Array {
     const start = this.view.byteOffset + this.at + 68
@@ -1908,8 +1915,16 @@ export const QueryReason = {
 export type QueryReason = (typeof QueryReason)[keyof typeof QueryReason]
 
 export const AppType = {
+  /** of a ClientHello, each behind its length: the session id (U8), the server name (U16); then the protocols as they came */
+  tls: 1,
+  /** the value of the cookie of a HTTP request */
+  cookie: 2,
+  /** the head of a HTTP request, from its first line on */
+  http: 3,
   /** what the first datagram of a UDP flow carries */
   datagram: 4,
+  /** what came first on a TCP connection */
+  raw: 5,
 } as const
 export type AppType = (typeof AppType)[keyof typeof AppType]
 
@@ -2012,6 +2027,8 @@ export const AppFlags = {
   truncated: 0x0001,
   /** there is none */
   absent: 0x0002,
+  /** what came could not be read, or not in time */
+  unread: 0x0004,
 } as const
 export type AppFlags = (typeof AppFlags)[keyof typeof AppFlags]
 
@@ -2080,6 +2097,8 @@ export const VsFlags = {
   translatePort: 0x0002,
   /** route on the destination; else next_hop_ipaddr decides */
   routeByDstIp: 0x0004,
+  /** handshake proxy: what cannot be read is asked for without data; else the client is reset */
+  askUnread: 0x0008,
   /** TCP: the engine ends the connections itself, and their bytes go to sockets */
   terminate: 0x0010,
   /** any address not otherwise known */

@@ -503,7 +503,7 @@ export class HoldSocketMessage {
 
 export class RelaySocketMessage {
   static readonly code = 0x09
-  static readonly size = 24
+  static readonly size = 32
 
   constructor(
     public view: DataView,
@@ -564,6 +564,34 @@ export class RelaySocketMessage {
   }
   set ends(value: number) {
     this.view.setUint8(this.at + 20, value)
+  }
+
+  get count(): number {
+    return this.view.getUint8(this.at + 21)
+  }
+  set count(value: number) {
+    this.view.setUint8(this.at + 21, value)
+  }
+
+  get depth(): number {
+    return this.view.getUint8(this.at + 22)
+  }
+  set depth(value: number) {
+    this.view.setUint8(this.at + 22, value)
+  }
+
+  get bytes(): bigint {
+    return this.view.getBigUint64(this.at + 24)
+  }
+  set bytes(value: bigint) {
+    this.view.setBigUint64(this.at + 24, value)
+  }
+  get bytesNumber(): number {
+    return this.view.getUint32(this.at + 24) * 0x1_0000_0000 + this.view.getUint32(this.at + 28)
+  }
+  set bytesNumber(value: number) {
+    this.view.setUint32(this.at + 24, Math.floor(value / 0x1_0000_0000))
+    this.view.setUint32(this.at + 28, value >>> 0)
   }
 
   /** Starts a message here: its type, and 0 in every other field. */
@@ -1458,6 +1486,59 @@ export class UnrelayedMessage {
   }
 }
 
+export class SplicedMessage {
+  static readonly code = 0x4e
+  static readonly size = 12
+
+  constructor(
+    public view: DataView,
+    public at = 0,
+  ) {}
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get reason(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set reason(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get socket(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set socket(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get length(): number {
+    return this.view.getUint32(this.at + 8)
+  }
+  set length(value: number) {
+    this.view.setUint32(this.at + 8, value)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < SplicedMessage.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = SplicedMessage.code
+    this.length = SplicedMessage.size
+    return this
+  }
+}
+
 export class ClosedMessage {
   static readonly code = 0x4a
   static readonly size = 28
@@ -1958,6 +2039,46 @@ export const RelayEnds = {
   stay: 1,
 } as const
 export type RelayEnds = (typeof RelayEnds)[keyof typeof RelayEnds]
+
+export const RelayCount = {
+  /** nothing is counted: they move until told otherwise */
+  none: 0,
+  /** behind `bytes` of them this direction ends */
+  one: 1,
+  /** behind `bytes` of them both directions end */
+  pair: 2,
+  /** they count towards the `pair` of the target, which relays to this socket already; where it does no longer, that is over at once */
+  shared: 3,
+} as const
+export type RelayCount = (typeof RelayCount)[keyof typeof RelayCount]
+
+export const RelayDepth = {
+  /** the engine runs both connections */
+  relay: 0,
+  /** the hosts at the ends do, as soon as they can */
+  splice: 1,
+} as const
+export type RelayDepth = (typeof RelayDepth)[keyof typeof RelayDepth]
+
+export const SpliceBlock = {
+  /** it is spliced */
+  none: 0,
+  /** timestamps or ECN are agreed on with one side alone */
+  options: 1,
+  /** a side was promised more room than the other one has */
+  window: 2,
+  /** bytes have still to be sent */
+  inflight: 3,
+  /** bytes have still to be moved */
+  buffered: 4,
+  /** one side may send larger segments than the other one takes */
+  fragmenting: 5,
+  /** a side has ended */
+  closing: 6,
+  /** the two connections were opened apart, or are of two IP versions */
+  apart: 7,
+} as const
+export type SpliceBlock = (typeof SpliceBlock)[keyof typeof SpliceBlock]
 
 export const SocketOptions = {
   /** timestamps are agreed on */

@@ -1,6 +1,8 @@
 /** What a policy and a balance algorithm see of a new flow, and of the farm as it is now. */
 import type { Endpoint } from '../endpoint.js'
 import type { Protocol } from '../protocol.js'
+import type { HttpRequest } from './http-request.js'
+import type { TlsClientHello } from './tls-client-hello.js'
 
 /** A server behind the engine, with what the control segment knows about it now. */
 export interface NodeFigures {
@@ -90,11 +92,19 @@ export interface NewFlow<Pool extends string = string> {
   readonly virtualServer: string
   /** When its first packet came, in milliseconds since 1970. */
   readonly openedAt: number
-  /** What its first datagram carries, at most 1348 bytes, where the virtual server has `inspect`; else
-   *  empty. Yours to keep. */
+  /** What was read of it, at most 1348 bytes, where the virtual server has `inspect`; else empty: of UDP
+   *  what the first datagram carries, of TCP the head of the HTTP request, the value of the cookie, or
+   *  what `tls` is made of. Yours to keep. */
   readonly data: Uint8Array
-  /** The datagram carries more than `data`, or the rest of it comes in further fragments. */
+  /** There is more than `data`; of a datagram also where the rest of it comes in further fragments. */
   readonly dataTruncated: boolean
+  /** The client's first request, with `inspect: 'http'`; else, and where none could be read, its fields
+   *  are empty. */
+  readonly http: HttpRequest
+  /** The value of the cookie that `inspect` names; undefined where the request has none. */
+  readonly cookie: string | undefined
+  /** With `inspect: 'tls'`; else, and where none could be read, its fields are empty. */
+  readonly tls: TlsClientHello
   readonly pools: Readonly<Record<Pool, PoolFigures>>
   readonly activity: ActivityRanking
   /** The same flow in an object of its own, which stays valid. */

@@ -9,7 +9,7 @@ import { closed, inUse, wrongIdentity } from './errors.js'
 import { Line } from './line.js'
 import { type Opened, Opening } from './opening.js'
 import type { Pairs } from './pairs.js'
-import { joinPair, Socket } from './socket.js'
+import { joinPair, lineOf, Socket } from './socket.js'
 import type { Sockets } from './sockets.js'
 import type { ClientIdentity, ConnectOptions, DatagramConnectOptions, SocketUse } from './types.js'
 
@@ -38,11 +38,43 @@ interface Either {
 
 type EitherOptions = Omit<ConnectOptions, 'protocol' | 'associateWith'>
 
+/** Whoever parks it later has to know whom its server sees. */
+function noteClient(_pairs: Pairs, inbound: Socket, outbound: Socket): void {
+  if (outbound.localAddress === inbound.remoteAddress) {
+    outbound[lineOf].shows = inbound.remoteAddress
+  }
+}
+
+/** @throws {SluiceError} `ERR_SLUICE_IDENTITY` */
+function takeParked(
+  { sockets }: ConnectHost,
+  { address, port, reuseParked, ...options }: EitherOptions,
+  inbound: Socket | undefined,
+): Socket | null {
+  if (!reuseParked) return null
+  const policy = reuseParked === true ? {} : reuseParked
+  if (options.localAddress !== undefined || options.localPort) return null
+  if (policy.allowOtherClient && options.preserveClient === true) {
+    throw wrongIdentity(
+      'The server cannot be shown the client where it may be shown another one.',
+      'Leave preserveClient or allowOtherClient out.',
+    )
+  }
+  const preserved = options.preserveClient ?? inbound?.preserveClient
+  const isShown = typeof preserved === 'boolean' ? preserved : (preserved?.address ?? true)
+  const client = inbound && isShown ? { address: inbound.remoteAddress } : undefined
+  // Of another worker it could not be relayed to.
+  const worker = inbound && inbound.id >>> 24
+  return sockets.parking.takeAt({ address, port, client, ...policy }, worker)
+}
+
 /** How a kind of sockets is made, and paired. */
 interface Kind<Made> extends Opened<Made> {
   readonly protocol: number
   isOne(end: unknown): end is Made
   join(pairs: Pairs, inbound: Made, outbound: Made): void
+  /** One that is parked, and will do. */
+  reused?(host: ConnectHost, options: EitherOptions, inbound: Made | undefined): Made | null
 }
 
 const streams = (allowHalfOpen: boolean): Kind<Socket> => ({
@@ -51,7 +83,11 @@ const streams = (allowHalfOpen: boolean): Kind<Socket> => ({
   line: ({ socket, credit }, sockets) => new Line(socket, sockets, credit),
   make: (line, sockets, local, remote) =>
     new Socket({ line, sockets, local, remote, allowHalfOpen }),
-  join: (pairs, inbound, outbound) => pairs.join(inbound, outbound, 'close'),
+  join: (pairs, inbound, outbound) => {
+    noteClient(pairs, inbound, outbound)
+    pairs.join(inbound, outbound, 'close')
+  },
+  reused: takeParked,
 })
 
 const datagrams: Kind<DatagramSocket> = {
@@ -84,9 +120,16 @@ async function open<Made extends Either>(
 ): Promise<Made> {
   options.signal?.throwIfAborted()
   const inbound = inboundOf(host.sockets, associateWith, kind)
-  if (!inbound) return begin(host, options, undefined, kind).done
+  if (!inbound) {
+    return kind.reused?.(host, options, undefined) ?? begin(host, options, undefined, kind).done
+  }
   if (isGone(inbound)) throw closed('The client is gone.')
   if (inbound.use === 'paired') throw inUse(`Socket ${inbound.id}`)
+  const reused = kind.reused?.(host, options, inbound)
+  if (reused) {
+    kind.join(host.pairs, inbound, reused)
+    return reused
+  }
   inbound[joinPair]('reserved')
   let opening: Opening<Made> | undefined
   const gone = () => opening?.abort(closed('The client is gone.'))
@@ -106,7 +149,23 @@ async function open<Made extends Either>(
   }
 }
 
-const isGone = ({ use }: Either) => use === 'closed'
+const isGone = ({ use }: Either) => use === 'closed' || use === 'parked'
+
+/**
+ * Opens what takes the place of the other side of a client's socket, which still has one: in no pair yet.
+ * @throws as `Stack.connect` says
+ */
+export async function connectBeside(
+  host: ConnectHost,
+  options: Omit<ConnectOptions, 'associateWith'>,
+  inbound: Socket,
+): Promise<Socket> {
+  options.signal?.throwIfAborted()
+  const reused = takeParked(host, options, inbound)
+  if (reused) return reused
+  const kind = { ...streams(options.allowHalfOpen ?? false), join: noteClient }
+  return begin(host, options, inbound, kind).done
+}
 
 function begin<Made extends Either>(
   { sockets, pairs }: ConnectHost,

@@ -4,7 +4,8 @@
  */
 import { type ConnectedMessage, RelayEnds, SocketCredit } from '../generated/streams.js'
 import { closed } from './errors.js'
-import { Line, type Totals } from './line.js'
+import { Line } from './line.js'
+import type { Totals } from './line-end.js'
 import type { Sockets } from './sockets.js'
 
 /** Of the messages to the engine that wait, all sockets' together: from here on datagrams are lost. */

@@ -4,7 +4,8 @@ import { StreamEnd } from '../generated/streams.js'
 import type { DatagramLine } from './datagram-line.js'
 import type { DatagramSocket } from './datagram-socket.js'
 import { closed, wrongState } from './errors.js'
-import type { Line, LineWatcher } from './line.js'
+import type { Line } from './line.js'
+import type { LineWatcher } from './line-end.js'
 import { joinPair, lineOf } from './socket.js'
 import { Turns } from './turns.js'
 import type {
@@ -217,6 +218,8 @@ export class DatagramPair extends EventEmitter<DatagramPairEvents> implements Li
   drained(): void {}
   peerEnded(): void {}
   written(): void {}
+  spliced(): void {}
+
   unrelayed(): void {}
 
   closed(line: Line, reason: number): void {

@@ -6,7 +6,7 @@ import { SocketCredit, SocketOption, StreamEnd } from '../generated/streams.js'
 import type { DatagramLine } from './datagram-line.js'
 import type { DatagramPair } from './datagram-pair.js'
 import { datagramEndError, datagramTooLarge } from './errors.js'
-import type { LineEnd } from './line.js'
+import type { LineEnd } from './line-end.js'
 import { joinPair, lineOf } from './socket.js'
 import type { ClientIdentity, SocketUse } from './types.js'
 

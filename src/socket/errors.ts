@@ -112,8 +112,8 @@ function refused(
   return Object.assign(error, { address, port })
 }
 
-const sentence = (code: `ERR_SLUICE_${string}`, message: string, remedy: string) =>
-  new SluiceError(code, message, remedy)
+const sentence = (code: `ERR_SLUICE_${string}`, message: string, remedy: string, passed?: bigint) =>
+  new SluiceError(code, message, remedy, { passed })
 
 const noMemory = () =>
   sentence(
@@ -122,14 +122,28 @@ const noMemory = () =>
     'Raise `limits.connections` or `limits.bufferMemory`.',
   )
 
-export const closed = (message: string) =>
-  sentence('ERR_SLUICE_CLOSED', message, 'Nothing is left to do with it.')
+export const closed = (message: string, passed?: bigint) =>
+  sentence('ERR_SLUICE_CLOSED', message, 'Nothing is left to do with it.', passed)
 
 export const inUse = (what: string) =>
   sentence('ERR_SLUICE_IN_USE', `${what} is in a pair already.`, 'Disassociate that pair first.')
 
-export const wrongState = (message: string, remedy: string) =>
-  sentence('ERR_SLUICE_STATE', message, remedy)
+export const parkDirty = (socket: number) =>
+  sentence(
+    'ERR_SLUICE_PARK_DIRTY',
+    `Socket ${socket} has bytes on their way, or an end.`,
+    'Park what both sides are done with; close it otherwise.',
+  )
+
+export const wrongState = (message: string, remedy: string, passed?: bigint) =>
+  sentence('ERR_SLUICE_STATE', message, remedy, passed)
+
+export const wrongCount = (bytes: unknown) =>
+  sentence(
+    'ERR_SLUICE_BYTE_COUNT',
+    `${String(bytes)} is no number of bytes.`,
+    'Name an integer from 1 to 2 ** 64 - 1; beyond Number.MAX_SAFE_INTEGER a bigint.',
+  )
 
 export const buffered = (message: string) =>
   sentence(

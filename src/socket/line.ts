@@ -2,48 +2,14 @@
  * The line between a socket and its connection in the engine: credits both ways, and what is said on
  * it. Nothing is asked for byte by byte (BUF-02): each side says in large pieces what it has room for.
  */
+import type { RelayMore } from '../bus/stream-orders.js'
 import { type RelayEnds, type SocketOption, StreamEnd } from '../generated/streams.js'
 import { brokenPipe, closed, endError } from './errors.js'
+import type { LineEnd, LineWatcher, Totals } from './line-end.js'
 import { RelayLink, type RelayProgress } from './relay-link.js'
+import type { SocketState } from './socket-state.js'
 import { type Sockets, window } from './sockets.js'
 import type { WriteRoom, Writer } from './write-room.js'
-
-/** What the user's half of a socket is told. */
-export interface LineEnd {
-  /** Bytes received that nobody has read. */
-  readonly readableLength: number
-  /** Bytes passed, one way or the other. */
-  active(): void
-  received(bytes: Buffer): void
-  /** The peer sends no more. */
-  peerEnded(): void
-  /** The connection is over. @param error why, where it did not come to its end */
-  lineClosed(error: Error | undefined): void
-  /** Ends it without waiting for anything. */
-  resetAndDestroy(): unknown
-  /** Received and not read, or written and not the engine's. */
-  readonly bytesHeld: number
-}
-
-/** Who else has an interest in it: its pair. */
-export interface LineWatcher {
-  /** Bytes were handed up. */
-  received(line: Line): void
-  /** All of them were read. */
-  drained(line: Line): void
-  peerEnded(line: Line): void
-  closed(line: Line, reason: number): void
-  /** The engine has all that was to be written, or knows that it has the last of it. */
-  written(line: Line): void
-  /** The engine moves its bytes no longer, since it was told so or by itself. */
-  unrelayed(line: Line): void
-}
-
-/** Bytes of a connection, those that a relay moved included. */
-export interface Totals {
-  readonly bytesReceivedNumber: number
-  readonly bytesSentNumber: number
-}
 
 type Done = (error?: Error | null) => void
 
@@ -69,6 +35,10 @@ export class Line implements Writer {
   whenOver: ((totals: Totals) => void) | undefined
   /** The user's half; what it is told is lost once it let go. */
   end: LineEnd = ignoreNews
+  /** Users that it has had. */
+  uses = 1
+  /** The client's address, where its peer sees that. */
+  shows: string | undefined
   bytesReceived = 0
   bytesSent = 0
   /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
@@ -97,7 +67,7 @@ export class Line implements Writer {
   /** @param credit bytes that may be written at once */
   constructor(
     readonly id: number,
-    protected readonly sockets: Sockets,
+    readonly sockets: Sockets,
     credit: number,
   ) {
     this.#writeCredit = credit
@@ -192,6 +162,11 @@ export class Line implements Writer {
     if (!this.isOver) this.sockets.orders[how](this.id)
   }
 
+  /** @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_STOPPED` */
+  ask(): Promise<SocketState> {
+    return this.sockets.ask(this.id)
+  }
+
   set(option: SocketOption, value: number): void {
     if (!this.isOver) this.sockets.orders.set(this.id, option, value)
   }
@@ -215,16 +190,22 @@ export class Line implements Writer {
     })
   }
 
+  /** Held, and nobody is to read for a while: what may be handed up is little again. */
+  rest(): void {
+    this.#window = window.least
+    this.release()
+  }
+
   /** The engine hands up again. */
   release(): void {
     this.#isHeld = false
     this.grant()
   }
 
-  /** Its bytes, which are held, go to another one in the engine from now on. */
-  relayTo(target: Line, ends: RelayEnds): void {
+  /** Its bytes, which are held, go to another one in the engine from now on; or so many of them. */
+  relayTo(target: Line, ends: RelayEnds, more?: RelayMore): void {
     this.giveTo(target)
-    this.sockets.orders.relay(this.id, target.id, ends)
+    this.sockets.orders.relay(this.id, target.id, ends, more)
   }
 
   /** The engine knows that already. */
@@ -286,6 +267,10 @@ export class Line implements Writer {
     this.#onHeld?.resolve()
     this.#onHeld = undefined
     this.grant()
+  }
+
+  spliced(block: number): void {
+    this.watcher?.spliced(this, block)
   }
 
   /** @param bytes all that it ever received and the engine gave to others; so are datagrams of UDP */

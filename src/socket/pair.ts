@@ -1,41 +1,50 @@
 /** Two sockets that belong together: a client's, and the one that was opened for it. */
 import { EventEmitter } from 'node:events'
-import { RelayEnds, StreamEnd } from '../generated/streams.js'
-import { buffered, closed, unproxied, wrongState } from './errors.js'
-import type { Line, LineWatcher } from './line.js'
+import { StreamEnd } from '../generated/streams.js'
+import { connect, connectBeside } from './connect.js'
+import { closed, unproxied, wrongState } from './errors.js'
+import type { Line } from './line.js'
+import type { LineWatcher } from './line-end.js'
+import { PairModes } from './pair-modes.js'
+import type { Pairs } from './pairs.js'
 import { Passage } from './passage.js'
 import type { Course } from './shortcut.js'
 import { joinPair, lineOf, type Socket } from './socket.js'
 import type { TransformCall } from './transform-calls.js'
-import { Turns } from './turns.js'
 import type {
   Abortable,
   Boundary,
   CloseSideOptions,
+  ConnectOptions,
   DisassociateOptions,
   PairInfo,
   PairMode,
   PairStats,
   PairTransforms,
   PeerClose,
+  RedirectOptions,
   Side,
   SideCloseReason,
   UnproxyOptions,
   UnproxyResult,
+  UnproxyUntilOptions,
 } from './types.js'
-import { until } from './until.js'
 
 export interface PairOptions {
   readonly id: number
   readonly inbound: Socket
   readonly outbound: Socket
   readonly onPeerClose: PeerClose
+  /** Where it is one of. */
+  readonly pairs: Pairs
   /** Called when it is over. */
   readonly ended: (pair: SocketPair) => void
 }
 
 export interface SocketPairEvents {
   mode: [before: PairMode, now: PairMode]
+  /** From here on somebody else has the bytes: the engine, or the service again. */
+  boundary: [boundary: Boundary]
   sideclose: [side: Side, how: SideCloseReason]
   error: [error: Error]
   close: []
@@ -49,25 +58,30 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   /** Milliseconds since 1970. */
   readonly openedAt = Date.now()
   readonly #onPeerClose: PeerClose
+  readonly #pairs: Pairs
   readonly #ended: (pair: SocketPair) => void
   readonly #passage: Passage
-  /** Changes of the mode. */
-  readonly #turns = new Turns()
-  #mode: PairMode = 'proxied'
-  #transitions = 0
-  /** The end of a side of a relay is the service's to act on, which has the bytes again before. */
-  #holdsEnds = false
+  readonly #modes: PairModes
   /** 'sideclose' events that wait for that. */
   #untold: (() => void)[] = []
 
-  constructor({ id, inbound, outbound, onPeerClose, ended }: PairOptions) {
+  constructor({ id, inbound, outbound, onPeerClose, pairs, ended }: PairOptions) {
     super()
     this.id = id
     this.inbound = inbound
     this.outbound = outbound
     this.#onPeerClose = onPeerClose
+    this.#pairs = pairs
     this.#ended = ended
     this.#passage = new Passage(inbound, outbound, onPeerClose === 'close')
+    this.#modes = new PairModes({
+      ...{ inbound, outbound, onPeerClose, passage: this.#passage },
+      entered: (before, now) => void this.emit('mode', before, now),
+      cameBack: () => {
+        for (const tell of this.#untold.splice(0)) tell()
+      },
+      boundary: (boundary) => void this.emit('boundary', boundary),
+    })
     for (const socket of [inbound, outbound]) {
       socket[joinPair](this)
       socket[lineOf].watcher = this
@@ -78,7 +92,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   }
 
   get mode(): PairMode {
-    return this.#mode
+    return this.#modes.mode
   }
 
   /**
@@ -88,7 +102,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * @throws {SluiceError} `ERR_SLUICE_STATE` where it is not proxied, or is processed already
    */
   process(transforms: PairTransforms = {}): this {
-    this.#assertMode('proxied')
+    this.#modes.assert('proxied')
     if (this.#passage.isProcessed) {
       throw wrongState('The pair is processed already.', 'Call process() once.')
     }
@@ -105,45 +119,19 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * `ERR_SLUICE_CLOSED`; the reason of `signal`. The pair is proxied then.
    */
   unproxy(options: UnproxyOptions = {}): Promise<UnproxyResult> {
-    const { call } = this.#passage
-    return this.#turns.take(() => this.#unproxy(options, call), options.signal)
+    return this.#modes.unproxy(options, this.#passage.call)
   }
 
-  async #unproxy(
-    { depth = 'auto', drain = 'flush', onPeerClose = this.#onPeerClose, signal }: UnproxyOptions,
-    call: TransformCall | undefined,
-  ) {
-    signal?.throwIfAborted()
-    this.#assertMode('proxied')
-    const [a, b] = this.#lines
-    if (a.id >>> 24 !== b.id >>> 24) {
-      throw wrongState(
-        'The two sockets are with two workers.',
-        'Open the one with associateWith: the other.',
-      )
-    }
-    this.#enter('draining')
-    try {
-      await this.#passage.suspend()
-      await until(Promise.all([a.hold(), b.hold()]), signal)
-      this.#assertMode('draining')
-      if (drain === 'reject' && !this.#passage.isIdle) {
-        throw buffered('The service has bytes of the pair.')
-      }
-      await this.#passage.flush(signal, call)
-      this.#assertMode('draining')
-    } catch (error) {
-      this.#goOn()
-      throw error
-    }
-    this.#passage.stop()
-    this.#holdsEnds = onPeerClose === 'hold'
-    const ends = this.#holdsEnds ? RelayEnds.stay : RelayEnds.pass
-    a.relayTo(b, ends)
-    b.relayTo(a, ends)
-    this.#enter('relay')
-    const result: UnproxyResult = { mode: 'relay', boundary: this.#boundary }
-    return depth === 'relay' ? result : { ...result, reasonNotSpliced: 'options' as const }
+  /**
+   * So many bytes move in the engine, which stops at that very one: then the pair is proxied again, and
+   * what the service has next begins behind it. Resolves with where that is. What comes to change the
+   * mode meanwhile waits for it, but proxy(), get() and what ends the pair, which end it.
+   * @throws {SluiceError} as unproxy(), and `ERR_SLUICE_BYTE_COUNT`; `ERR_SLUICE_CLOSED` where a side
+   * ended first, or `ERR_SLUICE_STATE` where proxy() was called, with `passed`; the reason of `signal`,
+   * and the pair is proxied
+   */
+  unproxyUntil(options: UnproxyUntilOptions): Promise<Boundary> {
+    return this.#modes.unproxyUntil(options, this.#passage.call)
   }
 
   /**
@@ -152,22 +140,9 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * back they have come, and it is proxied
    */
   async proxy({ signal }: Abortable = {}): Promise<Boundary> {
-    const boundary = await this.#turns.take(() => this.#proxy(), signal)
+    const boundary = await this.#modes.take(() => this.#modes.proxy(), signal)
     signal?.throwIfAborted()
     return boundary
-  }
-
-  async #proxy(): Promise<Boundary> {
-    if (this.#mode === 'closed') throw closed('The pair is over.')
-    if (this.#mode === 'relay') {
-      const [a, b] = this.#lines
-      this.#enter('reproxying')
-      const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
-      a.unrelay()
-      b.unrelay()
-      await done.finally(() => this.#goOn())
-    }
-    return this.#boundary
   }
 
   /**
@@ -178,7 +153,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
     const { call } = this.#passage
-    await this.#turns.take(
+    await this.#modes.take(
       () => this.#part(this.#passage.hasTransforms, true, signal, call),
       signal,
     )
@@ -196,7 +171,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     const { how = 'fin', flush = true, keepOther = true, signal } = options
     const isFlushed = flush && how === 'fin'
     const { call } = this.#passage
-    await this.#turns.take(() => {
+    await this.#modes.take(() => {
       const settles = isFlushed && this.#passage.isProcessed
       return this.#part(settles, keepOther, signal, call)
     }, signal)
@@ -207,6 +182,39 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     return other
   }
 
+  /**
+   * Gives one side's place to another connection, and the other side notices nothing: a server's, as a rule,
+   * that the client's next message is for. The connection is opened first, then this pair ends, and the
+   * other socket is in the next one, `socket.pair` of the answer; transforms stay with this one. The old
+   * socket is closed behind what was written to it. That this is a border of messages is the caller's duty.
+   * @throws {SluiceError} as `Stack.connect` and disassociate(), and the pair is as it was or proxied
+   */
+  async redirect(
+    side: Side,
+    to: Omit<ConnectOptions, 'associateWith'>,
+    { at = 'now', signal }: RedirectOptions = {},
+  ): Promise<Socket> {
+    const { call } = this.#passage
+    if (this.mode === 'closed') throw closed('The pair is over.')
+    const [old, kept] = this.#sidesFrom(side)
+    const host = { sockets: old[lineOf].sockets, pairs: this.#pairs }
+    const options = signal ? { ...to, signal } : to
+    const isServer = side === 'outbound'
+    const fresh = await (isServer ? connectBeside(host, options, kept) : connect(host, options))
+    try {
+      if (typeof at === 'object') await this.#modes.passTo(at, signal)
+      await this.#modes.take(() => this.#part(at === 'drained', true, signal, call), signal)
+      if (kept.use !== 'free') throw closed('The other side is over.')
+    } catch (error) {
+      fresh.resetAndDestroy()
+      throw error
+    }
+    old.destroySoon()
+    if (isServer) this.#pairs.join(kept, fresh, this.#onPeerClose)
+    else this.#pairs.join(fresh, kept, this.#onPeerClose)
+    return fresh
+  }
+
   /** In one turn: what waits for its own finds a pair that is over, where it unlinks. */
   async #part(
     settles: boolean,
@@ -214,7 +222,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     signal: AbortSignal | undefined,
     call: TransformCall | undefined,
   ): Promise<void> {
-    await this.#proxy()
+    await this.#modes.proxy()
     await this.#passage.suspend()
     try {
       if (settles) await this.#passage.settle(signal, call)
@@ -227,15 +235,15 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /** Ends the pair and both its sockets. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#mode !== 'closed') await this.disassociate({ close: 'both' })
+    if (this.mode !== 'closed') await this.disassociate({ close: 'both' })
   }
 
   stats(): PairStats {
     const [a, b] = this.#lines
     return {
-      bytes: this.#boundary,
+      bytes: this.#modes.boundary,
       jsBytes: { c2s: BigInt(a.bytesReceived), s2c: BigInt(b.bytesReceived) },
-      transitions: this.#transitions,
+      transitions: this.#modes.transitions,
       heldByApp: this.inbound.bytesHeld + this.outbound.bytesHeld,
     }
   }
@@ -244,11 +252,11 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     const { address, port, family } = this.outbound.identity
     return {
       id: this.id,
-      mode: this.#mode,
+      mode: this.mode,
       identity: this.inbound.identity,
       server: { address, port, family },
       service: this.inbound.virtualServer,
-      bytes: this.#boundary,
+      bytes: this.#modes.boundary,
       openedAt: this.openedAt,
     }
   }
@@ -266,7 +274,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * @throws {SluiceError} `ERR_SLUICE_UNPROXIED` where the engine alone does
    */
   giveWay(target: Socket): void {
-    if (this.#mode === 'relay' || this.#mode === 'reproxying') throw unproxied()
+    if (this.#modes.isFed(target)) throw unproxied()
     this.#passage.giveWay(target)
   }
 
@@ -295,13 +303,16 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   written(): void {
     this.#passage.written()
+    this.#modes.written()
+  }
+
+  spliced(_line: Line, block: number): void {
+    this.#modes.spliced(block)
   }
 
   unrelayed(line: Line): void {
     this.#passage.unrelayed(line)
-    // A side of it has ended, or is over.
-    if (this.#mode === 'relay' && this.#holdsEnds)
-      this.#turns.take(() => this.#proxy()).catch(ignore)
+    this.#modes.unrelayed()
   }
 
   // -- inside
@@ -310,26 +321,11 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     return [this.inbound[lineOf], this.outbound[lineOf]]
   }
 
-  get #boundary(): Boundary {
-    const [a, b] = this.#lines
-    const received = (line: Line) => BigInt(line.bytesReceived + line.bytesRelayed)
-    return { c2s: received(a), s2c: received(b) }
-  }
-
-  /** The engine hands up again, and bytes are processed where they were. */
-  #goOn(): void {
-    for (const line of this.#lines) line.release()
-    if (this.#mode !== 'closed') this.#enter('proxied')
-    this.#passage.start()
-    this.#passage.resume()
-    for (const tell of this.#untold.splice(0)) tell()
-  }
-
   /** Where a relay ends with it the service is told when it has the bytes again. */
   #tellClose(line: Line, how: SideCloseReason): void {
     const tell = () => void this.emit('sideclose', this.#sideOf(line), how)
-    const isHeld = this.#mode === 'reproxying' || this.#mode === 'relay'
-    if (isHeld && this.#holdsEnds) this.#untold.push(tell)
+    const isHeld = this.mode === 'reproxying' || this.#modes.isUnproxied
+    if (isHeld && this.#modes.holdsEnds) this.#untold.push(tell)
     else tell()
   }
 
@@ -337,22 +333,9 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     return line === this.inbound[lineOf] ? 'inbound' : 'outbound'
   }
 
-  #assertMode(wanted: PairMode): void {
-    if (this.#mode === 'closed') throw closed('The pair is over.')
-    if (this.#mode === wanted) return
-    throw wrongState(`The pair is in mode ${this.#mode}.`, `It has to be ${wanted}.`)
-  }
-
-  #enter(mode: PairMode): void {
-    const before = this.#mode
-    this.#mode = mode
-    this.#transitions++
-    this.emit('mode', before, mode)
-  }
-
   /** The engine passes ends on by itself. */
   get #passesEnds(): boolean {
-    return this.#mode === 'relay' && !this.#holdsEnds
+    return this.#modes.isUnproxied && !this.#modes.holdsEnds
   }
 
   /** The other side of one that is over. */
@@ -363,7 +346,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     if (!this.#passesEnds && (!isOurs || isFinished)) return
     // The engine ends both sides of a relay by itself; this is for what a user ended.
     // What it has still to send goes first: the engine has it.
-    const isStreams = this.#mode === 'proxied' || this.#mode === 'draining'
+    const isStreams = this.mode === 'proxied' || this.mode === 'draining'
     if (isFinished) other.destroy()
     else if (line.hasPeerEnded && isStreams) this.#passage.finish(socket, other)
     else other.resetAndDestroy()
@@ -381,14 +364,14 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
   }
 
   #unlink(): void {
-    if (this.#mode === 'closed') return
+    if (this.mode === 'closed') return
     for (const tell of this.#untold.splice(0)) tell()
     this.#passage.end()
     for (const socket of [this.inbound, this.outbound]) {
       socket[lineOf].watcher = undefined
       socket[joinPair](undefined)
     }
-    this.#enter('closed')
+    this.#modes.enter('closed')
     this.#ended(this)
     this.emit('close')
   }

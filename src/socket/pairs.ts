@@ -32,7 +32,7 @@ export class Pairs {
   join(inbound: Socket, outbound: Socket, onPeerClose: PeerClose): SocketPair {
     const id = ++this.#lastId
     const ended = () => void this.#pairs.delete(id)
-    const pair = new SocketPair({ id, inbound, outbound, onPeerClose, ended })
+    const pair = new SocketPair({ id, inbound, outbound, onPeerClose, pairs: this, ended })
     this.#pairs.set(id, pair)
     return pair
   }

@@ -3,6 +3,7 @@
  * that a service laid itself, and the shortcut of each direction that has nobody in its way.
  */
 import type { Duplex } from 'node:stream'
+import type { Count } from './count.js'
 import { closed, reentrant } from './errors.js'
 import type { Line } from './line.js'
 import { type Pump, passOn, pumpsOf } from './pump.js'
@@ -132,6 +133,20 @@ export class Passage {
   }
 
   // -- what is on its way through the streams
+
+  /** Bytes pass by themselves, or did. */
+  get isUsed(): boolean {
+    return this.isProcessed || this.#shortcuts.length > 0
+  }
+
+  /** What the service has not read goes on, as far as it is counted. Returns how much. */
+  passUnread(count: Count): bigint {
+    let passed = 0n
+    count.begin()
+    if (this.isProcessed) return passed
+    for (const [source, target] of count.courses) passed += passOn(source, target, count.left)
+    return passed
+  }
 
   get isIdle(): boolean {
     if (this.isProcessed) return this.#pumps.every((pump) => pump.isIdle)

@@ -92,8 +92,18 @@ export function pumpsOf(direction: Direction, taken: () => void): Pump[] {
   return [new Pump(source, transform, passesEnd, taken), new Pump(transform, target, passesEnd)]
 }
 
-/** What is there, of a source that nobody reads by himself. */
-export function passOn(source: Duplex, target: Duplex): void {
-  if (source.readableFlowing) return
-  for (let chunk = source.read(); chunk !== null; chunk = source.read()) target.write(chunk)
+/**
+ * What is there, of a source that nobody reads by himself; so many bytes at most. Returns how many.
+ */
+export function passOn(source: Duplex, target: Duplex, most?: bigint): bigint {
+  let passed = 0n
+  if (source.readableFlowing || !target.writable) return passed
+  while (source.readableLength > 0) {
+    const left = most === undefined ? source.readableLength : Number(most - passed)
+    const chunk = left > 0 ? source.read(Math.min(left, source.readableLength)) : null
+    if (chunk === null) break
+    passed += BigInt(chunk.length)
+    target.write(chunk)
+  }
+  return passed
 }

@@ -146,6 +146,7 @@ export class Shortcut {
     if (from.id >>> 24 !== to.id >>> 24) return false
     if (source.destroyed || from.isOver || from.hasPeerEnded) return false
     if (target.destroyed || to.isOver || target.writableEnded) return false
+    if (from.isRelayed || to.isFed) return false
     if (source.readableEncoding !== null || target.writableCorked > 0) return false
     if (source.listenerCount('readable') > 0 || source.listenerCount('data') !== 1) return false
     return source.listeners('data')[0] === this.#course

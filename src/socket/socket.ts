@@ -7,11 +7,19 @@ import type { Endpoint } from '../endpoint.js'
 import { SocketOption } from '../generated/streams.js'
 import { ChunkLengths, chunksOf } from './chunks.js'
 import { IdleTimeout } from './idle-timeout.js'
-import type { Line, LineEnd } from './line.js'
+import type { Line } from './line.js'
+import type { LineEnd } from './line-end.js'
 import type { SocketPair } from './pair.js'
 import type { Course } from './shortcut.js'
 import type { Sockets } from './sockets.js'
-import type { Abortable, ClientIdentity, SocketUse, TcpInfo } from './types.js'
+import type {
+  Abortable,
+  ClientIdentity,
+  ParkedHandle,
+  ParkOptions,
+  SocketUse,
+  TcpInfo,
+} from './types.js'
 import { until } from './until.js'
 
 /** Bytes in either buffer of the stream from which on it says that it has enough. */
@@ -37,6 +45,7 @@ type Done = (error?: Error | null) => void
 /** The line of a socket, for the folder alone. */
 export const lineOf: unique symbol = Symbol('sluice.line')
 export const joinPair: unique symbol = Symbol('sluice.joinPair')
+export const takeApart: unique symbol = Symbol('sluice.takeApart')
 /** Event of a socket that hands out text from now on. */
 export const decodes: unique symbol = Symbol('sluice.decodes')
 
@@ -50,9 +59,7 @@ export class Socket extends Duplex implements LineEnd {
   readonly openedAt = Date.now()
   /** Milliseconds of `setTimeout`; undefined for none. */
   timeout: number | undefined
-  readonly #sockets: Sockets
-  readonly #local: Endpoint
-  readonly #remote: Endpoint
+  readonly #parts: SocketParts
   #pair: SocketPair | undefined
   #isReserved = false
   /** `allowHalfOpen`, where it is in no pair. */
@@ -62,21 +69,21 @@ export class Socket extends Duplex implements LineEnd {
   /** Of its virtual server. */
   readonly #idle: IdleTimeout | undefined
   #isReset = false
+  /** Its connection is the parking lot's, or already somebody else's. */
+  #isParked = false
   #activeAt = this.openedAt
   readonly #one: Uint8Array[] = []
   /** Of the chunks that wait, once somebody iterates. */
   #lengths: ChunkLengths | undefined
 
-  constructor({ line, sockets, local, remote, allowHalfOpen, ...origin }: SocketParts) {
+  constructor(parts: SocketParts) {
+    const { line, allowHalfOpen, idleTimeoutMs = 0 } = parts
     super({ allowHalfOpen, emitClose: false, highWaterMark })
     this[lineOf] = line
-    this.#sockets = sockets
-    this.#local = local
-    this.#remote = remote
-    this.virtualServer = origin.virtualServer
-    this.preserveClient = origin.preserveClient ?? true
+    this.#parts = parts
+    this.virtualServer = parts.virtualServer
+    this.preserveClient = parts.preserveClient ?? true
     line.end = this
-    const { idleTimeoutMs = 0 } = origin
     if (idleTimeoutMs > 0) {
       this.#idle = new IdleTimeout(this, idleTimeoutMs, () => this.resetAndDestroy())
     }
@@ -88,7 +95,7 @@ export class Socket extends Duplex implements LineEnd {
 
   /** The client, where it is a client's: the endpoint at the other end. */
   get identity(): ClientIdentity {
-    const { address, port, family } = this.#remote
+    const { address, port, family } = this.#parts.remote
     return { address, port, family, socketId: this.id }
   }
 
@@ -98,6 +105,7 @@ export class Socket extends Duplex implements LineEnd {
   }
 
   get use(): SocketUse {
+    if (this.#isParked) return 'parked'
     if (this.destroyed || this[lineOf].isOver) return 'closed'
     return this.#pair || this.#isReserved ? 'paired' : 'free'
   }
@@ -107,22 +115,22 @@ export class Socket extends Duplex implements LineEnd {
   }
 
   get localAddress(): string {
-    return this.#local.address
+    return this.#parts.local.address
   }
   get localPort(): number {
-    return this.#local.port
+    return this.#parts.local.port
   }
   get localFamily(): string {
-    return `IPv${this.#local.family}`
+    return `IPv${this.#parts.local.family}`
   }
   get remoteAddress(): string {
-    return this.#remote.address
+    return this.#parts.remote.address
   }
   get remotePort(): number {
-    return this.#remote.port
+    return this.#parts.remote.port
   }
   get remoteFamily(): string {
-    return `IPv${this.#remote.family}`
+    return `IPv${this.#parts.remote.family}`
   }
 
   /** The end here. */
@@ -174,7 +182,7 @@ export class Socket extends Duplex implements LineEnd {
    */
   async info({ signal }: Abortable = {}): Promise<TcpInfo> {
     signal?.throwIfAborted()
-    const state = await until(this.#sockets.ask(this.id), signal)
+    const state = await until(this[lineOf].ask(), signal)
     const { idleMs, bytesReceived: _, bytesSent: __, ...info } = state
     return { ...info, openedAt: this.openedAt, lastActiveAt: Date.now() - idleMs }
   }
@@ -236,8 +244,18 @@ export class Socket extends Duplex implements LineEnd {
     return this
   }
 
+  /**
+   * Puts the connection aside, for whoever takes it from `stack.parking` or connects with `reuseParked`.
+   * This object is gone then: 'parked', and 'close'.
+   * @throws {SluiceError} `ERR_SLUICE_PARK_DIRTY` where bytes are unread, unsent or not acknowledged, or
+   * an end has come or gone; `ERR_SLUICE_IN_USE`, `ERR_SLUICE_CLOSED`; the reason of `signal`
+   */
+  park(options: ParkOptions = {}): Promise<ParkedHandle> {
+    return this.#parts.sockets.parking.park(this, options)
+  }
+
   override toString(): string {
-    return `${formatEndpoint(this.#remote)} at ${formatEndpoint(this.#local)}`
+    return `${formatEndpoint(this.#parts.remote)} at ${formatEndpoint(this.#parts.local)}`
   }
 
   /**
@@ -312,7 +330,7 @@ export class Socket extends Duplex implements LineEnd {
     // Bytes that nobody has read are lost: the peer has to know (RFC 2525 2.17), as with those that
     // are still with the engine.
     const isLoss = this.#isReset || this.readableLength > 0
-    this[lineOf].letGo(isLoss ? 'abort' : 'close')
+    if (!this.#isParked) this[lineOf].letGo(isLoss ? 'abort' : 'close')
     done(error)
     process.nextTick(() => this.emit('close', error !== null))
   }
@@ -357,6 +375,14 @@ export class Socket extends Duplex implements LineEnd {
   /** In a relay the engine writes, and nobody else. */
   #assertOurs(): void {
     if (this[lineOf].isFed && !this.destroyed) this.#pair?.giveWay(this)
+  }
+
+  /** Leaves the connection to somebody else. */
+  [takeApart](): SocketParts {
+    this.#isParked = true
+    this.emit('parked')
+    this.destroy()
+    return this.#parts
   }
 
   /** Into a pair, out of it, or kept for one. */

@@ -17,6 +17,7 @@ import type {
 import { closed, stopped } from './errors.js'
 import type { Line } from './line.js'
 import type { AnyOpening } from './opening.js'
+import { ParkingLot } from './parking.js'
 import type { RelayProgress } from './relay-link.js'
 import { type SocketState, socketStateOf } from './socket-state.js'
 import { WriteRoom } from './write-room.js'
@@ -48,6 +49,7 @@ export class Sockets implements StreamSink {
   committed = 0
   /** Sockets that were ever opened, by whom. */
   readonly totals = { accepted: 0, connected: 0, failed: 0 }
+  readonly parking = new ParkingLot()
   readonly #lines = new Map<number, Line>()
   /** Those on their way, by their number. */
   readonly #opening = new Map<number, AnyOpening>()
@@ -186,6 +188,10 @@ export class Sockets implements StreamSink {
 
   held(socket: number): void {
     this.#known(socket)?.held()
+  }
+
+  spliced(socket: number, block: number): void {
+    this.#known(socket)?.spliced(block)
   }
 
   unrelayed(message: UnrelayedMessage): void {

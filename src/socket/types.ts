@@ -31,6 +31,9 @@ export type FlowQuery =
 /** `inbound` is the client's side, `outbound` that of the server. */
 export type Side = 'inbound' | 'outbound'
 
+/** From the client to the server, back, or both. */
+export type Direction = 'c2s' | 's2c' | 'both'
+
 /** What a direction's bytes pass through. */
 export interface PairTransforms {
   /** From the client to the server. */
@@ -54,7 +57,7 @@ export type SideCloseReason = 'end' | 'reset' | 'timeout'
  */
 export type PairMode = 'proxied' | 'draining' | 'relay' | 'splice' | 'reproxying' | 'closed'
 
-export type SocketUse = 'free' | 'paired' | 'closed'
+export type SocketUse = 'free' | 'paired' | 'parked' | 'closed'
 
 /** Positions in the bytes of each direction, since it was established. */
 export interface Boundary {
@@ -63,7 +66,17 @@ export interface Boundary {
 }
 
 /** Why a pair is not spliced. */
-export type SpliceBlock = 'options' | 'window' | 'inflight' | 'buffered' | 'fragmenting' | 'urgent'
+export const spliceBlocks = [
+  'none',
+  'options',
+  'window',
+  'inflight',
+  'buffered',
+  'fragmenting',
+  'closing',
+  'apart',
+] as const
+export type SpliceBlock = Exclude<(typeof spliceBlocks)[number], 'none'>
 
 export interface Abortable {
   /** Ends the call, which then rejects with its reason. */
@@ -104,6 +117,11 @@ export interface ConnectOptions extends Abortable {
    * almost as they are. Default true with `associateWith`; not where another worker has that socket.
    */
   readonly mirrorOptions?: boolean
+  /**
+   * Takes a connection from `stack.parking`, where there is one to that server which it would see the same client on,
+   * and opens one where there is none. Default false.
+   */
+  readonly reuseParked?: boolean | ReusePolicy
   /** An address of the engine to connect from; default that of the way there. */
   readonly localAddress?: string
   /** Default one that is free, at random (RFC 6056). */
@@ -118,7 +136,7 @@ export interface ConnectOptions extends Abortable {
 export interface DatagramConnectOptions
   extends Omit<
     ConnectOptions,
-    'protocol' | 'associateWith' | 'allowHalfOpen' | 'timeout' | 'mirrorOptions'
+    'protocol' | 'associateWith' | 'allowHalfOpen' | 'timeout' | 'mirrorOptions' | 'reuseParked'
   > {
   readonly protocol: 'udp'
   readonly associateWith?: DatagramSocket | ClientIdentity
@@ -133,9 +151,77 @@ export interface AssociateOptions extends Abortable {
   readonly adoptBuffered?: boolean
 }
 
+export interface ParkOptions extends Abortable {
+  /** Which of a server's connections it is, where they are not all alike; default ''. */
+  readonly key?: string
+  /** Milliseconds until it is closed; default 60 000. */
+  readonly ttl?: number
+  /** Users that it has in all, the first one included; default as many as come. */
+  readonly maxUses?: number
+  /** Whether the server is probed while it is parked; default false. */
+  readonly keepAlive?: boolean
+}
+
+/** Which parked connection will do. */
+export interface ReusePolicy {
+  /** As it was parked with; default ''. */
+  readonly key?: string
+  /** Whether it may be one on which the server sees another client; default false. */
+  readonly allowOtherClient?: boolean
+}
+
+export interface ParkedMatch extends ReusePolicy {
+  /** The server's. */
+  readonly address: string
+  readonly port: number
+  /** Whom the server is to see; default the engine. The port is that of whoever came first. */
+  readonly client?: Pick<Endpoint, 'address'>
+}
+
+/** A connection that is parked. */
+export interface ParkedHandle {
+  /** As the socket's was, and will be. */
+  readonly id: number
+  readonly key: string
+  readonly server: Endpoint
+  /** Milliseconds since 1970. */
+  readonly expiresAt: number
+  /** Closes it. */
+  cancel(): void
+}
+
+export interface ParkedInfo extends ParkedHandle {
+  /** Whom the server sees. */
+  readonly identity: ClientIdentity
+  /** Users that it has had. */
+  readonly uses: number
+  readonly idleMs: number
+}
+
+/**
+ * Why a parked connection is closed: its time is over, the lot is full, it has had all its users, it was drained or
+ * cancelled, bytes or an end came from its server, it broke, or the stack is closed.
+ */
+export type EvictReason =
+  | 'ttl'
+  | 'full'
+  | 'uses'
+  | 'drained'
+  | 'cancelled'
+  | 'data'
+  | 'end'
+  | 'reset'
+  | 'stopped'
+
 export interface UnproxyOptions extends Abortable {
-  /** How far down the bytes move; default 'auto', the deepest that there is. */
+  /**
+   * How far down the bytes move. 'relay': the engine runs both connections. 'splice': the hosts at the ends run one, whose
+   * headers are shifted; the call resolves when they do, or never will (requirements 3.3). Default 'auto', which is a relay
+   * for now.
+   */
   readonly depth?: 'relay' | 'splice' | 'auto'
+  /** Milliseconds that 'splice' waits at most, and resolves with a relay that goes on; default no limit. */
+  readonly spliceTimeout?: number
   /** What becomes of bytes that the service has: they go first, or the call fails. Default 'flush'. */
   readonly drain?: 'flush' | 'reject'
   /** With 'hold' the end of a side ends this, too: the pair is proxied, and the other side as it was.
@@ -143,11 +229,25 @@ export interface UnproxyOptions extends Abortable {
   readonly onPeerClose?: PeerClose
 }
 
+export interface UnproxyUntilOptions extends UnproxyOptions {
+  /** Of payload, one at least. What the service has not read is the first of it. */
+  readonly bytes: number | bigint
+  /** Which are counted; of both the sum. Default 'both'. */
+  readonly direction?: Direction
+  /**
+   * What becomes of the direction that is not counted: unproxied, too, or the service goes on reading it and writing to
+   * its source's other side. With 'proxied' the pair stays so, the end of a side goes no further, `onPeerClose`, `depth`
+   * and `drain` mean nothing, and both directions may be counted at the same time, each by a call of its own.
+   * Default 'unproxied'.
+   */
+  readonly other?: 'unproxied' | 'proxied'
+}
+
 export interface UnproxyResult {
-  readonly mode: 'relay'
+  readonly mode: 'relay' | 'splice'
   /** From here on the service saw nothing. */
   readonly boundary: Boundary
-  /** Only where more than `relay` was asked for. */
+  /** Why it is a relay where 'splice' was asked for. */
   readonly reasonNotSpliced?: SpliceBlock
 }
 
@@ -169,6 +269,14 @@ export interface CloseSideOptions extends Abortable {
   readonly flush?: boolean
   /** Whether the pair ends, and the other socket is free; default true. */
   readonly keepOther?: boolean
+}
+
+export interface RedirectOptions extends Abortable {
+  /**
+   * From where on the other connection has the bytes: at once; behind what the service was handed, through its
+   * transforms; or behind those positions, each direction by itself, of a pair without process(). Default 'now'.
+   */
+  readonly at?: 'now' | 'drained' | Boundary
 }
 
 export interface GetOptions extends Abortable {
@@ -256,7 +364,9 @@ export interface DatagramPairStats extends PairStats {
 }
 
 export interface StackStats {
+  /** Those that are parked are among them. */
   readonly sockets: number
+  readonly parked: number
   readonly pairs: Readonly<Record<PairMode, number>>
   /** Connections that are over and remembered in TIME-WAIT. */
   readonly timeWait: number

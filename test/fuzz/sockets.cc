@@ -3,12 +3,13 @@
 // packet has one fate, no side's bytes change on their way, and in the end nothing is left of any
 // connection.
 //
-// Input: steps of an operation U8, a size U8 and that many bytes (fewer at the end). Operation
-// modulo 15: 0 the client connects, 1 sends, 2 reads, 3 closes, 4 aborts; 5 an order of a socket;
-// 6 a socket opens a connection; 7 the server sends, closes, aborts or reads; 8 time passes;
-// 9 the client's link is cut or mended, or sockets read no more; 10 a message as it is; 11 a forged
-// segment near the client's numbers; 12 a host sends datagrams; 13 a socket of UDP is opened; 14 an
-// ICMP error about a datagram.
+// Input: a configuration U8 (bit 0 IPv6, bits 1 and 2 the policy for SYN cookies), then steps of an
+// operation U8, a size U8 and that many bytes (fewer at the end). Operation modulo 15: 0 the client
+// connects, 1 sends, 2 reads, 3 closes, 4 aborts; 5 an order of a socket; 6 a socket opens a
+// connection; 7 the server sends, closes, aborts or reads; 8 time passes; 9 the client's link is
+// cut or mended, or sockets read no more; 10 a message as it is; 11 a forged segment near the
+// client's numbers; 12 a host sends datagrams; 13 a socket of UDP is opened; 14 an ICMP error about
+// a datagram.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -25,8 +26,9 @@ namespace {
 using namespace sluice;
 using namespace sluice::test;
 
-TestEngineOptions small_engine() {
+TestEngineOptions small_engine(uint8_t configuration) {
   TestEngineOptions options;
+  options.syn_cookies = static_cast<SynCookiePolicy>((configuration >> 1 & 3) % 3);
   options.limits.flows = 8;
   options.limits.connections = 4;
   options.limits.time_waits = 4;
@@ -38,8 +40,8 @@ TestEngineOptions small_engine() {
 
 class Campaign {
  public:
-  explicit Campaign(uint8_t family)
-      : hosts_(both_families()[family & 1]), lab_(hosts_, small_engine()) {
+  explicit Campaign(uint8_t configuration)
+      : hosts_(both_families()[configuration & 1]), lab_(hosts_, small_engine(configuration)) {
     lab_.engine.add_virtual_server(8, hosts_.virtual_server, kNamePort, kProtocolUdp,
                                    VsFlags::terminate);
   }
@@ -173,7 +175,10 @@ class Campaign {
     RelaySocketView relay = lab_.order<RelaySocketView>(id);
     relay.set_target(socket(input.next()));
     relay.set_headroom(input.next16());
-    relay.set_ends(input.next() & 1);
+    const uint8_t how = input.next();
+    relay.set_ends(how & 1);
+    relay.set_count(how >> 1 & 3);
+    relay.set_bytes(how >> 3);
     lab_.say();
   }
   void keep(Input& input) {

@@ -33,8 +33,12 @@ const csmbSizes = new Map<number, number>(csmbMessages.map(({ code, size }) => [
 
 /** Size of the message at `at`: the first byte of a CSMB message is 0, its code the next one. */
 function sizeAt(bytes: Uint8Array, at: number): number {
-  const size = bytes[at] === 0 ? csmbSizes.get(bytes[at + 1]) : ssmbSizes.get(bytes[at])
-  if (size === undefined) throw new Error(`no message at ${at}`)
+  const isCsmb = bytes[at] === 0
+  const fixed = isCsmb ? csmbSizes.get(bytes[at + 1]) : ssmbSizes.get(bytes[at])
+  if (fixed === undefined) throw new Error(`no message at ${at}`)
+  // Its header says how long it is.
+  const size = isCsmb ? ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0) : fixed
+  if (size < fixed) throw new Error(`a short message at ${at}`)
   return size
 }
 

@@ -21,6 +21,7 @@ import {
   ReplyView,
   ResetView,
   type SigView,
+  SsmbError,
   SsmbFlags,
   StateView,
   StatsView,
@@ -46,6 +47,8 @@ export interface QueryFields extends FlowFields {
   bridged?: boolean
   /** The answer before could not be carried out. */
   again?: boolean
+  /** The id of the node that did not take the connection. */
+  failedNode?: number
   /** Milliseconds since 1970. */
   at?: number
 }
@@ -109,19 +112,23 @@ export function queryMessage(fields: QueryFields): Uint8Array {
   query.inIf = 1
   query.reason = fields.reason ?? QueryReason.open
   query.vsId = fields.vsId ?? 0
+  if (fields.failedNode !== undefined) {
+    query.errorCode = SsmbError.srvfail
+    query.tcpAck = fields.failedNode
+  }
   return bytesOf(query)
 }
 
 /** An APP_QUERY: a QUERY, and behind it what the first datagram carries. */
 export function appQueryMessage(
-  fields: QueryFields & { data: Uint8Array; truncated?: boolean },
+  fields: QueryFields & { data: Uint8Array; truncated?: boolean; type?: number },
 ): Uint8Array {
   const bytes = new Uint8Array(AppQueryView.size + ((fields.data.length + 3) & ~3))
   bytes.set(queryMessage({ reason: QueryReason.udp, protocol: 17, ...fields }))
   bytes.set(fields.data, AppQueryView.size)
   const message = new AppQueryView(new DataView(bytes.buffer))
   message.msgType = AppQueryView.code
-  message.appType = AppType.datagram
+  message.appType = fields.type ?? AppType.datagram
   message.appFlags =
     (fields.truncated ? AppFlags.truncated : 0) | (fields.data.length > 0 ? 0 : AppFlags.absent)
   message.appLen = fields.data.length

@@ -5,6 +5,7 @@ import {
   DataMessage,
   EndedMessage,
   HeldMessage,
+  RelayCount,
   RelayEnds,
   StreamEnd,
   UnrelayedMessage,
@@ -51,6 +52,8 @@ export class PeerConnection {
   #relayedTo: PeerConnection | undefined
   #source: PeerConnection | undefined
   #endsStay = false
+  /** What its relay may still move. */
+  #left: { bytes: number; isOfPair: boolean } | undefined
   /** Of what came from another one. */
   #unacknowledged = 0
   #readCredit = 0
@@ -164,10 +167,18 @@ export class PeerConnection {
     this.whenHolding()
   }
 
-  relay(target: PeerConnection | undefined, ends: number): void {
+  relay(target: PeerConnection | undefined, ends: number, count = 0, bytes = 0n): void {
     if (!target || !this.#isHeld) throw new Error('a relay of what is not held')
     if (target.socket >>> 24 !== this.socket >>> 24) throw new Error('a relay of two workers')
     if (this.#relayedTo || target.#source) throw new Error('relayed already')
+    if (count === RelayCount.shared && target.#relayedTo !== this) {
+      this.outbox.start(UnrelayedMessage, this.socket).bytes = BigInt(this.relayed)
+      return
+    }
+    const counts = count === RelayCount.one || count === RelayCount.pair
+    if (counts !== bytes > 0n) throw new Error(`a count of ${bytes} bytes`)
+    if (counts) this.#left = { bytes: Number(bytes), isOfPair: count === RelayCount.pair }
+    else this.#left = count === RelayCount.shared ? target.#left : undefined
     this.#relayedTo = target
     target.#source = this
     this.#endsStay = ends === RelayEnds.stay
@@ -219,11 +230,18 @@ export class PeerConnection {
     // What has an end is taken whole.
     const most = this.#isEnding ? Number.POSITIVE_INFINITY : mostData
     while (this.#queue.length > 0 && target.#unacknowledged < most) {
-      const bytes = this.#take(most - target.#unacknowledged)
+      const left = this.#left?.bytes ?? most
+      const bytes = this.#take(Math.min(most - target.#unacknowledged, left))
+      if (this.#left) this.#left.bytes -= bytes.length
       this.relayed += bytes.length
       this.relayedAt = process.hrtime.bigint()
       target.received.push(bytes)
       if (!target.acknowledges) target.#unacknowledged += bytes.length
+      if (this.#left?.bytes !== 0) continue
+      target.#look()
+      if (this.#left.isOfPair) this.#leaveRelay()
+      else this.#endRelay()
+      return
     }
     target.#look()
     if (this.#queue.length > 0 || !this.#isEnding || this.#hasEnded) return

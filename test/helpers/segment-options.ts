@@ -23,6 +23,7 @@ export const segmentOptions: NativeSegmentOptions = {
   ports: [memoryPort],
   routes: [{ to: '0.0.0.0/0', via: '10.1.0.254' }],
   forwarding: 'none',
+  synCookies: 'auto',
   limits: {
     flows: 64,
     waitingFlows: 16,

@@ -32,9 +32,10 @@ export async function startSite(service: ServiceFunction, { config, ...server }:
 export async function startWithClient(change: Change = {}) {
   const waiting: ((socket: Socket) => void)[] = []
   const site = await startSite((inbound) => waiting.shift()?.(inbound), change)
-  const connect = async (n?: number) => {
+  const connect = async (from?: number | string) => {
     const inbound = new Promise<Socket>((resolve) => waiting.push(resolve))
-    const client = site.client(n)
+    const isEndpoint = typeof from === 'string'
+    const client = isEndpoint ? site.streams.accept(from, site.farm.vip, 1) : site.client(from)
     return { client, inbound: await inbound }
   }
   return { ...site, connect, ...(await connect()) }

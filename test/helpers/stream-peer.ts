@@ -190,7 +190,12 @@ export class StreamPeer {
         connection.hold()
         break
       case RelaySocketMessage.code:
-        connection.relay(this.connections.get(view.getUint32(at + 12)), view.getUint8(at + 20))
+        connection.relay(
+          this.connections.get(view.getUint32(at + 12)),
+          view.getUint8(at + 20),
+          view.getUint8(at + 21),
+          view.getBigUint64(at + 24),
+        )
         break
       case UnrelaySocketMessage.code:
         connection.unrelay()
@@ -268,6 +273,7 @@ export class StreamPeer {
     state.mss = 1460
     state.srttUs = 40_000
     state.share = 65_536
+    state.receiveQueued = connection.unread
     state.bytesReceived = BigInt(connection.bytesSent)
   }
 

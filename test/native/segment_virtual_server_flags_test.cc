@@ -99,7 +99,7 @@ TEST_CASE(
       return answered(engine, message);
     };
     for (const uint16_t one : kProxies) {
-      CHECK(add(one) == CsmbError::no_capability);
+      CHECK(add(one) == CsmbError::bad_vs);  // without its limits
       if (one != VsFlags::raw_proxy) CHECK(add(one, kProtocolUdp) == CsmbError::bad_vs);
       for (const uint16_t other : kProxies) {
         if (other != one) CHECK(add(one | other) == CsmbError::bad_vs);
@@ -114,6 +114,39 @@ TEST_CASE(
     // VS-03, VS-04: one that the data flow segment assists, without special flags.
     CHECK(add(0) == CsmbError::none);
     CHECK(owns(engine, hosts, hosts.virtual_server));
+  }
+}
+
+TEST_CASE("VS-05 VS-23 VS-25 a proxy has its limits, and one that reads a cookie its name") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngine engine;
+    engine.introduce(hosts);
+    const auto add = [&](uint16_t flags, const std::string& name, uint16_t window, uint16_t timeout,
+                         uint16_t server_timeout) {
+      Bytes message = add_vs(1, hosts.virtual_server, 80, kProtocolTcp, name, flags);
+      AddVsView view(message.data());
+      view.set_proxy_window(window);
+      view.set_proxy_timeout(timeout);
+      view.set_server_timeout(server_timeout);
+      return answered(engine, message);
+    };
+    for (const uint16_t one : {VsFlags::ssl_proxy, VsFlags::http_proxy, VsFlags::cookie_proxy}) {
+      CAPTURE(one);
+      const bool by_cookie = one == VsFlags::cookie_proxy;
+      const std::string name = by_cookie ? "sid" : "";
+      CHECK(add(one, name, 16, 10, 3000) == CsmbError::none);
+      CHECK(add(one | VsFlags::ask_unread, name, 63, 1, 1) == CsmbError::none);
+      CHECK(add(one, by_cookie ? "" : "sid", 16, 10, 3000) == CsmbError::bad_vs);
+      CHECK(add(one | VsFlags::terminate, name, 16, 10, 3000) == CsmbError::bad_vs);
+      CHECK(add(one, name, 0, 10, 3000) == CsmbError::bad_vs);
+      CHECK(add(one, name, 64, 10, 3000) == CsmbError::bad_vs);
+      CHECK(add(one, name, 16, 0, 3000) == CsmbError::bad_vs);
+      CHECK(add(one, name, 16, 10, 0) == CsmbError::bad_vs);
+    }
+    CHECK(add(VsFlags::cookie_proxy, std::string(256, 'x'), 16, 10, 3000) == CsmbError::bad_vs);
+    CHECK(add(VsFlags::ask_unread, "", 0, 0, 0) == CsmbError::bad_vs);
+    CHECK(engine.settle() == "");
   }
 }
 

@@ -59,6 +59,11 @@ export const sourceLayers: { files: string; mayNotImport: RegExp; because: strin
     because: 'checks know a server to look at and a clock: neither pools nor the bus',
   },
   {
+    files: 'src/http/',
+    mayNotImport: /^src\/(?!http\/|socket\/|errors)/,
+    because: 'a router is built of sockets, as its users could have built it',
+  },
+  {
     files: 'src/socket/',
     mayNotImport:
       /^src\/(?!socket\/|bus\/|generated\/|endpoint|errors|logger|stack\.ts|policy\/new-flow)/,

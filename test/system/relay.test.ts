@@ -69,7 +69,7 @@ async function startSite() {
   return { site, pairs, accepted, nginx: nginx as NginxServer }
 }
 
-test('SOCK-06 BUF-01 BUF-02 equal sha256 each way, and no event in JavaScript meanwhile', async () => {
+test('SOCK-06 SOCK-12 BUF-01 BUF-02 equal sha256 each way, and no event in JavaScript meanwhile', async () => {
   const { site, pairs, nginx } = await startSite()
   await using _ = site
   const body = await nginx.addFile(SIZE)

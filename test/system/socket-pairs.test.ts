@@ -112,6 +112,33 @@ test('SOCK-24 one side is closed, the other one is kept and used', async () => {
   await site.end()
 })
 
+test('MED-08 a live stream goes to another server at a border of messages, and the client is unaware', async () => {
+  const { site, accepted } = await startSite(2)
+  await using _ = site
+  for (const family of site.lab.families) {
+    const { client, pair } = await openPair(site, accepted, family, ECHO)
+    const [first, second] = site.lab.serverAddresses(family) as [string, string]
+    let current = pair.process()
+    for (let turn = 0; turn < 10; turn++) {
+      // Each server counts the lines of its connection.
+      client.write(`a ${turn}\n`)
+      await client.untilReceived(new RegExp(` 1 a ${turn}\n$`))
+      client.write(`b ${turn}\n`)
+      await client.untilReceived(new RegExp(` 2 b ${turn}\n$`))
+      const address = turn % 2 === 0 ? second : first
+      const fresh = await current.redirect('outbound', { address, port: ECHO }, { at: 'drained' })
+      current = (fresh.pair as SocketPair).process()
+    }
+    expect([client.state, client.received.join('').split('\n')]).toEqual([
+      'open',
+      expect.toSatisfy((lines: string[]) => lines.length === 21),
+    ])
+    await client.end()
+    await site.untilIdle()
+  }
+  await site.end()
+})
+
 test('SOCK-29 an order of events, and one pair for a hundred requests', async () => {
   let nginx: NginxServer | undefined
   const trace: string[] = []

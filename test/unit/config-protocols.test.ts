@@ -8,8 +8,12 @@ const site = 'virtualServers.site'
 type Wrong = [string, Changes, string, RegExp]
 
 const wrong: Wrong[] = [
-  ['data of TCP', { [`${site}.inspect`]: 'raw' }, `${site}.inspect`, /is raw.*udp:\/\//],
-  ['no such inspection', { [`${site}.inspect`]: 'ssh' }, `${site}.inspect`, /take raw/],
+  [
+    'no such inspection',
+    { [`${site}.inspect`]: 'ssh' },
+    `${site}.inspect`,
+    /take http, cookie, tls, raw/,
+  ],
   ...['gre://192.0.2.100:80', 'ip-89://[2001:db8::1]:80'].map(
     (listen): Wrong => [
       `a port in ${listen}`,

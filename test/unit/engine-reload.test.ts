@@ -200,6 +200,7 @@ describe('reload', () => {
       },
     ],
     ['forward', { forward: false }],
+    ['synCookies', { synCookies: 'never' }],
     ['limits.flows', { limits: { flows: 99 } }],
     ['timeouts.udpMs', { timeouts: { udpMs: 9000 } }],
     ['workers', { workers: 2 }],

@@ -47,6 +47,7 @@ describe('start', () => {
       ],
       routes: [{ to: '0.0.0.0/0', via: '192.0.2.254' }],
       forwarding: 'none',
+      synCookies: 'auto',
       limits: { flows: 1000, waitingFlows: 16_384 },
       timeouts: { udp: 4000, tcpEstablished: 7_440_000 },
     })
@@ -202,7 +203,7 @@ describe('status', () => {
 
   test('drops that never happened are left out', async () => {
     const { engine, segment } = await startFarm(4)
-    segment.counters = Array(100).fill(0n)
+    segment.counters = Array(200).fill(0n)
     segment.counters[counterNames.length + gaugeNames.length + dropReasonNames.indexOf('land')] = 3n
     expect(engine.status().drops).toEqual({ land: 3 })
   })

@@ -30,9 +30,10 @@ describe('unproxy', () => {
     expect(() => inbound.write('x')).toThrow(expect.objectContaining(refused))
   })
 
-  test('asked for more than relay it says why not', async () => {
+  test('asked for a splice it waits for one, as long as it may, and says why there is none', async () => {
     const { pair } = await startPair()
-    expect(await pair.unproxy()).toMatchObject({ mode: 'relay', reasonNotSpliced: 'options' })
+    const late = { depth: 'splice', spliceTimeout: 1 } as const
+    expect(await pair.unproxy(late)).toMatchObject({ mode: 'relay', reasonNotSpliced: 'window' })
     await expect(pair.unproxy()).rejects.toMatchObject({ code: 'ERR_SLUICE_STATE' })
   })
 

@@ -27,6 +27,8 @@ struct Heard {
   uint8_t end = 0;
   uint64_t relayed = 0;
   int unrelayed = 0;
+  bool spliced = false;      // or said why it never will be
+  uint8_t splice_block = 0;  // SpliceBlock
   int data_messages = 0;
   std::vector<uint8_t> state;  // the last SocketState
 };
@@ -139,15 +141,31 @@ class SocketLab {
     return SocketStateView(sockets[socket].state.data());
   }
   // What `from` receives goes to `to`, and its end, too, unless that stays.
-  void relay_one_way(uint32_t from, uint32_t to, uint8_t ends) {
+  void relay_one_way(uint32_t from, uint32_t to, uint8_t ends, uint8_t depth = RelayDepth::relay) {
     RelaySocketView relay = order<RelaySocketView>(from);
     relay.set_target(to);
     relay.set_ends(ends);
+    relay.set_depth(depth);
+    say();
+  }
+  // The same, until so many bytes have gone.
+  void relay_counted(uint32_t from, uint32_t to, uint8_t count, uint64_t bytes) {
+    RelaySocketView relay = order<RelaySocketView>(from);
+    relay.set_target(to);
+    relay.set_ends(RelayEnds::pass);
+    relay.set_count(count);
+    relay.set_bytes(bytes);
     say();
   }
   void relay(uint32_t one, uint32_t other, uint8_t ends = RelayEnds::pass) {
     relay_one_way(one, other, ends);
     relay_one_way(other, one, ends);
+  }
+
+  // The hosts at the ends are to run the connection, as soon as they can.
+  void splice(uint32_t one, uint32_t other) {
+    relay_one_way(one, other, RelayEnds::pass, RelayDepth::splice);
+    relay_one_way(other, one, RelayEnds::pass, RelayDepth::splice);
   }
 
   // What the engine holds of connections; "" if nothing.
@@ -241,6 +259,10 @@ class SocketLab {
       case WritableView::kCode: socket.credit += WritableView(message.data()).credit(); return;
       case RoomView::kCode: room += RoomView(message.data()).chunks(); return;
       case HeldView::kCode: socket.held = true; return;
+      case SplicedView::kCode:
+        socket.spliced = true;
+        socket.splice_block = header.reason();
+        return;
       case UnrelayedView::kCode:
         socket.relayed = UnrelayedView(message.data()).bytes();
         ++socket.unrelayed;

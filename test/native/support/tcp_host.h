@@ -31,6 +31,11 @@ class TcpHost : public SegmentSink {
       : tcp_(limits, config, seed), key_(key), path_(path) {}
 
   void listen() { listening_ = true; }
+  // The same, and a SYN is answered by a cookie.
+  void listen_by_cookies() {
+    listening_ = true;
+    cookies_.emplace(SipKey{1, 2});
+  }
   bool connect(Instant now) {
     TcpTurn turn = at(now);
     connection_ = open_connection(turn, flow_, 0, key_.reversed(), path_);
@@ -121,12 +126,27 @@ class TcpHost : public SegmentSink {
   }
 
   void closed_arrives(TcpTurn& turn, const TcpSegment& segment, std::optional<Seq> beyond) {
+    if (cookies_ && !beyond && cookie_arrives(turn, segment)) return;
     if (listening_ && connection_ == nullptr) {
       connection_ = syn_arrives(turn, flow_, 0, key_.reversed(), path_, segment, beyond);
       if (connection_ != nullptr || opens_connection(segment)) return;
     }
     const auto reset = answer_in_closed(segment);
     if (reset) send_alone(*this, 0, *reset, 0);
+  }
+
+  bool cookie_arrives(TcpTurn& turn, const TcpSegment& segment) {
+    if (opens_connection(segment)) {
+      const SegmentHeader answer =
+          answer_with_cookie(turn, *cookies_, key_.reversed(), path_, segment);
+      send_alone(*this, 0, answer, 0);
+      return true;
+    }
+    const std::optional<CookieTerms> terms = cookies_->find(turn.now, key_, segment);
+    if (!terms) return false;
+    connection_ = cookie_returns(turn, flow_, 0, key_.reversed(), path_, segment, *terms);
+    if (connection_ != nullptr) note(turn.now, segment_arrives(turn, *connection_, segment));
+    return true;
   }
 
   void time_wait_arrives(TcpTurn& turn, const TcpSegment& segment) {
@@ -148,6 +168,7 @@ class TcpHost : public SegmentSink {
   TcpFlow flow_;
   Connection* connection_ = nullptr;
   bool listening_ = false;
+  std::optional<SynCookies> cookies_;
   TcpEvents events_;
   Instant now_;
   Instant time_wait_until_ = Instant::never();

@@ -43,6 +43,7 @@ struct TestEngineOptions {
   FaultOptions transmitting;
   Forwarding forwarding = Forwarding::route;
   bool internal_inside = true;
+  SynCookiePolicy syn_cookies = SynCookiePolicy::never;
   uint64_t seed = 1;
 };
 
@@ -65,6 +66,8 @@ class TestEngine {
     worker_options.forwarding = options.forwarding;
     worker_options.flows.bridges = options.forwarding == Forwarding::bridge;
     worker_options.seed = options.seed;
+    worker_options.syn_cookies = options.syn_cookies;
+    worker_options.cookie_secret = {options.seed, ~options.seed};
     worker_ = std::make_unique<Worker>(worker_options,
                                        Worker::Shared{from_control_, to_control_, from_sockets_,
                                                       to_sockets_, counters_, port_figures_, team_},

@@ -45,6 +45,8 @@ struct Member {
     Worker::Options options;
     options.index = index;
     options.seed = 1 + index;
+    options.syn_cookies = SynCookiePolicy::always;
+    options.cookie_secret = {index, index};
     options.flows = {kSmallLimits, kTimeouts, static_cast<uint8_t>(1 + index), 1 + index};
     options.stack = {.neighbors = 64, .packets_per_neighbor = 16, .held_packets = 32};
     return options;

@@ -227,6 +227,10 @@ std::string Player::do_call(const std::vector<std::string>& words) {
     host_->listen();
     return {};
   }
+  if (name == "listen-by-cookies") {
+    host_->listen_by_cookies();
+    return {};
+  }
   if (name == "connect") return host_->connect(now_) ? "" : "no room for a connection";
   if (name == "event" || name == "no-event" || name == "state" || name == "pools") return check(words);
   if (name == "icmp-too-big") {

@@ -1,22 +1,22 @@
 import type { NodeFigures } from '../policy/new-flow.js'
-import type { AddressHashes, Balancer } from './balancer.js'
+import type { AddressHashes, BalancedFlow, Balancer } from './balancer.js'
 import { mixed } from './hash.js'
 import { maglevTable, tableSize } from './maglev-table.js'
 
 /**
- * The same addresses give the same node (LB-03), by a Maglev table over the nodes as configured. What
+ * What is hashed of a flow gives the same node whenever it is the same (LB-03), by a Maglev table over the nodes as configured. What
  * would go to a node that takes no flows now, or not all of its own yet because it has just come back,
  * looks at other places of the table in an order that depends on its key: so the flows of that node
  * are shared out over the others, nobody else's move, and they come back to it.
  */
-export class AddressHash<Node extends NodeFigures> implements Balancer<Node> {
+export class FlowHash<Node extends NodeFigures> implements Balancer<Node> {
   readonly isTied = true
   readonly #nodes: readonly Node[]
-  readonly #key: (flow: AddressHashes) => number
+  readonly #key: (flow: BalancedFlow) => number
   readonly #table: Uint16Array
   readonly #mostPlaces: number
 
-  constructor(nodes: readonly Node[], key: (flow: AddressHashes) => number) {
+  constructor(nodes: readonly Node[], key: (flow: BalancedFlow) => number) {
     this.#nodes = nodes
     this.#key = key
     this.#table = maglevTable(
@@ -25,7 +25,7 @@ export class AddressHash<Node extends NodeFigures> implements Balancer<Node> {
     this.#mostPlaces = 4 * nodes.length
   }
 
-  choose(flow: AddressHashes): Node | undefined {
+  choose(flow: BalancedFlow): Node | undefined {
     const key = this.#key(flow)
     const home = this.#nodes[this.#table[key % tableSize]]
     return takes(home, key) ? home : this.#next(key)

@@ -1,0 +1,125 @@
+/**
+ * Passes bodies from one socket of a pair to the other: what is large by the engine, counted, what is
+ * small through JavaScript, which is sooner done than asking.
+ */
+import type { SluiceError } from '../errors.js'
+import type { SocketPair } from '../socket/pair.js'
+import type { Socket } from '../socket/socket.js'
+import { BadMessage } from './bad-message.js'
+import type { Framing } from './head.js'
+import type { StreamReader } from './stream-reader.js'
+
+/** From so many bytes on the engine passes them. */
+const leastCounted = 65_536
+const mostSizeLine = 1024
+const mostTrailers = 8192
+const sizeLine = /^([\da-f]{1,13})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/i
+const everything = 2n ** 64n - 1n
+
+export class BodyPassage {
+  readonly #pair: SocketPair
+  readonly #direction: 'c2s' | 's2c'
+  readonly #reader: StreamReader
+  readonly #target: Socket
+  readonly #signal: AbortSignal | undefined
+  #mayCount = true
+
+  constructor(
+    pair: SocketPair,
+    direction: 'c2s' | 's2c',
+    reader: StreamReader,
+    signal?: AbortSignal,
+  ) {
+    this.#pair = pair
+    this.#direction = direction
+    this.#reader = reader
+    this.#signal = signal
+    this.#target = direction === 'c2s' ? pair.outbound : pair.inbound
+  }
+
+  /** Resolves when all of it is on its way. @throws {BadMessage}, and what ends a side */
+  async pass(framing: Framing): Promise<void> {
+    if (framing.kind === 'length') await this.#pass(framing.bytes)
+    if (framing.kind === 'chunked') await this.#passChunks()
+    if (framing.kind === 'close') await this.#passAll()
+  }
+
+  async #pass(bytes: number): Promise<void> {
+    let left = bytes
+    while (left > 0) {
+      if (left >= leastCounted && (await this.#count(left))) return
+      const chunk = await this.#reader.some(left)
+      if (!chunk) throw new BadMessage(502, 'the body is cut off')
+      left -= chunk.length
+      await this.#write(chunk)
+    }
+  }
+
+  async #passChunks(): Promise<void> {
+    for (;;) {
+      const line = await this.#reader.line(mostSizeLine)
+      const match = sizeLine.exec(line)
+      if (!match) throw new BadMessage(400, 'the size of a chunk')
+      const size = Number.parseInt(match[1], 16)
+      await this.#write(`${line}\r\n`)
+      if (size === 0) break
+      await this.#pass(size)
+      if ((await this.#reader.line(0)) !== '') throw new BadMessage(400, 'a chunk')
+      await this.#write('\r\n')
+    }
+    let left = mostTrailers
+    for (let line = ' '; line !== ''; left -= line.length + 2) {
+      line = await this.#reader.line(left)
+      if (line !== '' && !/^[!#$%&'*+.^_`|~\w-]+:[\t\x20-\x7e\x80-\xff]*$/.test(line)) {
+        throw new BadMessage(400, 'a trailer')
+      }
+      await this.#write(`${line}\r\n`)
+    }
+  }
+
+  /** Until its source ends, which has to be an end and no reset. */
+  async #passAll(): Promise<void> {
+    const source = this.#reader.socket
+    const isCounted = await this.#count(everything).catch((error) => {
+      const isEnd = error.code === 'ERR_SLUICE_CLOSED'
+      if (!isEnd || source.errored || this.#target.destroyed) throw error
+      return true
+    })
+    if (isCounted) return
+    for (;;) {
+      const chunk = await this.#reader.some(leastCounted)
+      if (!chunk) break
+      await this.#write(chunk)
+    }
+    if (source.errored) throw source.errored
+  }
+
+  /** False where the engine cannot: the two sockets are with two workers. */
+  async #count(bytes: number | bigint): Promise<boolean> {
+    if (!this.#mayCount) return false
+    const [direction, signal] = [this.#direction, this.#signal]
+    try {
+      await this.#pair.unproxyUntil({ bytes, direction, other: 'proxied', signal })
+      return true
+    } catch (error) {
+      const { code, passed } = error as SluiceError
+      this.#mayCount = code !== 'ERR_SLUICE_STATE' || passed !== undefined
+      if (this.#mayCount) throw error
+      return false
+    }
+  }
+
+  async #write(chunk: Buffer | string): Promise<void> {
+    const target = this.#target
+    if (target.write(chunk, 'latin1') || target.destroyed) return
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        target.off('drain', done)
+        target.off('close', done)
+        resolve()
+      }
+      target.on('drain', done)
+      target.on('close', done)
+    })
+  }
+}

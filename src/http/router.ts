@@ -1,0 +1,245 @@
+/**
+ * Routes each request of a client's connection by itself (HTTP/1.x): a function names the server, the
+ * heads are read here, the bodies pass in the engine, and the servers' connections are used again.
+ */
+import type { ServiceContext, ServiceFunction } from '../socket/service.js'
+import type { Socket } from '../socket/socket.js'
+import type { ParkOptions } from '../socket/types.js'
+import { BadMessage, ownAnswer } from './bad-message.js'
+import { Exchange, type Exchanged, ServerGone } from './exchange.js'
+import { type RequestHead, readRequest, valuesOf } from './head.js'
+import { StreamReader } from './stream-reader.js'
+
+/** What a route is asked about. */
+export interface RoutedRequest {
+  readonly method: string
+  /** As it was sent: a path, and a query. */
+  readonly target: string
+  readonly host: string | undefined
+  /** By their names in small letters; of several of one name, the values behind each other. */
+  readonly headers: Readonly<Record<string, string>>
+  /** The client's connection. */
+  readonly inbound: Socket
+}
+
+/** Where a request goes: a pool, or a server. Undefined: nowhere, which is 503. */
+export type HttpTarget = string | { readonly address: string; readonly port: number } | undefined
+
+export type HttpRoute = (request: RoutedRequest) => HttpTarget | Promise<HttpTarget>
+
+export interface HttpRouterOptions {
+  /** Whether servers see the client's address; its port they never do. Default that of the virtual server. */
+  readonly preserveClient?: boolean
+  /** Whether a server's connection that shows one client may serve another one; default false. */
+  readonly allowOtherClient?: boolean
+  /** Bytes of a head; default 16 384. */
+  readonly maxHeadBytes?: number
+  /** Between two requests; default 75 000. */
+  readonly idleTimeoutMs?: number
+  /** From a request's first byte to the end of its head; default 30 000. */
+  readonly headTimeoutMs?: number
+  /** From a request to its answer's head; default 60 000. */
+  readonly answerTimeoutMs?: number
+  /** Protocols to which a request may have its connection upgraded, from where on it is routed no more; default
+   *  `['websocket']`. Not h2c: a server that speaks that would have all that follows. */
+  readonly upgrades?: readonly string[]
+  /** How servers' connections are kept; `key` is the router's. */
+  readonly park?: Pick<ParkOptions, 'ttl' | 'maxUses' | 'keepAlive'>
+}
+
+const defaults = {
+  maxHeadBytes: 16_384,
+  idleTimeoutMs: 75_000,
+  headTimeoutMs: 30_000,
+  answerTimeoutMs: 60_000,
+  upgrades: ['websocket'] as readonly string[],
+}
+type Settings = typeof defaults & HttpRouterOptions
+
+/** Closed behind an answer that the client may not have read: for so long it may still send. */
+const lingerMs = 5000
+/** May be asked again (RFC 9110 9.2.2), and has no body. */
+const repeatable = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
+const parkedKey = 'sluice.http'
+
+/** A service that routes each request of a connection. */
+export function httpRouter(route: HttpRoute, options: HttpRouterOptions = {}): ServiceFunction {
+  return (inbound, context) =>
+    new RoutedConnection(inbound, context, route, { ...defaults, ...options }).run()
+}
+
+class RoutedConnection {
+  readonly #inbound: Socket
+  readonly #context: ServiceContext
+  readonly #route: HttpRoute
+  readonly #settings: Settings
+  readonly #reader: StreamReader
+  /** Of the request that is being served. */
+  #method = ''
+  #hasAnswered = false
+
+  constructor(inbound: Socket, context: ServiceContext, route: HttpRoute, settings: Settings) {
+    this.#inbound = inbound
+    this.#context = context
+    this.#route = route
+    this.#settings = settings
+    // A client may end its side behind its last request, and read on.
+    inbound.allowHalfOpen = true
+    this.#reader = new StreamReader(inbound)
+  }
+
+  async run(): Promise<void> {
+    try {
+      while (await this.#serveOne()) this.#hasAnswered = false
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  /** False where no other one follows. */
+  async #serveOne(): Promise<boolean> {
+    const request = await this.#readRequest()
+    if (!request) {
+      this.#close()
+      return false
+    }
+    this.#method = request.method
+    const { client, isReusable } = await this.#serve(request)
+    const { pair } = this.#inbound
+    if (client === 'tunnel') {
+      this.#reader.stop()
+      await pair?.unproxy()
+      return false
+    }
+    if (pair) await this.#letGo(pair.outbound, isReusable)
+    if (client === 'close') this.#close()
+    return client === 'keep'
+  }
+
+  /** Undefined where the client has no more, or is silent. */
+  async #readRequest(): Promise<RequestHead | undefined> {
+    const { idleTimeoutMs, headTimeoutMs, maxHeadBytes } = this.#settings
+    const reader = this.#reader
+    const silent = new Error('no request')
+    try {
+      const first = await reader.within(idleTimeoutMs, silent, () => reader.some(1))
+      if (!first) return undefined
+      this.#inbound.unshift(first)
+    } catch (error) {
+      if (error === silent) return undefined
+      throw error
+    }
+    const late = new BadMessage(408, 'the head is late')
+    const text = await reader.within(headTimeoutMs, late, () => reader.head(maxHeadBytes))
+    if (text === undefined) return undefined
+    const request = readRequest(text)
+    const isAllowed = this.#settings.upgrades.includes(request.upgrade?.toLowerCase() ?? '')
+    return isAllowed ? request : { ...request, upgrade: undefined }
+  }
+
+  async #serve(request: RequestHead): Promise<Exchanged> {
+    for (let isFirst = true; ; isFirst = false) {
+      const { release, ...to } = await this.#serverOf(request)
+      try {
+        const outbound = await this.#connect(to, isFirst)
+        return await this.#exchange(request, outbound)
+      } catch (error) {
+        if (!(error instanceof ServerGone)) throw error
+        // It ended the connection while we took it: another one will do, where nothing was changed.
+        const isRepeatable =
+          request.framing.kind === 'none' && repeatable.includes(request.method) && error.cause
+        if (!isFirst || !isRepeatable) throw new BadMessage(502, 'the server is gone')
+      } finally {
+        release()
+      }
+    }
+  }
+
+  async #exchange(request: RequestHead, outbound: Socket): Promise<Exchanged> {
+    const { pair } = outbound
+    if (!pair) throw new BadMessage(502, 'the server is gone')
+    const isReused = outbound.bytesRead > 0
+    const exchange = new Exchange(pair, request, this.#reader, this.#settings)
+    try {
+      return await exchange.run()
+    } catch (error) {
+      await pair.disassociate().catch(() => {})
+      outbound.resetAndDestroy()
+      const isGone = error instanceof ServerGone
+      throw isGone ? new ServerGone('', { cause: isReused || undefined }) : error
+    } finally {
+      this.#hasAnswered = exchange.hasAnswered
+    }
+  }
+
+  async #serverOf({ method, target, fields }: RequestHead) {
+    const headers: Record<string, string> = Object.create(null)
+    for (const { name, value } of fields) {
+      headers[name] = name in headers ? `${headers[name]}, ${value}` : value
+    }
+    const [host] = valuesOf(fields, 'host')
+    const to = await this.#route({ method, target, host, headers, inbound: this.#inbound })
+    const node = typeof to === 'string' ? this.#context.pools.pick(to, this.#inbound) : undefined
+    const server = node ?? to
+    if (server === undefined || typeof server === 'string') throw new BadMessage(503, 'no server')
+    const { address, port } = server
+    return { address, port, release: () => node?.release() }
+  }
+
+  #connect(to: { address: string; port: number }, mayReuse: boolean): Promise<Socket> {
+    const { preserveClient = this.#inbound.preserveClient, allowOtherClient } = this.#settings
+    const options = {
+      ...{ ...to, associateWith: this.#inbound, mirrorOptions: false },
+      // The client has one port for all its requests, and servers remember closed connections.
+      preserveClient: preserveClient && { port: false },
+      reuseParked: mayReuse && { key: parkedKey, allowOtherClient },
+    }
+    return this.#context.stack
+      .connect({ ...options, signal: this.#context.signal })
+      .catch((error) => {
+        if (this.#context.signal.aborted) throw error
+        throw new BadMessage(error.code === 'ERR_SLUICE_TIMEOUT' ? 504 : 502, error.message)
+      })
+  }
+
+  /** Nobody reads it any more: the next one that needs it takes it. */
+  async #letGo(outbound: Socket, isReusable: boolean): Promise<void> {
+    await outbound.pair?.disassociate().catch(() => {})
+    if (outbound.destroyed) return
+    const { park } = this.#settings
+    const parked = isReusable && outbound.park({ ...park, key: parkedKey })
+    // What it sends behind its answer is nobody's.
+    await Promise.resolve(parked).catch(() => false)
+    if (!outbound.destroyed) outbound.destroy()
+  }
+
+  /** What was written goes, and what still comes is read for a while: a RST would take the answer along. */
+  #close(): void {
+    this.#reader.stop()
+    const inbound = this.#inbound
+    inbound.end()
+    inbound.resume()
+    const timer = setTimeout(() => inbound.destroy(), lingerMs).unref()
+    inbound.once('close', () => clearTimeout(timer))
+  }
+
+  #refuse(error: unknown): void {
+    if (this.#context.signal.aborted || this.#inbound.destroyed) return
+    const isBad = error instanceof BadMessage
+    if (this.#hasAnswered) {
+      // Half an answer: only a reset says so.
+      this.#inbound.resetAndDestroy()
+      return
+    }
+    if (!isBad) {
+      const details = {
+        event: 'service',
+        code: 'ERR_SLUICE_SERVICE',
+        name: this.#context.name,
+      } as const
+      this.#context.log.warn({ ...details, err: error }, 'a route failed')
+    }
+    this.#inbound.write(ownAnswer(isBad ? error.status : 500, this.#method))
+    this.#close()
+  }
+}

@@ -1,0 +1,330 @@
+/** Each request of a connection routed by itself, between real servers and real clients. */
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { type HttpRouterOptions, httpRouter } from '../../src/index.js'
+import { type Family, type Host, Laboratory, until } from '../../src/laboratory/index.js'
+import { EngineSite } from '../helpers/engine-site.js'
+import { curl, curlSha256, url } from '../helpers/http-clients.js'
+import { root } from '../helpers/repository.js'
+import { NginxServer, startServers } from '../helpers/servers.js'
+import { runExample } from '../helpers/service-site.js'
+import { requireHost, requireTools } from '../helpers/skip.js'
+
+requireHost('netns', 'afPacket')
+requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'sha256sum', 'wrk', 'ss')
+
+const [HTTP, ORIGIN] = [80, 8080]
+
+/** nginx has `/bytes/`, and a server of Node's each other path, by its first part. */
+async function startSite(options: HttpRouterOptions = {}, workers = 1) {
+  const routed: string[] = []
+  const servers: Record<Family, string[]> = { 4: [], 6: [] }
+  const router = httpRouter(({ target, inbound }) => {
+    routed.push(target)
+    const [first, second] = servers[inbound.identity.family] as [string, string]
+    if (target.startsWith('/nowhere')) return undefined
+    if (target.startsWith('/thrown')) throw new Error('a route fails')
+    if (target.startsWith('/refused-port')) return { address: second, port: 9 }
+    const isFile = target === '/' || target.startsWith('/bytes/')
+    return isFile ? { address: first, port: HTTP } : { address: second, port: ORIGIN }
+  }, options)
+  let nginx: NginxServer | undefined
+  const site = await EngineSite.start({
+    servers: 2,
+    services: { [HTTP]: router },
+    more: () => ({ workers }),
+    startServers: async (lab) => {
+      const [first, second] = lab.servers as [Host, Host]
+      for (const family of lab.families) {
+        servers[family].push(...lab.serverAddresses(family))
+      }
+      nginx = await NginxServer.start(lab, first)
+      const script = join(root, 'test/helpers/http_origin.mjs')
+      const origin = await second.namespace.spawn(process.execPath, [script, 'node', `${ORIGIN}`])
+      await origin.waitForOutput(/^ready$/m)
+    },
+  })
+  const at = (family: Family, path: string) => url(site.lab.virtualAddress(family), path)
+  /** The rest of a test: nothing is left but what is parked. */
+  const end = async (troubles = 0) => {
+    await until('nothing but parked connections is left', () => {
+      const { sockets, parked } = site.stack.stats()
+      return sockets === parked
+    })
+    await site.stack.parking.drain()
+    await site.end({ troubles })
+  }
+  return { site, nginx: nginx as NginxServer, routed, at, end }
+}
+
+type RoutedSite = Awaited<ReturnType<typeof startSite>>
+
+/** Raw bytes on a connection of their own, and all that came back until it was over. */
+async function say({ site }: RoutedSite, text: string, family: Family = 4): Promise<string> {
+  const client = await site.connect(family, HTTP)
+  client.write(text)
+  await until('the router closes', () => client.state === 'closed')
+  return client.received.join('')
+}
+
+const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: test\r\n${more}\r\n`
+const last = 'Connection: close\r\n'
+
+test('SOCK-15 SOCK-25 MED-08 requests of one connection go to several servers', async () => {
+  const routedSite = await startSite()
+  const { site, nginx, at, routed, end } = routedSite
+  await using _ = site
+  const body = await nginx.addFile(3_000_000)
+  for (const family of site.lab.families) {
+    routed.length = 0
+    const paths = ['/', '/name', '/bytes/3000000', '/name', '/none', '/same', '/chunks', '/']
+    const fetched = await curl(
+      site.client,
+      paths.map((path) => at(family, path)),
+      {
+        args: ['-o', '/dev/null'],
+      },
+    )
+    expect(fetched).toMatchObject({ exitCode: 0, connections: 1 })
+    expect(routed).toEqual(paths)
+    const file = await curlSha256(site.client, at(family, '/bytes/3000000'))
+    expect(file).toMatchObject({ status: 200, body })
+    // Two servers, a connection to each for all that.
+    const parked = [...site.stack.parking.entries()]
+    expect(parked.length).toBeLessThanOrEqual(2 * site.lab.families.indexOf(family) + 2)
+    const head = await curl(site.client, at(family, '/bytes/3000000'), { args: ['-I'] })
+    expect(head.body).toMatch(/content-length: 3000000/i)
+  }
+  await end()
+})
+
+test("the server's connection serves one request after another, of one client after another", async () => {
+  const routedSite = await startSite({ preserveClient: false })
+  const { site, at, end } = routedSite
+  await using _ = site
+  for (const family of site.lab.families) {
+    const said = new Set<string>()
+    for (let turn = 0; turn < 10; turn++) {
+      const targets = [at(family, '/connection'), at(family, '/connection')]
+      const { body } = await curl(site.client, targets)
+      for (const line of body.trim().split('\n')) said.add(line)
+    }
+    expect(said.size).toBe(1)
+  }
+  await end()
+})
+
+test("Node's fetch with kept connections: bodies each way, whole and in chunks", async () => {
+  const { site, at, end } = await startSite()
+  await using _ = site
+  const script = join(root, 'test/helpers/fetch_requests.mjs')
+  for (const family of site.lab.families) {
+    for (const path of ['/echo', '/length']) {
+      const args = [script, at(family, ''), path, '4']
+      const { stdout } = await site.client.exec(process.execPath, args, { timeoutMs: 60_000 })
+      expect(stdout).toBe('all is right\n')
+    }
+  }
+  await end()
+})
+
+test('two workers, and servers that see the engine: pairs that are with both of them', async () => {
+  const { site, nginx, at, end } = await startSite({ preserveClient: false }, 2)
+  await using _ = site
+  const body = await nginx.addFile(1_000_000)
+  for (const family of site.lab.families) {
+    for (let turn = 0; turn < 6; turn++) {
+      const file = await curlSha256(site.client, at(family, '/bytes/1000000'))
+      expect(file).toMatchObject({ status: 200, body })
+      const closed = await curl(site.client, at(family, '/until-close'))
+      expect(closed.body).toBe('until the end\n'.repeat(20_000))
+    }
+  }
+  await end()
+})
+
+test('wrk: thousands of requests over kept connections, none of them wrong', async () => {
+  const { site, at, end } = await startSite()
+  await using _ = site
+  for (const family of site.lab.families) {
+    for (const path of ['/', '/name']) {
+      const args = ['-t1', '-c20', '-d2s', at(family, path)]
+      const { stdout } = await site.client.exec('wrk', args, { timeoutMs: 30_000 })
+      expect(stdout).not.toMatch(/Socket errors|Non-2xx/)
+      expect(Number(/(\d+) requests in/.exec(stdout)?.[1])).toBeGreaterThan(100)
+    }
+  }
+  await end()
+})
+
+test('SOCK-34 examples/router.ts: by path and by cookie, on one connection', async () => {
+  await using lab = await Laboratory.create({ topology: 'two-arm', servers: 3 })
+  const [web, api] = (await startServers(lab)) as [NginxServer, NginxServer]
+  const engine = await runExample(lab, 'router')
+  const ask = (path: string) => url(lab.virtualAddress(4), path)
+  const cookie = ['-b', 'a=2; beta=1']
+  const plain = await curl(lab.client.namespace, ['/', '/api/', '/'].map(ask))
+  expect(plain.connections).toBe(1)
+  const targets = async (server: NginxServer, count: number) =>
+    (await server.untilLogged(count)).map(({ target }) => target)
+  expect(await targets(web, 2)).toEqual(['/', '/'])
+  expect(await targets(api, 1)).toEqual(['/api/'])
+  const beta = await curl(lab.client.namespace, ask('/'), { args: cookie })
+  expect(beta).toMatchObject({ status: 200, body: 'srv3\n' })
+  await engine.stop()
+})
+
+describe('what HTTP has', () => {
+  test('pipelined requests are answered in order, each by its server', async () => {
+    const routedSite = await startSite()
+    await using _ = routedSite.site
+    const requests = ['/name', '/', '/chunks', '/name'].map((path) => get(path)).join('')
+    const said = await say(routedSite, requests + get('/none', last))
+    const statuses = said.match(/HTTP\/1\.1 \d+/g)
+    expect(statuses).toEqual([...Array(4).fill('HTTP/1.1 200'), 'HTTP/1.1 204'])
+    const order = ['\nnode\n', '\nsrv1\n', 'X-Sum: right', '\nnode\n'].map((mark) =>
+      said.indexOf(mark),
+    )
+    expect(order.slice(0, 3)).toEqual(order.slice(0, 3).sort((a, b) => a - b))
+    expect(order).not.toContain(-1)
+    await routedSite.end()
+  })
+
+  test('Expect: 100-continue, and who refuses it', async () => {
+    const routedSite = await startSite()
+    const { site, at, end } = routedSite
+    await using _ = site
+    const expects = ['-H', 'Expect: 100-continue', '--data-binary', 'x'.repeat(100_000)]
+    const accepted = await curl(site.client, at(4, '/length'), { args: expects })
+    expect([accepted.status, accepted.body.length]).toEqual([200, 100_000])
+    const refused = await curl(site.client, at(4, '/refused'), { args: expects })
+    expect(refused.status).toBe(417)
+    await end()
+  })
+
+  test('early hints, HTTP/1.0, an end of the client behind its request', async () => {
+    const routedSite = await startSite()
+    await using _ = routedSite.site
+    const hinted = await say(routedSite, get('/hints', last))
+    expect(hinted).toMatch(/^HTTP\/1\.1 103 [\s\S]*HTTP\/1\.1 200 [\s\S]*hinted/)
+    const old = await say(routedSite, 'GET /name HTTP/1.0\r\n\r\n')
+    expect(old).toMatch(/^HTTP\/1\.1 200 [\s\S]*\nnode\n$/)
+    const behind = await say(routedSite, get('/old') + get('/name', last))
+    expect(behind).toMatch(/^HTTP\/1\.1 200 [\s\S]*\nold\nHTTP\/1\.1 200 [\s\S]*\nnode\n$/)
+    const client = await routedSite.site.connect(6, HTTP, { allowHalfOpen: true })
+    client.write(get('/echo'))
+    await client.end()
+    expect(client.received.join('')).toMatch(/^HTTP\/1\.1 200 /)
+    await routedSite.end()
+  })
+
+  test('an upgrade is a tunnel from there on, and JavaScript has no part in it', async () => {
+    const { site, end } = await startSite()
+    await using _ = site
+    for (const family of site.lab.families) {
+      const client = await site.connect(family, HTTP)
+      client.write(get('/', ''))
+      await client.untilReceived(/srv1\n$/)
+      client.write(get('/socket', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'))
+      await client.untilReceived(/101 Switching Protocols\r\n(.+\r\n)*\r\n$/)
+      client.write('GET / through the tunnel\n')
+      await client.untilReceived(/\r\n\r\nGET \/ through the tunnel\n$/)
+      expect(site.stack.stats().pairs).toMatchObject({ relay: 1, proxied: 0 })
+      await client.end()
+    }
+    await end()
+  })
+
+  test('an upgrade to what is not allowed is an ordinary request', async () => {
+    const routedSite = await startSite()
+    await using _ = routedSite.site
+    const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n'
+    const client = await routedSite.site.connect(4, HTTP)
+    client.write(get('/headers', h2c))
+    await client.untilReceived(/\r\n\r\n\{"host":"test","connection":"keep-alive"\}$/)
+    await client.end()
+    await routedSite.end()
+  })
+
+  test('answers that end with the connection', async () => {
+    const { site, at, end } = await startSite()
+    await using _ = site
+    for (const family of site.lab.families) {
+      const fetched = await curl(site.client, at(family, '/until-close'))
+      expect(fetched).toMatchObject({ status: 200, exitCode: 0 })
+      expect(fetched.body).toBe('until the end\n'.repeat(20_000))
+    }
+    await end()
+  })
+})
+
+describe('what is wrong', () => {
+  test.each([
+    ['no HTTP', 'nonsense\r\n\r\n', 400],
+    ['a bare LF', 'GET / HTTP/1.1\nHost: test\n\n\r\n\r\n', 400],
+    ['no Host', 'GET / HTTP/1.1\r\n\r\n', 400],
+    ['two Hosts', get('/', 'Host: other\r\n'), 400],
+    ['a space before a colon', get('/', 'Content-Length : 0\r\n'), 400],
+    ['a folded line', get('/', 'X-A: b\r\n c\r\n'), 400],
+    ['two lengths', get('/', 'Content-Length: 1\r\nContent-Length: 2\r\n'), 400],
+    ['a signed length', get('/', 'Content-Length: +1\r\n'), 400],
+    ['length and chunks', get('/', 'Content-Length: 1\r\nTransfer-Encoding: chunked\r\n'), 400],
+    ['chunks not last', get('/', 'Transfer-Encoding: chunked, identity\r\n'), 501],
+    ['CONNECT', 'CONNECT test:80 HTTP/1.1\r\nHost: test\r\n\r\n', 501],
+    ['a head without end', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, 431],
+    [
+      'no chunk',
+      get('/echo', 'Transfer-Encoding: chunked\r\n').replace('GET', 'POST').concat('xyz\r\n'),
+      400,
+    ],
+  ])('%s', async (_what, text, status) => {
+    const routedSite = await startSite()
+    await using _ = routedSite.site
+    expect(await say(routedSite, text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+    await routedSite.end()
+  })
+
+  test('a server that is gone, says nonsense, or stops in the middle', async () => {
+    const routedSite = await startSite()
+    const { site, at, end } = routedSite
+    await using _ = site
+    const status = async (path: string) => (await curl(site.client, at(4, path))).status
+    expect(await status('/gone')).toBe(502)
+    expect(await status('/smuggled')).toBe(502)
+    expect(await status('/refused-port')).toBe(502)
+    expect(await status('/nowhere')).toBe(503)
+    expect((await curl(site.client, at(4, '/half'))).exitCode).not.toBe(0)
+    expect(await status('/thrown')).toBe(500)
+    expect(await status('/name')).toBe(200)
+    await end(1)
+  })
+
+  test('a client that goes in the middle leaves nothing', async () => {
+    const { site, nginx, end } = await startSite()
+    await using _ = site
+    await nginx.addFile(20_000_000)
+    for (const family of site.lab.families) {
+      const client = await site.connect(family, HTTP)
+      client.write(get('/bytes/20000000'))
+      await client.untilReceived(/\r\n\r\n/)
+      await client.reset()
+      const sending = await site.connect(family, HTTP)
+      sending.write('POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 1000000\r\n\r\nsome')
+      await sending.untilReceived(/^HTTP\/1\.1 200 /)
+      await sending.reset()
+    }
+    await end()
+  })
+
+  test('a parked connection that its server has closed is in nobody’s way', async () => {
+    const { site, at, end } = await startSite({ preserveClient: false })
+    await using _ = site
+    const server = site.lab.servers[1] as Host
+    for (let turn = 0; turn < 5; turn++) {
+      const fetched = await curl(site.client, at(4, '/name'))
+      expect([fetched.status, fetched.body]).toEqual([200, 'node\n'])
+      await server.namespace.exec('ss', ['-K', 'state', 'established', `sport = :${ORIGIN}`])
+    }
+    await end()
+  })
+})

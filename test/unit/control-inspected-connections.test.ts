@@ -1,0 +1,178 @@
+/** Flows of TCP that are asked for with what their client sent first. */
+import { describe, expect, test } from 'vitest'
+import type { SluiceConfig } from '../../src/config/config.js'
+import {
+  AddVsView,
+  AppType,
+  QueryReason,
+  SsmbError,
+  VsFlags,
+} from '../../src/generated/messages.js'
+import type { NewFlow } from '../../src/index.js'
+import { readRequest } from '../../src/policy/http-request.js'
+import { readHello } from '../../src/policy/tls-client-hello.js'
+import { changed, issuesOf } from '../helpers/config-issues.js'
+import { type FarmEndpoints, families, startFarm } from '../helpers/farm.js'
+import { appQueryMessage } from '../helpers/messages.js'
+
+const bytes = (text: string) => new TextEncoder().encode(text)
+const request = 'GET /img/a?b=c HTTP/1.1\r\nHost: site.test\r\nCookie: a=1; sid="x"\r\n\r\n'
+
+const inspected =
+  (inspect: object | string, policy: (flow: NewFlow) => unknown) =>
+  ({ vip }: FarmEndpoints): Partial<SluiceConfig> =>
+    ({ virtualServers: { site: { listen: `tcp://${vip}`, inspect, policy } } }) as never
+
+describe.each(families)('IPv%i', (family) => {
+  const start = async (inspect: object | string, policy: (flow: NewFlow) => unknown) => {
+    const site = await startFarm(family, inspected(inspect, policy))
+    const ask = (n: number, type: number, data: Uint8Array, more: object = {}) => {
+      const serial = site.segment.nextSerial()
+      const question = { reason: QueryReason.open, protocol: 6, serial, type, data }
+      site.segment.send(appQueryMessage({ ...site.fromClient(n), ...question, ...more }))
+      return serial
+    }
+    return { ...site, ask }
+  }
+
+  test('LB-18 VS-21 a policy sees the request and decides by it', async () => {
+    const seen: object[] = []
+    const { ask, segment, farm } = await start('http', ({ http, cookie, tls }) => {
+      const { method, path, query, host, cookies } = http
+      seen.push({ method, path, query, host, sid: cookies.sid, cookie, name: tls.serverName })
+      return path.startsWith('/img') ? { node: farm.node(2) } : { reject: 'reset' }
+    })
+    const serials = [ask(0, AppType.http, bytes(request)), ask(1, AppType.http, bytes(''))]
+    const replies = await segment.repliesTo(...serials)
+    expect(replies.map(({ newDestination }) => newDestination)).toEqual([farm.node(2), null])
+    const none = { cookie: undefined, name: '' }
+    expect(seen).toEqual([
+      { method: 'GET', path: '/img/a', query: 'b=c', host: 'site.test', sid: '"x"', ...none },
+      { method: '', path: '', query: '', host: '', sid: undefined, ...none },
+    ])
+  })
+
+  test('VS-05 VS-20 the data flow segment is told of cookie and limits', async () => {
+    const inspect = {
+      kind: 'cookie',
+      name: 'sid',
+      maxBytes: '5KiB',
+      timeoutMs: 1500,
+      unread: 'decide',
+    }
+    const { segment } = await start(inspect, () => 'web')
+    const told = segment.taken.find((message) => message[1] === AddVsView.code) as Uint8Array
+    const message = new AddVsView(new DataView(told.buffer, told.byteOffset))
+    expect(message.flags & (VsFlags.cookieProxy | VsFlags.askUnread)).toBe(
+      VsFlags.cookieProxy | VsFlags.askUnread,
+    )
+    expect(new TextDecoder().decode(message.appData)).toBe('sid')
+    const { msgLength, proxyWindow, proxyTimeout, serverTimeout } = message
+    expect({ msgLength, proxyWindow, proxyTimeout, serverTimeout }).toEqual({
+      ...{ msgLength: AddVsView.size + 3, proxyWindow: 5, proxyTimeout: 2, serverTimeout: 3000 },
+    })
+  })
+
+  test('HS-20 where a node fails each of its pool is asked once, three at most', async () => {
+    const { ask, segment, farm, engine, fromClient } = await start('http', () => ({
+      node: farm.node(1),
+    }))
+    const serial = ask(0, AppType.http, bytes(request))
+    const flow = { ...fromClient(0), serial, type: AppType.http, data: bytes(request) }
+    const failed = (failedNode: number) => {
+      const question = { reason: QueryReason.open, protocol: 6, again: true, failedNode }
+      segment.send(appQueryMessage({ ...flow, ...question }))
+    }
+    const answer = async (count: number) => {
+      await segment.until(() => segment.replies.length === count)
+      return segment.replies[count - 1] as (typeof segment.replies)[number]
+    }
+    const first = await answer(1)
+    failed(first.nodeId)
+    const second = await answer(2)
+    // The question was repeated before the answer came.
+    failed(first.nodeId)
+    expect((await answer(3)).newDestination).toBe(second.newDestination)
+    failed(second.nodeId)
+    const third = await answer(4)
+    const given = [first, second, third].map(({ newDestination }) => newDestination)
+    expect(given).toEqual([farm.node(1), farm.node(2), farm.node(3)])
+    const counts = () => engine.status().pools[0]?.nodes.map(({ connections }) => connections)
+    expect(counts()).toEqual([0, 0, 1])
+    expect(engine.status().decisions).toMatchObject({ assigned: 1, unavailable: 0 })
+    failed(third.nodeId)
+    expect((await answer(5)).error).toBe(SsmbError.notavail)
+    expect(engine.status().decisions).toMatchObject({ assigned: 0, unavailable: 1 })
+    expect(counts()).toEqual([0, 0, 0])
+    expect(engine.status().bus).toEqual({ invalid: 0, stale: 0 })
+  })
+})
+
+describe('what is read', () => {
+  test('LB-18 of a head that is cut the last line is left out', () => {
+    const head = readRequest(bytes('GET / HTTP/1.1\r\nHost: a\r\nX-Part: le'), true)
+    expect(head.headers).toEqual(Object.assign(Object.create(null), { host: 'a' }))
+  })
+
+  test('LB-18 targets of every form', () => {
+    const of = (target: string) =>
+      readRequest(bytes(`GET ${target} HTTP/1.0\r\nHost: h\r\n\r\n`), false)
+    expect(of('http://x.test:8/p?q')).toMatchObject({ host: 'x.test:8', path: '/p', query: 'q' })
+    expect(of('*')).toMatchObject({ host: 'h', path: '*', query: '' })
+    expect(of('/p?a?b')).toMatchObject({ path: '/p', query: 'a?b', httpVersion: '1.0' })
+  })
+
+  test('LB-18 names that objects have by themselves are none of a request', () => {
+    const { headers, cookies } = readRequest(bytes('GET / HTTP/1.1\r\n\r\n'), false)
+    expect([headers.constructor, cookies.toString]).toEqual([undefined, undefined])
+  })
+
+  test('VS-19 a hello that is cut anywhere harms nobody', () => {
+    const whole = Uint8Array.from([2, 7, 8, 0, 3, 65, 46, 98, 2, 104, 50, 1, 120])
+    expect(readHello(whole)).toEqual({
+      serverName: 'a.b',
+      protocols: ['h2', 'x'],
+      sessionId: '0708',
+    })
+    for (let end = 0; end < whole.length; end++) {
+      expect(readHello(whole.subarray(0, end)).protocols.length).toBeLessThan(2)
+    }
+  })
+})
+
+describe('VS-23 what does not go together is told with key and remedy', () => {
+  const site = 'virtualServers.site'
+  test.each([
+    ['a cookie without a name', { kind: 'cookie' }, `${site}.inspect`],
+    ['a name without a cookie', { kind: 'http', name: 'a' }, `${site}.inspect.name`],
+    ['a name that is none', { kind: 'cookie', name: 'a b' }, `${site}.inspect.name`],
+    ['too large a window', { kind: 'http', maxBytes: '64KiB' }, `${site}.inspect.maxBytes`],
+    ['no time', { kind: 'tls', timeoutMs: 0 }, `${site}.inspect.timeoutMs`],
+    ['another fallback', { kind: 'tls', unread: 'drop' }, `${site}.inspect.unread`],
+    ['an unknown key', { kind: 'http', limit: 1 }, `${site}.inspect.limit`],
+  ])('%s', (_, inspect, key) => {
+    const issue = issuesOf(changed({ [`${site}.inspect`]: inspect }))[key]
+    expect(issue?.problem).toBeTruthy()
+    expect(issue?.remedy).toBeTruthy()
+  })
+
+  const bySid = { hash: 'cookie', name: 'sid' }
+  test.each([
+    ['nothing read', bySid, undefined],
+    ['another cookie', bySid, { kind: 'cookie', name: 'other' }],
+    ['another protocol', bySid, 'tls'],
+    ['a session of no TLS', { hash: 'tls-session' }, 'http'],
+  ])('LB-04 LB-15 a pool balances by what is not read: %s', (_, balance, inspect) => {
+    const changes = { 'pools.web.balance': balance, [`${site}.inspect`]: inspect }
+    const issues = issuesOf(changed(changes))
+    expect(issues[`${site}.inspect`]?.problem).toMatch(/balances by: hash/)
+  })
+
+  test.each([
+    ['hash.name', { hash: 'cookie' }],
+    ['hash of no name', { hash: 'url', name: 'x' }],
+    ['hash of a header that is none', { hash: 'header', name: 'a b' }],
+  ])('%s', (_, balance) => {
+    expect(Object.keys(issuesOf(changed({ 'pools.web.balance': balance })))).toHaveLength(1)
+  })
+})
