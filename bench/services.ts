@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import type { Laboratory } from '../src/laboratory/index.js'
 import { root } from '../test/helpers/repository.js'
 import { SluiceProcess } from '../test/helpers/sluice-process.js'
-import { SLUICE, type Variant } from './variants.js'
+import { HTTP_PORT, SLUICE, type Variant } from './variants.js'
 
 const SERVICES = join(root, 'test/helpers/services.ts')
 
@@ -31,13 +31,33 @@ export function startServices(
 }
 
 /**
+ * An engine with one virtual server of HTTP, whose further keys this is the source of: its pools `api` and
+ * `web` are the one server.
+ */
+export async function enterSource(lab: Laboratory, keys: string): Promise<string> {
+  const pool = JSON.stringify({ nodes: [`${lab.serverAddresses()[0]}:${HTTP_PORT}`] })
+  await SluiceProcess.start(
+    lab,
+    `import { httpRouter } from 'sluice'
+     export default {
+       ports: ${JSON.stringify(lab.ports())},
+       pools: { api: ${pool}, web: ${pool} },
+       virtualServers: {
+         site: { listen: 'tcp://${lab.virtualAddress()}:${HTTP_PORT}', ${keys} },
+       },
+     }`,
+  )
+  return lab.virtualAddress()
+}
+
+/**
  * Everything passes: `pipe` and `process` leave it to the engine for as long as nobody is in the way,
  * `relay` does so by order; `transform` has every byte in JavaScript, and so has `pull`, which asks for
- * each piece when the last one is gone.
+ * each piece when the last one is gone; `splice` leaves it to the hosts at the ends.
  */
 export function passing(
   kind: 'packet' | 'tap',
-  way: 'pipe' | 'process' | 'transform' | 'pull' | 'relay',
+  way: 'pipe' | 'process' | 'transform' | 'pull' | 'relay' | 'splice',
   ports: readonly number[],
 ): Variant {
   return {
@@ -48,8 +68,8 @@ export function passing(
     programs: [SLUICE],
     async enter(lab) {
       const services = ports.map((port) => [port, `services.${way}To(services.SERVER, ${port})`])
-      await startServices(lab, Object.fromEntries(services))
-      return lab.virtualAddress()
+      const engine = await startServices(lab, Object.fromEntries(services))
+      return { address: lab.virtualAddress(), engine }
     },
   }
 }

@@ -77,7 +77,11 @@ export function ratios(trial: Trial, measured: readonly SubjectSamples[]): Ratio
     trial.metrics.flatMap(({ name, better }) => {
       const [own, other] = [values(subject, name), values(peer, name)]
       const [above, below] = better === 'higher' ? [own, other] : [other, own]
-      const pairs = above.slice(0, below.length).map((value, run) => value / (below[run] as number))
+      // What has none of it is beyond comparison.
+      const pairs = above
+        .slice(0, below.length)
+        .map((value, run) => value / (below[run] as number))
+        .filter(Number.isFinite)
       if (pairs.length === 0) return []
       const spread = { min: Math.min(...pairs), max: Math.max(...pairs), pairs: pairs.length }
       return [{ trial: trial.name, metric: name, subject, peer, ratio: median(pairs), ...spread }]

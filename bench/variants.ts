@@ -30,19 +30,28 @@ export interface Variant {
   /** Programs of ours that it runs, by their paths. */
   programs?: string[]
   runs?: number | undefined
-  /** Puts itself between client and server; returns the address for clients. */
-  enter(lab: Laboratory): Promise<string>
+  /** Puts itself between client and server; returns the address for clients, and an engine to be asked. */
+  enter(lab: Laboratory): Promise<string | Entered>
+}
+
+export interface Entered {
+  address: string
+  engine: SluiceProcess
 }
 
 /** What a load finds: a server with nginx, a client, and the way between them. */
 export interface Site {
   lab: Laboratory
   server: Host
+  /** On the server. */
+  nginx: NginxServer
   /** Where the client reaches the server. */
   address: string
   port: number
   /** The path of the object. */
   path: string
+  /** Where the variant is one, and tells. */
+  engine?: SluiceProcess
 }
 
 export const VARIANTS: readonly Variant[] = [
@@ -129,8 +138,9 @@ export function subjectsOf(variants: readonly Variant[], load: Load): Subject[] 
       if (!server) throw new Error('a laboratory without a server')
       const nginx = await NginxServer.start(lab, server, { accessLog: false })
       await nginx.addFile(OBJECT)
-      const address = await variant.enter(lab)
-      const site = { lab, server, address, port: HTTP_PORT, path: `/bytes/${OBJECT}` }
+      const entered = await variant.enter(lab)
+      const at = typeof entered === 'string' ? { address: entered } : entered
+      const site = { lab, server, nginx, ...at, port: HTTP_PORT, path: `/bytes/${OBJECT}` }
       // Awaited here: the laboratory ends with this block.
       return await load.measure(site, options)
     },

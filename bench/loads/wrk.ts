@@ -11,6 +11,10 @@ export interface WrkOptions {
 export interface WrkResult {
   /** Answered in all. */
   requests: number
+  /** Read in all, of answers that were not whole at the end, too. */
+  bytes: number
+  /** That it took, as wrk has it. */
+  seconds: number
   requestsPerSecond: number
   /** Share of requests that failed: refused, broken off, too late, or with another status. */
   loss: number
@@ -27,6 +31,7 @@ export async function wrk(from: Namespace, url: string, options: WrkOptions): Pr
 
 export function parseWrk(text: string): WrkResult {
   const requests = number(/(\d+) requests in/, text)
+  const [, seconds, read, unit = ''] = /in ([\d.]+)s, ([\d.]+)([KMGT]?)B read/.exec(text) ?? []
   const perSecond = number(/Requests\/sec:\s+([\d.]+)/, text)
   if (perSecond === undefined || requests === undefined) throw new Error(`wrk said: ${text}`)
   const errors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(text)
@@ -35,6 +40,8 @@ export function parseWrk(text: string): WrkResult {
   const asked = requests + broken
   return {
     requests,
+    seconds: Number(seconds),
+    bytes: Number(read) * 1024 ** ' KMGT'.indexOf(unit || ' '),
     requestsPerSecond: perSecond,
     loss: asked === 0 ? 1 : (broken + refused) / asked,
   }

@@ -57,16 +57,21 @@ ${servers.join('\n')}
 }
 
 export async function enterNetPipe(lab: Laboratory, ports: number[]): Promise<string> {
-  const pairs = ports.map((port) => ends(lab, port).join('='))
-  const script = join(root, 'bench/peers/net_pipe.mjs')
-  return enter(lab, ports, process.execPath, [script, ...pairs])
+  return enterNode(lab, ports, 'net_pipe.mjs')
 }
 
-function ends(lab: Laboratory, port: number): [from: string, to: string] {
+/** `script`, of this folder, between the ends of each port. */
+export async function enterNode(lab: Laboratory, ports: number[], script: string) {
+  const pairs = ports.map((port) => ends(lab, port).join('='))
+  return enter(lab, ports, process.execPath, [join(root, 'bench/peers', script), ...pairs])
+}
+
+export function ends(lab: Laboratory, port: number): [from: string, to: string] {
   return [`${lab.virtualAddress()}:${port}`, `${lab.serverAddresses()[0]}:${port}`]
 }
 
-async function enter(lab: Laboratory, ports: number[], command: string, args: string[]) {
+/** Runs a proxy in the engine's place until it listens at all these ports. */
+export async function enter(lab: Laboratory, ports: number[], command: string, args: string[]) {
   await lab.kernelHost()
   const place = lab.namespace('ctl')
   const proxy = await place.spawn(command, args)

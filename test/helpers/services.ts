@@ -79,6 +79,14 @@ export function relayTo(server: Server, port: number): ServiceFunction {
   }
 }
 
+/** The same, but the hosts at the ends run one connection, of which the engine only rewrites headers. */
+export function spliceTo(server: Server, port: number): ServiceFunction {
+  return async (inbound, { stack }) => {
+    const outbound = await associated(stack, inbound, server, port)
+    await outbound.pair?.unproxy({ depth: 'splice' })
+  }
+}
+
 /** Tells that it has a connection, blocks all of JavaScript until it may go on, then is `service`. */
 export function blocking(service: ServiceFunction, mayGoOn: () => boolean): ServiceFunction {
   const cell = new Int32Array(new SharedArrayBuffer(4))

@@ -202,6 +202,13 @@ TEST_CASE(
     CAPTURE(hosts.family);
     SocketLab lab(hosts, {});
     const uint32_t inbound = lab.connect();
+    // It is alone, and sends enough to be offered all that there is.
+    lab.read(inbound, 200'000);
+    for (int i = 0; i < 20; ++i) {
+      send_from(lab.client, lab.engine.now(), numbered(10'000));
+      lab.pass(Duration::milliseconds(50));
+    }
+    REQUIRE(lab.sockets[inbound].bytes.size() == 200'000);
     const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
     lab.pass(Duration::milliseconds(50));
     // Nobody reads what both send.

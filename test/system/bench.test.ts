@@ -106,3 +106,33 @@ test.each([
   }
   expect(results[0]?.loss).toBeLessThan(1)
 })
+
+test('inspect: requests are answered behind a policy that sees them, none lost', async () => {
+  requireHost('afPacket')
+  const results = await resultsOf(['inspect', '--subject', 'sluice packet inspect'])
+  const metrics = ['requests kept alive', 'connections', 'CPU of requests', 'CPU of connections']
+  expect(results.map(({ metric }) => metric)).toEqual(metrics)
+  for (const { median, loss } of results) {
+    expect(median).toBeGreaterThan(0)
+    expect(loss ?? 0).toBe(0)
+  }
+})
+
+test('routing: a proxy of requests passes small and large answers', async () => {
+  const results = await resultsOf(['routing', '--subject', 'Node http proxy'])
+  expect(results).toHaveLength(6)
+  for (const { median, loss } of results) {
+    expect(median).toBeGreaterThan(0)
+    expect(loss ?? 0).toBe(0)
+  }
+})
+
+test('SOCK-12 MEM-17 splice: a spliced stream has no connection block and no byte in JavaScript', async () => {
+  requireHost('afPacket')
+  const results = await resultsOf(['splice', '--subject', 'sluice packet splice'])
+  const of = (name: string) => results.find(({ metric }) => metric === name)?.median
+  expect(of('throughput')).toBeGreaterThan(0)
+  expect(of('CPU of throughput')).toBeGreaterThan(0)
+  expect(of('connection blocks')).toBe(0)
+  expect(of('through JavaScript')).toBe(0)
+})

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Host, LabProcess } from '../../src/laboratory/index.js'
 import { REDIS_PORT, redis, startRedis } from '../helpers/databases.js'
 import { curl, url } from '../helpers/http-clients.js'
-import { iperf } from '../helpers/iperf.js'
+import { HOLDING_LITTLE, iperf, MOST_UNCOUNTED } from '../helpers/iperf.js'
 import { tcpComplaints } from '../helpers/kernel-counters.js'
 import { startIperf, startServers, untilTested } from '../helpers/servers.js'
 import { startServiceSite } from '../helpers/service-site.js'
@@ -59,22 +59,23 @@ describe.each([['transformTo'], ['relayTo']])('through %s', (way) => {
     requireTools('iperf3')
 
     test('PROXY-03 both ways, four streams at once', async () => {
-      const BYTES = 50_000_000
+      const [BYTES, STREAMS, BUFFERS] = [50_000_000, 4, 8 * 1024 * 1024]
       const servers: LabProcess[] = []
       await using site = await startServiceSite(passing(way, IPERF), {
         startServers: async (lab) => {
           servers.push(await startIperf(lab.servers[0] as Host, IPERF))
           return []
         },
+        sysctls: HOLDING_LITTLE,
+        more: `limits: { bufferMemory: ${BUFFERS} },`,
       })
       let tests = 0
       for (const family of site.lab.families) {
         for (const reverse of [false, true]) {
-          const load = { bytes: BYTES, streams: 4, reverse, port: IPERF }
+          const load = { bytes: BYTES, streams: STREAMS, reverse, port: IPERF }
           const { bytes } = await iperf(site.client, site.lab.virtualAddress(family), load)
-          // What the receiver had counted when the control connection said that all is done: the
-          // buffers of eight connections have the rest.
-          expect(bytes).toBeGreaterThan(BYTES / 10)
+          // The engine has the rest, and JavaScript as much again, or the kernels do.
+          expect(bytes).toBeGreaterThan(BYTES - 2 * BUFFERS - STREAMS * MOST_UNCOUNTED)
           await untilTested(servers, ++tests)
         }
       }

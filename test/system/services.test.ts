@@ -1,7 +1,7 @@
 /** One farm for many kinds of traffic. */
 import { expect, test } from 'vitest'
 import { type Family, type Laboratory, until } from '../../src/laboratory/index.js'
-import { iperf } from '../helpers/iperf.js'
+import { HOLDING_LITTLE, iperf, MOST_UNCOUNTED } from '../helpers/iperf.js'
 import { startEcho, startIperf, startServers } from '../helpers/servers.js'
 import { listen, nodes, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
@@ -21,6 +21,7 @@ const STREAM = 50
 test('LB-22 web, mail, telephony, streaming and bulk transfer, each over every server', async () => {
   await using site = await Site.start({
     topology: 'two-arm',
+    sysctls: HOLDING_LITTLE,
     startServers: async (lab) => {
       for (const host of lab.servers) {
         for (const port of [SMTP, SIP, RTP]) await startEcho(lab, [host], port)
@@ -67,9 +68,8 @@ test('LB-22 web, mail, telephony, streaming and bulk transfer, each over every s
     }
     expect(web).toEqual(new Set(['srv1\n', 'srv2\n', 'srv3\n']))
     for (const seen of [mail, calls, media]) expect(seen).toEqual(servers)
-    // What the receiver had counted when the sender's connection of control said that it had done.
     const { bytes } = await iperf(site.client, host, { port: IPERF, bytes: 20e6 })
-    expect(bytes).toBeGreaterThan(10e6)
+    expect(bytes).toBeGreaterThan(20e6 - MOST_UNCOUNTED)
   }
   const { decisions } = await site.end()
   expect(decisions).toMatchObject({ unavailable: 0, limited: 0, rejected: 0 })

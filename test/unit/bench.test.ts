@@ -164,7 +164,8 @@ Transfer/sec:      0.50MB
     ['  Socket errors: connect 4, read 3, write 2, timeout 1\n', 0.1],
     ['  Non-2xx or 3xx responses: 45\n', 0.5],
   ])('wrk: loss is told from its errors: %j', (errors, loss) => {
-    expect(parseWrk(said(errors))).toEqual({ requests: 90, requestsPerSecond: 45, loss })
+    const read = { requests: 90, seconds: 2, bytes: 2 ** 20, requestsPerSecond: 45 }
+    expect(parseWrk(said(errors))).toEqual({ ...read, loss })
   })
 
   test('wrk: anything else is an error', () => {
