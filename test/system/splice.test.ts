@@ -47,21 +47,26 @@ test('SOCK-12 MEM-17 TCPX-13 TCPX-18 TCPX-21 spliced in the middle, equal sha256
   await site.end()
 })
 
-test('SOCK-18 SOCK-20 let go and taken back again and again in one download, equal sha256', async () => {
-  const turns = async (pair: SocketPair) => {
+test('SOCK-18 SOCK-20 let go and taken back a hundred times, equal sha256', async () => {
+  let turns = 0
+  const takeTurns = async (pair: SocketPair) => {
     pair.process()
-    while (pair.mode !== 'closed') {
-      await pair.unproxy({ depth: 'splice', spliceTimeout: 100 })
+    for (; pair.mode !== 'closed'; turns++) {
+      await pair.unproxy({ depth: 'splice' })
       await pair.proxy()
     }
   }
-  const { site, pairs, nginx } = await startSpliceSite((pair) => turns(pair).catch(() => {}))
+  const { site, pairs, nginx } = await startSpliceSite((pair) => takeTurns(pair).catch(() => {}))
   await using _ = site
   const body = await nginx.addFile(SIZE)
   for (const family of site.lab.families) {
-    const address = site.lab.virtualAddress(family)
-    const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
-    expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
+    turns = 0
+    // A busy machine has fewer of them in one download.
+    while (turns < 100) {
+      const address = site.lab.virtualAddress(family)
+      const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
+      expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
+    }
   }
   await site.untilIdle()
   for (const { modes } of pairs) {
@@ -76,11 +81,11 @@ test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothi
   const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
   const body = await nginx.addFile(SIZE)
-  for (const family of site.lab.families) {
+  for (const [index, family] of site.lab.families.entries()) {
     const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
     // So that there is a middle of it to look at.
     const download = curlSha256(site.client, target, ['--limit-rate', '20M'])
-    const passed = () => Number(pairs.at(-1)?.pair.stats().bytes.s2c ?? 0)
+    const passed = () => Number(pairs[index]?.pair.stats().bytes.s2c ?? 0)
     const status = () => site.engine.status().counters
     await until('its blocks are gone', () => passed() > 0 && status().connections === 0)
     const before = status()
@@ -90,7 +95,7 @@ test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothi
     expect(after).toMatchObject({ connections: 0, streamBuffers: 0, pushes: before.pushes })
     expect(after.streamBytesRead).toBe(before.streamBytesRead)
     expect(after.streamBytesWritten).toBe(before.streamBytesWritten)
-    expect(pairs.at(-1)?.pair.stats().heldByApp).toBe(0)
+    expect(pairs[index]?.pair.stats().heldByApp).toBe(0)
     expect(await download).toMatchObject({ status: 200, bytes: SIZE, body })
     await site.untilIdle()
   }
