@@ -117,8 +117,7 @@ template <class View>
 PairIndex Flows::find_asked(Instant now, const View& message) {
   const LegIndex leg = table_.find(load_signature(message.sig()));
   constexpr uint16_t kKinds = FlowPair::kOwn | FlowPair::kAsked;
-  const bool is_ours =
-      leg != kNoLeg && (pair(pair_of(leg)).flags & kKinds) == FlowPair::kOwn;
+  const bool is_ours = leg != kNoLeg && (pair(pair_of(leg)).flags & kKinds) == FlowPair::kOwn;
   if (leg == kNoLeg || !is_client_leg(leg) || is_ours) {
     report_no_flow(message);
     return kNoPair;
