@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "packet/l4_checksum.h"
 #include "segment/connections.h"
+#include "segment/transition_headers.h"
 
 namespace sluice {
 
@@ -26,25 +26,25 @@ bool Connections::is_worth_while(Socket& client, Socket& server) {
   return true;
 }
 
-// A packet of a counted pair that has more than what may still pass ends that at the last byte of
-// it. While the pair drains, what is behind that byte is left to its sender to repeat.
+// A packet of a counted pair that has more than what may still pass takes the pair back at the last
+// byte of it. So does one that ends its direction, since there is no way back for a pair of which
+// one half is left: the relay goes on counting. While the pair drains, what may not pass is left to
+// its sender to repeat.
 void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const PairIndex pair = pair_of(leg);
-  Socket* counter = counter_of(sockets_[spliced_[pair].places[leg & 1]]);
   const TcpSegment segment = read_segment(packet);
-  if (counter == nullptr || segment.has(kTcpRst) || segment.has(kTcpSyn)) return;
-  const uint32_t moved = is_client_leg(leg) ? 0 : flows_.table().offsets(pair).ack;
-  const Seq passed = flows_.shown(leg).seq_end + moved;
+  if (segment.has(kTcpRst) || segment.has(kTcpSyn)) return;
+  const Socket* counter = counter_of(sockets_[spliced_[pair].places[leg & 1]]);
+  const Seq passed = flows_.shown(leg).seq_end + received_shift(leg);
   const int32_t more = segment.end() - passed;
-  if (more <= 0 || static_cast<uint32_t>(more) <= counter->left) return;
-  const auto left = static_cast<uint32_t>(counter->left);
-  const Seq boundary = passed + left;
+  const bool reaches = counter != nullptr && more > 0 && static_cast<uint32_t>(more) > counter->left;
+  if (!reaches && !segment.has(kTcpFin)) return;
+  const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);
   count_spliced(turn.now, leg);
-  if (flows_.table().pair(pair).flags & FlowPair::kInTransition) {
-    return cut_behind(packet, segment, boundary);
-  }
-  begin_return(turn, pair);
+  if (!(flows_.table().pair(pair).flags & FlowPair::kInTransition)) return begin_return(turn, pair);
+  const Seq end = segment.end() - segment.has(kTcpFin);
+  cut_behind(packet, segment, reaches ? passed + left : end);
 }
 
 // Bytes that went past the sockets since the last packet; its number tells.
@@ -68,8 +68,8 @@ void Connections::count_spliced(Instant now, LegIndex leg) {
 
 // What of a segment is the sender's to deliver stays in it, and what it acknowledges.
 void Connections::cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary) {
-  if (segment.seq > boundary) TcpHeader(packet.at(packet.headers.l4)).set_seq(boundary);
-  keep_tcp_payload(packet, static_cast<uint32_t>(std::max(boundary - segment.seq, 0)));
+  if (segment.seq > boundary) renumber(packet, boundary);
+  keep_beginning(packet, static_cast<uint32_t>(std::max(boundary - segment.seq, 0)));
 }
 
 }  // namespace sluice

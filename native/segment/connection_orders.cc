@@ -74,6 +74,8 @@ void Connections::handle_order(TcpTurn& turn, ByteSpan message, uint32_t place) 
       socket.read_credit += ReadSocketView(message.data()).credit();
       return list(place);
     case ShutSocketView::kCode:
+      // Behind what it has are bytes of the other end.
+      if (is_let_go(socket)) break;
       if (Connection* c = connection_of(socket); c != nullptr && !socket.shut) {
         socket.shut = true;
         after(turn, place, close_sending(turn, *c));
@@ -175,7 +177,8 @@ std::optional<Likeness> Connections::likeness_to(Socket& inbound, const FlowKey&
 
 // -- the others
 
-// More was written than was promised, a defect of the sockets: the stream would go on with a gap.
+// More was written than was promised, or into what others write, a defect of the sockets: the
+// stream would go on with a gap.
 void Connections::break_promise(TcpTurn& turn, uint32_t place) {
   counters_.raise(Counter::messages_invalid);
   close_socket(turn, place, true);
@@ -183,6 +186,7 @@ void Connections::break_promise(TcpTurn& turn, uint32_t place) {
 
 void Connections::write(TcpTurn& turn, uint32_t place, ConstByteSpan bytes) {
   Socket& socket = sockets_[place];
+  if (is_let_go(socket)) return break_promise(turn, place);
   Connection* c = connection_of(socket);
   if (c == nullptr || socket.shut || bytes.empty()) return;  // it hears of its end by itself
   if (bytes.size() > socket.write_credit) return break_promise(turn, place);
@@ -198,6 +202,9 @@ void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
   // The ends have bytes on their way that nobody here can finish.
   if (socket.spliced) {
     socket.shut = socket.closed = true;
+    socket.aborts |= abort;
+    // On the way back it is a matter of time; else nobody here can finish it.
+    if (comes_back(socket)) return;
     return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
   }
   leave_relay(turn, place);
@@ -210,7 +217,8 @@ void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
 
 void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message) {
   Connection* c = connection_of(socket);
-  if (c == nullptr) return;
+  if (socket.spliced && !keep_option(socket, message)) return;
+  if (c == nullptr || is_let_go(socket)) return;
   switch (message.option()) {
     case SocketOption::no_delay: set_no_delay(turn, *c, message.value() != 0); break;
     case SocketOption::keep_alive:
@@ -221,6 +229,19 @@ void Connections::set_option(TcpTurn& turn, Socket& socket, const SetSocketView&
     default: counters_.raise(Counter::messages_invalid);
   }
   arm(*c);
+}
+
+// For when it comes back. False where there is no such option.
+bool Connections::keep_option(Socket& socket, const SetSocketView& message) {
+  SocketKept& kept = socket.kept;
+  switch (message.option()) {
+    case SocketOption::no_delay: kept.no_delay = message.value() != 0; return true;
+    case SocketOption::keep_alive:
+      kept.keep_alive = static_cast<uint16_t>(std::min<uint32_t>(message.value(), UINT16_MAX));
+      return true;
+    case SocketOption::tos: kept.tos = static_cast<uint8_t>(message.value() & 0xfc); return true;
+    default: counters_.raise(Counter::messages_invalid); return false;
+  }
 }
 
 }  // namespace sluice

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "packet/l4_checksum.h"
 #include "segment/connections.h"
+#include "segment/transition_headers.h"
 #include "tcp/input.h"
 #include "tcp/life.h"
 #include "tcp/output.h"
@@ -36,10 +36,16 @@ void Connections::come_back(TcpTurn& turn, uint32_t place) {
   const PairIndex pair = pair_of(socket.leg);
   const FlowPair& flow = flows_.table().pair(pair);
   socket.returns = true;
-  // One that ends tells so itself; what still drains is over soon.
-  if (flow.flow_class != FlowClass::spliced) return;
+  // What still drains is over soon.
+  if (flow.flow_class != FlowClass::spliced) return stay_spliced(place);
   if (!(flow.flags & FlowPair::kInTransition)) return begin_return(turn, pair);
   if (transition_of(pair).back) leave_returned(turn, pair);
+}
+
+bool Connections::comes_back(const Socket& socket) {
+  const PairIndex pair = pair_of(socket.leg);
+  const bool in_transition = (flows_.table().pair(pair).flags & FlowPair::kInTransition) != 0;
+  return socket.spliced && in_transition && transition_of(pair).back;
 }
 
 void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
@@ -67,17 +73,14 @@ Resumption Connections::resumption_of(LegIndex leg, Instant now) const {
   const Flows::Shown own = flows_.shown(leg);
   const Flows::Shown other = flows_.shown(other_leg(leg));
   const SocketKept& kept = sockets_[spliced_[pair].places[leg & 1]].kept;
-  const bool client = is_client_leg(leg);
-  const uint32_t sent = client ? 0 : offsets.seq;      // of what goes to this peer
-  const uint32_t received = client ? 0 : offsets.ack;  // of what comes from it
-  const uint32_t clock = client ? 0 - offsets.tsecr : offsets.tsval;
+  const uint32_t clock = is_client_leg(leg) ? 0 - offsets.tsecr : offsets.tsval;
   Resumption from;
   from.flow.state = ConnectionState::established;
   from.flow.options = kept.options;
   from.flow.scales = kept.scales;
   from.flow.tos = kept.tos;
-  from.flow.rcv_nxt = own.seq_end + received;
-  from.flow.snd_nxt = other.seq_end + sent;
+  from.flow.rcv_nxt = own.seq_end + received_shift(leg);
+  from.flow.snd_nxt = sent_to(leg);
   from.flow.ts_recent = own.tsval;
   // Too old to refuse anything by: nobody has checked what came since.
   from.flow.ts_recent_age = Tcp::tick(now) - 30U * 24 * 3600 * 1000;
@@ -117,14 +120,14 @@ void Connections::leave_returned(TcpTurn& turn, PairIndex pair) {
 // Whether a part of the packet is for the other end. What is not is taken.
 bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const TcpSegment segment = read_segment(packet);
-  if (segment.has(kTcpRst) || segment.has(kTcpSyn)) return true;  // the ends decide
+  if (segment.has(kTcpRst)) return reset_passes_back(leg, packet, segment);
+  if (segment.has(kTcpSyn) || !segment.has(kTcpAck)) return true;  // the ends decide
   const PairIndex pair = pair_of(leg);
   const uint32_t place = spliced_[pair].places[leg & 1];
   Connection& c = *connection_of(sockets_[place]);
   Connection& other = *connection_of(sockets_[spliced_[pair].places[1 - (leg & 1)]]);
   const Seq boundary = transition_of(pair).start[leg & 1];
-  const Seq acked =
-      flows_.shown(leg).acked + (is_client_leg(leg) ? 0 : flows_.table().offsets(pair).seq);
+  const Seq acked = flows_.shown(leg).acked + sent_shift(leg);
   const bool news = note_told(leg, packet, c, other) || segment.ack > acked;
   if (segment.end() <= boundary) return true;
   TcpSegment ours = segment;
@@ -141,6 +144,18 @@ bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
   return true;
 }
 
+// The other end knows of nothing behind the boundary: what ends the connection there ends it at the
+// boundary.
+bool Connections::reset_passes_back(LegIndex leg, Packet& packet, const TcpSegment& reset) {
+  const PairIndex pair = pair_of(leg);
+  const Seq boundary = transition_of(pair).start[leg & 1];
+  if (reset.seq <= boundary) return true;
+  const Connection& c = *connection_of(sockets_[spliced_[pair].places[leg & 1]]);
+  if (reset.seq != c.flow->rcv_nxt) return false;
+  renumber(packet, boundary);
+  return true;
+}
+
 // False while something from before a boundary has not arrived.
 bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
   const Flows::Shown client = flows_.shown(client_leg(pair));
@@ -153,6 +168,10 @@ bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
     c.snd_wnd = now.snd_wnd;
     c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
     c.ts_offset = now.ts_offset;
+    // What passed since the way back began was no segment of ours.
+    if (static_cast<int32_t>(now.flow.ts_recent - c.flow->ts_recent) > 0) {
+      c.flow->ts_recent = now.flow.ts_recent;
+    }
   }
   flows_.mark(pair, FlowPair::kInTransition, false);
   flows_.take_back(pair);
@@ -168,9 +187,11 @@ bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
     c.ack_now = true;
     socket.spliced = false;
   }
-  for (const uint32_t place : spliced_[pair].places) speak(turn, place);
+  const std::array<uint32_t, 2> places = spliced_[pair].places;
   transitions_.give_back(spliced_[pair].transition);
   counters_.raise(Counter::splices_returned);
+  for (const uint32_t place : places) speak(turn, place);
+  for (const uint32_t place : places) carry_out(turn, place);
   return true;
 }
 
@@ -181,6 +202,14 @@ void Connections::speak(TcpTurn& turn, uint32_t place) {
   arm_idle(turn, c);
   arm(c);
   list(place);
+}
+
+// What was asked for on the way back, when bytes of the ends were still to arrive.
+void Connections::carry_out(TcpTurn& turn, uint32_t place) {
+  Socket& socket = sockets_[place];
+  if (socket.closed) return close_socket(turn, place, socket.aborts);
+  if (socket.target != 0) relay_from(turn, place);
+  try_splice(turn, place);
 }
 
 }  // namespace sluice

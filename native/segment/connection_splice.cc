@@ -8,6 +8,7 @@
 #include "base/check.h"
 #include "flow/leg_rewrite.h"
 #include "segment/connections.h"
+#include "segment/transition_headers.h"
 #include "segment/whole_packet.h"
 #include "tcp/calls.h"
 #include "tcp/input.h"
@@ -15,7 +16,6 @@
 #include "tcp/output.h"
 #include "tcp/segment_header.h"
 #include "tcp/window.h"
-#include "wire/tcp_options.h"
 
 namespace sluice {
 
@@ -72,38 +72,11 @@ void keep_for_return(Socket& socket, const Connection& c) {
   socket.kept = {c.flow->options, c.flow->scales, c.flow->tos, c.no_delay, c.snd_mss, c.keep_alive};
 }
 
-// Of ours only what is before the boundary is told of.
-TcpSegment acknowledgement_in(const TcpSegment& segment, const Connection& c) {
-  const Seq boundary = c.flow->snd_nxt;
-  TcpSegment ack = segment;
-  ack.flags = segment.flags & (kTcpAck | kTcpEce);
-  ack.payload = {};
-  ack.seq = c.flow->rcv_nxt;
-  ack.ack = std::min(segment.ack, boundary);
-  ack.sack_count = 0;
-  for (size_t i = 0; i < segment.sack_count; ++i) {
-    if (segment.sack[i].start >= boundary) continue;
-    ack.sack[ack.sack_count++] = {segment.sack[i].start, std::min(segment.sack[i].end, boundary)};
-  }
-  return ack;
-}
-
-void blank_sack(TcpHeader tcp) {
-  for (TcpOptionWalk walk(tcp); walk.next();) {
-    const TcpOption option = walk.option();
-    if (option.is_sack()) std::memset(option.at(), kTcpOptionNop, option.length());
-  }
-}
-
-// The sender's own bytes are acknowledged up to the boundary, by us; his receiver's window stays
-// where it is (3.3 rule 3).
-void clamp_acknowledgement(Packet& packet, Seq boundary, uint8_t scale) {
-  TcpHeader tcp(packet.at(packet.headers.l4));
-  const int32_t room = tcp.ack() + (uint32_t{tcp.window()} << scale) - boundary;
-  tcp.set_ack(boundary);
-  tcp.set_window(static_cast<uint16_t>(room > 0 ? room >> scale : 0));
-  blank_sack(tcp);
-  leave_tcp_checksum_open(packet);
+// Without SACK an acknowledgement that says the same once more is a sign of loss, unless it comes
+// with bytes (RFC 5681 2), which are none of ours.
+bool says_the_same(const Connection& c, const TcpSegment& segment) {
+  if (c.flow->agreed(TcpFlow::kSack) || segment.length() == 0) return false;
+  return segment.ack <= c.snd_una && uint32_t{segment.window} << c.flow->snd_wscale() == c.snd_wnd;
 }
 
 }  // namespace
@@ -220,6 +193,7 @@ void Connections::begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t se
     socket.news |= Socket::kSpliced;
     list(places[i]);
     transition.start[i] = c[i]->flow->rcv_nxt;
+    transition.clock[i] = c[i]->flow->ts_recent;
     transition.flow[i] = *c[i]->flow;
     c[i]->flow = &transition.flow[i];
   }
@@ -242,12 +216,15 @@ void Connections::say_all(TcpTurn& turn, Connection& c, Seq edge) {
   c.idle_at = Instant::never();
 }
 
-// -- packets of a pair in transition
+// -- packets of a spliced pair
 
+// What a damaged packet says would move the boundary of a way back to where its sender never was,
+// and so would a fragment, whose checksum nobody knows.
 bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   if (!is_whole(packet)) return false;
-  TcpTurn turn = at(now);
   const FlowPair& flow = flows_.table().pair(pair_of(leg));
+  if (!(flow.flags & (FlowPair::kInTransition | FlowPair::kCounted))) return true;
+  TcpTurn turn = at(now);
   if (flow.flags & FlowPair::kCounted) stop_at_count(turn, leg, packet);
   if (!is_spliced(pair_of(leg))) {
     // Without memory to go on with.
@@ -278,7 +255,7 @@ bool Connections::settles(Instant now, LegIndex leg) {
   } else {
     return false;
   }
-  return flows_.table().pair(pair_of(leg)).mode == PairMode::proxied;
+  return flows_.table().pair(pair_of(leg)).mode != PairMode::splice;
 }
 
 // Whether the transition is over.
@@ -295,7 +272,8 @@ bool Connections::settle(TcpTurn& turn, PairIndex pair) {
 // Whether the packet is for the other end, as it is now.
 bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const TcpSegment segment = read_segment(packet);
-  if (segment.has(kTcpRst) || segment.has(kTcpSyn)) return true;  // the ends decide
+  // The ends decide.
+  if (segment.has(kTcpRst) || segment.has(kTcpSyn) || !segment.has(kTcpAck)) return true;
   const PairIndex pair = pair_of(leg);
   const uint32_t place = spliced_[pair].places[leg & 1];
   Connection& c = *connection_of(sockets_[place]);
@@ -303,8 +281,9 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const bool was_draining = c.flight() > 0;
   const Seq boundary = c.flow->snd_nxt;
   const Seq start = transition_of(pair).start[leg & 1];
-  if (segment.has(kTcpAck) && was_draining) {
-    after(turn, place, segment_arrives(turn, c, acknowledgement_in(segment, c)));
+  if (was_draining && !says_the_same(c, segment)) {
+    const TcpSegment ours = acknowledgement_before(segment, boundary, c.flow->rcv_nxt);
+    after(turn, place, segment_arrives(turn, c, ours));
     if (!sockets_[place].spliced) return false;
   }
   if (segment.seq < start && segment.end() <= start) {
@@ -312,10 +291,23 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
     if (segment.length() > 0 || segment.seq + 1 == start) send_ack(turn, c);
     return false;
   }
-  if (segment.ack < boundary) clamp_acknowledgement(packet, boundary, c.flow->snd_wscale());
-  const bool news = note_told(leg, packet, c, other);
+  bool news =
+      segment.ack < boundary && clamp_acknowledgement(packet, boundary, c.flow->snd_wscale());
+  echo_theirs(leg, packet);
+  news |= note_told(leg, packet, c, other);
   // What acknowledges bytes of ours alone is no duplicate to him who knows nothing of them.
   return news || segment.length() > 0 || (!was_draining && segment.ack >= boundary);
+}
+
+// To the other end nothing is echoed but its own clock: it may measure by what is acknowledged.
+// What echoes a timestamp of ours stands for the last one that we had from it.
+void Connections::echo_theirs(LegIndex leg, Packet& packet) {
+  const PairIndex pair = pair_of(leg);
+  const LegIndex other = other_leg(leg);
+  if (!transition_of(pair).flow[leg & 1].agreed(TcpFlow::kTimestamps)) return;
+  const uint32_t shift = leg_offsets(flows_.table(), leg).tsecr;
+  const uint32_t newest = flows_.shown(other).tsval;
+  clamp_echo(packet, transition_of(pair).clock[other & 1] - shift, newest - shift);
 }
 
 // What the other end is told of its own bytes: the segments that we repeat to it say the same.
@@ -340,12 +332,17 @@ bool Connections::note_told(LegIndex leg, const Packet& packet, const Connection
 
 // Nothing of it is ours any more: the blocks go (MEM-17).
 void Connections::finish_splice(TcpTurn& turn, PairIndex pair) {
-  for (const uint32_t place : spliced_[pair].places) let_go(sockets_[place]);
+  for (const uint32_t place : spliced_[pair].places) {
+    sockets_[place].kept.mss = connection_of(sockets_[place])->snd_mss;
+    let_go(sockets_[place]);
+  }
   transitions_.give_back(spliced_[pair].transition);
   flows_.mark(pair, FlowPair::kInTransition, false);
   for (const uint32_t place : spliced_[pair].places) {
+    if (!sockets_[place].returns) continue;
     const bool is_open = flows_.table().pair(pair).flow_class == FlowClass::spliced;
-    if (sockets_[place].returns && is_open) return begin_return(turn, pair);
+    if (is_open) return begin_return(turn, pair);
+    stay_spliced(place);
   }
 }
 
@@ -357,47 +354,6 @@ void Connections::let_go(Socket& socket) {
   socket.connection = ConnectionPool::kNone;
 }
 
-// -- ends
-
-void Connections::end_spliced(Instant now, PairIndex pair, uint8_t reason) {
-  SLUICE_CHECK(is_spliced(pair));
-  const SplicedPair& spliced = spliced_[pair];
-  if (reason != EndReason::fin && reason != EndReason::rst) reset_ends(now, pair);
-  for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) count_spliced(now, leg);
-  const uint8_t end = reason == EndReason::fin    ? StreamEnd::finished
-                      : reason == EndReason::rst  ? StreamEnd::reset
-                      : reason == EndReason::idle ? StreamEnd::timed_out
-                                                  : StreamEnd::aborted;
-  TcpTurn turn = at(now);
-  leave_relay(turn, spliced.places[0]);
-  for (const uint32_t place : spliced.places) {
-    Socket& socket = sockets_[place];
-    let_go(socket);
-    if (socket.end == StreamEnd::finished) socket.end = end;
-    socket.ended = end == StreamEnd::finished;
-    socket.spliced = socket.returns = false;
-    socket.leg = kNoLeg;
-    socket.news |= Socket::kClosed;
-    list(place);
-  }
-  transitions_.give_back(spliced_[pair].transition);
-  flows_.end_spliced(now, pair, reason);
-}
-
-// RFC 9293 3.5.2, with the numbers that each expects.
-void Connections::reset_ends(Instant now, PairIndex pair) {
-  frames_.begin(now);
-  const TcpOffsets& offsets = flows_.table().offsets(pair);
-  const Flows::Shown client = flows_.shown(client_leg(pair));
-  const Flows::Shown server = flows_.shown(server_leg(pair));
-  SegmentHeader reset;
-  reset.flags = kTcpRst | kTcpAck;
-  reset.seq = client.acked;
-  reset.ack = client.seq_end;
-  send_alone(frames_, client_leg(pair), reset, 0);
-  reset.seq = server.acked + offsets.seq;
-  reset.ack = server.seq_end + offsets.ack;
-  send_alone(frames_, server_leg(pair), reset, 0);
 }
 
 }  // namespace sluice

@@ -238,9 +238,16 @@ void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
   }
 }
 
+bool Connections::is_about_ours(LegIndex leg, const IcmpQuote& quote, const Packet& error) {
+  const FlowPair& flow = flows_.table().pair(pair_of(leg));
+  if (!(flow.flags & FlowPair::kInTransition) || transition_of(pair_of(leg)).back) return false;
+  const Connection& c = *connection_of(sockets_[spliced_[pair_of(leg)].places[leg & 1]]);
+  const Seq quoted(load_be32(error.at(quote.l4 + 4u)));
+  return quoted >= c.snd_una && quoted < c.flow->snd_nxt;
+}
+
 // RFC 5927 4: believed where it quotes what is in flight, which TCP sees to.
 void Connections::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error) {
-  const FlowEntry& entry = flows_.own_leg(leg);
   if (!l4_checksum_is_right(error)) return error.drop(DropReason::l4_checksum);
   error.verdict = Verdict::deliver;
   const IcmpHeader icmp(error.at(error.headers.l4));
@@ -251,7 +258,9 @@ void Connections::error_arrives(Instant now, LegIndex leg, const IcmpQuote& quot
   if (!too_big) return;  // soft errors are for whoever asks (RFC 5461)
   const uint32_t told = v4 ? icmp.next_hop_mtu() : load_be32(error.at(error.headers.l4 + 4u));
   TcpTurn turn = at(now);
-  Connection& c = tcp_.connections[entry.own.connection];
+  const bool spliced = flows_.table().pair(pair_of(leg)).mode == PairMode::splice;
+  Connection& c = spliced ? *connection_of(sockets_[spliced_[pair_of(leg)].places[leg & 1]])
+                          : tcp_.connections[flows_.own_leg(leg).own.connection];
   packet_was_too_big(turn, c, Seq(load_be32(error.at(quote.l4 + 4u))),
                      static_cast<uint16_t>(std::min<uint32_t>(told, UINT16_MAX)));
   arm(c);

@@ -76,12 +76,12 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // A packet of no flow. False where it is not of a connection that is over and has still to
   // answer, or where it begins anew and is for somebody else.
   bool time_wait_arrives(Instant now, Packet& packet);
-  // A packet of a spliced pair in transition: whether it is to be followed and sent on as it is
-  // now. Then, of any spliced pair, what was followed: whether it is not to be sent on after all,
-  // since the pair is proxied again.
+  // A packet of a spliced pair: whether it is to be followed and sent on as it is now. Then what
+  // was followed: whether it is not to be sent on after all, since the pair is proxied again.
   bool passes(Instant now, LegIndex leg, Packet& packet);
   bool settles(Instant now, LegIndex leg);
-  // An ICMP error about a segment of ours.
+  // Whether an ICMP error is about a segment of ours, of a spliced pair; and one that is.
+  bool is_about_ours(LegIndex leg, const IcmpQuote& quote, const Packet& error);
   void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
   // A segment of ours waited for a next hop that does not answer.
   void unreachable(Instant now, const FlowKey& sent);
@@ -115,6 +115,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   struct Transition {
     std::array<TcpFlow, 2> flow;
     std::array<Seq, 2> start;
+    std::array<uint32_t, 2> clock;  // of what goes: the last timestamp that we had from it
     bool back = false;
   };
   using TransitionPool = BlockPool<Transition>;
@@ -179,11 +180,10 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   Transition& transition_of(PairIndex pair) { return transitions_[spliced_[pair].transition]; }
   bool settle(TcpTurn& turn, PairIndex pair);
   bool drains(TcpTurn& turn, LegIndex leg, Packet& packet);
+  void echo_theirs(LegIndex leg, Packet& packet);
   bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
   void finish_splice(TcpTurn& turn, PairIndex pair);
   void let_go(Socket& socket);
-  void end_spliced(Instant now, PairIndex pair, uint8_t reason);
-  void reset_ends(Instant now, PairIndex pair);
   bool is_spliced(PairIndex pair) const {
     const FlowPair& flow = flows_.table().pair(pair);
     return flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger;
@@ -195,6 +195,17 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void count_spliced(Instant now, LegIndex leg);
   static void cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary);
 
+  // connection_splice_end.cc
+  void end_spliced(Instant now, PairIndex pair, uint8_t reason);
+  void reset_ends(Instant now, PairIndex pair);
+  void reset_end(LegIndex leg, Seq acked, Seq sent);
+  void follow_reset(PairIndex pair);
+  uint32_t sent_shift(LegIndex leg) const;
+  uint32_t received_shift(LegIndex leg) const;
+  Seq sent_to(LegIndex leg) const;
+  Seq acked_by(LegIndex leg);
+  void stay_spliced(uint32_t place);
+
   // connection_return.cc
   void come_back(TcpTurn& turn, uint32_t place);
   void begin_return(TcpTurn& turn, PairIndex pair);
@@ -202,8 +213,12 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void resume(TcpTurn& turn, LegIndex leg);
   void leave_returned(TcpTurn& turn, PairIndex pair);
   bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
+  bool reset_passes_back(LegIndex leg, Packet& packet, const TcpSegment& reset);
   bool finish_return(TcpTurn& turn, PairIndex pair);
   void speak(TcpTurn& turn, uint32_t place);
+  void carry_out(TcpTurn& turn, uint32_t place);
+  bool comes_back(const Socket& socket);
+  bool is_let_go(const Socket& socket) { return socket.spliced && !comes_back(socket); }
 
   // connection_orders.cc: what sockets ask for
   bool handle(Instant now, ByteSpan message);
@@ -217,6 +232,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void break_promise(TcpTurn& turn, uint32_t place);
   void close_socket(TcpTurn& turn, uint32_t place, bool abort);
   void set_option(TcpTurn& turn, Socket& socket, const SetSocketView& message);
+  bool keep_option(Socket& socket, const SetSocketView& message);
 
   // connection_inspection.cc: clients whose server is chosen by what they send first
   void begin_inspection(uint32_t place, const VirtualServer& server, PortId in_port);

@@ -167,10 +167,7 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
                  ? datagrams_.arrives(now, action.leg, packet)
                  : connections_.arrives(now, action.leg, packet);
     case PairMode::splice:
-      if ((flow.flags & (FlowPair::kInTransition | FlowPair::kCounted)) &&
-          !connections_.passes(now, action.leg, packet)) {
-        return;
-      }
+      if (leg.protocol == kProtocolTcp && !connections_.passes(now, action.leg, packet)) return;
       break;
     case PairMode::translate: break;
     case PairMode::free:

@@ -59,7 +59,10 @@ void Pipeline::act_on_icmp_error(Instant now, Packet& packet, Action& action) {
     return passes_by(packet) ? pass(packet, action) : act_on_other(now, packet, action);
   }
   const FlowPair& pair = flows_.table().pair(pair_of(leg));
-  if (pair.mode == PairMode::proxied) {
+  const bool is_ours =
+      pair.mode == PairMode::proxied ||
+      (pair.mode == PairMode::splice && connections_.is_about_ours(leg, quote, packet));
+  if (is_ours) {
     return pair.flow_class == FlowClass::datagrams
                ? datagrams_.error_arrives(now, leg, quote, packet)
                : connections_.error_arrives(now, leg, quote, packet);

@@ -86,6 +86,7 @@ struct Socket {
   bool silent : 1 = false;     // nobody in TypeScript hears of it
   bool spliced : 1 = false;    // others run the connection
   bool returns : 1 = false;    // its relay ends as soon as it can
+  bool aborts : 1 = false;     // closed on its way back, by a RST
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };
 

@@ -2079,6 +2079,8 @@ export const SpliceBlock = {
   closing: 6,
   /** the two connections were opened apart, or are of two IP versions */
   apart: 7,
+  /** it is spliced and cannot come back, since a side has ended */
+  stays: 8,
 } as const
 export type SpliceBlock = (typeof SpliceBlock)[keyof typeof SpliceBlock]
 

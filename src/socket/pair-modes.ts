@@ -2,7 +2,7 @@
  * The modes of a pair and the ways between them, one after the other: who has the bytes, JavaScript
  * or the engine, and until when.
  */
-import { RelayCount, RelayEnds } from '../generated/streams.js'
+import { RelayCount, RelayEnds, SpliceBlock } from '../generated/streams.js'
 import { Count, positionOf } from './count.js'
 import { Descent } from './descent.js'
 import { buffered, closed, wrongState } from './errors.js'
@@ -49,6 +49,8 @@ export class PairModes {
   #count: Count | undefined
   /** Directions that pass by themselves while it is proxied. */
   readonly #oneWays = new Set<OneWay>()
+  /** Tells who wants it back that it cannot be. */
+  #refuse: (() => void) | undefined
   /** Who waits for it to be proxied, or closed. */
   #waiting: (() => void)[] = []
 
@@ -139,16 +141,28 @@ export class PairModes {
       const [a, b] = this.#lines
       this.enter('reproxying')
       const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
+      const refused = new Promise<void>((resolve) => {
+        this.#refuse = resolve
+      })
       a.unrelay()
       b.unrelay()
-      await done.finally(() => this.#goOn(this.#count))
+      await Promise.race([done, refused]).finally(() => {
+        if (this.mode !== 'splice') this.#goOn(this.#count)
+      })
+      if (this.isUnproxied) throw closed('A side of the pair has ended.')
     }
     return this.boundary
   }
 
   /** @param block a SpliceBlock */
   spliced(block: number): void {
+    const isSpliced = block === SpliceBlock.none
     if (this.mode === 'relay' && this.#descent.hears(block)) this.enter('splice')
+    // It was taken back, since a half of it ended while bytes were counted.
+    else if (this.mode === 'splice' && !isSpliced && block !== SpliceBlock.stays) this.enter('relay')
+    if (this.mode !== 'reproxying' || block !== SpliceBlock.stays) return
+    this.enter('splice')
+    this.#refuse?.()
   }
 
   /** The engine moves its bytes no longer: both directions come back, where one alone makes no sense. */

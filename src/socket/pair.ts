@@ -136,7 +136,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /**
    * The service has the bytes again, from the boundary on. At once where it is proxied.
-   * @throws {SluiceError} `ERR_SLUICE_CLOSED`; the reason of `signal`: where they were on their way
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, also where a side of a splice has ended; the reason of `signal`: where they were on their way
    * back they have come, and it is proxied
    */
   async proxy({ signal }: Abortable = {}): Promise<Boundary> {
@@ -235,7 +235,14 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /** Ends the pair and both its sockets. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.mode !== 'closed') await this.disassociate({ close: 'both' })
+    if (this.mode === 'closed') return
+    try {
+      await this.disassociate({ close: 'both' })
+    } catch (error) {
+      // Let go for good: one cannot be ended without the other.
+      if (this.mode !== 'splice') throw error
+      this.inbound.destroy()
+    }
   }
 
   stats(): PairStats {

@@ -75,8 +75,9 @@ export const spliceBlocks = [
   'fragmenting',
   'closing',
   'apart',
+  'stays',
 ] as const
-export type SpliceBlock = Exclude<(typeof spliceBlocks)[number], 'none'>
+export type SpliceBlock = Exclude<(typeof spliceBlocks)[number], 'none' | 'stays'>
 
 export interface Abortable {
   /** Ends the call, which then rejects with its reason. */

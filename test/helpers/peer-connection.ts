@@ -7,6 +7,8 @@ import {
   HeldMessage,
   RelayCount,
   RelayEnds,
+  SpliceBlock,
+  SplicedMessage,
   StreamEnd,
   UnrelayedMessage,
   WritableMessage,
@@ -36,6 +38,8 @@ export class PeerConnection {
   bytesSent = 0
   /** Whether what is written is acknowledged at once. */
   acknowledges = true
+  /** It is let go for good: asked to come back, it says so. */
+  stays = false
   /** Called when it holds and gives to nobody: nothing is told of it from then on until it has credit. */
   whenHolding = () => {}
   #queue: Buffer[] = []
@@ -186,7 +190,16 @@ export class PeerConnection {
     this.#look()
   }
 
+  /** @param block a SpliceBlock */
+  tellSpliced(block: number): void {
+    this.outbox.start(SplicedMessage, this.socket).reason = block
+  }
+
   unrelay(): void {
+    if (this.stays) {
+      this.tellSpliced(SpliceBlock.stays)
+      return
+    }
     this.#endRelay()
     this.whenHolding()
   }

@@ -100,7 +100,7 @@ TEST_CASE("HS-21 a mirrored SYN offers no larger MSS than the client's, and no c
     for (const uint16_t mtu : {1400, 100}) {
       CAPTURE(hosts.family);
       CAPTURE(mtu);
-      SocketLab lab(hosts, {}, 40000, mtu);
+      SocketLab lab(hosts, {}, 40000, {.config = {}, .path = {mtu}});
       const uint32_t inbound = lab.connect();
       lab.server_is_there = false;
       lab.engine.clear_sent();

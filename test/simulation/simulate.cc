@@ -1,12 +1,14 @@
 // Random transfers between two TCPs over an impaired link, on virtual time:
 //
 //   simulate --runs N --seed S      N runs with the seeds S, S+1, ...; each failing one is named
-//   simulate --trace S              the run of one seed, every segment on a line
+//   simulate --splice --runs N --seed S      the same through an engine that lets them go and takes them back
+//   simulate [--splice] --trace S   the run of one seed, every segment on a line
 //   simulate --throughput           the table of throughput by loss, as test/simulation/throughput.txt
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
+#include "support/splice_walk.h"
 #include "support/transfer.h"
 
 namespace {
@@ -26,6 +28,34 @@ int run_many(uint64_t runs, uint64_t seed) {
   std::printf("%llu runs, %llu failed\n", static_cast<unsigned long long>(runs),
               static_cast<unsigned long long>(failed));
   return failed == 0 ? 0 : 1;
+}
+
+int splice_many(uint64_t runs, uint64_t seed) {
+  uint64_t failed = 0, splices = 0, returns = 0, packets = 0, wrapped = 0;
+  for (uint64_t i = 0; i < runs; ++i) {
+    SpliceWalk walk(seed + i);
+    const std::string problem = walk.run();
+    splices += walk.splices();
+    returns += walk.returns();
+    packets += walk.packets();
+    wrapped += walk.wrapped();
+    if (problem.empty()) continue;
+    ++failed;
+    std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed + i), problem.c_str());
+    std::fflush(stdout);
+  }
+  std::printf("%llu runs, %llu failed; let go %llu times, taken back %llu, %llu packets, %llu wrapped\n",
+              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(failed),
+              static_cast<unsigned long long>(splices), static_cast<unsigned long long>(returns),
+              static_cast<unsigned long long>(packets), static_cast<unsigned long long>(wrapped));
+  return failed == 0 ? 0 : 1;
+}
+
+int trace_splice(uint64_t seed) {
+  SpliceWalk walk(seed, true);
+  const std::string problem = walk.run();
+  std::printf("%s\n", problem.empty() ? "ok" : problem.c_str());
+  return problem.empty() ? 0 : 1;
 }
 
 int trace(uint64_t seed) {
@@ -77,12 +107,17 @@ int print_throughput() {
 int main(int argc, char** argv) {
   uint64_t runs = 100;
   uint64_t seed = 1;
+  bool splices = false;
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--throughput") == 0) return print_throughput();
+    splices = splices || std::strcmp(argv[i], "--splice") == 0;
     if (i + 1 == argc) continue;
     if (std::strcmp(argv[i], "--runs") == 0) runs = std::strtoull(argv[++i], nullptr, 0);
     else if (std::strcmp(argv[i], "--seed") == 0) seed = std::strtoull(argv[++i], nullptr, 0);
-    else if (std::strcmp(argv[i], "--trace") == 0) return trace(std::strtoull(argv[++i], nullptr, 0));
+    else if (std::strcmp(argv[i], "--trace") == 0) {
+      const uint64_t traced = std::strtoull(argv[++i], nullptr, 0);
+      return splices ? trace_splice(traced) : trace(traced);
+    }
   }
-  return run_many(runs, seed);
+  return splices ? splice_many(runs, seed) : run_many(runs, seed);
 }

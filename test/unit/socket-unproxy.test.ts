@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import { PassThrough, Transform } from 'node:stream'
 import { describe, expect, test } from 'vitest'
+import { SpliceBlock } from '../../src/generated/streams.js'
 import type { SocketPair } from '../../src/socket/pair.js'
 import { quiet, startPair, upper } from '../helpers/socket-site.js'
 
@@ -35,6 +36,27 @@ describe('unproxy', () => {
     const late = { depth: 'splice', spliceTimeout: 1 } as const
     expect(await pair.unproxy(late)).toMatchObject({ mode: 'relay', reasonNotSpliced: 'window' })
     await expect(pair.unproxy()).rejects.toMatchObject({ code: 'ERR_SLUICE_STATE' })
+  })
+
+  test('SOCK-19 where a side of a splice has ended there is no way back, and the hosts go on', async () => {
+    const { pair, client, origin, inbound } = await startPair()
+    const unproxied = pair.unproxy({ depth: 'splice' })
+    await quiet()
+    for (const side of [client, origin]) {
+      side.tellSpliced(SpliceBlock.none)
+      side.stays = true
+    }
+    expect(await unproxied).toMatchObject({ mode: 'splice' })
+    const refused = { code: 'ERR_SLUICE_CLOSED' }
+    await expect(pair.proxy()).rejects.toMatchObject(refused)
+    await expect(pair.closeSide('outbound')).rejects.toMatchObject(refused)
+    expect(pair.mode).toBe('splice')
+    expect(() => inbound.write('x')).toThrow(
+      expect.objectContaining({ code: 'ERR_SLUICE_UNPROXIED' }),
+    )
+    await pair[Symbol.asyncDispose]()
+    await quiet()
+    expect(client.hasFin || client.hasReset).toBe(true)
   })
 
   test('what a service has not read goes first, in order', async () => {

@@ -3,6 +3,7 @@
 // links.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <vector>
 
@@ -33,14 +34,21 @@ struct Heard {
   std::vector<uint8_t> state;  // the last SocketState
 };
 
+// What a host at an end is.
+struct LabHost {
+  TcpConfig config;
+  TcpPath path;
+};
+
 class SocketLab {
  public:
   SocketLab(const Hosts& hosts, const TestEngineOptions& options, L4Port client_port = 40000,
-            uint16_t client_mtu = 1500)
+            const LabHost& client_is = {}, const LabHost& server_is = {})
       : engine(options),
-        client({}, {}, 11, key(hosts.virtual_server, kServicePort, hosts.client, client_port),
-               {client_mtu}),
-        server({}, {}, 12, key(hosts.client, client_port, hosts.server, 8080), {}),
+        client({}, client_is.config, 11,
+               key(hosts.virtual_server, kServicePort, hosts.client, client_port), client_is.path),
+        server({}, server_is.config, 12, key(hosts.client, client_port, hosts.server, 8080),
+               server_is.path),
         hosts_(hosts) {
     engine.introduce(hosts);
     engine.add_virtual_server(kServiceId, hosts.virtual_server, kServicePort, kProtocolTcp,
@@ -186,6 +194,8 @@ class SocketLab {
 
   TestEngine engine;
   TcpHost client, server;
+  // Sees each packet that a host sends or gets, before it is carried out.
+  std::function<void(const TcpHost&, const Packet&, bool sent)> tap;
   std::map<uint32_t, Heard> sockets;
   std::vector<std::vector<uint8_t>> time_waits;
   int64_t room = 0;  // chunks that all sockets together may write into
@@ -219,6 +229,7 @@ class SocketLab {
     std::vector<TcpHost::Sent> frames = std::exchange(host.outbox(), {});
     for (TcpHost::Sent& sent : frames) {
       const Packet packet = sent.frame.packet();
+      if (tap) tap(host, packet, true);
       EthernetHeader(packet.data).set_src(from);
       EthernetHeader(packet.data).set_dst(to);
       if (&host != &client || client_is_there) engine.inject(port, sent.frame);
@@ -230,6 +241,7 @@ class SocketLab {
     for (const MemoryFrame& frame : taken) {
       if (&host == &client && !(client_is_there && client_hears)) continue;
       Frame copy(frame.bytes, frame.offload);
+      if (tap) tap(host, copy.packet(), false);
       host.deliver(engine.now(), copy.packet());
     }
     return !taken.empty();

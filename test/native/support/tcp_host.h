@@ -36,9 +36,14 @@ class TcpHost : public SegmentSink {
     listening_ = true;
     cookies_.emplace(SipKey{1, 2});
   }
+  // Its numbers begin there.
+  void begin_at(Seq iss) {
+    constexpr uint32_t kApart = 65535 + 2;  // as begin_beyond() has it
+    beyond_ = iss - kApart;
+  }
   bool connect(Instant now) {
     TcpTurn turn = at(now);
-    connection_ = open_connection(turn, flow_, 0, key_.reversed(), path_);
+    connection_ = open_connection(turn, flow_, 0, key_.reversed(), path_, {beyond_, std::nullopt});
     return connection_ != nullptr;
   }
 
@@ -101,6 +106,7 @@ class TcpHost : public SegmentSink {
   Tcp& tcp() { return tcp_; }
   TcpFlow& flow() { return flow_; }
   Connection* connection() { return connection_; }
+  const Connection* connection() const { return connection_; }
   TcpEvents take_events() { return std::exchange(events_, {}); }
   std::vector<Sent>& outbox() { return outbox_; }
   const FlowKey& key() const { return key_; }
@@ -128,7 +134,8 @@ class TcpHost : public SegmentSink {
   void closed_arrives(TcpTurn& turn, const TcpSegment& segment, std::optional<Seq> beyond) {
     if (cookies_ && !beyond && cookie_arrives(turn, segment)) return;
     if (listening_ && connection_ == nullptr) {
-      connection_ = syn_arrives(turn, flow_, 0, key_.reversed(), path_, segment, beyond);
+      connection_ =
+          syn_arrives(turn, flow_, 0, key_.reversed(), path_, segment, beyond ? beyond : beyond_);
       if (connection_ != nullptr || opens_connection(segment)) return;
     }
     const auto reset = answer_in_closed(segment);
@@ -168,6 +175,7 @@ class TcpHost : public SegmentSink {
   TcpFlow flow_;
   Connection* connection_ = nullptr;
   bool listening_ = false;
+  std::optional<Seq> beyond_;
   std::optional<SynCookies> cookies_;
   TcpEvents events_;
   Instant now_;
