@@ -58,7 +58,10 @@ export class FlowNews {
       if (isClosed(message)) this.#view.at(this.#view.at(flow).session).raise(FlowFlags.closed)
     }
     // A STATE tells of an eviction, but where a handshake had not come to its end.
+    const foundNoRoom = message.errorCode === SsmbError.nores && !ledger.isFirst(flow)
     if (message.reason === EndReason.overflow) this.#evict(flow, true)
+    // Its session goes on all the same: the next packet asks again, as after an eviction.
+    else if (foundNoRoom) this.#evict(flow, false)
     else ledger.endFlow(flow)
   }
 
