@@ -331,7 +331,7 @@ test('FLOWLIFE-16 the mask of a flow that is taken back is that of a translation
 })
 
 test('FLOWLIFE-16 a session that came back is none that opens, however soon it is evicted', async () => {
-  vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
   const { segment, farm, fromClient } = await startFarm(4)
   const comesBack = async () => {
     const serial = segment.query({ ...fromClient(), reason: QueryReason.midSession })
