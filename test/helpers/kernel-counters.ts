@@ -70,7 +70,9 @@ export async function tcpComplaints(
   repeatedSyns = 0,
 ): Promise<Record<string, number>> {
   const counters = await kernelCounters(namespace)
-  const challenged = Math.min(repeatedSyns, counters.TcpExtTCPSYNChallenge ?? 0)
+  // Whoever sent a SYN once more, for the answer was late, gets one more SYN-ACK.
+  const repeated = repeatedSyns + (counters.TcpExtTCPSynRetrans ?? 0)
+  const challenged = Math.min(repeated, counters.TcpExtTCPSYNChallenge ?? 0)
   const complaints = COMPLAINTS.map((name) => {
     const explained = OF_REPEATED_SYNS.includes(name) ? challenged : 0
     return [name, (counters[name] ?? 0) - explained] as const
