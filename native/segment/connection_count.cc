@@ -37,7 +37,8 @@ void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const Socket* counter = counter_of(sockets_[spliced_[pair].places[leg & 1]]);
   const Seq passed = flows_.shown(leg).seq_end + received_shift(leg);
   const int32_t more = segment.end() - passed;
-  const bool reaches = counter != nullptr && more > 0 && static_cast<uint32_t>(more) > counter->left;
+  const bool reaches =
+      counter != nullptr && more > 0 && static_cast<uint32_t>(more) > counter->left;
   if (!reaches && !segment.has(kTcpFin)) return;
   const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);

@@ -70,6 +70,7 @@ bool Flows::take_over(Instant now, PairIndex index, const ReplyView& reply) {
     serials_.give_back(flow.serial);
     serials_.keep(reply.serial());
     flow.serial = reply.serial();
+    serials_.answered(flow.serial);
     return true;
   }
   if (alive) {
@@ -81,12 +82,19 @@ bool Flows::take_over(Instant now, PairIndex index, const ReplyView& reply) {
 }
 
 // The flow that a REPLY is about. A REPLY is self-contained (SSMB-10): where no flow waits for it,
-// one is entered as the message says. kNoLeg: there is nothing to do.
+// one is entered as the message says; but not a second time, after its end was told. kNoLeg: there
+// is nothing to do.
 LegIndex Flows::find_or_make(Instant now, const ReplyView& reply, const FlowKey& key) {
   const LegIndex known = table_.find(key);
+  if (known != kNoLeg && pair(pair_of(known)).serial == reply.serial()) {
+    return awaits(pair(pair_of(known)), reply) ? known : kNoLeg;
+  }
+  if (serials_.was_answered(reply.serial())) {
+    counters_.raise(Counter::messages_stale);
+    return kNoLeg;
+  }
   if (known != kNoLeg) {
     const FlowPair& flow = pair(pair_of(known));
-    if (flow.serial == reply.serial()) return awaits(flow, reply) ? known : kNoLeg;
     if (flow.mode == PairMode::waiting || is_own(flow) ||
         !serials_.issued_after(reply.serial(), flow.serial)) {
       counters_.raise(Counter::messages_stale);  // SSMB-13: about another flow of this signature
@@ -142,6 +150,7 @@ void Flows::decide(Instant now, const ReplyView& reply) {
 // established.
 void Flows::carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes) {
   FlowPair& flow = pair(index);
+  serials_.answered(flow.serial);
   flow.vs = static_cast<uint16_t>(reply.xlat().vs_id());
   flow.node = static_cast<uint16_t>(reply.xlat().node_id());
   if (reply.flags() & SsmbFlags::outbound) flow.flags |= FlowPair::kOutbound;
@@ -343,6 +352,7 @@ bool Flows::ask_again(Instant now, PairIndex index) {
   if (!send_query(now, index)) return false;
   counters_.raise(Counter::flows_asked_again);
   waiting_.asked(place) = outbox_.written();
+  serials_.expect_answer(flow.serial);
   return true;
 }
 

@@ -171,6 +171,7 @@ bool Flows::report_end(Instant now, PairIndex index) {
 
 // There is no room for a flow that was decided: the control segment takes its count back.
 void Flows::report_unentered(const ReplyView& reply) {
+  serials_.answered(reply.serial());
   DeleteView message = outbox_.begin<DeleteView>(reply.serial());
   message.set_error_code(SsmbError::nores);
   message.set_flags(reply.flags() & SsmbFlags::outbound);

@@ -12,22 +12,33 @@ namespace sluice {
 class Serials {
  public:
   explicit Serials(uint8_t node)
-      : prefix_(0x80000000u | uint32_t{node} << 24), live_(kCount / 64) {}
+      : prefix_(0x80000000u | uint32_t{node} << 24), live_(kCount / 64), answered_(kCount / 64) {}
 
   // A serial that no live flow has. Fewer than 2^24 flows are live.
   uint32_t next() {
     do {
       counter_ = (counter_ + 1) & kCounterMask;
-    } while (is_live(counter_));
+    } while (has(live_, counter_));
     keep(prefix_ | counter_);
+    expect_answer(prefix_ | counter_);
     return prefix_ | counter_;
   }
   // A live flow has this serial, wherever it came from; and has it no more.
   void keep(uint32_t serial) {
-    if (is_ours(serial)) word(serial) |= bit(serial);
+    if (is_ours(serial)) word(live_, serial) |= bit(serial);
   }
   void give_back(uint32_t serial) {
-    if (is_ours(serial)) word(serial) &= ~bit(serial);
+    if (is_ours(serial)) word(live_, serial) &= ~bit(serial);
+  }
+
+  // A question that is repeated is answered as often: whether one that we asked with this serial
+  // has had its answer.
+  bool was_answered(uint32_t serial) { return is_ours(serial) && has(answered_, serial); }
+  void answered(uint32_t serial) {
+    if (is_ours(serial)) word(answered_, serial) |= bit(serial);
+  }
+  void expect_answer(uint32_t serial) {
+    if (is_ours(serial)) word(answered_, serial) &= ~bit(serial);
   }
 
   // Whether we have made `serial` after that other one.
@@ -42,13 +53,16 @@ class Serials {
   static constexpr uint32_t kCounterMask = kCount - 1;
 
   bool is_ours(uint32_t serial) const { return (serial & ~kCounterMask) == prefix_; }
-  bool is_live(uint32_t serial) { return (word(serial) & bit(serial)) != 0; }
-  uint64_t& word(uint32_t serial) { return live_[(serial & kCounterMask) / 64]; }
+  // A bit for each count.
+  using Bits = MappedArray<uint64_t>;
+  static bool has(Bits& bits, uint32_t serial) { return (word(bits, serial) & bit(serial)) != 0; }
+  static uint64_t& word(Bits& bits, uint32_t serial) { return bits[(serial & kCounterMask) / 64]; }
   static uint64_t bit(uint32_t serial) { return uint64_t{1} << (serial % 64); }
 
   uint32_t prefix_;
   uint32_t counter_ = 0;
-  MappedArray<uint64_t> live_;  // a bit for each count
+  Bits live_;
+  Bits answered_;
 };
 
 }  // namespace sluice

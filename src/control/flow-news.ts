@@ -57,8 +57,12 @@ export class FlowNews {
       if (node?.condition.isWatched) judgeNode(node, message)
       if (isClosed(message)) this.#view.at(this.#view.at(flow).session).raise(FlowFlags.closed)
     }
-    // A STATE tells of an eviction, but where a handshake had not come to its end.
-    if (message.reason === EndReason.overflow) this.#evict(flow, true)
+    // A STATE tells of an eviction, but where a handshake had not come to its end, or nothing was seen
+    // of both sides since the session came back. That goes on where it finds no room, too: its next
+    // packet asks again.
+    const isOpening = ledger.isFirst(flow)
+    const foundNoRoom = message.errorCode === SsmbError.nores && !isOpening
+    if (message.reason === EndReason.overflow || foundNoRoom) this.#evict(flow, isOpening)
     else ledger.endFlow(flow)
   }
 

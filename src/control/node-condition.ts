@@ -88,8 +88,11 @@ export class NodeCondition {
   }
 
   takeCheck(passed: boolean, thresholds: Thresholds, reason: string): void {
+    const wasUp = this.#checks.up
     this.#checks.take(passed, thresholds)
     this.#update(reason)
+    // Down already, for what its flows told: that is over in a while, this is not.
+    if (wasUp && !this.#checks.up && this.#state === 'down') this.#reason = reason
   }
 
   /** What its flows tell of it counts. */

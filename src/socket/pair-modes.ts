@@ -159,7 +159,8 @@ export class PairModes {
     const isSpliced = block === SpliceBlock.none
     if (this.mode === 'relay' && this.#descent.hears(block)) this.enter('splice')
     // It was taken back, since a half of it ended while bytes were counted.
-    else if (this.mode === 'splice' && !isSpliced && block !== SpliceBlock.stays) this.enter('relay')
+    else if (this.mode === 'splice' && !isSpliced && block !== SpliceBlock.stays)
+      this.enter('relay')
     if (this.mode !== 'reproxying' || block !== SpliceBlock.stays) return
     this.enter('splice')
     this.#refuse?.()

@@ -1,5 +1,7 @@
 /** What a namespace's kernel counted (as nstat shows it): the witness that our packets were good. */
 import type { Namespace } from '../../src/laboratory/index.js'
+import { decodeFrame } from './frame.js'
+import type { CapturedFrame } from './pcap.js'
 
 /** Counters by nstat's names: `TcpExtTCPAbortOnData`, `UdpInErrors`, `Udp6RcvbufErrors`. */
 export async function kernelCounters(namespace: Namespace): Promise<Record<string, number>> {
@@ -56,10 +58,34 @@ const COMPLAINTS = [
   'TcpExtTCPZeroWindowDrop',
 ]
 
-/** What a namespace's kernel has against its TCP peers. */
-export async function tcpComplaints(namespace: Namespace): Promise<Record<string, number>> {
+/** Which of them a SYN raises that comes again when its connection is established. */
+const OF_REPEATED_SYNS = ['TcpInErrs', 'TcpExtTCPChallengeACK', 'TcpExtTCPSYNChallenge']
+
+/**
+ * What a namespace's kernel has against its TCP peers.
+ * @param repeatedSyns so many came to it once more: what answered them was lost, or late by a second
+ */
+export async function tcpComplaints(
+  namespace: Namespace,
+  repeatedSyns = 0,
+): Promise<Record<string, number>> {
   const counters = await kernelCounters(namespace)
-  return Object.fromEntries(
-    COMPLAINTS.map((name) => [name, counters[name] ?? 0] as const).filter(([, count]) => count > 0),
-  )
+  // Whoever sent a SYN once more, for the answer was late, gets one more SYN-ACK.
+  const repeated = repeatedSyns + (counters.TcpExtTCPSynRetrans ?? 0)
+  const challenged = Math.min(repeated, counters.TcpExtTCPSYNChallenge ?? 0)
+  const complaints = COMPLAINTS.map((name) => {
+    const explained = OF_REPEATED_SYNS.includes(name) ? challenged : 0
+    return [name, (counters[name] ?? 0) - explained] as const
+  })
+  return Object.fromEntries(complaints.filter(([, count]) => count > 0))
+}
+
+/** How many SYNs and SYN-ACKs to `address` in a capture are such as came before. */
+export function repeatedSyns(frames: readonly CapturedFrame[], address: string): number {
+  const syns = frames.flatMap(({ bytes }) => {
+    const { ip, tcp } = decodeFrame(bytes)
+    if (ip?.destination !== address || !tcp?.flags.has('SYN')) return []
+    return `${tcp.sourcePort} ${tcp.destinationPort} ${tcp.sequence}`
+  })
+  return syns.length - new Set(syns).size
 }

@@ -82,6 +82,33 @@ TEST_CASE("SSMB-10 a REPLY that comes after all repetitions still opens the flow
   }
 }
 
+TEST_CASE(
+    "SSMB-10 SSMB-13 of two answers to a repeated question the second opens nothing any more") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngineOptions options;
+    options.timeouts.opening = Duration::seconds(10);
+    auto engine = engine_for(hosts, options);
+    engine->decide_with(nullptr);
+    Dialogue tcp(*engine, hosts);
+    tcp.client_sends(kTcpSyn);
+    engine->run(Duration::milliseconds(60));
+    const auto queries = engine->told_of<QueryView>();
+    REQUIRE(queries.size() == 2);
+    engine->tell(TestEngine::reply_to(queries[0], forward(hosts)));
+    engine->run(Duration::seconds(10));  // it is half-open, and ends
+    CHECK(engine->told_of<DeleteView>().size() == 1);
+    engine->tell(TestEngine::reply_to(queries[1], forward(hosts)));
+    CHECK(engine->count(Counter::messages_stale) == 1);
+    CHECK(engine->count(Counter::flow_entries) == 0);
+    tcp.client_sends(kTcpSyn);  // which asks for itself
+    CHECK(engine->told_of<QueryView>().size() == 3);
+    engine->answer_all(forward(hosts));
+    CHECK(engine->count(Counter::flows_opened) == 2);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("SSMB-13 a REPLY with the serial of another flow is stale: counted, and harmless") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
@@ -321,6 +348,8 @@ TEST_CASE(
     CHECK(told.last().error_code() == SsmbError::nores);
     CHECK(told.last().serial() == 0x81000099);
     CHECK(load_signature(told.last().sig()).src_port == 40000);
+    engine->tell(TestEngine::reply_to(query_for(hosts, 0x81000099), forward(hosts)));
+    CHECK(engine->told_of<DeleteView>().size() == 1);  // an answer once more, and it was told
     CHECK(engine->settle() == "");
   }
 }

@@ -136,7 +136,7 @@ test('FLOWLIFE-05 TCPX-01 DFS-19 a million SYNs and 100 000 UDP flows, and 100 t
     expect(await site.fetch(family)).toMatchObject({ status: 200, exitCode: 0 })
   }
 
-  const { counters, decisions, drops, ports } = await site.end({ mayBeStale: true })
+  const { counters, decisions, drops, ports } = await site.end()
   expect(decisions).toMatchObject({ unknown: 0, unavailable: 0, rejected: 0 })
   expect(counters.flowsEvicted).toBeGreaterThan(0)
   const outside = ports.find(({ name }) => name === 'outside')?.counters
@@ -180,7 +180,7 @@ test('HS-28 TCPX-36 blind segments, garbage and false neighbours leave live conn
   expect(await Promise.all(sockets.map((socket) => socket.request()))).toEqual(names)
   const flows = (await site.flows()).map(({ client }) => client)
   expect(flows).toEqual(expect.arrayContaining(sockets.map(({ local }) => local)))
-  const { decisions, drops } = await site.end({ mayBeStale: true })
+  const { decisions, drops } = await site.end()
   // One that was taken to be in its close, or over, would have had to come back.
   expect(decisions).toMatchObject({ resumed: 0, unavailable: 0, rejected: 0 })
   expect(drops).not.toHaveProperty('neighborTableFull')

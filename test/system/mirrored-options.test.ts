@@ -1,9 +1,9 @@
 /** What the engine offers to a server is what the client offered to it, seen on the wire on both sides. */
 import { describe, expect, test } from 'vitest'
-import type { Family, Host } from '../../src/laboratory/index.js'
+import type { Family } from '../../src/laboratory/index.js'
 import { EngineSite } from '../helpers/engine-site.js'
 import { curl, url } from '../helpers/http-clients.js'
-import { checksumErrors, tcpComplaints } from '../helpers/kernel-counters.js'
+import { checksumErrors, repeatedSyns, tcpComplaints } from '../helpers/kernel-counters.js'
 import { startServers } from '../helpers/servers.js'
 import { relayTo, SERVER } from '../helpers/services.js'
 import { requireCaptures, requireHost, requireTools } from '../helpers/skip.js'
@@ -41,12 +41,19 @@ describe.each(FAMILIES)('IPv%s', (family) => {
     const target = url(site.lab.virtualAddress(family), '/', HTTP)
     expect(await curl(site.client, target)).toMatchObject({ exitCode: 0, status: 200 })
     await site.untilIdle()
-    const offered = offerOf(await outside.stop())
+    const [ofClient, ofServer] = [await outside.stop(), await inside.stop()]
+    const offered = offerOf(ofClient)
     expect(offered.sequence).toBeDefined()
     expect(offered.stamped).toBe(sysctls['ipv4/tcp_timestamps'] === 1)
-    expect(offerOf(await inside.stop())).toEqual(offered)
-    for (const { namespace } of [site.lab.client, ...(site.lab.servers as Host[])]) {
-      expect(await tcpComplaints(namespace)).toEqual({})
+    expect(offerOf(ofServer)).toEqual(offered)
+    const seen = [
+      { host: site.lab.client, frames: ofClient },
+      { host: site.server, frames: ofServer },
+    ]
+    for (const { host, frames } of seen) {
+      const { namespace } = host
+      const repeated = repeatedSyns(frames, host.address(family))
+      expect(await tcpComplaints(namespace, repeated)).toEqual({})
       expect(await checksumErrors(namespace)).toEqual({})
     }
     await site.end()

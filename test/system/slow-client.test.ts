@@ -19,7 +19,7 @@ import { EngineSite } from '../helpers/engine-site.js'
 import { decodeFrame } from '../helpers/frame.js'
 import { sendFile, startHashServer } from '../helpers/hash-server.js'
 import { url } from '../helpers/http-clients.js'
-import { tcpComplaints } from '../helpers/kernel-counters.js'
+import { repeatedSyns, tcpComplaints } from '../helpers/kernel-counters.js'
 import type { CapturedFrame } from '../helpers/pcap.js'
 import { NginxServer } from '../helpers/servers.js'
 import { associated, identity, SERVER } from '../helpers/services.js'
@@ -101,6 +101,7 @@ describe.each(WAYS)('bytes that move %s', (_way, joining) => {
     const { site, sockets, nginx } = await startSite(joining)
     await using _ = site
     const sha256 = await nginx.addFile(SIZE)
+    const ends = [site.lab.client, site.server].map((host) => ({ host, repeated: 0 }))
     for (const [turn, family] of site.lab.families.entries()) {
       const inside = await captureAt(site, site.server.namespace)
       const outside = await captureAt(site, site.client)
@@ -113,18 +114,23 @@ describe.each(WAYS)('bytes that move %s', (_way, joining) => {
           closedWindow(await inside.read(), client) && (await unsent(site.server.namespace)) > 0
         )
       })
-      const stopped = await held(site, sockets[turn] as (typeof sockets)[0])
-      expect(stopped.toClient.used).toBeGreaterThan(0)
+      const stopped = await until('bytes wait for the client', async () => {
+        const now = await held(site, sockets[turn] as (typeof sockets)[0])
+        return now.toClient.used > 0 && now
+      })
       const all = stopped.toClient.used + stopped.fromServer.used + stopped.bytesHeld
       expect(all).toBeLessThan(BUFFERS)
       expect(await download.finish()).toEqual({ sha256, code: 0 })
       await site.untilIdle()
-      for (const capture of [inside, outside]) {
-        expect(tcpViolations(await capture.stop())).toEqual([])
+      for (const [place, capture] of [outside, inside].entries()) {
+        const frames = await capture.stop()
+        expect(tcpViolations(frames)).toEqual([])
+        const end = ends[place] as (typeof ends)[0]
+        end.repeated += repeatedSyns(frames, end.host.address(family))
       }
     }
-    for (const { namespace } of [site.lab.client, site.server]) {
-      expect(await tcpComplaints(namespace)).toEqual({})
+    for (const { host, repeated } of ends) {
+      expect(await tcpComplaints(host.namespace, repeated)).toEqual({})
     }
     await site.end()
   })

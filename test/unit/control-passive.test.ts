@@ -1,7 +1,9 @@
 /** What the ends of flows say of their nodes. */
 import { describe, expect, test } from 'vitest'
+import { NodeCondition } from '../../src/control/node-condition.js'
 import { EndReason, TcpState } from '../../src/generated/messages.js'
 import type { CountFields } from '../helpers/messages.js'
+import { VirtualClock } from '../helpers/virtual-clock.js'
 import { startControl, web } from '../helpers/virtual-control.js'
 
 describe('passive checks', () => {
@@ -33,6 +35,17 @@ describe('passive checks', () => {
     expect(states()).toEqual(['down'])
     await clock.advance(1)
     expect(states()).toEqual(['up'])
+  })
+
+  test('LB-10 down by checks as well, it says what these have found, and stays down', async () => {
+    const clock = new VirtualClock()
+    const settings = { weight: 1, slowStartMs: 0, check: undefined, passive }
+    const condition = new NodeCondition(settings, clock, () => {})
+    for (let turn = 0; turn < passive.fall; turn++) condition.takeFlow(true)
+    expect([condition.state, condition.reason]).toEqual(['down', expect.stringMatching(/in a row/)])
+    condition.takeCheck(false, { rise: 1, fall: 1 }, 'nobody listens')
+    await clock.advance(passive.forMs)
+    expect([condition.state, condition.reason]).toEqual(['down', 'nobody listens'])
   })
 
   test.each([

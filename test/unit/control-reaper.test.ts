@@ -329,3 +329,22 @@ test('FLOWLIFE-16 the mask of a flow that is taken back is that of a translation
   const mask = XlatMask.dstAddr | XlatMask.dstPort | XlatMask.decTtl
   expect(await segment.repliesTo(again)).toMatchObject([{ mask, nodeId: 2 }])
 })
+
+test('FLOWLIFE-16 a session that came back is none that opens, however soon it is evicted', async () => {
+  vi.useFakeTimers({ toFake: ['performance', 'setInterval', 'clearInterval'] })
+  const { segment, farm, fromClient } = await startFarm(4)
+  const comesBack = async () => {
+    const serial = segment.query({ ...fromClient(), reason: QueryReason.midSession })
+    const [{ newDestination }] = await segment.repliesTo(serial)
+    return { serial, newDestination }
+  }
+  const first = segment.query(fromClient())
+  await segment.repliesTo(first)
+  segment.send(stateMessage({ ...fromClient(), serial: first, error: SsmbError.evicted }))
+  const { serial } = await comesBack()
+  segment.end({ ...fromClient(), serial, reason: EndReason.overflow })
+  await segment.quiet()
+  // A handshake may take four minutes by default.
+  vi.advanceTimersByTime(300_000)
+  expect(await comesBack()).toMatchObject({ newDestination: farm.node(1) })
+})

@@ -130,6 +130,32 @@ describe.each(families)('IPv%i', (family) => {
     },
   )
 
+  test('FLOWLIFE-16 SSMB-24 one that finds no room when it comes back comes back again', async () => {
+    const { segment, farm, fromClient, connectionsByNode } = await startFarm(family)
+    const first = segment.query(fromClient())
+    await segment.repliesTo(first)
+    segment.send(stateMessage({ ...fromClient(), serial: first, error: SsmbError.evicted }))
+    for (let turn = 0; turn < 2; turn++) {
+      const serial = segment.query({ ...fromClient(), reason: midSession })
+      expect(await segment.repliesTo(serial)).toMatchObject([
+        { newDestination: farm.node(1), flags: SsmbFlags.routeByDst | SsmbFlags.resumed },
+      ])
+      const noRoom = { reason: 0, error: SsmbError.nores }
+      segment.end({ ...fromClient(), serial, ...noRoom })
+      await segment.quiet()
+      expect(connectionsByNode()).toEqual([1, 0, 0])
+    }
+  })
+
+  test('CS-04 SSMB-24 one that finds no room to begin is over', async () => {
+    const { segment, fromClient, connectionsByNode } = await startFarm(family)
+    const serial = segment.query(fromClient())
+    await segment.repliesTo(serial)
+    segment.end({ ...fromClient(), serial, reason: 0, error: SsmbError.nores })
+    await segment.quiet()
+    expect(connectionsByNode()).toEqual([0, 0, 0])
+  })
+
   test("FLOWLIFE-16 the server's packet finds its session too: translated back, counted there", async () => {
     const { engine, segment, farm, fromClient } = await startFarm(family)
     const first = segment.query(fromClient())
