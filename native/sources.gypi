@@ -70,6 +70,7 @@
       "native/segment/bridge.cc",
       "native/segment/connection_cookies.cc",
       "native/segment/connection_inspection.cc",
+      "native/segment/connection_learning.cc",
       "native/segment/connection_news.cc",
       "native/segment/connection_orders.cc",
       "native/segment/connection_relay.cc",
