@@ -71,6 +71,7 @@
       "native/segment/connection_cookies.cc",
       "native/segment/connection_count.cc",
       "native/segment/connection_inspection.cc",
+      "native/segment/connection_learning.cc",
       "native/segment/connection_news.cc",
       "native/segment/connection_orders.cc",
       "native/segment/connection_relay.cc",

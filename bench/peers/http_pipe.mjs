@@ -3,7 +3,6 @@
  * and pipe(). Arguments: LISTEN:PORT=SERVER:PORT ...
  */
 import { Agent, createServer, request } from 'node:http'
-import { pipeline } from 'node:stream'
 
 const agent = new Agent({ keepAlive: true })
 
@@ -16,7 +15,7 @@ for (const argument of process.argv.slice(2)) {
     upstream.on('response', (answered) => {
       const { connection: __, 'keep-alive': ___, ...fields } = answered.headers
       answer.writeHead(answered.statusCode, fields)
-      pipeline(answered, answer, () => {})
+      answered.on('error', () => answer.destroy()).pipe(answer)
     })
     upstream.on('error', () => answer.destroy())
     asked.pipe(upstream)

@@ -37,6 +37,12 @@ AppReader::AppReader(Inspects what, uint32_t limit) : what_(what) {
   }
 }
 
+AppReader AppReader::of_server() {
+  AppReader reader;
+  reader.reader_ = TlsHelloReader(TlsHelloKind::server);
+  return reader;
+}
+
 Reading AppReader::reading() const {
   if (const auto* http = std::get_if<HttpHeadReader>(&reader_)) return http->reading();
   if (const auto* tls = std::get_if<TlsHelloReader>(&reader_)) return tls->reading();
@@ -73,13 +79,26 @@ AppData AppReader::unread(Inspects what) {
 bool AppReader::tell(const BufferPool& buffers, const ByteQueue& queue, std::string_view cookie,
                      AppScratch& scratch, AppData& data) const {
   data = {type_of(what_), 0, {}};
+  const ConstByteSpan bytes = received(buffers, queue, scratch);
+  if (what_ == Inspects::tls) return tell_hello(bytes, scratch, data);
+  if (what_ != Inspects::raw) return tell_request(bytes, cookie, data);
+  put(bytes, data);
+  return true;
+}
+
+bool AppReader::tell(const BufferPool& buffers, const ByteQueue& queue, AppScratch& scratch,
+                     ServerHello& hello) const {
+  const ConstByteSpan pieces[] = {received(buffers, queue, scratch)};
+  const auto& reader = *std::get_if<TlsHelloReader>(&reader_);
+  return read_server_hello(reader.message(Pieces(pieces), scratch.message), hello) ==
+         TlsFault::none;
+}
+
+ConstByteSpan AppReader::received(const BufferPool& buffers, const ByteQueue& queue,
+                                  AppScratch& scratch) const {
   const uint32_t most = std::min<uint32_t>(length(), AppScratch::kMost);
   const uint32_t got = buffers.peek(queue, ByteSpan(scratch.received).first(most));
-  const ConstByteSpan received(scratch.received.data(), got);
-  if (what_ == Inspects::tls) return tell_hello(received, scratch, data);
-  if (what_ != Inspects::raw) return tell_request(received, cookie, data);
-  put(received, data);
-  return true;
+  return {scratch.received.data(), got};
 }
 
 // From its first line on: empty ones may stand before it (RFC 9112 2.2).

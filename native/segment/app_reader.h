@@ -37,11 +37,17 @@ class AppReader {
   // `limit` bytes are the most that it reads, fewer than AppScratch::kMost.
   AppReader(Inspects what, uint32_t limit);
 
+  // Of the first message of a server of TLS instead.
+  static AppReader of_server();
+
   // Reads what is new in the queue, of which nothing was taken since the last call.
   Reading take(const BufferPool& buffers, const ByteQueue& queue);
   // What there is to tell of what is complete, in `scratch`. False where that is refused after all.
   bool tell(const BufferPool& buffers, const ByteQueue& queue, std::string_view cookie,
             AppScratch& scratch, AppData& data) const;
+  // What a server's hello says that is complete, in `scratch`. False where it is refused after all.
+  bool tell(const BufferPool& buffers, const ByteQueue& queue, AppScratch& scratch,
+            ServerHello& hello) const;
   // What is told of what cannot be read.
   static AppData unread(Inspects what);
   Inspects what() const { return what_; }
@@ -50,6 +56,8 @@ class AppReader {
   Reading reading() const;
   uint32_t length() const;
   Reading take(ConstByteSpan more);
+  ConstByteSpan received(const BufferPool& buffers, const ByteQueue& queue,
+                         AppScratch& scratch) const;
   bool tell_request(ConstByteSpan head, std::string_view cookie, AppData& data) const;
   bool tell_hello(ConstByteSpan received, AppScratch& scratch, AppData& data) const;
 

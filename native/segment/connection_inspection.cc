@@ -35,6 +35,7 @@ void Connections::begin_inspection(uint32_t place, const VirtualServer& server, 
 void Connections::inspect(TcpTurn& turn, uint32_t place, TcpEvents events) {
   const uint32_t handle = sockets_[place].inspection;
   Inspection& one = inspections_.pool[handle];
+  if (one.stage == Inspection::Stage::learning) return learn(turn, handle);
   if (place == one.server) {
     if (events.has(TcpEvents::kReleased)) return server_failed(turn, handle);
     if (events.has(TcpEvents::kOpened)) join(turn, handle);
@@ -199,9 +200,10 @@ void Connections::join(TcpTurn& turn, uint32_t handle) {
   const uint32_t server = one.server;
   counters_.raise(Counter::inspections_joined);
   client_of(one).window_kib = 0;
-  end_inspection(handle);
   flows_.watch_idle(turn.now, pair_of(sockets_[client].leg));
   for (const uint32_t place : {client, server}) sockets_[place].depth = RelayDepth::automatic;
+  if (one.reader.what() == Inspects::tls && !one.unread) return begin_learning(turn, handle);
+  end_inspection(handle);
   begin_relay(turn, client, server);
   begin_relay(turn, server, client);
 }
@@ -234,6 +236,9 @@ void Connections::fire_inspection(Instant now, uint32_t handle) {
       if (tick_before(time_.tick(now), one.until)) return put_question(now, handle, data_of(one));
       return end_client(turn, handle, Counter::inspections_unanswered);
     case Inspection::Stage::opening: return close_socket(turn, one.server, true);  // it has failed
+    case Inspection::Stage::learning:
+      return tick_before(time_.tick(now), one.until) ? learn(turn, handle)
+                                                     : end_learning(turn, handle);
   }
 }
 

@@ -250,6 +250,12 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   uint32_t end_inspection(uint32_t inspection);
   void end_client(TcpTurn& turn, uint32_t inspection, Counter why);
   void fire_inspection(Instant now, uint32_t inspection);
+
+  // connection_learning.cc: what their servers say first
+  void begin_learning(TcpTurn& turn, uint32_t inspection);
+  void learn(TcpTurn& turn, uint32_t inspection);
+  void end_learning(TcpTurn& turn, uint32_t inspection);
+  bool tell_session(uint32_t inspection, const Connection& server);
   Connection& client_of(const Inspection& one) { return *connection_of(sockets_[one.client]); }
 
   // connection_time_wait.cc

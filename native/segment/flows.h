@@ -194,6 +194,8 @@ class Flows {
   // Asks for the server of a client's connection. `question` remembers where it stands in the ring,
   // 0 where it found no room; while that lies there unread it is not repeated.
   void ask(Instant now, PairIndex index, const Asked& asked, uint64_t& question);
+  // Tells what the server named the session that its client has with it. False: there was no room.
+  bool tell_session(PairIndex index, ConstByteSpan id);
   // The decision is carried out: whose it is, and where it is to leave from.
   void assign(PairIndex index, const ReplyView& reply);
   static FlowKey translated(const FlowKey& key, const XlatView& xlat);

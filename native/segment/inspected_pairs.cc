@@ -55,6 +55,17 @@ void Flows::ask(Instant now, PairIndex index, const Asked& asked, uint64_t& ques
   flow.flags |= FlowPair::kAsked;
 }
 
+bool Flows::tell_session(PairIndex index, ConstByteSpan id) {
+  const FlowPair& flow = pair(index);
+  AppLearnView message = outbox_.begin<AppLearnView>(flow.serial);
+  store_signature(message.sig(), table_.key_of(client_leg(index)));
+  message.set_node_id(flow.node);
+  message.set_app_type(AppType::tls);
+  message.set_app_len(static_cast<uint16_t>(id.size()));
+  std::copy(id.begin(), id.end(), message.app_data().begin());
+  return outbox_.put_question(message, id.size());
+}
+
 void Flows::assign(PairIndex index, const ReplyView& reply) {
   FlowPair& flow = pair(index);
   flow.node = static_cast<uint16_t>(reply.xlat().node_id());

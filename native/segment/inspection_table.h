@@ -13,14 +13,16 @@ namespace sluice {
 //   reading  what the client sends is read, and stays where it is
 //   asked    a decision is awaited
 //   opening  the server's answer is awaited
+// and for a while beyond, where what its server says first is read as well (LB-16):
+//   learning  the client's bytes pass, the server's stay where they are
 struct Inspection {
-  enum class Stage : uint8_t { reading, asked, opening };
+  enum class Stage : uint8_t { reading, asked, opening, learning };
 
   AppReader reader;
   uint64_t question = 0;  // where it ends in the ring; 0: it found no room yet
   uint32_t client = 0;    // sockets
-  uint32_t server = 0;    // while it is being opened
-  Tick until = 0;         // the decision is awaited until then
+  uint32_t server = 0;    // from when it is being opened
+  Tick until = 0;         // the decision, or the server's first message, is awaited until then
   uint16_t timeout_s = 0;
   uint16_t server_timeout_ms = 0;
   uint16_t failed_node = 0;

@@ -30,7 +30,8 @@ class Outbox {
     return push(View::kSize);
   }
   // A question may find no room where other messages still do: these tell what has happened, and
-  // without them nothing ends, while a flood of new flows has no end of questions.
+  // without them nothing ends, while a flood of new flows has no end of questions. What is learned
+  // of sessions waits with them.
   // `tail`: bytes behind it, at most kMostAppData; it is padded to a multiple of 4.
   template <class View>
   bool put_question(const View&, size_t tail = 0) {

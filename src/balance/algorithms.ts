@@ -7,6 +7,7 @@ import { LeastBytes } from './least-bytes.js'
 import { LeastConnections } from './least-connections.js'
 import { namedKeys, requestKeys } from './request-hash.js'
 import { RoundRobin } from './round-robin.js'
+import { TlsSession } from './tls-session.js'
 import { UserFunction } from './user-function.js'
 
 export const algorithms = {
@@ -26,20 +27,25 @@ export const hashes: Readonly<Record<HashKey, BalancerFactory>> = {
 }
 
 /** Of what the client sent first: `inspect` of its virtual server has it read. */
-export type RequestKey = keyof typeof requestKeys
+const requestHashes = {
+  ...requestKeys,
+  'tls-session': undefined,
+} as const
+export type RequestKey = keyof typeof requestHashes
 export type NamedKey = (typeof namedKeys)[number]
 
 export function requestHash(key: RequestKey, name: string): BalancerFactory {
+  if (key === 'tls-session') return (nodes) => new TlsSession(nodes)
   return (nodes) => new FlowHash(nodes, requestKeys[key](name))
 }
 
 export const isRequestKey = (key: unknown): key is RequestKey =>
-  typeof key === 'string' && Object.hasOwn(requestKeys, key)
+  typeof key === 'string' && Object.hasOwn(requestHashes, key)
 
 export const isNamed = (key: RequestKey): key is NamedKey =>
   (namedKeys as readonly string[]).includes(key)
 
-export const hashNames = [...Object.keys(hashes), ...Object.keys(requestKeys)]
+export const hashNames = [...Object.keys(hashes), ...Object.keys(requestHashes)]
 
 export function userFunction(balance: Balance): BalancerFactory {
   return (nodes) => new UserFunction(nodes, balance)

@@ -26,6 +26,10 @@ export interface Balancer<Node extends NodeFigures> {
    * @throws what a user's function throws, and `ForeignNode`
    */
   choose(flow: BalancedFlow): Node | undefined
+  /** A node gave a client this id, by which it comes back. */
+  learn?(session: string, node: NodeFigures): void
+  /** Goes on with what the balancer had learned that was here before, whose nodes may be others. */
+  succeed?(before: Balancer<NodeFigures>): void
   /** Which node a flow has says who it is: it gets no other that would do as well. */
   readonly isTied?: boolean
 }

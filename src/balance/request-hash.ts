@@ -1,9 +1,9 @@
-/** What of a client's request is hashed (LB-04 to LB-06, LB-15). One that does not have it goes by its
+/** What of a client's request is hashed (LB-04 to LB-06). One that does not have it goes by its
  *  address: it has a node of its own, too. */
 import type { BalancedFlow } from './balancer.js'
 import { hashText } from './hash.js'
 
-type HashedFlow = Pick<BalancedFlow, 'http' | 'cookie' | 'tls' | 'sourceHash'>
+type HashedFlow = Pick<BalancedFlow, 'http' | 'cookie' | 'sourceHash'>
 
 const hashOr = (text: string | undefined, flow: HashedFlow) =>
   text === undefined || text === '' ? flow.sourceHash : hashText(text)
@@ -17,7 +17,6 @@ export const requestKeys = {
     return (flow: HashedFlow) => hashOr(flow.http.headers[lower], flow)
   },
   url: () => (flow: HashedFlow) => hashOr(flow.http.target, flow),
-  'tls-session': () => (flow: HashedFlow) => hashOr(flow.tls.sessionId, flow),
 } as const
 
 /** Those that belong to a name. */

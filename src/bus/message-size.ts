@@ -1,11 +1,16 @@
 /** How long a message is, in a buffer of whole messages. */
-import { AppQueryView, csmbMessages, ssmbMessages } from '../generated/messages.js'
+import { csmbMessages, ssmbMessages } from '../generated/messages.js'
 
 const csmbHeader = 12
 
 /** Size by code of what is fixed; 0 for a code that is no message. */
 const ssmbSizes = new Uint16Array(256)
-for (const { code, size } of ssmbMessages) ssmbSizes[code] = size
+/** 1 for a code whose messages have data behind that, of a length that stands before it. */
+const ssmbTails = new Uint8Array(256)
+for (const { code, size, variable } of ssmbMessages) {
+  ssmbSizes[code] = size
+  ssmbTails[code] = Number(variable)
+}
 
 /** The fixed part by code. */
 export const csmbSizes: ReadonlyMap<number, number> = new Map(
@@ -21,11 +26,11 @@ export function messageSize(view: DataView, at: number, end: number): number {
   return at + size > end ? 0 : size
 }
 
-/** An APP_QUERY, which alone varies, states the length of its data, padded to a multiple of 4. */
+/** Data is padded to a multiple of 4. */
 function ssmbSize(view: DataView, at: number, end: number): number {
   const code = view.getUint8(at)
   const fixed = ssmbSizes[code]
-  if (code !== AppQueryView.code || at + fixed > end) return fixed
+  if (ssmbTails[code] === 0 || at + fixed > end) return fixed
   return fixed + ((view.getUint16(at + fixed - 2) + 3) & ~3)
 }
 

@@ -1,6 +1,7 @@
 /** Walks a buffer of whole messages, as drained from a data flow segment. */
 import {
   AckView,
+  AppLearnView,
   AppQueryView,
   DeleteView,
   QueryView,
@@ -14,6 +15,7 @@ import { csmbSizes, isCsmb, messageSize } from './message-size.js'
 export interface MessageSink {
   /** @param app the same message with its data, where it is an APP_QUERY */
   query(message: QueryView, app?: AppQueryView): void
+  learn(message: AppLearnView): void
   delete(message: DeleteView): void
   stats(message: StatsView): void
   state(message: StateView): void
@@ -32,6 +34,7 @@ export class MessageReader {
   readonly #view: DataView
   readonly #query: QueryView
   readonly #appQuery: AppQueryView
+  readonly #learn: AppLearnView
   readonly #delete: DeleteView
   readonly #stats: StatsView
   readonly #state: StateView
@@ -43,6 +46,7 @@ export class MessageReader {
     this.#view = new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength)
     this.#query = new QueryView(this.#view)
     this.#appQuery = new AppQueryView(this.#view)
+    this.#learn = new AppLearnView(this.#view)
     this.#delete = new DeleteView(this.#view)
     this.#stats = new StatsView(this.#view)
     this.#state = new StateView(this.#view)
@@ -77,6 +81,10 @@ export class MessageReader {
         this.#query.at = at
         this.#appQuery.at = at
         sink.query(this.#query, this.#appQuery)
+        break
+      case AppLearnView.code:
+        this.#learn.at = at
+        sink.learn(this.#learn)
         break
       case DeleteView.code:
         this.#delete.at = at

@@ -64,11 +64,12 @@ export class DuplicateLedger implements BusWatcher {
     this.#unanswered = new Unanswered(limits.waitingFlows)
     const adoption = new Adoption(ledger, pools, servers, this.#sources)
     const reaper = { counters: { asked: 0, alive: 0, gone: 0, unanswered: 0 } }
-    const readers = { ledger, servers, dump: { take() {} }, reaper, adoption, timeouts }
+    const readers = { ledger, servers, pools, dump: { take() {} }, reaper, adoption, timeouts }
     const news = new FlowNews({ ...readers, events: new FlowEvents(ledger) })
     this.#toControl = {
       query: (message) => this.#query(message),
       delete: (message) => news.delete(message),
+      learn: (message) => news.learn(message),
       stats: (message) => news.stats(message),
       state: (message) => news.state(message),
       reset: (message) => {

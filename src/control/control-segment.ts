@@ -9,6 +9,7 @@ import type { ResolvedConfig } from '../config/resolved.js'
 import { SluiceError } from '../errors.js'
 import {
   type AckView,
+  type AppLearnView,
   type AppQueryView,
   type DeleteView,
   type QueryView,
@@ -136,7 +137,7 @@ export class ControlSegment implements MessageSink {
     const adoption = new Adoption(ledger, pools, servers, this.#sources)
     const { timeouts } = config
     const [dump, reaper, events] = [this.#dump, this.#reaper, this.#events]
-    this.#news = new FlowNews({ ledger, servers, dump, reaper, adoption, events, timeouts })
+    this.#news = new FlowNews({ ledger, servers, pools, dump, reaper, adoption, events, timeouts })
   }
 
   /** To be called when the data flow segment has messages. */
@@ -239,6 +240,10 @@ export class ControlSegment implements MessageSink {
 
   delete(message: DeleteView): void {
     this.#news.delete(message)
+  }
+
+  learn(message: AppLearnView): void {
+    this.#news.learn(message)
   }
 
   stats(message: StatsView): void {

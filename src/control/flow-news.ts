@@ -4,6 +4,7 @@
  */
 import type { ResolvedConfig } from '../config/resolved.js'
 import {
+  type AppLearnView,
   type DeleteView,
   EndReason,
   type ResetView,
@@ -19,6 +20,7 @@ import { endOf, type FlowEvents } from './flow-events.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { FlowFlags, type FlowId, type FlowView, noFlow } from './flow-table.js'
 import { judgeNode } from './flow-verdict.js'
+import type { Pools } from './pools.js'
 import type { Reaper } from './reaper.js'
 import { protocolOf } from './signature.js'
 import { readOffsets } from './tcp-offsets.js'
@@ -27,6 +29,7 @@ import type { VirtualServers } from './virtual-servers.js'
 export interface FlowNewsReaders {
   readonly ledger: FlowLedger
   readonly servers: VirtualServers
+  readonly pools: Pools
   readonly dump: Pick<FlowDump, 'take'>
   readonly reaper: Pick<Reaper, 'counters'>
   readonly adoption: Adoption
@@ -71,6 +74,15 @@ export class FlowNews {
     if (flow === noFlow) return
     if (message.errorCode === SsmbError.connalive) this.to.reaper.counters.alive++
     this.to.ledger.update(flow, message.cnt)
+  }
+
+  /** The server of a flow gave its client an id to come back with (LB-16). */
+  learn(message: AppLearnView): void {
+    const flow = this.#flowOf(message)
+    if (flow === noFlow) return
+    const { node } = this.#view.at(this.#view.at(flow).session)
+    const id = Buffer.from(message.appData).toString('hex')
+    if (node) this.to.pools.get(node.pool)?.learn(id, node)
   }
 
   /** A record of a dump, or what the data flow segment tells of its own accord. */

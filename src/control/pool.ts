@@ -18,12 +18,13 @@ export class Pool implements PoolFigures {
   readonly #balancer: Balancer<Node>
   #refused: number
 
-  /** @param refused flows that it had no node for until now */
-  constructor(settings: ResolvedPool, nodes: readonly Node[], refused = 0) {
+  /** @param before the pool of this name until now: what it has counted and learned stays */
+  constructor(settings: ResolvedPool, nodes: readonly Node[], before?: Pool) {
     this.nodes = Object.freeze([...nodes])
     this.#settings = settings
     this.#balancer = settings.balance(this.nodes)
-    this.#refused = refused
+    this.#refused = before?.refused ?? 0
+    if (before) this.#balancer.succeed?.(before.#balancer)
     Object.freeze(this)
   }
 
@@ -59,6 +60,11 @@ export class Pool implements PoolFigures {
   after(node: Node, isMeant: (other: Node) => boolean): Node | undefined {
     const next = [...this.nodes.slice(node.index + 1), ...this.nodes.slice(0, node.index)]
     return next.find((other) => other.available && isMeant(other))
+  }
+
+  /** A node gave its client this id of a session (LB-16). */
+  learn(session: string, node: Node): void {
+    this.#balancer.learn?.(session, node)
   }
 
   /** A flow was refused for want of a node. */

@@ -45,7 +45,7 @@ export class Pools {
   replace(pools: readonly ResolvedPool[]): void {
     const next = pools.map((pool) => {
       const known = this.#byName.get(pool.name)
-      return new Pool(pool, this.#nodesOf(pool, known), known?.refused)
+      return new Pool(pool, this.#nodesOf(pool, known), known)
     })
     const staying = new Set(next.flatMap(({ nodes }) => nodes))
     const before = [...this].flatMap(({ nodes }) => nodes)

@@ -59,6 +59,8 @@ export const counterNames = [
   'inspectionsLeft',
   'inspectionsUnanswered',
   'inspectionsServerFailed',
+  'sslidLearned',
+  'sslidUnusable',
   'datagramSocketsAccepted',
   'datagramSocketsOpened',
   'datagramsRead',
@@ -215,6 +217,10 @@ export const counterTexts = {
     'Of those, such that no decision came for in time, or one that could not be carried out',
   inspectionsServerFailed:
     'Times the server of one refused its connection, or did not answer in time: another is asked for',
+  sslidLearned:
+    'Sessions of TLS whose servers gave them an id: told, so that they find the same server again',
+  sslidUnusable:
+    'Sessions of TLS that no id is the name of: of TLS 1.3, and such with tickets',
   datagramSocketsAccepted:
     'Flows of UDP of clients that the engine ends itself',
   datagramSocketsOpened:

@@ -1304,6 +1304,105 @@ export class StateView {
   }
 }
 
+export class AppLearnView {
+  static readonly code = 0x0e
+  static readonly size = 56
+
+  readonly sig: SigView
+
+  constructor(
+    private currentView: DataView,
+    private currentAt = 0,
+  ) {
+    this.sig = new SigView(currentView, currentAt + 8)
+  }
+
+  get view(): DataView {
+    return this.currentView
+  }
+  set view(value: DataView) {
+    this.currentView = value
+    this.sig.view = value
+  }
+
+  get at(): number {
+    return this.currentAt
+  }
+  set at(value: number) {
+    this.currentAt = value
+    this.sig.at = value + 8
+  }
+
+  get msgType(): number {
+    return this.view.getUint8(this.at)
+  }
+  set msgType(value: number) {
+    this.view.setUint8(this.at, value)
+  }
+
+  get errorCode(): number {
+    return this.view.getUint8(this.at + 1)
+  }
+  set errorCode(value: number) {
+    this.view.setUint8(this.at + 1, value)
+  }
+
+  get flags(): number {
+    return this.view.getUint16(this.at + 2)
+  }
+  set flags(value: number) {
+    this.view.setUint16(this.at + 2, value)
+  }
+
+  get serial(): number {
+    return this.view.getUint32(this.at + 4)
+  }
+  set serial(value: number) {
+    this.view.setUint32(this.at + 4, value)
+  }
+
+  get nodeId(): number {
+    return this.view.getUint32(this.at + 48)
+  }
+  set nodeId(value: number) {
+    this.view.setUint32(this.at + 48, value)
+  }
+
+  get appType(): number {
+    return this.view.getUint8(this.at + 52)
+  }
+  set appType(value: number) {
+    this.view.setUint8(this.at + 52, value)
+  }
+
+  get appFlags(): number {
+    return this.view.getUint8(this.at + 53)
+  }
+  set appFlags(value: number) {
+    this.view.setUint8(this.at + 53, value)
+  }
+
+  get appLen(): number {
+    return this.view.getUint16(this.at + 54)
+  }
+  set appLen(value: number) {
+    this.view.setUint16(this.at + 54, value)
+  }
+
+  /** The appLen bytes after the fixed part, in place. */
+  get appData(): Uint8Array {
+    const start = this.view.byteOffset + this.at + 56
+    return new Uint8Array(this.view.buffer, start, this.appLen)
+  }
+
+  /** Starts a message here: its type, and 0 in every other field. */
+  clear(): this {
+    for (let i = 0; i < AppLearnView.size; i += 4) this.view.setUint32(this.at + i, 0)
+    this.msgType = AppLearnView.code
+    return this
+  }
+}
+
 export class AddVsView {
   static readonly code = 0x0005
   static readonly size = 68
@@ -1856,6 +1955,17 @@ export const ssmbMessages = [
     batching: true,
     stateSharing: true,
     variable: false,
+  },
+  {
+    name: 'AppLearn',
+    code: 0x0e,
+    size: 56,
+    dfsSends: true,
+    csSends: false,
+    priority: 'low',
+    batching: false,
+    stateSharing: true,
+    variable: true,
   },
 ] as const
 

@@ -37,11 +37,22 @@ export class BodyPassage {
     this.#target = direction === 'c2s' ? pair.outbound : pair.inbound
   }
 
-  /** Resolves when all of it is on its way. @throws {BadMessage}, and what ends a side */
-  async pass(framing: Framing): Promise<void> {
+  /** Resolves when a head and what follows it are on their way: in one write where all of it has come.
+   *  @throws {BadMessage}, and what ends a side */
+  async pass(head: string, framing: Framing): Promise<void> {
+    const body = this.#takeWhole(framing)
+    await this.#write(body ? Buffer.concat([Buffer.from(head, 'latin1'), body]) : head)
+    if (body) return
     if (framing.kind === 'length') await this.#pass(framing.bytes)
     if (framing.kind === 'chunked') await this.#passChunks()
     if (framing.kind === 'close') await this.#passAll()
+  }
+
+  #takeWhole(framing: Framing): Buffer | undefined {
+    if (framing.kind !== 'length' || framing.bytes >= leastCounted) return undefined
+    const { socket } = this.#reader
+    if (socket.readableLength < framing.bytes) return undefined
+    return socket.read(framing.bytes) ?? undefined
   }
 
   async #pass(bytes: number): Promise<void> {

@@ -1,6 +1,5 @@
 /** One request and its answer, over a pair of a client's socket and a server's. */
 import type { SocketPair } from '../socket/pair.js'
-import type { Socket } from '../socket/socket.js'
 import { BadMessage } from './bad-message.js'
 import { BodyPassage } from './bodies.js'
 import { type AnswerHead, forwarded, type RequestHead, readAnswer } from './head.js'
@@ -33,8 +32,8 @@ export class Exchange {
   readonly #inbound: StreamReader
   readonly #outbound: StreamReader
   readonly #limits: ExchangeLimits
-  /** Of what goes to the server. */
-  readonly #sending = new AbortController()
+  /** Of what goes to the server, behind a head. */
+  readonly #sending: AbortController | undefined
   #isSent = false
 
   constructor(
@@ -45,6 +44,7 @@ export class Exchange {
   ) {
     this.#pair = pair
     this.#request = request
+    this.#sending = request.framing.kind === 'none' ? undefined : new AbortController()
     this.#inbound = inbound
     this.#outbound = new StreamReader(pair.outbound)
     this.#limits = limits
@@ -53,12 +53,12 @@ export class Exchange {
   /** @throws {BadMessage}, `ServerGone`, and what ends a side */
   async run(): Promise<Exchanged> {
     const { inbound, outbound } = this.#pair
-    const stop = () => this.#sending.abort()
+    const stop = () => this.#sending?.abort()
     const clientGone = () => this.#outbound.fail(new Error('the client is gone'))
     outbound.once('close', stop)
     inbound.once('close', clientGone)
     try {
-      return await this.#run(outbound)
+      return await this.#run()
     } finally {
       outbound.off('close', stop)
       inbound.off('close', clientGone)
@@ -66,14 +66,13 @@ export class Exchange {
     }
   }
 
-  async #run(outbound: Socket): Promise<Exchanged> {
+  async #run(): Promise<Exchanged> {
     const { method, target, minor, upgrade, framing } = this.#request
     const line = `${method} ${target} HTTP/1.${minor}`
     const isLast = minor === 0 ? undefined : 'keep-alive'
-    outbound.write(forwarded(line, this.#request, upgrade ? 'upgrade' : isLast), 'latin1')
-    const { signal } = this.#sending
-    const body = new BodyPassage(this.#pair, 'c2s', this.#inbound, signal)
-    const sent = body.pass(framing).then(() => {
+    const head = forwarded(line, this.#request, upgrade ? 'upgrade' : isLast)
+    const body = new BodyPassage(this.#pair, 'c2s', this.#inbound, this.#sending?.signal)
+    const sent = body.pass(head, framing).then(() => {
       this.#isSent = true
     })
     // What the client has wrong ends it at once; a server that reads no more may still answer.
@@ -108,7 +107,7 @@ export class Exchange {
     const { answerTimeoutMs, maxHeadBytes } = this.#limits
     const head = () => this.#outbound.head(maxHeadBytes)
     try {
-      const late = new BadMessage(504, 'no answer')
+      const late = () => new BadMessage(504, 'no answer')
       const text = await this.#outbound.within(answerTimeoutMs, late, head)
       if (text === undefined) throw new ServerGone()
       return readAnswer(text, this.#request.method)
@@ -120,13 +119,10 @@ export class Exchange {
   }
 
   async #passAnswer(answer: AnswerHead): Promise<void> {
-    const { inbound } = this.#pair
     this.hasAnswered = true
     const connection = this.#isLast(answer) ? 'close' : undefined
-    inbound.write(forwarded(lineOf(answer), answer, connection), 'latin1')
-    if (answer.framing.kind === 'none') return
     const passage = new BodyPassage(this.#pair, 's2c', this.#outbound)
-    await passage.pass(answer.framing)
+    await passage.pass(forwarded(lineOf(answer), answer, connection), answer.framing)
   }
 
   /** The client is told that nothing follows. */
@@ -142,8 +138,12 @@ export class Exchange {
     if (!this.#isSent && !isLast) {
       // The server has answered before it had all: it may read the rest, or not.
       const { answerTimeoutMs } = this.#limits
-      const late = setTimeout(() => this.#sending.abort(), answerTimeoutMs)
-      const more = this.#inbound.within(answerTimeoutMs, new Error('too late'), () => sent)
+      const late = setTimeout(() => this.#sending?.abort(), answerTimeoutMs)
+      const more = this.#inbound.within(
+        answerTimeoutMs,
+        () => new Error('too late'),
+        () => sent,
+      )
       await more.catch(() => {})
       clearTimeout(late)
     }

@@ -61,6 +61,7 @@ const lingerMs = 5000
 /** May be asked again (RFC 9110 9.2.2), and has no body. */
 const repeatable = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
 const parkedKey = 'sluice.http'
+const silent = new Error('no request')
 
 /** A service that routes each request of a connection. */
 export function httpRouter(route: HttpRoute, options: HttpRouterOptions = {}): ServiceFunction {
@@ -85,6 +86,8 @@ class RoutedConnection {
     this.#settings = settings
     // A client may end its side behind its last request, and read on.
     inbound.allowHalfOpen = true
+    // A head and what follows are two writes: neither is to wait for the other's ACK.
+    inbound.setNoDelay()
     this.#reader = new StreamReader(inbound)
   }
 
@@ -120,16 +123,19 @@ class RoutedConnection {
   async #readRequest(): Promise<RequestHead | undefined> {
     const { idleTimeoutMs, headTimeoutMs, maxHeadBytes } = this.#settings
     const reader = this.#reader
-    const silent = new Error('no request')
     try {
-      const first = await reader.within(idleTimeoutMs, silent, () => reader.some(1))
+      const first = await reader.within(
+        idleTimeoutMs,
+        () => silent,
+        () => reader.some(1),
+      )
       if (!first) return undefined
       this.#inbound.unshift(first)
     } catch (error) {
       if (error === silent) return undefined
       throw error
     }
-    const late = new BadMessage(408, 'the head is late')
+    const late = () => new BadMessage(408, 'the head is late')
     const text = await reader.within(headTimeoutMs, late, () => reader.head(maxHeadBytes))
     if (text === undefined) return undefined
     const request = readRequest(text)
@@ -196,6 +202,7 @@ class RoutedConnection {
     }
     return this.#context.stack
       .connect({ ...options, signal: this.#context.signal })
+      .then((outbound) => outbound.setNoDelay())
       .catch((error) => {
         if (this.#context.signal.aborted) throw error
         throw new BadMessage(error.code === 'ERR_SLUICE_TIMEOUT' ? 504 : 502, error.message)

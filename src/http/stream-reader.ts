@@ -26,9 +26,13 @@ export class StreamReader {
     this.#wake?.()
   }
 
-  /** Runs, and fails where that takes longer. */
-  async within<Result>(ms: number, error: Error, run: () => Promise<Result>): Promise<Result> {
-    const timer = setTimeout(() => this.fail(error), ms)
+  /** Runs, and fails where that takes longer. The error is made then: it costs more than the rest. */
+  async within<Result>(
+    ms: number,
+    error: () => Error,
+    run: () => Promise<Result>,
+  ): Promise<Result> {
+    const timer = setTimeout(() => this.fail(error()), ms)
     try {
       return await run()
     } finally {

@@ -10,6 +10,7 @@ import {
 import type { Endpoint } from '../../src/endpoint.js'
 import {
   AppFlags,
+  AppLearnView,
   AppQueryView,
   AppType,
   type CntView,
@@ -132,6 +133,19 @@ export function appQueryMessage(
   message.appFlags =
     (fields.truncated ? AppFlags.truncated : 0) | (fields.data.length > 0 ? 0 : AppFlags.absent)
   message.appLen = fields.data.length
+  return bytes
+}
+
+/** An APP_LEARN: the id that a session of TLS has from its server. */
+export function appLearnMessage(fields: FlowFields & { id: Uint8Array }): Uint8Array {
+  const bytes = new Uint8Array(AppLearnView.size + ((fields.id.length + 3) & ~3))
+  bytes.set(fields.id, AppLearnView.size)
+  const message = new AppLearnView(new DataView(bytes.buffer))
+  message.msgType = AppLearnView.code
+  message.serial = fields.serial
+  writeSig(message.sig, fields)
+  message.appType = AppType.tls
+  message.appLen = fields.id.length
   return bytes
 }
 

@@ -1,11 +1,12 @@
 /** Connections that are read before they have a server: cookies, TLS, hashes, slow clients, servers that
  *  fail, with real clients and servers. */
 import { describe, expect, test } from 'vitest'
-import { type Family, type Host, type Laboratory, until } from '../../src/laboratory/index.js'
+import { type Family, type Laboratory, until } from '../../src/laboratory/index.js'
 import { startEcho } from '../helpers/servers.js'
 import { endpoint, listen, Site, type SiteOptions } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { SocketClients } from '../helpers/socket-clients.js'
+import { startTls } from '../helpers/tls-servers.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'curl', 'nginx')
@@ -191,19 +192,4 @@ function firstNode(family: Family): Partial<SiteOptions> {
       }
     },
   }
-}
-
-/** `openssl s_server -www` with a certificate of the host's name. */
-async function startTls(lab: Laboratory, host: Host, family: Family): Promise<void> {
-  const [key, cert] = ['key', 'crt'].map((end) => `${lab.folder}/${host.name}.${end}`) as [
-    string,
-    string,
-  ]
-  const subject = ['-subj', `/CN=${host.name}`, '-days', '2', '-keyout', key, '-out', cert]
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes']
-  await host.namespace.exec('openssl', ['req', '-x509', ...kind, ...subject])
-  const process = await host.namespace.spawn('openssl', [
-    ...['s_server', '-www', '-accept', '443', `-${family}`, '-key', key, '-cert', cert],
-  ])
-  await process.waitForOutput(/ACCEPT/)
 }

@@ -38,6 +38,7 @@ function read(bytes: Uint8Array) {
     void seen.push(`${kind} ${message.serial}`)
   const sink: MessageSink = {
     query: note('query'),
+    learn: note('learn'),
     delete: note('delete'),
     stats: note('stats'),
     state: note('state'),
@@ -215,6 +216,7 @@ describe('writer', () => {
 describe('channel', () => {
   const ignore: MessageSink = {
     query() {},
+    learn() {},
     delete() {},
     stats() {},
     state() {},

@@ -12,8 +12,14 @@ import type { NewFlow } from '../../src/index.js'
 import { readRequest } from '../../src/policy/http-request.js'
 import { readHello } from '../../src/policy/tls-client-hello.js'
 import { changed, issuesOf } from '../helpers/config-issues.js'
-import { type FarmEndpoints, families, startFarm } from '../helpers/farm.js'
-import { appQueryMessage } from '../helpers/messages.js'
+import {
+  type FarmEndpoints,
+  families,
+  farmConfig,
+  farmEndpoints,
+  startFarm,
+} from '../helpers/farm.js'
+import { appLearnMessage, appQueryMessage } from '../helpers/messages.js'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const request = 'GET /img/a?b=c HTTP/1.1\r\nHost: site.test\r\nCookie: a=1; sid="x"\r\n\r\n'
@@ -105,6 +111,79 @@ describe.each(families)('IPv%i', (family) => {
     expect(engine.status().decisions).toMatchObject({ assigned: 0, unavailable: 1 })
     expect(counts()).toEqual([0, 0, 0])
     expect(engine.status().bus).toEqual({ invalid: 0, stale: 0 })
+  })
+})
+
+describe('LB-15 LB-16 sessions of TLS', () => {
+  const pools = (change: object = {}) => ({
+    web: { nodes: [1, 2, 3].map((n) => farm.node(n)), balance: { hash: 'tls-session' }, ...change },
+  })
+  const { ...farm } = farmEndpoints(4)
+  const config = (change: object = {}) =>
+    farmConfig(4, () => ({
+      pools: pools(change) as never,
+      virtualServers: { site: { listen: `tcp://${farm.vip}`, inspect: 'tls', pool: 'web' } },
+    }))
+  /** What a hello with this session id says. */
+  const hello = (id: string) => Uint8Array.from([id.length, ...bytes(id), 0, 0])
+
+  async function startSessions() {
+    const site = await startFarm(4, () => config())
+    const { segment } = site
+    /** Each from an address of its own. */
+    const from = (client: number) => ({
+      ...{ source: `192.0.2.${client}:4000`, destination: farm.vip, vsId: 1 },
+    })
+    const ask = async (client: number, id: string) => {
+      const serial = segment.nextSerial()
+      const question = { reason: QueryReason.open, protocol: 6, serial, type: AppType.tls }
+      segment.send(appQueryMessage({ ...from(client), ...question, data: hello(id) }))
+      const [reply] = await segment.repliesTo(serial)
+      return { node: reply?.newDestination, serial, client }
+    }
+    const learn = (flow: { serial: number; client: number }, id: string) =>
+      segment.send(appLearnMessage({ ...from(flow.client), serial: flow.serial, id: bytes(id) }))
+    return { ...site, ask, learn }
+  }
+
+  test('who comes back with an id goes where it was given, from any address', async () => {
+    const { ask, learn, engine } = await startSessions()
+    const first = await ask(10, '')
+    learn(first, 'session')
+    const nodes = new Set<unknown>()
+    for (let client = 11; client < 61; client++) {
+      expect((await ask(client, 'session')).node).toBe(first.node)
+      // An id that nobody gave, as of TLS 1.3: by the address.
+      const { node } = await ask(client + 100, 'random')
+      expect((await ask(client + 100, `random ${client}`)).node).toBe(node)
+      nodes.add(node)
+    }
+    expect(nodes.size).toBe(3)
+    await engine.reload(config({ fallback: undefined }))
+    expect((await ask(70, 'session')).node).toBe(first.node)
+    expect(engine.status().bus).toEqual({ invalid: 0, stale: 0 })
+  })
+
+  test('while its node takes none it goes elsewhere, and on from where it was resumed', async () => {
+    const { ask, learn, engine } = await startSessions()
+    const first = await ask(10, '')
+    learn(first, 'session')
+    engine.setNode(String(first.node), 'draining')
+    const second = await ask(11, 'session')
+    expect(second.node).not.toBe(first.node)
+    engine.setNode(String(first.node), 'active')
+    expect((await ask(12, 'session')).node).toBe(first.node)
+    learn(second, 'session')
+    expect((await ask(13, 'session')).node).toBe(second.node)
+  })
+
+  test('of a flow that is over nothing is learned', async () => {
+    const { ask, learn, engine, segment } = await startSessions()
+    const [first, second] = [await ask(10, ''), await ask(11, 'session')]
+    learn({ serial: segment.nextSerial(), client: 11 }, 'session')
+    expect((await ask(11, 'session')).node).toBe(second.node)
+    expect((await ask(10, 'session')).node).toBe(first.node)
+    expect(engine.status().bus).toEqual({ invalid: 0, stale: 1 })
   })
 })
 
