@@ -354,6 +354,4 @@ void Connections::let_go(Socket& socket) {
   socket.connection = ConnectionPool::kNone;
 }
 
-}
-
 }  // namespace sluice

@@ -70,26 +70,6 @@ TEST_CASE("SOCK-20 what is asked for on the way back is done when it has come to
       CHECK(lab.left() == "");
       CHECK(lab.engine.settle() == "");
     }
-    SUBCASE("it is let go again") {
-      SocketLab lab(hosts, {});
-      SplicedPair pair(lab, hosts);
-      begin_return(pair);
-      for (const uint32_t socket : {pair.inbound, pair.outbound}) {
-        lab.say<HoldSocketView>(socket);
-        lab.sockets[socket].spliced = false;
-      }
-      lab.splice(pair.inbound, pair.outbound);
-      CHECK_FALSE(pair.is_spliced());
-      arrive(pair);
-      CHECK(pair.returns() == 1);
-      // What was told of a window is less than it was, by what scaling loses: that is used up
-      // first.
-      send_from(lab.client, lab.engine.now(), numbered(1000));
-      send_from(lab.server, lab.engine.now(), numbered(1000));
-      lab.pass(Duration::milliseconds(100));
-      CHECK(pair.is_spliced());
-      CHECK_FALSE(pair.has_blocks());
-    }
   }
 }
 

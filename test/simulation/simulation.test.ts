@@ -16,6 +16,14 @@ test('TCPX-38 TCPX-53 BUF-16 random transfers come byte by byte whatever the lin
   expect(status).toBe(0)
 })
 
+test('SOCK-20 TCPX-21 TCPX-22 TCPX-24 TCPX-62 pairs are let go and taken back at random, and no packet breaks a rule', () => {
+  const { output, status } = simulate('--splice', '--runs', '100', '--seed', '1')
+  expect(output).toMatch(
+    /^100 runs, 0 failed; let go \d+ times, taken back \d+, \d+ packets, \d+ wrapped\n$/,
+  )
+  expect(status).toBe(0)
+})
+
 test('TCPX-55 the table of throughput by loss is as committed', () => {
   const { output } = simulate('--throughput')
   expect(output, 'simulate --throughput > test/simulation/throughput.txt').toBe(
