@@ -22,6 +22,8 @@ requireCaptures()
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'iperf3')
 
 const [ECHO, BLOCKING, PLAIN] = [7, 81, 90]
+/** Bits per second of each stream and direction. */
+const RATE = 50_000_000
 /** iperf3 serves one client at a time, so there is one for each family. */
 const iperfPort = { 4: 5204, 6: 5206 } as const
 /** More than the engine takes for a connection before somebody reads. */
@@ -87,7 +89,7 @@ describe.each<TopologyName>(['tap', 'two-arm'])('over %s', (topology) => {
     // Held to a rate that leaves the machine idle time, so that only the engine can change it.
     const relays = await Promise.all(
       lab.families.map((family) =>
-        RunningIperf.start(client, lab.virtualAddress(family), iperfPort[family], '50M'),
+        RunningIperf.start(client, lab.virtualAddress(family), iperfPort[family], `${RATE / 1e6}M`),
       ),
     )
     const before = await Promise.all(relays.map((flow) => flow.nextIntervals(4)))
@@ -122,8 +124,8 @@ type Intervals = { sent: number[]; received: number[] }
 
 function expectSteady(before: Intervals[], during: Intervals[]): void {
   for (const [index, { sent, received }] of during.entries()) {
-    expect(mean(sent)).toBeGreaterThan(0.8 * mean(before[index]?.sent))
-    expect(mean(received)).toBeGreaterThan(0.8 * mean(before[index]?.received))
+    expect(mean(sent)).toBeGreaterThan(0.8 * usual(before[index]?.sent))
+    expect(mean(received)).toBeGreaterThan(0.8 * usual(before[index]?.received))
   }
 }
 
@@ -150,3 +152,6 @@ function expectAnswered(frames: CapturedFrame[], { silent, sending, virtual }: P
   // A loss probe of a host that was not scheduled in time is no storm.
   expect(up.repeated).toBeLessThan(up.bytes.length / 100)
 }
+
+/** Of streams held to RATE: what they were behind by they make up for, beyond it. */
+const usual = (values?: readonly number[]) => Math.min(mean(values), RATE)
