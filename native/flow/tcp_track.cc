@@ -121,6 +121,11 @@ bool accept_fin(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segm
 
 }  // namespace
 
+bool is_believable(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  const uint32_t end = segment.seq + segment.length - ((segment.flags & kTcpFin) != 0);
+  return acknowledges_sent(from, to, segment) && in_window(from, to, end);
+}
+
 TrackEvent track_tcp(FlowEntry& from, FlowEntry& to, const TrackedSegment& segment) {
   if (segment.flags & kTcpRst) {
     return reset_accepted(from, to, segment) ? TrackEvent::reset : TrackEvent::none;

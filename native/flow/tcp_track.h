@@ -25,6 +25,10 @@ enum class TrackEvent : uint8_t {
   reset,        // a RST that its receiver obeys
 };
 
+// Whether an open connection's segment, neither SYN nor RST, says what its sender may have sent: it
+// acknowledges something that was sent, and ends within the receiver's window.
+bool is_believable(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment);
+
 // Follows a connection that others run, by what passes (HS-22). `from` is the leg that the segment
 // arrived on, `to` the other. A FIN outside the receiver's window or a RST that is not exactly
 // where the receiver is changes nothing (HS-28): the hosts at the ends decide on it, we only

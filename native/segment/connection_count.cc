@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "flow/tcp_track.h"
 #include "segment/connections.h"
 #include "segment/transition_headers.h"
 
@@ -26,6 +27,17 @@ bool Connections::is_worth_while(Socket& client, Socket& server) {
   return true;
 }
 
+// Nobody who guesses ends a count.
+bool Connections::is_believable(LegIndex leg, const TcpSegment& segment) const {
+  TrackedSegment tracked;
+  tracked.flags = segment.flags;
+  tracked.seq = (segment.seq - received_shift(leg)).raw();
+  tracked.ack = (segment.ack - sent_shift(leg)).raw();
+  tracked.length = segment.length();
+  return sluice::is_believable(flows_.table().leg(leg), flows_.table().leg(other_leg(leg)),
+                               tracked);
+}
+
 // A packet of a counted pair that has more than what may still pass takes the pair back at the last
 // byte of it. So does one that ends its direction, since there is no way back for a pair of which
 // one half is left: the relay goes on counting. While the pair drains, what may not pass is left to
@@ -40,6 +52,7 @@ void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const bool reaches =
       counter != nullptr && more > 0 && static_cast<uint32_t>(more) > counter->left;
   if (!reaches && !segment.has(kTcpFin)) return;
+  if (!is_believable(leg, segment)) return;  // nor is it followed
   const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);
   count_spliced(turn.now, leg);

@@ -185,7 +185,7 @@ bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
     c.flow = &tcp_flow_in(own.tcp);
     c.muted = false;
     c.ack_now = true;
-    socket.spliced = false;
+    socket.spliced = socket.returns = false;
   }
   const std::array<uint32_t, 2> places = spliced_[pair].places;
   transitions_.give_back(spliced_[pair].transition);

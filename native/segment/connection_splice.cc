@@ -111,7 +111,10 @@ void Connections::try_splice(TcpTurn& turn, uint32_t place) {
   const bool is_client = one.leg != kNoLeg && is_client_leg(one.leg);
   const uint32_t client = is_client ? place : across;
   const uint32_t server = is_client ? across : place;
-  if (!is_worth_while(sockets_[client], sockets_[server])) return;
+  if (!is_worth_while(sockets_[client], sockets_[server])) {
+    for (const uint32_t each : {client, server}) thaw(turn, each);
+    return;
+  }
   const uint8_t block = splice_block(sockets_[client], sockets_[server]);
   switch (block) {
     case SpliceBlock::none: return begin_splice(turn, client, server);
@@ -250,7 +253,8 @@ bool Connections::settles(Instant now, LegIndex leg) {
   TcpTurn turn = at(now);
   if (flows_.table().pair(pair_of(leg)).flags & FlowPair::kInTransition) {
     settle(turn, pair_of(leg));
-  } else if (sockets_[spliced_[pair_of(leg)].places[0]].returns) {
+  } else if (sockets_[spliced_[pair_of(leg)].places[0]].returns &&
+             flows_.table().pair(pair_of(leg)).flow_class == FlowClass::spliced) {
     begin_return(turn, pair_of(leg));
   } else {
     return false;

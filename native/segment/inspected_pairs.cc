@@ -12,9 +12,8 @@ namespace sluice {
 // What is over, and has only to be told of, is not.
 bool Flows::is_asked(PairIndex index) const {
   const FlowPair& flow = table_.pair(index);
-  const bool is_there =
-      flow.mode != PairMode::free && flow.mode != PairMode::over &&
-      (flow.flow_class == FlowClass::own || flow.flow_class == FlowClass::spliced);
+  const bool is_there = (flow.mode == PairMode::proxied && flow.flow_class == FlowClass::own) ||
+                        (flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger);
   return is_there && (flow.flags & FlowPair::kAsked) != 0;
 }
 

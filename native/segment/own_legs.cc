@@ -106,7 +106,7 @@ void Flows::set_idle(Instant now, PairIndex index, uint32_t seconds) {
 }
 
 // What the one receives the other's peer gets, from the endpoint that it knows: a next hop leads to
-// where what comes by the leg goes on. They count anew.
+// where what comes by the leg goes on. They count anew, unless the control segment is told of them.
 bool Flows::splice(PairIndex index) {
   const LegIndex client = client_leg(index);
   const LegIndex server = server_leg(index);
@@ -118,7 +118,8 @@ bool Flows::splice(PairIndex index) {
   std::swap(table_.leg(client).next_hop, table_.leg(server).next_hop);
   for (const LegIndex leg : {client, server}) {
     table_.leg(leg).flags |= LegFlags::kDecrementTtl;
-    table_.leg(leg).packets = table_.leg(leg).bytes = 0;
+    if (!(pair(index).flags & FlowPair::kAsked))
+      table_.leg(leg).packets = table_.leg(leg).bytes = 0;
   }
   pair(index).mode = PairMode::splice;
   return true;
