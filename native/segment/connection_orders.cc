@@ -20,6 +20,7 @@ bool Connections::handle_messages(Instant now) {
   while (handled < kBytesPerPoll) {
     const ByteSpan message = from_sockets_.front();
     if (message.empty() || !handle(now, message)) break;
+    end_batch(now);
     handled += message.size();
     from_sockets_.pop();
   }

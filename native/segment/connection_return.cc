@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "segment/connections.h"
 #include "segment/transition_headers.h"
 #include "tcp/input.h"
@@ -156,11 +157,29 @@ bool Connections::reset_passes_back(LegIndex leg, Packet& packet, const TcpSegme
   return true;
 }
 
-// False while something from before a boundary has not arrived.
-bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
+// The flow entries are a translated pair's until every packet of the batch has gone its way.
+void Connections::look_again(PairIndex pair) {
+  if (due_count_ > 0 && due_[due_count_ - 1] == pair) return;
+  SLUICE_CHECK(due_count_ < due_.size());  // one by each packet or order, and behind it one more
+  due_[due_count_++] = pair;
+}
+
+void Connections::end_batch(Instant now) {
+  for (size_t i = 0; i < due_count_; ++i) {
+    const PairIndex pair = due_[i];
+    const bool waits = is_spliced(pair) && spliced_[pair].transition != TransitionPool::kNone &&
+                       transition_of(pair).back;
+    TcpTurn turn = at(now);
+    if (waits) finish_return(turn, pair);
+  }
+  due_count_ = 0;
+}
+
+// Unless something from before a boundary has still to arrive.
+void Connections::finish_return(TcpTurn& turn, PairIndex pair) {
   const Flows::Shown client = flows_.shown(client_leg(pair));
   const Flows::Shown server = flows_.shown(server_leg(pair));
-  if (client.acked != server.seq_end || server.acked != client.seq_end) return false;
+  if (client.acked != server.seq_end || server.acked != client.seq_end) return;
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) {
     Connection& c = *connection_of(sockets_[spliced_[pair].places[leg & 1]]);
     const Resumption now = resumption_of(leg, turn.now);
@@ -192,7 +211,6 @@ bool Connections::finish_return(TcpTurn& turn, PairIndex pair) {
   counters_.raise(Counter::splices_returned);
   for (const uint32_t place : places) speak(turn, place);
   for (const uint32_t place : places) carry_out(turn, place);
-  return true;
 }
 
 // What could not be said before.

@@ -262,15 +262,13 @@ bool Connections::settles(Instant now, LegIndex leg) {
   return flows_.table().pair(pair_of(leg)).mode != PairMode::splice;
 }
 
-// Whether the transition is over.
-bool Connections::settle(TcpTurn& turn, PairIndex pair) {
-  const Transition& transition = transition_of(pair);
-  if (transition.back) return finish_return(turn, pair);
+// Ends the transition where that is due.
+void Connections::settle(TcpTurn& turn, PairIndex pair) {
+  if (transition_of(pair).back) return look_again(pair);
   for (const uint32_t place : spliced_[pair].places) {
-    if (connection_of(sockets_[place])->flight() > 0) return false;
+    if (connection_of(sockets_[place])->flight() > 0) return;
   }
   finish_splice(turn, pair);
-  return true;
 }
 
 // Whether the packet is for the other end, as it is now.

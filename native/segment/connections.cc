@@ -309,6 +309,7 @@ void Connections::fire(Instant now, ConnectionPool::Handle handle) {
 void Connections::poll(Instant now) {
   wheel_.advance(time_.tick(now), [&](TimerId id) { fire(now, id + 1); });
   inspections_.wheel.advance(time_.tick(now), [&](TimerId id) { fire_inspection(now, id + 1); });
+  end_batch(now);
   publish();
 }
 

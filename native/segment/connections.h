@@ -80,6 +80,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // was followed: whether it is not to be sent on after all, since the pair is proxied again.
   bool passes(Instant now, LegIndex leg, Packet& packet);
   bool settles(Instant now, LegIndex leg);
+  // Behind a batch: pairs that have come back are proxied.
+  void end_batch(Instant now);
   // Whether an ICMP error is about a segment of ours, of a spliced pair; and one that is.
   bool is_about_ours(LegIndex leg, const IcmpQuote& quote, const Packet& error);
   void error_arrives(Instant now, LegIndex leg, const IcmpQuote& quote, Packet& error);
@@ -178,7 +180,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t server_place);
   void say_all(TcpTurn& turn, Connection& c, Seq edge);
   Transition& transition_of(PairIndex pair) { return transitions_[spliced_[pair].transition]; }
-  bool settle(TcpTurn& turn, PairIndex pair);
+  void settle(TcpTurn& turn, PairIndex pair);
   bool drains(TcpTurn& turn, LegIndex leg, Packet& packet);
   void echo_theirs(LegIndex leg, Packet& packet);
   bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
@@ -215,7 +217,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void leave_returned(TcpTurn& turn, PairIndex pair);
   bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
   bool reset_passes_back(LegIndex leg, Packet& packet, const TcpSegment& reset);
-  bool finish_return(TcpTurn& turn, PairIndex pair);
+  void look_again(PairIndex pair);
+  void finish_return(TcpTurn& turn, PairIndex pair);
   void speak(TcpTurn& turn, uint32_t place);
   void carry_out(TcpTurn& turn, uint32_t place);
   bool comes_back(const Socket& socket);
@@ -293,6 +296,8 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   MappedArray<uint32_t> places_;  // the socket of each connection
   MappedArray<SplicedPair> spliced_;
   TransitionPool transitions_;
+  std::array<PairIndex, 2 * kBatchCapacity> due_;  // that may have come back
+  size_t due_count_ = 0;
   TimerLinks links_;
   TimerWheel wheel_;
   SynCookies cookies_;

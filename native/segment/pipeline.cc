@@ -85,6 +85,7 @@ void Pipeline::resume(Instant now, Batch& batch) {
   rewrite(batch);
   dispatch(now, batch);
   flows_.end_batch();
+  connections_.end_batch(now);
 }
 
 // -- parse
@@ -190,9 +191,6 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
   }
   action.hop = leg.next_hop;
   packet.verdict = Verdict::forward;
-  // A later packet of the batch may take the pair back, and then nobody knows how.
-  action.rewritten = (flow.flags & FlowPair::kInTransition) != 0;
-  if (action.rewritten) flows_.rewrite(action.leg, packet);
 }
 
 void Pipeline::act_on_stranger(Instant now, Packet& packet, Action& action) {
@@ -242,7 +240,6 @@ void Pipeline::rewrite(Batch& batch) {
     Packet& packet = batch.packets[i];
     if (packet.verdict != Verdict::forward || actions_[i].hop == kNoNextHop) continue;
     const LegIndex leg = actions_[i].leg;
-    if (actions_[i].rewritten) continue;
     if (leg == kNoLeg) {
       apply(kRouted, packet);
       continue;

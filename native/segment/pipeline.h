@@ -58,7 +58,6 @@ class Pipeline {
   struct Action {
     LegIndex leg;  // kNoLeg: without a flow, and `hop` is a reference of this packet's
     NextHop hop;   // kNoNextHop: bridged, as it is
-    bool rewritten = false;
   };
 
   // True if there are fragments.
