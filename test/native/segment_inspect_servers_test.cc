@@ -244,19 +244,44 @@ TEST_CASE("HS-24 the end of a connection is told when there is room for it") {
   CHECK(lab.end() == "");
 }
 
+void reap(InspectLab& lab, uint32_t idle_seconds) {
+  TestEngine::Bytes bytes(ReapView::kSize);
+  ReapView reap(bytes.data());
+  reap.set_msg_type(ReapView::kCode);
+  reap.set_serial(lab.question().serial());
+  store_signature(reap.sig(), load_signature(lab.question().sig()));
+  reap.set_idle_secs(idle_seconds);
+  lab.engine.tell(bytes);
+}
+
+TEST_CASE("HS-23 HS-24 a spliced connection in its close is alive, and its end is told once") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    InspectLab lab(hosts);
+    lab.client_says(kRequest);
+    lab.pass(Duration::milliseconds(50));
+    REQUIRE(lab.engine.count(Counter::splices) == 1);
+    shut_at(lab.server, lab.engine.now());
+    lab.pass(Duration::milliseconds(50));
+    reap(lab, 0);
+    const auto alive = lab.engine.told_of<StatsView>();
+    REQUIRE(alive.size() == 1);
+    CHECK(StatsView(const_cast<uint8_t*>(alive[0].data())).error_code() == SsmbError::connalive);
+    lab.client_says("more");
+    CHECK(lab.server_heard() == std::string(kRequest) + "more");
+    CHECK(lab.engine.told_of<DeleteView>().empty());
+    CHECK(lab.end() == "");
+    CHECK(lab.engine.told_of<DeleteView>().size() == 1);
+  }
+}
+
 TEST_CASE(
     "FLOWLIFE-11 a connection that was asked about ends by its idle time-out, and answers REAP") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);
     InspectLab lab(hosts);
     lab.client_says(kRequest);
-    TestEngine::Bytes bytes(ReapView::kSize);
-    ReapView reap(bytes.data());
-    reap.set_msg_type(ReapView::kCode);
-    reap.set_serial(lab.question().serial());
-    store_signature(reap.sig(), load_signature(lab.question().sig()));
-    reap.set_idle_secs(60);
-    lab.engine.tell(bytes);
+    reap(lab, 60);
     const auto alive = lab.engine.told_of<StatsView>();
     REQUIRE(alive.size() == 1);
     CHECK(StatsView(const_cast<uint8_t*>(alive[0].data())).error_code() == SsmbError::connalive);
