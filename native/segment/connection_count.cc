@@ -45,7 +45,7 @@ bool Connections::is_believable(LegIndex leg, const TcpSegment& segment) const {
 void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const PairIndex pair = pair_of(leg);
   const TcpSegment segment = read_segment(packet);
-  if (segment.has(kTcpRst) || segment.has(kTcpSyn)) return;
+  if (segment.has(kTcpRst) || segment.has(kTcpSyn) || segment.length() == 0) return;
   const Socket* counter = counter_of(sockets_[spliced_[pair].places[leg & 1]]);
   const Seq passed = flows_.shown(leg).seq_end + received_shift(leg);
   const int32_t more = segment.end() - passed;

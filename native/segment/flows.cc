@@ -364,11 +364,15 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
     segment.ack -= table_.offsets(session).seq;
   }
   FlowEntry& to = table_.leg(is_client_leg(index) ? server_leg(session) : client_leg(session));
+  const uint32_t end = segment.seq + segment.length;
+  // Of a spliced pair it is told what has passed, not what was sent and has not come so far.
+  const bool is_empty = segment.length == 0 && !(segment.flags & kTcpRst);
+  if (flow.mode == PairMode::splice && is_empty && Seq(end) > Seq(from.seq_end)) {
+    segment.seq = from.seq_end;
+  }
   const TrackEvent event = track_tcp(from, to, segment);
   // Nobody who guesses knows where the sender is.
-  if (flow.mode == PairMode::splice && segment.seq + segment.length == leg.seq_end) {
-    note_clock(leg, packet, elapsed);
-  }
+  if (flow.mode == PairMode::splice && end == leg.seq_end) note_clock(leg, packet, elapsed);
   const bool from_server = !is_client_leg(index);
   if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
     pair(session).flags |= FlowPair::kServerWaits;
