@@ -13,8 +13,11 @@ import { parseArgs } from 'node:util'
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const family = '[A-Z]{2,}'
 const id = `${family}-\\d{2}(?:\\.\\.(?:${family}-)?\\d{2})?`
+/** Ids that a test's name begins with; laws and traps of the design may stand before them. */
+const ids = `(?:(?:Law|trap) \\d+ )*(?:${id}[ ,:]+)+`
+const leading = new RegExp(`^${ids}`)
 /** A string literal that begins with ids; the name of a test or of a group of tests. */
-const testName = new RegExp(`(['"\`])((?:Law \\d+ )*(?:${id}[ ,:]+)+(?:\\\\.|(?!\\1).)*)`, 'g')
+const testName = new RegExp(`(['"\`])(${ids}(?:\\\\.|(?!\\1).)*)`, 'g')
 
 /** `{ id: text }` of every row. */
 export function readRows() {
@@ -47,19 +50,19 @@ export function readTests() {
 function scriptIn(path) {
   const [first] = readFileSync(join(root, path), 'utf8').split('\n')
   const name = first.replace(/^# */, '')
-  const [ids] = new RegExp(`^(?:${id}[ ,:]+)+`).exec(name) ?? []
-  return ids ? [{ place: `${path}:1`, name, ids: namedIds(ids) }] : []
+  const [found] = leading.exec(name) ?? []
+  return found ? [{ place: `${path}:1`, name, ids: namedIds(found) }] : []
 }
 
 function testsIn(path) {
   const lines = readFileSync(join(root, path), 'utf8').split('\n')
   return lines.flatMap((line, index) =>
     [...line.matchAll(testName)].map(([, , name]) => {
-      const [ids] = new RegExp(`^(?:Law \\d+ )*(?:${id}[ ,:]+)+`).exec(name)
+      const [found] = leading.exec(name)
       return {
         place: `${path}:${index + 1}`,
         name: name.replace(/\\(.)/g, '$1'),
-        ids: namedIds(ids),
+        ids: namedIds(found),
       }
     }),
   )
