@@ -28,11 +28,14 @@ bool Connections::is_worth_while(Socket& client, Socket& server) {
 }
 
 // Nobody who guesses ends a count.
-bool Connections::is_believable(LegIndex leg, const TcpSegment& segment) const {
+bool Connections::is_believable(LegIndex leg, const TcpSegment& segment) {
   TrackedSegment tracked;
   tracked.flags = segment.flags;
   tracked.seq = (segment.seq - received_shift(leg)).raw();
-  tracked.ack = (segment.ack - sent_shift(leg)).raw();
+  // While the pair drains, what is ours counts as acknowledged (3.3 rule 3).
+  const Connection* c = connection_of(sockets_[spliced_[pair_of(leg)].places[leg & 1]]);
+  const Seq ack = c == nullptr ? segment.ack : std::max(segment.ack, c->flow->snd_nxt);
+  tracked.ack = (ack - sent_shift(leg)).raw();
   tracked.length = segment.length();
   return sluice::is_believable(flows_.table().leg(leg), flows_.table().leg(other_leg(leg)),
                                tracked);
@@ -52,11 +55,14 @@ void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const bool reaches =
       counter != nullptr && more > 0 && static_cast<uint32_t>(more) > counter->left;
   if (!reaches && !segment.has(kTcpFin)) return;
-  if (!is_believable(leg, segment)) return;  // nor is it followed
+  // Nor would it be followed: so it does not pass.
+  if (!is_believable(leg, segment)) return packet.drop(DropReason::beyond_count);
   const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);
   count_spliced(turn.now, leg);
-  if (!(flows_.table().pair(pair).flags & FlowPair::kInTransition)) return begin_return(turn, pair);
+  const FlowPair& flow = flows_.table().pair(pair);
+  const bool is_open = flow.flow_class == FlowClass::spliced;
+  if (is_open && !(flow.flags & FlowPair::kInTransition)) return begin_return(turn, pair);
   const Seq end = segment.end() - segment.has(kTcpFin);
   cut_behind(packet, segment, reaches ? passed + left : end);
 }

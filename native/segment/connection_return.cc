@@ -85,9 +85,10 @@ Resumption Connections::resumption_of(LegIndex leg, Instant now) const {
   from.flow.ts_recent = own.tsval;
   // Too old to refuse anything by: nobody has checked what came since.
   from.flow.ts_recent_age = Tcp::tick(now) - 30U * 24 * 3600 * 1000;
-  const uint8_t scale = from.flow.rcv_wscale();
+  // The other end's true edge: what this one was told of it, rounded down by each acknowledgement,
+  // is nowhere beyond.
   const auto room = static_cast<uint32_t>(std::max(other.edge - own.seq_end, 0));
-  from.rcv_adv = from.flow.rcv_nxt + (std::min<uint32_t>(room >> scale, 65535) << scale);
+  from.rcv_adv = from.flow.rcv_nxt + std::min(room, 65535U << from.flow.rcv_wscale());
   from.snd_wnd = window_from(own, other.seq_end);
   const Tick seen =
       Tcp::tick(now) - (time_.tick(now) - flows_.table().leg(other_leg(leg)).last_seen);

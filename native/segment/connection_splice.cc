@@ -111,6 +111,10 @@ void Connections::try_splice(TcpTurn& turn, uint32_t place) {
   const bool is_client = one.leg != kNoLeg && is_client_leg(one.leg);
   const uint32_t client = is_client ? place : across;
   const uint32_t server = is_client ? across : place;
+  if (sockets_[client].closed || sockets_[server].closed) return;
+  if (has_ended(sockets_[client]) || has_ended(sockets_[server])) {
+    return stay_relayed(turn, place, SpliceBlock::closing);
+  }
   if (!is_worth_while(sockets_[client], sockets_[server])) {
     for (const uint32_t each : {client, server}) thaw(turn, each);
     return;
@@ -121,12 +125,7 @@ void Connections::try_splice(TcpTurn& turn, uint32_t place) {
     case SpliceBlock::apart:
     case SpliceBlock::options:
     case SpliceBlock::fragmenting: return stay_relayed(turn, place, block);
-    case SpliceBlock::closing:
-      // Not yet open, or never again.
-      if (has_ended(sockets_[client]) || has_ended(sockets_[server])) {
-        stay_relayed(turn, place, block);
-      }
-      return;
+    case SpliceBlock::closing: return;  // it is not open yet
     default:
       return hold_promises(turn, *connection_of(sockets_[client]),
                            *connection_of(sockets_[server]));
@@ -229,6 +228,7 @@ bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   if (!(flow.flags & (FlowPair::kInTransition | FlowPair::kCounted))) return true;
   TcpTurn turn = at(now);
   if (flow.flags & FlowPair::kCounted) stop_at_count(turn, leg, packet);
+  if (packet.verdict != Verdict::none) return false;
   if (!is_spliced(pair_of(leg))) {
     // Without memory to go on with.
     packet.verdict = Verdict::deliver;

@@ -193,7 +193,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // connection_count.cc
   bool is_worth_while(Socket& client, Socket& server);
-  bool is_believable(LegIndex leg, const TcpSegment& segment) const;
+  bool is_believable(LegIndex leg, const TcpSegment& segment);
   void stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet);
   void count_spliced(Instant now, LegIndex leg);
   static void cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary);

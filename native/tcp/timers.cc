@@ -63,7 +63,10 @@ bool is_quiet(const TcpTurn& turn, const Connection& c) {
 }
 
 // One that only waits for the peer's FIN ends soon by itself.
-bool is_kept_alive(const Connection& c) { return c.keep_alive != 0 && !c.waits_for_fin(); }
+// Nor does one that may not speak yet ask.
+bool is_kept_alive(const Connection& c) {
+  return c.keep_alive != 0 && !c.muted && !c.waits_for_fin();
+}
 
 // The first probe counts from the peer's last segment, each other from the probe before it.
 Instant keep_alive_at(const TcpTurn& turn, const Connection& c) {
