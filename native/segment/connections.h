@@ -77,7 +77,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   // answer, or where it begins anew and is for somebody else.
   bool time_wait_arrives(Instant now, Packet& packet);
   // A packet of a spliced pair: whether it is to be followed and sent on as it is now. Then what
-  // was followed: whether it is not to be sent on after all, since the pair is proxied again.
+  // was followed: whether it is not to be sent on after all, since the pair is over.
   bool passes(Instant now, LegIndex leg, Packet& packet);
   bool settles(Instant now, LegIndex leg);
   // Behind a batch: pairs that have come back are proxied.
