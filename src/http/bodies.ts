@@ -40,23 +40,18 @@ export class BodyPassage {
   /** Resolves when a head and what follows it are on their way: in one write where all of it has come.
    *  @throws {BadMessage}, and what ends a side */
   async pass(head: string, framing: Framing): Promise<void> {
-    const body = this.#takeWhole(framing)
-    await this.#write(body ? Buffer.concat([Buffer.from(head, 'latin1'), body]) : head)
+    const whole = framing.kind === 'length' && framing.bytes < leastCounted
+    const body = whole ? this.#reader.takeWhole(framing.bytes) : undefined
+    const written = this.#write(body ? joined(head, body) : head)
+    if (written) await written
     if (body) return
     if (framing.kind === 'length') await this.#pass(framing.bytes)
     if (framing.kind === 'chunked') await this.#passChunks()
     if (framing.kind === 'close') await this.#passAll()
   }
 
-  #takeWhole(framing: Framing): Buffer | undefined {
-    if (framing.kind !== 'length' || framing.bytes >= leastCounted) return undefined
-    const { socket } = this.#reader
-    if (socket.readableLength < framing.bytes) return undefined
-    return socket.read(framing.bytes) ?? undefined
-  }
-
   async #pass(bytes: number): Promise<void> {
-    let left = bytes
+    let left = bytes - (await this.#passRest(bytes))
     while (left > 0) {
       if (left >= leastCounted && (await this.#count(left))) return
       const chunk = await this.#reader.some(left)
@@ -64,6 +59,14 @@ export class BodyPassage {
       left -= chunk.length
       await this.#write(chunk)
     }
+  }
+
+  /** What the engine does not have any more. */
+  async #passRest(most: number): Promise<number> {
+    if (!this.#reader.hasRest) return 0
+    const rest = await this.#reader.some(most)
+    if (rest) await this.#write(rest)
+    return rest?.length ?? 0
   }
 
   async #passChunks(): Promise<void> {
@@ -91,6 +94,7 @@ export class BodyPassage {
   /** Until its source ends, which has to be an end and no reset. */
   async #passAll(): Promise<void> {
     const source = this.#reader.socket
+    await this.#passRest(Number.POSITIVE_INFINITY)
     const isCounted = await this.#count(everything).catch((error) => {
       const isEnd = error.code === 'ERR_SLUICE_CLOSED'
       if (!isEnd || source.errored || this.#target.destroyed) throw error
@@ -120,10 +124,11 @@ export class BodyPassage {
     }
   }
 
-  async #write(chunk: Buffer | string): Promise<void> {
+  /** Nothing to wait for where there is room. */
+  #write(chunk: Buffer | string): Promise<void> | undefined {
     const target = this.#target
-    if (target.write(chunk, 'latin1') || target.destroyed) return
-    await new Promise<void>((resolve) => {
+    if (target.write(chunk, 'latin1') || target.destroyed) return undefined
+    return new Promise<void>((resolve) => {
       const done = () => {
         target.off('drain', done)
         target.off('close', done)
@@ -133,4 +138,11 @@ export class BodyPassage {
       target.on('close', done)
     })
   }
+}
+
+function joined(head: string, body: Buffer): Buffer {
+  const message = Buffer.allocUnsafe(head.length + body.length)
+  message.write(head, 'latin1')
+  message.set(body, head.length)
+  return message
 }

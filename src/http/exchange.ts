@@ -3,7 +3,8 @@ import type { SocketPair } from '../socket/pair.js'
 import { BadMessage } from './bad-message.js'
 import { BodyPassage } from './bodies.js'
 import { type AnswerHead, forwarded, type RequestHead, readAnswer } from './head.js'
-import { StreamReader } from './stream-reader.js'
+import type { ServerSide } from './server-side.js'
+import type { StreamReader } from './stream-reader.js'
 
 export interface ExchangeLimits {
   readonly maxHeadBytes: number
@@ -24,6 +25,9 @@ export class ServerGone extends Error {}
 
 const mostInterim = 16
 
+const noAnswer = () => new BadMessage(504, 'no answer')
+const ignore = () => {}
+
 export class Exchange {
   /** Of the answer, a byte has gone to the client. */
   hasAnswered = false
@@ -37,7 +41,7 @@ export class Exchange {
   #isSent = false
 
   constructor(
-    pair: SocketPair,
+    { pair, reader }: ServerSide,
     request: RequestHead,
     inbound: StreamReader,
     limits: ExchangeLimits,
@@ -46,43 +50,50 @@ export class Exchange {
     this.#request = request
     this.#sending = request.framing.kind === 'none' ? undefined : new AbortController()
     this.#inbound = inbound
-    this.#outbound = new StreamReader(pair.outbound)
+    this.#outbound = reader
     this.#limits = limits
   }
 
   /** @throws {BadMessage}, `ServerGone`, and what ends a side */
   async run(): Promise<Exchanged> {
-    const { inbound, outbound } = this.#pair
-    const stop = () => this.#sending?.abort()
-    const clientGone = () => this.#outbound.fail(new Error('the client is gone'))
+    const sent = this.#send()
+    sent.then(() => {
+      this.#isSent = true
+    }, ignore)
+    const answer = await (this.#sending ? this.#beside(sent, this.#sending) : this.#receive())
+    if (answer.status === 101) return { client: 'tunnel', isReusable: false }
+    return this.#outcome(answer, sent)
+  }
+
+  /** What the client has wrong ends it at once; a server that reads no more may still answer. */
+  async #beside(sent: Promise<void>, sending: AbortController): Promise<AnswerHead> {
+    const { outbound } = this.#pair
+    const stop = () => sending.abort()
+    const wrong = new Promise<never>((_, reject) => {
+      sent.catch((error) => error instanceof BadMessage && reject(error))
+    })
     outbound.once('close', stop)
-    inbound.once('close', clientGone)
     try {
-      return await this.#run()
+      return await Promise.race([this.#receive(), wrong])
     } finally {
       outbound.off('close', stop)
-      inbound.off('close', clientGone)
-      this.#outbound.stop()
     }
   }
 
-  async #run(): Promise<Exchanged> {
+  #send(): Promise<void> {
     const { method, target, minor, upgrade, framing } = this.#request
     const line = `${method} ${target} HTTP/1.${minor}`
     const isLast = minor === 0 ? undefined : 'keep-alive'
     const head = forwarded(line, this.#request, upgrade ? 'upgrade' : isLast)
     const body = new BodyPassage(this.#pair, 'c2s', this.#inbound, this.#sending?.signal)
-    const sent = body.pass(head, framing).then(() => {
-      this.#isSent = true
-    })
-    // What the client has wrong ends it at once; a server that reads no more may still answer.
-    const wrong = new Promise<never>((_, reject) => {
-      sent.catch((error) => error instanceof BadMessage && reject(error))
-    })
-    const answer = await Promise.race([this.#answer(), wrong])
-    if (answer.status === 101) return { client: 'tunnel', isReusable: false }
-    await Promise.race([this.#passAnswer(answer), wrong])
-    return this.#outcome(answer, sent)
+    return body.pass(head, framing)
+  }
+
+  /** Resolves when all of the answer is on its way, or a tunnel begins. */
+  async #receive(): Promise<AnswerHead> {
+    const answer = await this.#answer()
+    if (answer.status !== 101) await this.#passAnswer(answer)
+    return answer
   }
 
   /** What comes before the last head is passed on as it is. */
@@ -105,10 +116,10 @@ export class Exchange {
 
   async #readAnswer(): Promise<AnswerHead> {
     const { answerTimeoutMs, maxHeadBytes } = this.#limits
-    const head = () => this.#outbound.head(maxHeadBytes)
     try {
-      const late = () => new BadMessage(504, 'no answer')
-      const text = await this.#outbound.within(answerTimeoutMs, late, head)
+      this.#outbound.limit(answerTimeoutMs, noAnswer)
+      const text = await this.#outbound.head(maxHeadBytes)
+      this.#outbound.noLimit()
       if (text === undefined) throw new ServerGone()
       return readAnswer(text, this.#request.method)
     } catch (error) {
@@ -139,12 +150,9 @@ export class Exchange {
       // The server has answered before it had all: it may read the rest, or not.
       const { answerTimeoutMs } = this.#limits
       const late = setTimeout(() => this.#sending?.abort(), answerTimeoutMs)
-      const more = this.#inbound.within(
-        answerTimeoutMs,
-        () => new Error('too late'),
-        () => sent,
-      )
-      await more.catch(() => {})
+      this.#inbound.limit(answerTimeoutMs, () => new Error('too late'))
+      await sent.catch(ignore)
+      this.#inbound.noLimit()
       clearTimeout(late)
     }
     const isWhole = this.#isSent

@@ -7,7 +7,9 @@ import type { Socket } from '../socket/socket.js'
 import type { ParkOptions } from '../socket/types.js'
 import { BadMessage, ownAnswer } from './bad-message.js'
 import { Exchange, type Exchanged, ServerGone } from './exchange.js'
-import { type RequestHead, readRequest, valuesOf } from './head.js'
+import type { Fields } from './fields.js'
+import { type RequestHead, readRequest } from './head.js'
+import { type ServerAddress, ServerSide } from './server-side.js'
 import { StreamReader } from './stream-reader.js'
 
 /** What a route is asked about. */
@@ -61,12 +63,46 @@ const lingerMs = 5000
 /** May be asked again (RFC 9110 9.2.2), and has no body. */
 const repeatable = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
 const parkedKey = 'sluice.http'
+/** For so long behind an answer the server's connection waits for its client's next request; then it
+ *  is parked, for whoever needs one. */
+const keptMs = 1000
 const silent = new Error('no request')
+const isSilent = () => silent
+const headIsLate = () => new BadMessage(408, 'the head is late')
 
 /** A service that routes each request of a connection. */
 export function httpRouter(route: HttpRoute, options: HttpRouterOptions = {}): ServiceFunction {
   return (inbound, context) =>
     new RoutedConnection(inbound, context, route, { ...defaults, ...options }).run()
+}
+
+/** Its fields are put together for who asks for them. */
+class Routed implements RoutedRequest {
+  readonly method: string
+  readonly target: string
+  readonly host: string | undefined
+  readonly #fields: Fields
+  #headers: Record<string, string> | undefined
+
+  constructor(
+    { method, target, fields }: RequestHead,
+    readonly inbound: Socket,
+  ) {
+    this.method = method
+    this.target = target
+    this.host = fields.of('host')[0]
+    this.#fields = fields
+  }
+
+  get headers(): Readonly<Record<string, string>> {
+    if (this.#headers) return this.#headers
+    const headers: Record<string, string> = Object.create(null)
+    for (const { name, value } of this.#fields) {
+      headers[name] = name in headers ? `${headers[name]}, ${value}` : value
+    }
+    this.#headers = headers
+    return headers
+  }
 }
 
 class RoutedConnection {
@@ -78,6 +114,11 @@ class RoutedConnection {
   /** Of the request that is being served. */
   #method = ''
   #hasAnswered = false
+  /** That served last, and may serve again. */
+  #server: ServerSide | undefined
+  #keeping: NodeJS.Timeout | undefined
+  /** When the one before that is out of the way. */
+  #parted = Promise.resolve()
 
   constructor(inbound: Socket, context: ServiceContext, route: HttpRoute, settings: Settings) {
     this.#inbound = inbound
@@ -92,10 +133,16 @@ class RoutedConnection {
   }
 
   async run(): Promise<void> {
+    const gone = () => this.#server?.reader.fail(new Error('the client is gone'))
+    this.#inbound.once('close', gone)
     try {
       while (await this.#serveOne()) this.#hasAnswered = false
     } catch (error) {
       this.#refuse(error)
+    } finally {
+      this.#inbound.off('close', gone)
+      this.#reader.stop()
+      await this.#letGo()
     }
   }
 
@@ -108,14 +155,13 @@ class RoutedConnection {
     }
     this.#method = request.method
     const { client, isReusable } = await this.#serve(request)
-    const { pair } = this.#inbound
     if (client === 'tunnel') {
-      this.#reader.stop()
-      await pair?.unproxy()
+      await this.#tunnel()
       return false
     }
-    if (pair) await this.#letGo(pair.outbound, isReusable)
+    if (!isReusable) await this.#letGo(false)
     if (client === 'close') this.#close()
+    else this.#keeping = setTimeout(() => void this.#letGo(), keptMs)
     return client === 'keep'
   }
 
@@ -124,31 +170,27 @@ class RoutedConnection {
     const { idleTimeoutMs, headTimeoutMs, maxHeadBytes } = this.#settings
     const reader = this.#reader
     try {
-      const first = await reader.within(
-        idleTimeoutMs,
-        () => silent,
-        () => reader.some(1),
-      )
-      if (!first) return undefined
-      this.#inbound.unshift(first)
+      reader.limit(idleTimeoutMs, isSilent)
+      if (!(await reader.untilBytes())) return undefined
     } catch (error) {
       if (error === silent) return undefined
       throw error
     }
-    const late = () => new BadMessage(408, 'the head is late')
-    const text = await reader.within(headTimeoutMs, late, () => reader.head(maxHeadBytes))
+    reader.limit(headTimeoutMs, headIsLate)
+    const text = await reader.head(maxHeadBytes)
+    reader.noLimit()
     if (text === undefined) return undefined
     const request = readRequest(text)
-    const isAllowed = this.#settings.upgrades.includes(request.upgrade?.toLowerCase() ?? '')
-    return isAllowed ? request : { ...request, upgrade: undefined }
+    const { upgrade } = request
+    const isFine = !upgrade || this.#settings.upgrades.includes(upgrade.toLowerCase())
+    return isFine ? request : { ...request, upgrade: undefined }
   }
 
   async #serve(request: RequestHead): Promise<Exchanged> {
     for (let isFirst = true; ; isFirst = false) {
       const { release, ...to } = await this.#serverOf(request)
       try {
-        const outbound = await this.#connect(to, isFirst)
-        return await this.#exchange(request, outbound)
+        return await this.#exchange(request, await this.#serverAt(to, isFirst))
       } catch (error) {
         if (!(error instanceof ServerGone)) throw error
         // It ended the connection while we took it: another one will do, where nothing was changed.
@@ -161,16 +203,14 @@ class RoutedConnection {
     }
   }
 
-  async #exchange(request: RequestHead, outbound: Socket): Promise<Exchanged> {
-    const { pair } = outbound
-    if (!pair) throw new BadMessage(502, 'the server is gone')
-    const isReused = outbound.bytesRead > 0
-    const exchange = new Exchange(pair, request, this.#reader, this.#settings)
+  async #exchange(request: RequestHead, server: ServerSide): Promise<Exchanged> {
+    const { isReused } = server
+    const exchange = new Exchange(server, request, this.#reader, this.#settings)
     try {
       return await exchange.run()
     } catch (error) {
-      await pair.disassociate().catch(() => {})
-      outbound.resetAndDestroy()
+      this.#server = undefined
+      await server.end()
       const isGone = error instanceof ServerGone
       throw isGone ? new ServerGone('', { cause: isReused || undefined }) : error
     } finally {
@@ -178,13 +218,8 @@ class RoutedConnection {
     }
   }
 
-  async #serverOf({ method, target, fields }: RequestHead) {
-    const headers: Record<string, string> = Object.create(null)
-    for (const { name, value } of fields) {
-      headers[name] = name in headers ? `${headers[name]}, ${value}` : value
-    }
-    const [host] = valuesOf(fields, 'host')
-    const to = await this.#route({ method, target, host, headers, inbound: this.#inbound })
+  async #serverOf(request: RequestHead) {
+    const to = await this.#route(new Routed(request, this.#inbound))
     const node = typeof to === 'string' ? this.#context.pools.pick(to, this.#inbound) : undefined
     const server = node ?? to
     if (server === undefined || typeof server === 'string') throw new BadMessage(503, 'no server')
@@ -192,7 +227,18 @@ class RoutedConnection {
     return { address, port, release: () => node?.release() }
   }
 
-  #connect(to: { address: string; port: number }, mayReuse: boolean): Promise<Socket> {
+  /** The one that served last, where the request is for it; else one that is parked, or a new one. */
+  async #serverAt(to: ServerAddress, mayReuse: boolean): Promise<ServerSide> {
+    clearTimeout(this.#keeping)
+    if (this.#server?.suits(to)) return this.#server
+    await this.#letGo()
+    const { pair } = await this.#connect(to, mayReuse)
+    if (!pair) throw new BadMessage(502, 'the server is gone')
+    this.#server = new ServerSide(pair, to)
+    return this.#server
+  }
+
+  #connect(to: ServerAddress, mayReuse: boolean): Promise<Socket> {
     const { preserveClient = this.#inbound.preserveClient, allowOtherClient } = this.#settings
     const options = {
       ...{ ...to, associateWith: this.#inbound, mirrorOptions: false },
@@ -209,12 +255,35 @@ class RoutedConnection {
       })
   }
 
+  async #tunnel(): Promise<void> {
+    this.#reader.stop()
+    const server = this.#server
+    this.#server = undefined
+    if (!server) return
+    const { reader, pair } = server
+    reader.stop()
+    const [asked, answered] = [this.#reader.takeRest(), reader.takeRest()]
+    if (asked) pair.outbound.write(asked)
+    if (answered) pair.inbound.write(answered)
+    await pair.unproxy()
+  }
+
   /** Nobody reads it any more: the next one that needs it takes it. */
-  async #letGo(outbound: Socket, isReusable: boolean): Promise<void> {
-    await outbound.pair?.disassociate().catch(() => {})
+  #letGo(isReusable = true): Promise<void> {
+    clearTimeout(this.#keeping)
+    const server = this.#server
+    this.#server = undefined
+    if (server) this.#parted = this.#park(server, isReusable)
+    return this.#parted
+  }
+
+  async #park(server: ServerSide, isReusable: boolean): Promise<void> {
+    await server.part()
+    const { outbound } = server.pair
     if (outbound.destroyed) return
     const { park } = this.#settings
-    const parked = isReusable && outbound.park({ ...park, key: parkedKey })
+    const parked =
+      isReusable && !server.reader.hasBytes && outbound.park({ ...park, key: parkedKey })
     // What it sends behind its answer is nobody's.
     await Promise.resolve(parked).catch(() => false)
     if (!outbound.destroyed) outbound.destroy()

@@ -1,14 +1,23 @@
-/** Reads a socket piece by piece and leaves in it what comes behind, so that the engine may pass that. */
+/** Reads a socket piece by piece: heads, lines, and bodies as they come. */
 import type { Socket } from '../socket/socket.js'
 import { BadMessage } from './bad-message.js'
 
 const headEnd = Buffer.from('\r\n\r\n')
-const events = ['readable', 'end', 'close'] as const
 const lineEnd = Buffer.from('\r\n')
+const nothing = Buffer.alloc(0)
+const events = ['readable', 'end', 'close'] as const
 
 export class StreamReader {
+  /** Taken from the socket, and nobody's yet. */
+  #rest: Buffer = nothing
   #wake: (() => void) | undefined
   #failure: Error | undefined
+  /** Makes the error of who is late: making one costs more than all the rest. */
+  #late: (() => Error) | undefined
+  /** In milliseconds since 1970; so is when the timer goes off. */
+  #lateAt = 0
+  #timerAt = Number.POSITIVE_INFINITY
+  #timer: NodeJS.Timeout | undefined
   readonly #news = () => this.#wake?.()
 
   constructor(readonly socket: Socket) {
@@ -17,6 +26,7 @@ export class StreamReader {
 
   /** What it is told goes to whoever comes next. */
   stop(): void {
+    clearTimeout(this.#timer)
     for (const event of events) this.socket.off(event, this.#news)
   }
 
@@ -26,40 +36,65 @@ export class StreamReader {
     this.#wake?.()
   }
 
-  /** Runs, and fails where that takes longer. The error is made then: it costs more than the rest. */
-  async within<Result>(
-    ms: number,
-    error: () => Error,
-    run: () => Promise<Result>,
-  ): Promise<Result> {
-    const timer = setTimeout(() => this.fail(error()), ms)
-    try {
-      return await run()
-    } finally {
-      clearTimeout(timer)
-    }
+  /** In so many milliseconds whoever reads gets this, unless another time is set, or none. */
+  limit(ms: number, late: () => Error): void {
+    this.#late = late
+    this.#lateAt = Date.now() + ms
+    // One that goes off too soon is set again then: that is cheaper than setting it for each.
+    if (this.#timerAt > this.#lateAt) this.#setTimer(ms)
+  }
+
+  noLimit(): void {
+    this.#late = undefined
+  }
+
+  /** Bytes have come that nobody has taken. */
+  get hasBytes(): boolean {
+    return this.hasRest || this.socket.readableLength > 0
+  }
+
+  /** The socket has no longer all of them. */
+  get hasRest(): boolean {
+    return this.#rest.length > 0
+  }
+
+  /** Whether a byte has come, or comes before the end. */
+  async untilBytes(): Promise<boolean> {
+    return this.#rest.length > 0 || this.#fill(1)
+  }
+
+  /** What has come behind what was read. */
+  takeRest(): Buffer | undefined {
+    const rest = this.#rest
+    this.#rest = nothing
+    return rest.length > 0 ? rest : undefined
+  }
+
+  /** So many bytes, where they have all come. */
+  takeWhole(bytes: number): Buffer | undefined {
+    const missing = bytes - this.#rest.length
+    if (missing <= 0) return this.#take(bytes)
+    if (this.socket.readableLength < missing) return undefined
+    const chunk: Buffer | null = this.socket.read(missing)
+    if (!chunk) return undefined
+    const rest = this.takeRest()
+    return rest ? Buffer.concat([rest, chunk]) : chunk
   }
 
   /** At most so many bytes; undefined at the end. */
   async some(most: number): Promise<Buffer | undefined> {
-    for (;;) {
-      if (this.#failure) throw this.#failure
-      const { readableLength, destroyed } = this.socket
-      if (destroyed) return undefined
-      const chunk = this.socket.read(
-        readableLength > 0 ? Math.min(most, readableLength) : undefined,
-      )
-      if (chunk !== null) return chunk
-      if (this.socket.readableEnded) return undefined
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
+    if (this.#rest.length > 0) return this.#take(Math.min(most, this.#rest.length))
+    return this.#next(most)
   }
 
   /** A head without its empty line; undefined where the end comes before its first byte. */
   async head(most: number): Promise<string | undefined> {
-    await this.#skipEmptyLines()
+    // RFC 9112 2.2: some clients send an empty line behind a body.
+    for (let lines = 0; lines < 2; lines++) {
+      const hasTwo = this.#rest.length > 1 || (await this.#fill(2))
+      if (!hasTwo || !this.#rest.subarray(0, 2).equals(lineEnd)) break
+      this.#take(2)
+    }
     return this.#until(headEnd, most)
   }
 
@@ -71,36 +106,66 @@ export class StreamReader {
   }
 
   async #until(mark: Buffer, most: number): Promise<string | undefined> {
-    let read: Buffer = Buffer.alloc(0)
-    for (;;) {
-      const chunk = await this.some(most + mark.length - read.length)
-      if (!chunk) {
-        if (read.length > 0) throw new BadMessage(400, 'it is cut off')
-        return undefined
+    for (let from = 0; ; ) {
+      const rest = this.#rest
+      const end = rest.indexOf(mark, from)
+      if (end > most || (end < 0 && rest.length >= most + mark.length)) {
+        throw new BadMessage(431, 'it is too long')
       }
-      const from = Math.max(0, read.length - mark.length + 1)
-      read = read.length > 0 ? Buffer.concat([read, chunk]) : chunk
-      const end = read.indexOf(mark, from)
       if (end >= 0) {
-        const rest = read.subarray(end + mark.length)
-        if (rest.length > 0) this.socket.unshift(rest)
-        return read.toString('latin1', 0, end)
+        this.#take(end + mark.length)
+        return rest.toString('latin1', 0, end)
       }
-      if (read.length >= most + mark.length) throw new BadMessage(431, 'it is too long')
+      from = Math.max(0, rest.length - mark.length + 1)
+      if (await this.#fill(rest.length + 1)) continue
+      if (rest.length > 0) throw new BadMessage(400, 'it is cut off')
+      return undefined
     }
   }
 
-  /** RFC 9112 2.2: some clients send one behind a body. */
-  async #skipEmptyLines(): Promise<void> {
-    for (let lines = 0; lines < 2; lines++) {
-      const first = await this.some(2)
-      if (!first) return
-      const second = first.length < 2 && first[0] === 13 ? await this.some(1) : undefined
-      const start = second ? Buffer.concat([first, second]) : first
-      if (!start.equals(lineEnd)) {
-        this.socket.unshift(start)
-        return
-      }
+  #take(bytes: number): Buffer {
+    const rest = this.#rest
+    this.#rest = bytes === rest.length ? nothing : rest.subarray(bytes)
+    return bytes === rest.length ? rest : rest.subarray(0, bytes)
+  }
+
+  /** False where fewer come before the end. */
+  async #fill(least: number): Promise<boolean> {
+    while (this.#rest.length < least) {
+      const chunk = await this.#next()
+      if (!chunk) return false
+      this.#rest = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk
     }
+    return true
+  }
+
+  /** What the socket has. */
+  async #next(most = Number.POSITIVE_INFINITY): Promise<Buffer | undefined> {
+    for (;;) {
+      if (this.#failure) throw this.#failure
+      const { readableLength, destroyed } = this.socket
+      if (destroyed) return undefined
+      const isPart = readableLength > most
+      const chunk: Buffer | null = this.socket.read(isPart ? most : undefined)
+      if (chunk !== null) return chunk
+      if (this.socket.readableEnded) return undefined
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
+    }
+  }
+
+  #setTimer(ms: number): void {
+    clearTimeout(this.#timer)
+    this.#timerAt = Date.now() + ms
+    this.#timer = setTimeout(this.#look, ms)
+  }
+
+  readonly #look = (): void => {
+    this.#timerAt = Number.POSITIVE_INFINITY
+    if (!this.#late) return
+    const restMs = this.#lateAt - Date.now()
+    if (restMs > 0) this.#setTimer(restMs)
+    else this.fail(this.#late())
   }
 }

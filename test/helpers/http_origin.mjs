@@ -55,6 +55,10 @@ const answers = {
     const both = 'Content-Length: 3\r\nTransfer-Encoding: chunked'
     socket.end(`HTTP/1.1 200 OK\r\n${both}\r\n\r\n0\r\n\r\n`)
   },
+  '/more': ({ socket }) => {
+    const of = (text) => `HTTP/1.1 200 OK\r\nContent-Length: ${text.length}\r\n\r\n${text}`
+    socket.write(of('asked\n') + of('unasked\n'))
+  },
   '/old': ({ socket }) => {
     socket.end('HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nold\n')
   },

@@ -130,6 +130,33 @@ test("the server's connection serves one request after another, of one client af
   await end()
 })
 
+test("the server's connection stays with its client, as long as both can, and is parked then", async () => {
+  const { site, end } = await startSite()
+  await using _ = site
+  const server = site.lab.servers[1] as Host
+  for (const family of site.lab.families) {
+    const client = await site.connect(family, HTTP)
+    const ask = async (path: string, answer: RegExp) => {
+      client.received.length = 0
+      client.write(get(path))
+      await client.untilReceived(answer)
+      return Number(/(\d+)\n$/.exec(client.received.join(''))?.[1])
+    }
+    const number = await ask('/connection', /node \d+\n$/)
+    expect(site.stack.parking.size).toBe(0)
+    expect(await ask('/connection', /node \d+\n$/)).toBe(number)
+    await server.namespace.exec('ss', ['-K', 'state', 'established', `sport = :${ORIGIN}`])
+    expect(await ask('/connection', /node \d+\n$/)).toBe(number + 1)
+    // What its server says behind the answer is no answer to the next request.
+    await ask('/more', /asked\n$/)
+    expect(await ask('/connection', /node \d+\n$/)).toBe(number + 2)
+    await until('it is parked', () => site.stack.parking.size === 1)
+    await client.end()
+    await site.stack.parking.drain()
+  }
+  await end()
+})
+
 test("Node's fetch with kept connections: bodies each way, whole and in chunks", async () => {
   const { site, at, end } = await startSite()
   await using _ = site

@@ -15,7 +15,7 @@ describe('requests', () => {
       ...{ method: 'GET', target: '/a?b', minor: 1, persistent: true, expectsContinue: true },
       framing: { kind: 'length', bytes: 12 },
     })
-    expect(head.fields.at(-1)).toEqual({ name: 'x-a', value: 'b c', line: 'X-A: b c ' })
+    expect([...head.fields].at(-1)).toEqual({ name: 'x-a', value: 'b c', line: 'X-A: b c ' })
     expect(readRequest(request('Transfer-Encoding: Chunked')).framing).toEqual({ kind: 'chunked' })
     expect(readRequest(request('Content-Length: 0')).framing).toEqual({ kind: 'none' })
     expect(readRequest(request('Connection: x, Close')).persistent).toBe(false)
@@ -99,7 +99,7 @@ describe("what is taken, Node's parser takes the same way", () => {
     const { fields, minor } = ours
     expect({
       minor,
-      fields: fields.flatMap(({ line, value }) => [line.split(':', 1)[0], value]),
+      fields: [...fields].flatMap(({ line, value }) => [line.split(':', 1)[0], value]),
     }).toEqual({
       minor: theirs?.minor,
       fields: theirs?.fields.map((text) => text.trim()),
