@@ -11,18 +11,8 @@ import { runExample } from '../helpers/service-site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
 requireHost('netns', 'afPacket')
-requireTools(
-  'ip',
-  'nsenter',
-  'nginx',
-  'curl',
-  'bash',
-  'sha256sum',
-  'wrk',
-  'h2load',
-  'chromium',
-  'ss',
-)
+requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'sha256sum', 'ss')
+requireTools('wrk', 'h2load', 'chromium')
 
 const [HTTP, ORIGIN] = [80, 8080]
 /** Without a screen, and without what it would ask the world for by itself. */
