@@ -160,8 +160,8 @@ class RoutedConnection {
       return false
     }
     if (!isReusable) await this.#letGo(false)
+    else if (client === 'keep') this.#keeping = setTimeout(() => void this.#letGo(), keptMs)
     if (client === 'close') this.#close()
-    else this.#keeping = setTimeout(() => void this.#letGo(), keptMs)
     return client === 'keep'
   }
 
