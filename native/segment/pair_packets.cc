@@ -70,7 +70,9 @@ bool Connections::settles(Instant now, LegIndex leg) {
 
 // -- while what is ours drains
 
-// Whether the packet is for the other end, as it is now.
+// Whether the packet is for the other end, as it is now. What our last word has overtaken on its
+// way to us may know of less room than that told of; it has the same number, and would take it
+// back.
 bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const TcpSegment segment = read_segment(packet);
   // The ends decide.
@@ -95,6 +97,7 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   bool news =
       segment.ack < boundary && clamp_acknowledgement(packet, boundary, c.flow->snd_wscale());
   echo_theirs(leg, packet);
+  raise_window(packet, other.rcv_adv - leg_offsets(flows_.table(), leg).ack, c.flow->snd_wscale());
   news |= note_told(leg, packet, c, other);
   // What acknowledges bytes of ours alone is no duplicate to him who knows nothing of them.
   return news || segment.length() > 0 || (!was_draining && segment.ack >= boundary);
