@@ -205,7 +205,7 @@ void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
     socket.shut = socket.closed = true;
     socket.aborts |= abort;
     // On the way back it is a matter of time; else nobody here can finish it.
-    if (comes_back(socket)) return;
+    if (is_returning(socket)) return;
     return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
   }
   leave_relay(turn, place);

@@ -239,8 +239,7 @@ void Connections::abort_pair(Instant now, PairIndex pair, uint8_t reason) {
 }
 
 bool Connections::is_about_ours(LegIndex leg, const IcmpQuote& quote, const Packet& error) {
-  const FlowPair& flow = flows_.table().pair(pair_of(leg));
-  if (!(flow.flags & FlowPair::kInTransition) || transition_of(pair_of(leg)).back) return false;
+  if (stage_of(pair_of(leg)) != PairStage::draining) return false;
   const Connection& c = *connection_of(sockets_[spliced_[pair_of(leg)].places[leg & 1]]);
   const Seq quoted(load_be32(error.at(quote.l4 + 4u)));
   return quoted >= c.snd_una && quoted < c.flow->snd_nxt;

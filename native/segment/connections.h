@@ -14,6 +14,7 @@
 #include "segment/half_open.h"
 #include "segment/hand_over.h"
 #include "segment/inspection_table.h"
+#include "segment/pair.h"
 #include "segment/segment_frames.h"
 #include "segment/segment_options.h"
 #include "segment/socket_table.h"
@@ -106,22 +107,6 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   Tick last_active(Instant now, PairIndex pair) const override;
 
  private:
-  // The sockets of a spliced pair, the client's first.
-  struct SplicedPair {
-    std::array<uint32_t, 2> places;
-    uint32_t transition;  // 0: there is none
-  };
-  // Of a pair whose connections go or come back, the client's first: their flows, as the flow
-  // entries are those of a translated pair by now or still, and where what we have not acknowledged
-  // begins.
-  struct Transition {
-    std::array<TcpFlow, 2> flow;
-    std::array<Seq, 2> start;
-    std::array<uint32_t, 2> clock;  // of what goes: the last timestamp that we had from it
-    bool back = false;
-  };
-  using TransitionPool = BlockPool<Transition>;
-
   static TcpLimits limits_of(const Options& options);
   static TcpConfig config_of(const Options& options);
   TcpTurn at(Instant now) {
@@ -159,70 +144,78 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   bool wants_cookie(Instant now);
   void answer_with_cookie(Instant now, Packet& packet, const VirtualServer& server);
 
-  // connection_relay.cc
+  // pair.cc: from one stage to another
+  PairStage stage_of(PairIndex pair) const;
+  bool is_spliced(PairIndex pair) const { return sluice::is_spliced(stage_of(pair)); }
+  bool has_both_ways(PairIndex pair) const;
+  bool is_returning(const Socket& socket) const {
+    return socket.spliced && stage_of(pair_of(socket.leg)) == PairStage::returning;
+  }
+  bool is_let_go(const Socket& socket) const { return socket.spliced && !is_returning(socket); }
+  Transition& transition_of(PairIndex pair) { return transitions_[spliced_[pair].transition]; }
+  const Transition& transition_of(PairIndex pair) const {
+    return transitions_[spliced_[pair].transition];
+  }
   void relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order);
   void begin_relay(TcpTurn& turn, uint32_t place, uint32_t target);
-  void relay_from(TcpTurn& turn, uint32_t place);
-  Socket* counter_of(Socket& from);
-  Connection* relay_bytes(TcpTurn& turn, uint32_t place);
-  void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
   void unrelay(TcpTurn& turn, uint32_t place);
   void leave_relay(TcpTurn& turn, uint32_t place);
-
-  // connection_splice.cc
-  uint8_t splice_block(const Socket& client, const Socket& server);
   void try_splice(TcpTurn& turn, uint32_t place);
+  uint8_t splice_block(const Socket& client, const Socket& server);
   bool has_ended(const Socket& socket);
   void stay_relayed(TcpTurn& turn, uint32_t place, uint8_t block);
+  void begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t server_place);
+  void settle(TcpTurn& turn, PairIndex pair);
+  void finish_splice(TcpTurn& turn, PairIndex pair);
+  void let_go(Socket& socket);
+  void come_back(TcpTurn& turn, uint32_t place);
+  void begin_return(TcpTurn& turn, PairIndex pair);
+  void leave_returned(TcpTurn& turn, PairIndex pair);
+  void look_again(PairIndex pair);
+  void finish_return(TcpTurn& turn, PairIndex pair);
+  void take_up(LegIndex leg);
+  void speak(TcpTurn& turn, uint32_t place);
+  void carry_out(TcpTurn& turn, uint32_t place);
+  void end_spliced(Instant now, PairIndex pair, uint8_t reason);
+  void stay_spliced(uint32_t place);
+
+  // pair_relay.cc
+  void relay_from(TcpTurn& turn, uint32_t place);
+  Connection* relay_bytes(TcpTurn& turn, uint32_t place);
+  void relay_end(TcpTurn& turn, uint32_t place, Connection* sender);
+
+  // pair_promises.cc
   void hold_promises(TcpTurn& turn, Connection& client, Connection& server);
   void set_frozen(TcpTurn& turn, Connection& c, bool frozen);
   void thaw(TcpTurn& turn, uint32_t place);
-  void begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t server_place);
   void say_all(TcpTurn& turn, Connection& c, Seq edge);
-  Transition& transition_of(PairIndex pair) { return transitions_[spliced_[pair].transition]; }
-  void settle(TcpTurn& turn, PairIndex pair);
+
+  // pair_packets.cc
   bool drains(TcpTurn& turn, LegIndex leg, Packet& packet);
   void echo_theirs(LegIndex leg, Packet& packet);
   bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
-  void finish_splice(TcpTurn& turn, PairIndex pair);
-  void let_go(Socket& socket);
-  bool is_spliced(PairIndex pair) const {
-    const FlowPair& flow = flows_.table().pair(pair);
-    return flow.mode == PairMode::splice && flow.flow_class != FlowClass::linger;
-  }
+  bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
+  bool reset_passes_back(LegIndex leg, Packet& packet, const TcpSegment& reset);
 
-  // connection_count.cc
+  // pair_count.cc
+  Socket* counter_of(Socket& from);
   bool is_worth_while(Socket& client, Socket& server);
   bool is_believable(LegIndex leg, const TcpSegment& segment);
   void stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet);
   void count_spliced(Instant now, LegIndex leg);
   static void cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary);
 
-  // connection_splice_end.cc
-  void end_spliced(Instant now, PairIndex pair, uint8_t reason);
-  void reset_ends(Instant now, PairIndex pair);
-  void reset_end(LegIndex leg, Seq acked, Seq sent);
-  void follow_reset(PairIndex pair);
+  // pair_numbers.cc
   uint32_t sent_shift(LegIndex leg) const;
   uint32_t received_shift(LegIndex leg) const;
   Seq sent_to(LegIndex leg) const;
   Seq acked_by(LegIndex leg);
-  void stay_spliced(uint32_t place);
-
-  // connection_return.cc
-  void come_back(TcpTurn& turn, uint32_t place);
-  void begin_return(TcpTurn& turn, PairIndex pair);
   Resumption resumption_of(LegIndex leg, Instant now) const;
   void resume(TcpTurn& turn, LegIndex leg);
-  void leave_returned(TcpTurn& turn, PairIndex pair);
-  bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
-  bool reset_passes_back(LegIndex leg, Packet& packet, const TcpSegment& reset);
-  void look_again(PairIndex pair);
-  void finish_return(TcpTurn& turn, PairIndex pair);
-  void speak(TcpTurn& turn, uint32_t place);
-  void carry_out(TcpTurn& turn, uint32_t place);
-  bool comes_back(const Socket& socket);
-  bool is_let_go(const Socket& socket) { return socket.spliced && !comes_back(socket); }
+  void renew(Instant now, LegIndex leg);
+  void reset_ends(Instant now, PairIndex pair);
+  void reset_end(LegIndex leg, Seq acked, Seq sent);
+  void follow_reset(PairIndex pair);
 
   // connection_orders.cc: what sockets ask for
   bool handle(Instant now, ByteSpan message);
@@ -294,7 +287,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   InspectionTable inspections_;
   SocketTable sockets_;
   MappedArray<uint32_t> places_;  // the socket of each connection
-  MappedArray<SplicedPair> spliced_;
+  MappedArray<PairSockets> spliced_;
   TransitionPool transitions_;
   std::array<PairIndex, 2 * kBatchCapacity> due_;  // that may have come back
   size_t due_count_ = 0;

@@ -59,6 +59,15 @@ bool clamp_acknowledgement(Packet& packet, Seq boundary, uint8_t scale) {
   return has_sack;
 }
 
+void raise_window(Packet& packet, Seq edge, uint8_t scale) {
+  TcpHeader tcp = header_of(packet);
+  const int32_t room = edge - tcp.ack();
+  const uint32_t told = room > 0 ? std::min<uint32_t>(uint32_t(room) >> scale, 65535) : 0;
+  if (told <= tcp.window()) return;
+  tcp.set_window(static_cast<uint16_t>(told));
+  leave_tcp_checksum_open(packet);
+}
+
 void clamp_echo(Packet& packet, uint32_t oldest, uint32_t newest) {
   for (TcpOptionWalk walk(header_of(packet)); walk.next();) {
     const TcpOption option = walk.option();

@@ -17,6 +17,9 @@ TcpSegment acknowledgement_before(const TcpSegment& segment, Seq boundary, Seq r
 // Whether any SACK block is left.
 bool clamp_acknowledgement(Packet& packet, Seq boundary, uint8_t scale);
 
+// Lets the window reach as far as `edge`, as far as its field can tell.
+void raise_window(Packet& packet, Seq edge, uint8_t scale);
+
 // What is echoed is neither older nor newer than that.
 void clamp_echo(Packet& packet, uint32_t oldest, uint32_t newest);
 

@@ -111,6 +111,35 @@ TEST_CASE("TCPX-17 TCPX-21 SACK of the other end's bytes passes while ours are s
   }
 }
 
+TEST_CASE("TCPX-21 TCPX-22 what our last word has overtaken does not take its window back") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    SplicedPair pair(lab, hosts);
+    drain(pair, 3000);
+    const Connection& server = *lab.server.connection();
+    const Seq edge = server.snd_una + server.snd_wnd;
+    const auto step = uint32_t{1} << server.flow->snd_wscale();
+    // It was sent when there was room for that and no more, and came late: before our bytes, or
+    // behind them, which nobody has acknowledged on this way.
+    for (const uint32_t behind : {0U, 3000U}) {
+      CAPTURE(behind);
+      lab.engine.clear_sent();
+      lab.engine.from_client(PacketBuilder()
+                                 .ip(hosts.client, hosts.virtual_server)
+                                 .tcp(40000, kServicePort, kTcpAck)
+                                 .seq(next_of(lab.client).raw())
+                                 .ack((lab.client.connection()->flow->rcv_nxt + behind).raw())
+                                 .window(1)
+                                 .payload(100));
+      REQUIRE(lab.engine.to_server.size() == 1);
+      const Sent told(lab.engine.to_server[0]);
+      CHECK(told.tcp().ack() == server.flow->snd_nxt);
+      CHECK(told.tcp().ack() + (told.tcp().window() * step + step - 1) >= edge);
+    }
+  }
+}
+
 TEST_CASE(
     "TCPX-65 TCPX-66 too big: our own segments shrink while we repeat them, else it is "
     "translated") {

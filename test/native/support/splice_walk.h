@@ -77,12 +77,17 @@ class SpliceWalk {
         plan_(SpliceWalkPlan::draw(random_)),
         port_(port_to_wrap()),
         lab_(plan_.hosts, plan_.engine, port_, plan_.client, plan_.server) {
+    // It comes to a port and leaves by one, on its way and on its way back.
+    const Duration round_trip =
+        (plan_.engine.receiving.delay + plan_.engine.transmitting.delay) * 2;
+    at_client_.set_far(at_server_, round_trip);
+    at_server_.set_far(at_client_, round_trip);
     lab_.client.begin_at(Seq(0 - half_of(plan_.up)));
     lab_.server.begin_at(Seq(0 - half_of(plan_.down)));
     lab_.tap = [this](const TcpHost& host, const Packet& packet, bool sent) {
       StreamWatch& watch = &host == &lab_.client ? at_client_ : at_server_;
       if (traced_) trace(host, packet, sent);
-      sent ? watch.sent(packet) : watch.got(host, packet);
+      sent ? watch.sent(packet) : watch.got(host, packet, now());
     };
   }
 
@@ -157,8 +162,6 @@ class SpliceWalk {
     if (!until([&] { return heard(outbound).connected; })) return false;
     ways_[0] = {inbound, outbound};
     ways_[1] = {outbound, inbound};
-    at_client_.set_far_scale(at_server_.scale());
-    at_server_.set_far_scale(at_client_.scale());
     for (const Way& way : ways_) lab_.read(way.from, some_bytes());
     return true;
   }

@@ -27,8 +27,11 @@ class StreamWatch {
   bool wrapped_in() const { return heard_any_ && heard_end_.raw() < irs_.raw(); }
 
   uint8_t scale() const { return own_scale_ == kNoWindowScale ? 0 : own_scale_; }
-  // That of the host at the other end.
-  void set_far_scale(uint8_t scale) { far_scale_ = scale; }
+  // The host at the other end, and the least that a packet takes there and back.
+  void set_far(const StreamWatch& far, Duration round_trip) {
+    far_ = &far;
+    round_trip_ = round_trip;
+  }
 
   // A segment that this host sent, or gets, by offsets in the streams.
   std::string text(const TcpSegment& segment, bool is_sent) const {
@@ -70,9 +73,12 @@ class StreamWatch {
     const Seq edge = segment.ack + scaled(segment, own_scale_);
     if (!offered_any_ || edge > offered_) offered_ = edge;
     offered_any_ = true;
+    if (!segment.has(kTcpSyn)) {
+      said_.push_back({segment.seq - iss_, segment.end() - iss_, edge - irs_});
+    }
   }
 
-  void got(const TcpHost& host, Packet packet) {
+  void got(const TcpHost& host, Packet packet, Instant now) {
     if (!take_tcp(packet) || packet.key != host.key()) return;  // damaged on its way
     const TcpSegment segment = read_segment(packet);
     ++packets_;
@@ -92,7 +98,7 @@ class StreamWatch {
     if (!segment.has(kTcpAck)) return;
     if (segment.ack > said_end_) blame("acknowledged what was never sent", segment);
     check_sack(segment);
-    check_clock(segment);
+    check_clock(host, segment, now);
     check_edge(segment);
     check_paws(host, segment);
   }
@@ -131,13 +137,23 @@ class StreamWatch {
     }
   }
 
-  // What is echoed is one of ours, where it may be measured by.
-  void check_clock(const TcpSegment& segment) {
+  // What is echoed is one of ours, where it may be measured by. The engine's own clock, which it
+  // repeats bytes by, may be echoed to us where the acknowledgement that ended the transition was
+  // lost or overtaken: it is a time of ours that we did not say, and no round trip is shorter by
+  // it.
+  void check_clock(const TcpHost& host, const TcpSegment& segment, Instant now) {
     if (!segment.has_timestamps || !told_any_ || segment.ack <= acked_) return;
-    if (static_cast<int32_t>(segment.tsecr - last_clock_) > 0 ||
-        static_cast<int32_t>(segment.tsecr - first_clock_) < 0) {
+    const bool early = static_cast<int32_t>(segment.tsecr - first_clock_) < 0;
+    const bool late = static_cast<int32_t>(segment.tsecr - last_clock_) > 0;
+    if (early || (late && (orderly_ || !may_be_measured(host, segment, now)))) {
       blame("got an echo of what it never said", segment);
     }
+  }
+  bool may_be_measured(const TcpHost& host, const TcpSegment& segment, Instant now) const {
+    if (host.connection() == nullptr) return true;
+    const uint32_t clock = Tcp::timestamp(host.connection()->ts_offset, now);
+    const auto measured = static_cast<int32_t>(clock - segment.tsecr);
+    return measured >= round_trip_.milliseconds();
   }
 
   // TCPX-21, 22. What was sent earlier may come later, where packets overtake each other: what
@@ -149,7 +165,9 @@ class StreamWatch {
                        (segment.ack == acked_ && segment.has_timestamps && clock > 0);
     if (told_any_ && newer) {
       if (segment.ack < acked_) blame("got an acknowledgement taken back", segment);
-      if (edge + lost_to_scaling() < edge_) blame("got a window taken back", segment);
+      if (edge + lost_to_scaling() < edge_ && !was_overtaken(segment, edge)) {
+        blame("got a window taken back", segment);
+      }
     }
     if (!newer) return;
     edge_ = told_any_ ? std::max(edge_, edge) : edge;
@@ -157,10 +175,21 @@ class StreamWatch {
     told_clock_ = segment.tsval;
     told_any_ = true;
   }
+  // Whether the other end has said so when it sent this, as its window has only grown since. The
+  // engine passed on what it said later, with the number of this, since this had not come.
+  bool was_overtaken(const TcpSegment& segment, Seq edge) const {
+    if (orderly_ || far_ == nullptr) return false;
+    const int32_t from = segment.seq - irs_;
+    const int32_t to = segment.end() - irs_;
+    const int32_t reach = edge + lost_to_scaling() - iss_;
+    return std::any_of(far_->said_.begin(), far_->said_.end(), [&](const Said& said) {
+      return said.from <= from && to <= said.to && said.edge <= reach;
+    });
+  }
   // RFC 7323 2.4: less than one step of the scale, or of the one that the window was first told by.
   uint32_t lost_to_scaling() const {
     const uint8_t scale = peer_scale_ == kNoWindowScale ? 0 : peer_scale_;
-    return (1u << std::max(scale, far_scale_)) - 1;
+    return (1u << std::max(scale, far_ == nullptr ? uint8_t{0} : far_->scale())) - 1;
   }
 
   // TCPX-18: nothing that is new is dropped for being old.
@@ -189,12 +218,18 @@ class StreamWatch {
   std::string problem_;
   uint64_t packets_ = 0;
   uint8_t own_scale_ = kNoWindowScale, peer_scale_ = kNoWindowScale;
-  uint8_t far_scale_ = 0;
+  const StreamWatch* far_ = nullptr;
+  Duration round_trip_;
   bool said_any_ = false, heard_any_ = false, offered_any_ = false, told_any_ = false;
   Seq iss_, said_end_;  // of what this host has sent
   Seq offered_;         // the furthest edge that it offered
   Seq irs_, heard_end_;
   Seq acked_, edge_;  // as it was told
+  // A segment that this host sent, and the edge in it, by offsets in the streams.
+  struct Said {
+    int32_t from, to, edge;
+  };
+  std::vector<Said> said_;
   uint32_t first_clock_ = 0, last_clock_ = 0, told_clock_ = 0;
 };
 

@@ -1,6 +1,6 @@
 // The part of Connections that moves bytes between two connections: what one received the other
-// sends, and no JavaScript in between (design, mode `relay`). Each direction by itself; its end and
-// its reset go on as well, or are left to TypeScript.
+// sends, and no JavaScript in between. Each direction by itself; its end and its reset go on as
+// well, or are left to TypeScript.
 
 #include <algorithm>
 
@@ -8,41 +8,6 @@
 #include "tcp/calls.h"
 
 namespace sluice {
-
-// The source is held, so all that TypeScript had to say stands in the send buffer already.
-void Connections::relay(TcpTurn& turn, uint32_t place, const RelaySocketView& order) {
-  const uint32_t target = order.target() & SocketTable::kPlaceMask;
-  Socket& from = sockets_[place];
-  Socket& to = sockets_[target];
-  const bool counts = order.count() == RelayCount::one || order.count() == RelayCount::pair;
-  if (from.target != 0 || to.source != 0 || place == target || order.count() > RelayCount::shared ||
-      counts != (order.bytes() > 0)) {
-    counters_.raise(Counter::messages_invalid);
-    return;
-  }
-  if (connection_of(from) == nullptr) return;  // its Closed says so
-  if (order.count() == RelayCount::shared && to.target != place) {
-    // The other direction has reached the count, or its end.
-    from.held = true;
-    from.news |= Socket::kUnrelayed;
-    return list(place);
-  }
-  from.headroom = order.headroom();
-  from.ends_stay = order.ends() == RelayEnds::stay;
-  from.count = order.count();
-  from.left = order.bytes();
-  const bool splices = !from.ends_stay && from.count != RelayCount::one;
-  from.depth = splices ? order.depth() : RelayDepth::relay;
-  begin_relay(turn, place, target);
-}
-
-void Connections::begin_relay(TcpTurn& turn, uint32_t place, uint32_t target) {
-  sockets_[place].target = target;
-  sockets_[place].held = true;
-  sockets_[target].source = place;
-  relay_from(turn, place);
-  try_splice(turn, place);
-}
 
 // Bytes that came go on as far as there is room, and then their end (BUF-01, BUF-03). Called
 // whenever there may be more of either, in the pass that made it so.
@@ -64,12 +29,6 @@ void Connections::relay_from(TcpTurn& turn, uint32_t place) {
   // Its end is all that a hold could keep back.
   if (over) from.held = false;
   unrelay(turn, place);
-}
-
-// Whose count the bytes of a socket are part of; nullptr where they are not counted.
-Socket* Connections::counter_of(Socket& from) {
-  if (from.count == RelayCount::none) return nullptr;
-  return from.count == RelayCount::shared ? &sockets_[from.target] : &from;
 }
 
 // The sender, or nullptr where it is over with that.
@@ -121,27 +80,6 @@ void Connections::relay_end(TcpTurn& turn, uint32_t place, Connection* sender) {
   if (from.shut) return;
   from.shut = true;
   after(turn, place, close_sending(turn, *sender));
-}
-
-void Connections::unrelay(TcpTurn& turn, uint32_t place) {
-  Socket& from = sockets_[place];
-  const uint32_t target = from.target;
-  if (target == 0) return;
-  for (const uint32_t each : {place, target}) thaw(turn, each);
-  from.target = 0;
-  from.count = RelayCount::none;
-  from.news |= Socket::kUnrelayed;
-  list(place);
-  // Whoever has its target to himself again hears of the room there.
-  sockets_[target].source = 0;
-  list(target);
-}
-
-// Both directions.
-void Connections::leave_relay(TcpTurn& turn, uint32_t place) {
-  const uint32_t source = sockets_[place].source;
-  if (source != 0) unrelay(turn, source);
-  unrelay(turn, place);
 }
 
 }  // namespace sluice

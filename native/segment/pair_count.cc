@@ -17,6 +17,12 @@ constexpr uint64_t kWorthWhile = 1'000'000;
 
 }  // namespace
 
+// Whose count the bytes of a socket are part of; nullptr where they are not counted.
+Socket* Connections::counter_of(Socket& from) {
+  if (from.count == RelayCount::none) return nullptr;
+  return from.count == RelayCount::shared ? &sockets_[from.target] : &from;
+}
+
 // Whether a pair that may be spliced is to be.
 bool Connections::is_worth_while(Socket& client, Socket& server) {
   for (Socket* from : {&client, &server}) {
@@ -60,16 +66,14 @@ void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);
   count_spliced(turn.now, leg);
-  const FlowPair& flow = flows_.table().pair(pair);
-  const bool is_open = flow.flow_class == FlowClass::spliced;
-  if (is_open && !(flow.flags & FlowPair::kInTransition)) return begin_return(turn, pair);
+  if (stage_of(pair) == PairStage::spliced && has_both_ways(pair)) return begin_return(turn, pair);
   const Seq end = segment.end() - segment.has(kTcpFin);
   cut_behind(packet, segment, reaches ? passed + left : end);
 }
 
 // Bytes that went past the sockets since the last packet; its number tells.
 void Connections::count_spliced(Instant now, LegIndex leg) {
-  const SplicedPair& spliced = spliced_[pair_of(leg)];
+  const PairSockets& spliced = spliced_[pair_of(leg)];
   const FlowEntry& entry = flows_.table().leg(leg);
   Socket& socket = sockets_[spliced.places[leg & 1]];
   const Seq end = Seq(entry.seq_end) - entry.tcp.has(LegTcpState::kFin);
