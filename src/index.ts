@@ -77,7 +77,7 @@ export {
 } from './laboratory/index.js'
 export { eventNames, type LogDetails, type Logger, type TroubleDetails } from './logger.js'
 export { addonFile, guardEnd, trySteering, type XdpSupport, xdpSupport } from './native.js'
-export type { Decision, Policy, Rejection } from './policy/decision.js'
+export type { Decision, Policy, PolicyAnswer, Rejection } from './policy/decision.js'
 export type { HttpRequest } from './policy/http-request.js'
 export type {
   ActivityRanking,

@@ -34,6 +34,8 @@ AppReader::AppReader(Inspects what, uint32_t limit) : what_(what) {
     reader_ = HttpHeadReader(HttpHeadKind::request, limit);
   } else if (what == Inspects::tls) {
     reader_ = TlsHelloReader(TlsHelloKind::client, limit);
+  } else {
+    raw_limit_ = std::min<uint32_t>(limit, kMostAppData);
   }
 }
 
@@ -46,7 +48,7 @@ AppReader AppReader::of_server() {
 Reading AppReader::reading() const {
   if (const auto* http = std::get_if<HttpHeadReader>(&reader_)) return http->reading();
   if (const auto* tls = std::get_if<TlsHelloReader>(&reader_)) return tls->reading();
-  return raw_length_ > 0 ? Reading::complete : Reading::more;
+  return raw_length_ > raw_seen_ ? Reading::complete : Reading::more;
 }
 
 uint32_t AppReader::length() const {
@@ -57,13 +59,15 @@ uint32_t AppReader::length() const {
 
 Reading AppReader::take(ConstByteSpan more) {
   if (auto* http = std::get_if<HttpHeadReader>(&reader_)) return http->take(more);
-  if (auto* tls = std::get_if<TlsHelloReader>(&reader_)) return tls->take(more);
-  raw_length_ += static_cast<uint32_t>(more.size());
-  return reading();
+  return std::get_if<TlsHelloReader>(&reader_)->take(more);
 }
 
 // In several rounds where it lies in very many pieces.
 Reading AppReader::take(const BufferPool& buffers, const ByteQueue& queue) {
+  if (std::holds_alternative<std::monostate>(reader_)) {
+    raw_length_ = queue.size;
+    return reading();
+  }
   std::array<ConstByteSpan, BufferPool::kMostSpans> pieces;
   while (reading() == Reading::more && length() < queue.size) {
     const size_t count = buffers.locate(queue, cursor_, length(), queue.size - length(), pieces);
@@ -71,6 +75,13 @@ Reading AppReader::take(const BufferPool& buffers, const ByteQueue& queue) {
   }
   return reading();
 }
+
+bool AppReader::read_on() {
+  raw_seen_ = told();
+  return raw_seen_ < raw_limit_;
+}
+
+uint32_t AppReader::told() const { return std::min<uint32_t>(raw_length_, kMostAppData); }
 
 AppData AppReader::unread(Inspects what) {
   return {type_of(what), AppFlags::absent | AppFlags::unread, {}};

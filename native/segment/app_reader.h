@@ -48,6 +48,11 @@ class AppReader {
   // What a server's hello says that is complete, in `scratch`. False where it is refused after all.
   bool tell(const BufferPool& buffers, const ByteQueue& queue, AppScratch& scratch,
             ServerHello& hello) const;
+  // What came first is not enough: it is complete when there is more than was told of it. False
+  // where no more can be told.
+  bool read_on();
+  // Bytes that are told of what came first; 0 of all else.
+  uint32_t told() const;
   // What is told of what cannot be read.
   static AppData unread(Inspects what);
   Inspects what() const { return what_; }
@@ -63,7 +68,10 @@ class AppReader {
 
   std::variant<std::monostate, HttpHeadReader, TlsHelloReader> reader_;
   BufferCursor cursor_;
+  // Of what came first: bytes, those that were not enough, and the most that can be told.
   uint32_t raw_length_ = 0;
+  uint32_t raw_seen_ = 0;
+  uint32_t raw_limit_ = 0;
   Inspects what_ = Inspects::nothing;
 };
 

@@ -1,6 +1,6 @@
 // The part of Connections for clients whose server is chosen by what they send first: the engine
 // answers the SYN, reads, asks, opens the server's connection as the client opened its own, and
-// then moves bytes between the two (HS-07 to HS-11). What the client has sent stays in its receive
+// then moves bytes between the two (HS-07 to HS-14). What the client has sent stays in its receive
 // queue until there is a server that it can be sent to (HS-19, TCPX-12).
 
 #include <algorithm>
@@ -50,7 +50,8 @@ void Connections::inspect(TcpTurn& turn, uint32_t place, TcpEvents events) {
   }
   if (events.has(TcpEvents::kOpened)) {
     counters_.raise(Counter::inspections);
-    inspections_.wheel.arm(handle - 1, time_.tick(turn.now) + one.timeout_s * 1000u);
+    one.read_until = time_.tick(turn.now) + one.timeout_s * 1000u;
+    inspections_.wheel.arm(handle - 1, one.read_until);
   }
   constexpr uint16_t kNews = TcpEvents::kReadable | TcpEvents::kPeerClosed;
   if (one.stage == Inspection::Stage::reading && events.has(kNews)) read_more(turn, handle);
@@ -78,6 +79,23 @@ void Connections::read_more(TcpTurn& turn, uint32_t handle) {
   if (!told) return give_up_reading(turn, handle, Counter::inspections_unread);
   counters_.raise(Counter::inspections_asked);
   ask(turn.now, handle, data);
+}
+
+// The policy has seen so many bytes, which are not enough (HS-12). What came meanwhile is asked
+// about at once; the client's end, too, may have come. The answer to an earlier question says
+// nothing.
+void Connections::read_on(TcpTurn& turn, uint32_t handle, uint32_t seen) {
+  Inspection& one = inspections_.pool[handle];
+  const bool is_first = !one.unread && !one.another && one.failed_node == 0;
+  if (one.reader.what() != Inspects::raw || !is_first || one.reader.told() != seen) return;
+  counters_.raise(Counter::inspections_read_on);
+  if (!one.reader.read_on()) return give_up_reading(turn, handle, Counter::inspections_unread);
+  if (!tick_before(time_.tick(turn.now), one.read_until)) {
+    return give_up_reading(turn, handle, Counter::inspections_slow);
+  }
+  one.stage = Inspection::Stage::reading;
+  inspections_.wheel.arm(handle - 1, one.read_until);
+  read_more(turn, handle);
 }
 
 // VS-25.
@@ -131,6 +149,7 @@ void Connections::decided(Instant now, PairIndex pair, const ReplyView& reply) {
   // Another question, sent before the answer came, may have been answered as well.
   if (handle == 0 || inspections_.pool[handle].stage != Inspection::Stage::asked) return;
   TcpTurn turn = at(now);
+  if (reply.flags() & SsmbFlags::more) return read_on(turn, handle, reply.xlat().seq_offset());
   if (Flows::refuses(reply)) {
     flows_.forget_asked(pair);
     const uint32_t client = end_inspection(handle);

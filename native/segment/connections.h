@@ -235,6 +235,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void begin_inspection(uint32_t place, const VirtualServer& server, PortId in_port);
   void inspect(TcpTurn& turn, uint32_t place, TcpEvents events);
   void read_more(TcpTurn& turn, uint32_t inspection);
+  void read_on(TcpTurn& turn, uint32_t inspection, uint32_t seen);
   void give_up_reading(TcpTurn& turn, uint32_t inspection, Counter why);
   void ask(Instant now, uint32_t inspection, const AppData& data);
   void ask_again(TcpTurn& turn, uint32_t inspection);

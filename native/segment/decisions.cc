@@ -135,9 +135,11 @@ void Flows::decide(Instant now, const ReplyView& reply) {
     counters_.raise(Counter::replies);
     return own_connections_->decided(now, asked, reply);
   }
-  // Whose client has left: nothing of it is translated, or the next one would not be read.
+  // Whose client has left: nothing of it is translated, or the next one would not be read. And
+  // nothing else can be read on.
   const VirtualServer* server = virtual_servers_.find(key);
-  if (server != nullptr && server->ends_connections()) {
+  const bool is_read = server != nullptr && server->ends_connections();
+  if (is_read || (reply.flags() & SsmbFlags::more)) {
     return counters_.raise(Counter::messages_stale);
   }
   const LegIndex leg = find_or_make(now, reply, key);

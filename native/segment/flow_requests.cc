@@ -16,6 +16,10 @@ void Flows::enter(Instant now, const ReplyView& told, const TcpsView& tcp) {
   const FlowKey key = load_signature(told.sig());
   if (!may_be_flow(key)) return counters_.raise(Counter::messages_invalid);
   counters_.raise(Counter::flows_told);
+  // Of a client that is asked about it is the decision (HS-13).
+  if (const PairIndex asked = asked_by(told, key); asked != kNoPair) {
+    return own_connections_->decided(now, asked, told);
+  }
   const LegIndex known = table_.find(key);
   if (known != kNoLeg && is_client_leg(known) && !refuses(told) && is_live(pair_of(known))) {
     if (change(now, pair_of(known), told)) seed_tracking(now, pair_of(known), tcp);

@@ -9,9 +9,9 @@
 
 namespace sluice {
 
-// A client's connection from its SYN until it has its server's (HS-07 to HS-11).
+// A client's connection from its SYN until it has its server's (HS-07 to HS-14).
 //   reading  what the client sends is read, and stays where it is
-//   asked    a decision is awaited
+//   asked    a decision is awaited; the answer may be that more has to be read first (HS-12)
 //   opening  the server's answer is awaited
 // and for a while beyond, where what its server says first is read as well (LB-16):
 //   learning  the client's bytes pass, the server's stay where they are
@@ -23,6 +23,7 @@ struct Inspection {
   uint32_t client = 0;    // sockets
   uint32_t server = 0;    // from when it is being opened
   Tick until = 0;         // the decision, or the server's first message, is awaited until then
+  Tick read_until = 0;    // and what the client says, however often it is asked about
   uint16_t timeout_s = 0;
   uint16_t server_timeout_ms = 0;
   uint16_t failed_node = 0;

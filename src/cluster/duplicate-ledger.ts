@@ -147,7 +147,7 @@ export class DuplicateLedger implements BusWatcher {
     const isRefused =
       message.errorCode !== SsmbError.none || (message.xlat.xlatMask & refusals) !== 0
     const asked = this.#unanswered.take(message.serial | 0)
-    if (!asked) return
+    if (!asked || (message.flags & SsmbFlags.more) !== 0) return
     // Another flow of the session may have been answered meanwhile.
     let session = this.#recognition.session(asked)
     if (session !== noFlow && (isRefused || !this.#goesOn(session, message))) {

@@ -2,14 +2,14 @@
  * The new flow that a policy sees. Endpoints are decoded when they are asked for. One object shows one
  * flow after the other, unless somebody keeps it (`NewFlow`).
  */
-import type { PlacedFlow } from '../balance/balancer.js'
 import { hashAddress } from '../balance/hash.js'
 import type { Endpoint } from '../endpoint.js'
-import { AppFlags, type AppQueryView, AppType } from '../generated/messages.js'
+import { AppFlags, type AppQueryView, AppType, SsmbFlags } from '../generated/messages.js'
 import { type HttpRequest, noRequest, readRequest } from '../policy/http-request.js'
 import type { ActivityRanking, NewFlow, PoolFigures } from '../policy/new-flow.js'
 import { noHello, readHello, type TlsClientHello } from '../policy/tls-client-hello.js'
 import { type Protocol, protocolName } from '../protocol.js'
+import type { AskingFlow } from './decider.js'
 import type { FlowLedger } from './flow-ledger.js'
 import { type FlowId, noFlow } from './flow-table.js'
 import type { Node } from './node.js'
@@ -35,13 +35,18 @@ export class FlowData {
     type: number,
     flags: number,
     readonly data: Uint8Array,
+    /** It is the first time that a server is looked for. */
+    isFirst = false,
   ) {
     this.#type = type
     this.#isAbsent = (flags & AppFlags.absent) !== 0
     this.dataTruncated = (flags & AppFlags.truncated) !== 0
+    this.mayHaveMore = isFirst && this.#has(AppType.raw)
   }
 
   readonly dataTruncated: boolean
+  /** The data flow segment can ask again with more than this. */
+  readonly mayHaveMore: boolean
 
   get http(): HttpRequest {
     this.#http ??= this.#has(AppType.http) ? readRequest(this.data, this.dataTruncated) : noRequest
@@ -63,11 +68,11 @@ export class FlowData {
 export const noData = new FlowData(0, AppFlags.absent, new Uint8Array())
 
 /** A copy: the policy may keep it. */
-export function dataOf({ appType, appData, appFlags }: AppQueryView): FlowData {
-  return new FlowData(appType, appFlags, appData.slice())
+export function dataOf({ appType, appData, appFlags, flags }: AppQueryView): FlowData {
+  return new FlowData(appType, appFlags, appData.slice(), (flags & SsmbFlags.another) === 0)
 }
 
-export class ArrivingFlow implements PlacedFlow<Node> {
+export class ArrivingFlow implements AskingFlow {
   readonly #signature = new Int32Array(signatureWords)
   #server: VirtualServer | undefined
   #client: Endpoint | undefined
@@ -139,6 +144,10 @@ export class ArrivingFlow implements PlacedFlow<Node> {
   }
   get tls(): TlsClientHello {
     return this.#data.tls
+  }
+
+  get mayHaveMore(): boolean {
+    return this.#data.mayHaveMore
   }
 
   get sourceHash(): number {

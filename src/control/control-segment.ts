@@ -219,11 +219,7 @@ export class ControlSegment implements MessageSink {
     const asked = this.#question.readQuery(message)
     const flow = this.#recognition.flow(asked)
     if (flow !== noFlow) {
-      this.#events.note('repeated', this.#view.at(flow).session)
-      const isFirst = asked.again && !this.#view.at(flow).has(FlowFlags.another)
-      if (asked.failedNode !== 0) this.#settlement.serverFailed(flow, asked.failedNode)
-      else if (isFirst) this.#settlement.decideAgain(flow)
-      else this.#answer(flow)
+      this.#answerAgain(flow, app)
       return
     }
     const refusal = this.#settlement.refusalOf(asked.serial)
@@ -260,6 +256,22 @@ export class ControlSegment implements MessageSink {
 
   ack(message: AckView): void {
     if (!this.#link.acknowledge(message)) this.#news.stale++
+  }
+
+  /** A flow that is known asks: with more of what its client says, for another node, or once more. */
+  #answerAgain(flow: FlowId, app?: AppQueryView): void {
+    const { again, failedNode, signature } = this.#question
+    const { session } = this.#view.at(flow)
+    if (app && this.#settlement.hasMore(flow, app)) {
+      this.#events.note('data', session)
+      this.#settlement.decideWithMore(flow, signature, app)
+      return
+    }
+    this.#events.note('repeated', session)
+    const isFirst = again && !this.#view.at(flow).has(FlowFlags.another)
+    if (failedNode !== 0) this.#settlement.serverFailed(flow, failedNode)
+    else if (isFirst) this.#settlement.decideAgain(flow)
+    else this.#answer(flow)
   }
 
   /** A flow of a session that is known. While that waits for its decision there is none to resume. */
@@ -350,5 +362,6 @@ export class ControlSegment implements MessageSink {
   #answer(flow: FlowId): void {
     const { session } = this.#view.at(flow)
     if (this.#view.at(session).state !== SessionState.deciding) this.#replies.forward(flow)
+    else this.#settlement.repeat(flow)
   }
 }

@@ -5,7 +5,7 @@
 
 import { ForeignNode, type PlacedFlow } from '../balance/balancer.js'
 import type { Logger } from '../logger.js'
-import { type Rejection, readDecision, type Verdict } from '../policy/decision.js'
+import { type Rejection, readDecision, type Verdict, wantsMore } from '../policy/decision.js'
 import type { Node } from './node.js'
 import type { Pools } from './pools.js'
 import type { VirtualServer } from './virtual-server.js'
@@ -17,8 +17,14 @@ import type { VirtualServer } from './virtual-server.js'
  */
 export type Refusal = Rejection | 'unavailable' | 'limited' | 'exhausted' | 'collided'
 
-/** A node, or a refusal. */
-export type Choice = Node | Refusal
+/** A node, or a refusal; or that the client has to be read on first. */
+export type Choice = Node | Refusal | 'more'
+
+/** A flow whose policy is asked. */
+export interface AskingFlow extends PlacedFlow<Node> {
+  /** Whether its client can be read on before it is decided. */
+  readonly mayHaveMore: boolean
+}
 
 type Failure = 'policyErrors' | 'policyTimeouts' | 'policyNonsense' | 'policyOverload'
 
@@ -29,9 +35,15 @@ const failureTexts: Readonly<Record<Failure, string>> = {
   policyOverload: 'too many policies are at work: the flow takes the fallback',
 }
 
-/** An answer that is not a decision, or names what does not exist. */
+const noMoreText =
+  "there is no more to be had, only with `inspect: 'raw'` of TCP: the flow takes the fallback"
+
+/** An answer that is not a decision, or names what does not exist, or wants what cannot be had. */
 class Nonsense extends Error {
-  constructor(readonly answer: unknown) {
+  constructor(
+    readonly answer: unknown,
+    readonly text = failureTexts.policyNonsense,
+  ) {
     super('not a decision')
   }
 }
@@ -62,7 +74,7 @@ export class Decider {
    * The choice. Where the policy is asynchronous, a promise of what makes it, to be called where it is
    * carried out: meanwhile other flows may take the places of a node. Neither throws or rejects.
    */
-  decide(server: VirtualServer, flow: PlacedFlow<Node>): Choice | Promise<() => Choice> {
+  decide(server: VirtualServer, flow: AskingFlow): Choice | Promise<() => Choice> {
     const { decide } = server.settings
     // A service has its connections: nobody asks for one.
     if (decide === undefined) return 'unavailable'
@@ -92,7 +104,7 @@ export class Decider {
   #wait(
     answer: PromiseLike<unknown>,
     server: VirtualServer,
-    flow: PlacedFlow<Node>,
+    flow: AskingFlow,
   ): Promise<() => Choice> {
     return new Promise((resolve) => {
       const timer = setTimeout(() => {
@@ -115,7 +127,7 @@ export class Decider {
     })
   }
 
-  #readOrFallBack(answer: unknown, server: VirtualServer, flow: PlacedFlow<Node>): Choice {
+  #readOrFallBack(answer: unknown, server: VirtualServer, flow: AskingFlow): Choice {
     try {
       return this.#read(answer, server, flow)
     } catch (error) {
@@ -123,10 +135,12 @@ export class Decider {
     }
   }
 
-  #read(answer: unknown, server: VirtualServer, flow: PlacedFlow<Node>): Choice {
+  #read(answer: unknown, server: VirtualServer, flow: AskingFlow): Choice {
     const verdict = readDecision(answer)
-    if (!verdict) throw new Nonsense(answer)
-    return this.#carryOut(verdict, server, flow)
+    if (verdict) return this.#carryOut(verdict, server, flow)
+    if (!wantsMore(answer)) throw new Nonsense(answer)
+    if (!flow.mayHaveMore) throw new Nonsense(answer, noMoreText)
+    return 'more'
   }
 
   /** @throws {Nonsense} where a name does not exist, and what `Pool.choose` throws */
@@ -161,14 +175,15 @@ export class Decider {
 
   #fail(kind: Failure, server: VirtualServer, flow: PlacedFlow<Node>, error?: unknown): Choice {
     this.failures[kind]++
-    const occasion = `${kind} ${server.name}`
+    const text = error instanceof Nonsense ? error.text : failureTexts[kind]
+    const occasion = `${text} ${server.name}`
     if (!this.#logged.has(occasion)) {
       this.#logged.add(occasion)
       const details =
         kind === 'policyNonsense' ? { answer: (error as Nonsense).answer } : { err: error }
       const code = 'ERR_SLUICE_POLICY'
       const subject = { event: 'policy', code, virtualServer: server.name } as const
-      this.log.warn({ ...subject, ...details }, failureTexts[kind])
+      this.log.warn({ ...subject, ...details }, text)
     }
     try {
       return this.#carryOut(server.settings.fallback, server, flow)

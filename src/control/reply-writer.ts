@@ -81,6 +81,13 @@ export class ReplyWriter {
     if (offsets) writeOffsets(offsets, reply)
   }
 
+  /** Nothing is decided: more than so many bytes of the client's are wanted. */
+  more(flow: FlowId, seen: number): void {
+    const reply = this.#begin(flow)
+    reply.flags |= SsmbFlags.more
+    reply.xlat.seqOffset = seen
+  }
+
   /** The refusal of a flow. */
   refuse(flow: FlowId, refusal: Refusal): void {
     const reply = this.#begin(flow)

@@ -4,8 +4,10 @@
  */
 
 import type { ResolvedSources } from '../config/resolved.js'
+import { AppFlags, type AppQueryView } from '../generated/messages.js'
 import { leavesFromPorts } from '../protocol.js'
-import { ArrivingFlow, type FlowData } from './arriving-flow.js'
+import { ArrivingFlow, dataOf, type FlowData } from './arriving-flow.js'
+import { BytesSeen } from './bytes-seen.js'
 import type { ClientPorts } from './client-ports.js'
 import type { Choice, Decider, Refusal } from './decider.js'
 import { FailedNodes } from './failed-nodes.js'
@@ -63,6 +65,7 @@ export class Settlement {
   #arriving: ArrivingFlow
   /** Sessions that an asynchronous policy decides, each with the flow that it was given. */
   readonly #asking = new Map<FlowId, ArrivingFlow>()
+  readonly #seen = new BytesSeen()
   readonly #refused = new RecentRefusals()
   readonly #failed = new FailedNodes()
 
@@ -83,7 +86,44 @@ export class Settlement {
     const flow = this.#arriving.show(session, signature, server, openedAt, figures, data)
     const choice = refusalBy(server) ?? this.to.decider.decide(server, flow)
     if (choice instanceof Promise) this.#settleLater(session, flow, choice)
-    else this.#settle(session, choice)
+    else this.#settle(session, flow, choice)
+  }
+
+  /** Whether a policy wanted more of what the client of a flow says than it had seen, and here it is, or
+   *  there is none. */
+  hasMore(flow: FlowId, { appLen, appFlags }: AppQueryView): boolean {
+    if (!this.#isReadOn(flow)) return false
+    const isNew = appLen > this.#seen.of(this.#view.at(flow).serial)
+    return isNew || (appFlags & AppFlags.absent) !== 0
+  }
+
+  /** Asks the policy again. @param flow one that has more */
+  decideWithMore(flow: FlowId, signature: Int32Array, message: AppQueryView): void {
+    const { session } = this.#view.at(flow)
+    const { server } = this.#view.at(session)
+    if (server) this.decide(session, server, signature, dataOf(message))
+  }
+
+  /** A flow that waits asks once more: where its policy does, too, it is told so again. */
+  repeat(flow: FlowId): void {
+    if (!this.#isReadOn(flow)) return
+    this.to.replies.more(flow, this.#seen.of(this.#view.at(flow).serial))
+  }
+
+  /** No policy is at work, and nothing is decided. */
+  #isReadOn(flow: FlowId): boolean {
+    const { session } = this.#view.at(flow)
+    return this.#view.at(session).state === SessionState.deciding && !this.#asking.has(session)
+  }
+
+  #readOn(session: FlowId, seen: number): void {
+    const { ledger, replies } = this.to
+    // The policy of another session that had the number has nothing to say about this one.
+    this.#asking.delete(session)
+    for (let id = ledger.firstFlow(session); id !== noFlow; id = ledger.nextFlow(id)) {
+      this.#seen.set(this.#view.at(id).serial, seen)
+      replies.more(id, seen)
+    }
   }
 
   /** The policy goes on with the flow that it was given; the next ones need another object. */
@@ -96,7 +136,7 @@ export class Settlement {
       this.#asking.delete(session)
       const { state, server } = this.#view.at(session)
       if (state === SessionState.deciding) {
-        this.#settle(session, (server && refusalBy(server)) ?? late())
+        this.#settle(session, flow, (server && refusalBy(server)) ?? late())
       }
     })
   }
@@ -159,9 +199,10 @@ export class Settlement {
     return next
   }
 
-  /** The decision is there: every flow of the session that waits has its answer. */
-  #settle(session: FlowId, choice: Choice): void {
-    this.#answer(session, typeof choice === 'string' ? choice : this.#assign(session, choice))
+  /** The policy has answered: every flow of the session that waits is told. */
+  #settle(session: FlowId, shown: ArrivingFlow, choice: Choice): void {
+    if (choice === 'more') this.#readOn(session, shown.data.length)
+    else this.#answer(session, typeof choice === 'string' ? choice : this.#assign(session, choice))
     this.to.sendSoon()
   }
 

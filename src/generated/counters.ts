@@ -53,6 +53,7 @@ export const counterNames = [
   'streamBytesWritten',
   'inspections',
   'inspectionsAsked',
+  'inspectionsReadOn',
   'inspectionsJoined',
   'inspectionsUnread',
   'inspectionsSlow',
@@ -205,6 +206,8 @@ export const counterTexts = {
     'Connections of clients that were to be read before their server is chosen, established',
   inspectionsAsked:
     'Of those, decisions that were asked for with what was read',
+  inspectionsReadOn:
+    'Of those, answers that more has to be read first: it is asked again then',
   inspectionsJoined:
     "Of those, connections that have got their server's",
   inspectionsUnread:

@@ -2167,6 +2167,8 @@ export const SsmbFlags = {
   serverWaits: 0x0400,
   /** QUERY: another flow has what the server would send, decide again; REPLY: the answer to that */
   another: 0x0800,
+  /** REPLY to an APP_QUERY with what came first on a connection: not enough, ask again with more than seq_offset bytes */
+  more: 0x1000,
 } as const
 export type SsmbFlags = (typeof SsmbFlags)[keyof typeof SsmbFlags]
 

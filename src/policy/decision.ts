@@ -14,10 +14,14 @@ export type Decision<Pool extends string = string> =
   | { readonly node: string }
   | { readonly reject: Rejection }
 
+/** A decision; or that `flow.data` is not enough to decide by, with `inspect: 'raw'` of TCP: the client is
+ *  read on, and the policy asked again with all that has come by then. */
+export type PolicyAnswer<Pool extends string = string> = Decision<Pool> | { readonly more: true }
+
 /** Decides a new flow. One that throws, or is late, costs its own flow only. */
 export type Policy<Pool extends string = string> = (
   flow: NewFlow<Pool>,
-) => Decision<Pool> | Promise<Decision<Pool>>
+) => PolicyAnswer<Pool> | Promise<PolicyAnswer<Pool>>
 
 /** A decision in its long form. */
 export type Verdict =
@@ -25,16 +29,23 @@ export type Verdict =
   | { readonly node: string }
   | { readonly reject: Rejection }
 
-/** Reads an answer; undefined where it is no decision. Whether its names exist is not known here. */
+/** Reads a decision; undefined where it is none. Whether its names exist is not known here. */
 export function readDecision(answer: unknown): Verdict | undefined {
   if (typeof answer === 'string') return { pool: answer }
-  if (typeof answer !== 'object' || answer === null || Object.keys(answer).length !== 1) {
-    return undefined
-  }
+  if (!hasOneKey(answer)) return undefined
   if ('pool' in answer && typeof answer.pool === 'string') return { pool: answer.pool }
   if ('node' in answer && typeof answer.node === 'string') return { node: answer.node }
   if ('reject' in answer && rejections.includes(answer.reject)) {
     return { reject: answer.reject as Rejection }
   }
   return undefined
+}
+
+/** Whether a policy has answered that it needs more to decide by. */
+export function wantsMore(answer: unknown): boolean {
+  return hasOneKey(answer) && 'more' in answer && answer.more === true
+}
+
+function hasOneKey(answer: unknown): answer is object {
+  return typeof answer === 'object' && answer !== null && Object.keys(answer).length === 1
 }

@@ -4,6 +4,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { DuplicateLedger } from '../../src/cluster/duplicate-ledger.js'
 import { resolveConfig } from '../../src/config/resolve.js'
 import {
+  AppType,
   EndReason,
   QueryReason,
   SsmbError,
@@ -14,7 +15,7 @@ import {
 import type { FakeSegment } from '../helpers/fake-segment.js'
 import { type Family, families, farmConfig } from '../helpers/farm.js'
 import { entriesOf } from '../helpers/ledger-entries.js'
-import { resetMessage, stateMessage, statsMessage } from '../helpers/messages.js'
+import { appQueryMessage, resetMessage, stateMessage, statsMessage } from '../helpers/messages.js'
 import { type Change, startControl } from '../helpers/virtual-control.js'
 
 const tick = 200
@@ -329,6 +330,33 @@ describe.each(families)('IPv%i', (family) => {
       expect.objectContaining({ server: [4, 'late'] }),
     )
     await apply(world, { ...first, kind: 'resetAll' })
+    await compare()
+    expect(duplicate.ledger.size).toBe(0)
+  })
+
+  test('FLOWLIFE-20 HS-12 a flow whose client is read on is entered when it is decided', async () => {
+    const world = await watched(family, ({ vip }) => ({
+      virtualServers: {
+        toy: {
+          listen: `tcp://${vip}`,
+          inspect: 'raw',
+          policy: ({ data }) => (data.length < 5 ? { more: true } : 'web'),
+        },
+      },
+    }))
+    const { segment, duplicate, compare } = world
+    const flow = { ...fromClient(world, 0, 1), serial: segment.nextSerial() }
+    const question = { ...flow, reason: QueryReason.open, type: AppType.raw }
+    for (const [length, sessions] of [
+      [3, 0],
+      [4, 0],
+      [5, 1],
+    ] as const) {
+      segment.send(appQueryMessage({ ...question, data: new Uint8Array(length) }))
+      await compare()
+      expect(duplicate.ledger.size).toBe(sessions)
+    }
+    segment.end({ ...flow, reason: EndReason.fin })
     await compare()
     expect(duplicate.ledger.size).toBe(0)
   })

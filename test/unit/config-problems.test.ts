@@ -199,6 +199,12 @@ const wrong: [string, Changes, string, RegExp][] = [
     /reject/,
   ],
   [
+    'LB-19 a fallback that wants more',
+    { [`${site}.policy`]: policy, [`${site}.fallback`]: { more: true } },
+    `${site}.fallback`,
+    /name a pool/,
+  ],
+  [
     'no such fallback',
     { [`${site}.policy`]: policy, [`${site}.fallback`]: { node: '10.1.0.99:80' } },
     `${site}.fallback`,

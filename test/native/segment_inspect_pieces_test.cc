@@ -1,0 +1,272 @@
+// Clients whose first message comes in pieces: the control segment says that it needs more, and
+// they are read on (HS-12 to HS-14).
+#include <doctest/doctest.h>
+
+#include "base/random.h"
+#include "support/pieces_lab.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+TEST_CASE("HS-12 LB-19 VS-22 byte by byte a client is read until the decision can be made") {
+  constexpr std::string_view kLine = "ROUTE 2\n";
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    for (size_t i = 0; i < kLine.size(); ++i) {
+      CHECK(lab.engine.to_server.empty());
+      lab.client_says(kLine.substr(i, 1));
+      // Each has everything from the beginning.
+      REQUIRE(lab.questions() == i + 1);
+      CHECK(lab.data(i) == kLine.substr(0, i + 1));
+      CHECK(lab.question(i).app_type() == AppType::raw);
+      CHECK(lab.question(i).serial() == lab.question().serial());
+      CHECK(lab.question(i).flags() == 0);
+    }
+    CHECK(lab.engine.count(Counter::inspections_read_on) == kLine.size() - 1);
+    CHECK(lab.engine.count(Counter::inspections_joined) == 1);
+    lab.client_says("more");
+    CHECK(lab.questions() == kLine.size());
+    CHECK(lab.server_heard() == std::string(kLine) + "more");
+    CHECK(lab.end() == "");
+    CHECK(lab.engine.told_of<DeleteView>().size() == 1);
+  }
+}
+
+TEST_CASE("HS-12 LB-19 in pieces of any size, with losses, it is read and sent on whole") {
+  for (const Hosts& hosts : both_families()) {
+    for (uint64_t seed = 1; seed <= 30; ++seed) {
+      CAPTURE(hosts.family);
+      CAPTURE(seed);
+      TestEngineOptions options;
+      options.seed = seed;
+      PiecesLab lab(hosts, kRaw, options);
+      Random random(seed);
+      const std::string line = std::string(random.below(1200), 'p') + "ROUTE 2\n";
+      const std::string all = line + std::string(3000, 'b');
+      for (size_t at = 0; at < all.size();) {
+        const size_t part = std::min<size_t>(all.size() - at, 1 + random.below(300));
+        lab.client_is_there = random.below(3) != 0;
+        lab.client_says(std::string_view(all).substr(at, part));
+        at += part;
+      }
+      lab.client_is_there = true;
+      std::string heard;
+      for (int turn = 0; turn < 100 && heard.size() < all.size(); ++turn) {
+        lab.pass(Duration::milliseconds(100));
+        heard += lab.server_heard();
+      }
+      CHECK(heard == all);
+      REQUIRE(lab.questions() > 0);
+      const std::string asked = lab.data(lab.questions() - 1);
+      CHECK(asked.find('\n') != std::string::npos);
+      CHECK(all.substr(0, asked.size()) == asked);
+      CHECK(lab.engine.count(Counter::inspections_read_on) == lab.questions() - 1);
+      CHECK(lab.end() == "");
+    }
+  }
+}
+
+TEST_CASE("HS-12 what came while the answer was awaited is asked about at once") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    lab.engine.decide_with(nullptr);
+    lab.client_says("RO");
+    lab.client_says("UTE");
+    lab.client_says(" 2");
+    REQUIRE(lab.questions() == 1);
+    lab.answer_more(0, 2);
+    REQUIRE(lab.questions() == 2);
+    CHECK(lab.data(1) == "ROUTE 2");
+    // One question at a time, repeated as any is.
+    lab.client_says("\n");
+    CHECK(lab.questions() == 2);
+    lab.pass(Duration::milliseconds(60));
+    REQUIRE(lab.questions() == 3);
+    CHECK(lab.data(2) == "ROUTE 2");
+    lab.engine.decide_with(by_line(hosts));
+    lab.answer_more(2, 7);
+    REQUIRE(lab.questions() == 4);
+    CHECK(lab.server_heard() == "ROUTE 2\n");
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("HS-12 SSMB-13 an answer to an earlier question has no client read on") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    lab.engine.decide_with(nullptr);
+    lab.client_says("RO");
+    lab.answer_more(0, 2);
+    lab.answer_more(0, 2);  // that was a repetition's
+    CHECK(lab.questions() == 1);
+    lab.client_says("UTE");
+    REQUIRE(lab.questions() == 2);
+    lab.client_says(" 2\n");
+    for (const uint32_t seen : {0u, 2u, 4u, 6u, 0xffffffffu}) lab.answer_more(0, seen);
+    CHECK(lab.questions() == 2);
+    CHECK(lab.engine.count(Counter::inspections_read_on) == 1);
+    lab.answer_more(1, 5);
+    REQUIRE(lab.questions() == 3);
+    lab.answer(0, TestEngine::to_endpoint(hosts.server, kChosenPort));
+    lab.answer_more(2, 8);  // too late
+    CHECK(lab.server_heard() == "ROUTE 2\n");
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("HS-13 a NEWFLOW is a decision as well") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    lab.client_says("ROUTE");
+    lab.engine.decide_with(nullptr);
+    lab.client_says(" 2\n");
+    const TestEngine::Bytes reply = TestEngine::reply_to(
+        lab.engine.told_of<AppQueryView>()[1], TestEngine::to_endpoint(hosts.server, kChosenPort));
+    TestEngine::Bytes told(NewFlowView::kSize);
+    std::copy(reply.begin(), reply.end(), told.begin());
+    NewFlowView(told.data()).set_msg_type(NewFlowView::kCode);
+    CHECK(lab.engine.to_server.empty());
+    lab.engine.tell(told);
+    lab.settle();
+    CHECK(lab.engine.count(Counter::inspections_joined) == 1);
+    CHECK(lab.server_heard() == "ROUTE 2\n");
+    CHECK(lab.end() == "");
+    CHECK(lab.engine.told_of<DeleteView>().size() == 1);
+  }
+}
+
+TEST_CASE("HS-14 until its server has answered, what a client sends waits, in order") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    lab.server_is_there = false;
+    for (const std::string_view piece : {"ROU", "TE 2", "\n"}) lab.client_says(piece);
+    CHECK(lab.engine.to_server.size() == 1);  // a SYN
+    lab.client_says("one ");
+    lab.pass(Duration::milliseconds(500));
+    lab.client_says("two ");
+    lab.client_says("three");
+    CHECK(lab.engine.to_server.size() == 1);
+    lab.server_is_there = true;
+    lab.settle();
+    CHECK(lab.server_heard() == "ROUTE 2\none two three");
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("HS-12 a client that ends behind its line is served") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    lab.engine.decide_with(nullptr);
+    lab.client_says("ROUTE");
+    lab.client_says(" 2\n");
+    shut_at(lab.client, lab.engine.now());
+    lab.settle();
+    lab.engine.decide_with(by_line(hosts));
+    lab.answer_more(0, 5);
+    CHECK(lab.server_heard() == "ROUTE 2\n");
+    CHECK(lab.engine.count(Counter::inspections_joined) == 1);
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("VS-22 of what is read by the engine there is no more to be had") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts, {.flags = VsFlags::http_proxy, .timeout_s = 2});
+    const std::string request = "GET / HTTP/1.1\r\nHost: site.test\r\n\r\n";
+    lab.engine.decide_with([](const QueryView& query, ReplyView reply) {
+      want_more(reply, AppQueryView(query.data()).app_len());
+      return true;
+    });
+    lab.client_says(request + "body");
+    CHECK(lab.engine.count(Counter::inspections_read_on) == 0);
+    lab.pass(Duration::milliseconds(60));
+    CHECK(lab.data(1) == request);  // repeated, as if nobody had answered
+    lab.pass(Duration::seconds(3));
+    CHECK(lab.client_was_reset());
+    CHECK(lab.engine.count(Counter::inspections_unanswered) == 1);
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("VS-22 a flow that is no connection of ours is not read on") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TestEngine engine;
+    engine.introduce(hosts);
+    engine.add_virtual_server(3, hosts.virtual_server, 53, kProtocolUdp, VsFlags::raw_proxy);
+    engine.told.clear();
+    engine.decide_with([](const QueryView& query, ReplyView reply) {
+      want_more(reply, AppQueryView(query.data()).app_len());
+      return true;
+    });
+    engine.from_client(
+        PacketBuilder().ip(hosts.client, hosts.virtual_server).udp(5353, 53).payload(20));
+    CHECK(engine.count(Counter::messages_stale) == 1);
+    CHECK(engine.count(Counter::waiting_flows) == 1);
+    engine.run(Duration::seconds(1));
+    CHECK(engine.count(Counter::waiting_flows) == 0);
+    CHECK(engine.to_server.empty());
+    CHECK(engine.count(Counter::flows_opened) == 0);
+    CHECK(engine.settle() == "");
+  }
+}
+
+// Whatever a control segment answers, and when.
+void live(PiecesLab& lab, Random& random, std::string& said) {
+  const size_t questions = lab.questions();
+  switch (random.below(8)) {
+    case 0: return lab.pass(Duration::milliseconds(random.below(400)));
+    case 1: return lab.engine.decide_with(random.below(2) ? by_line(lab.hosts) : nullptr);
+    case 2:
+    case 3:
+      if (questions > 0) lab.answer_more(random.below(questions), random.below(said.size() + 3));
+      return;
+    case 4:
+      if (questions > 0 && random.below(8) == 0) {
+        lab.answer(random.below(questions), TestEngine::to_endpoint(lab.hosts.server, kChosenPort));
+      }
+      return;
+    default:
+      if (lab.client.connection() == nullptr) return;
+      const std::string part(1 + random.below(random.below(4) == 0 ? 500 : 4), 'a');
+      said += part;
+      lab.client_says(part);
+  }
+}
+
+TEST_CASE("HS-12 HS-14 VS-25 whatever is answered when, nothing hangs and no byte is lost") {
+  int joined = 0;
+  for (const Hosts& hosts : both_families()) {
+    for (uint64_t seed = 1; seed <= 150; ++seed) {
+      CAPTURE(hosts.family);
+      CAPTURE(seed);
+      const uint16_t unread = seed % 3 == 0 ? VsFlags::ask_unread : 0;
+      const auto flags = static_cast<uint16_t>(VsFlags::raw_proxy | unread);
+      const auto window = static_cast<uint16_t>(1 + seed % 3);
+      PiecesLab lab(hosts, {.flags = flags, .window_kib = window, .timeout_s = 3});
+      Random random(seed);
+      std::string said;
+      for (int step = 0; step < 60; ++step) live(lab, random, said);
+      lab.pass(Duration::seconds(15));  // nobody waits longer
+      CHECK(lab.engine.count(Counter::inspected) == 0);
+      if (lab.engine.count(Counter::inspections_joined) == 1) {
+        ++joined;
+        CHECK(lab.server_heard() == said);
+      }
+      CHECK(lab.end() == "");
+    }
+  }
+  CHECK(joined > 30);
+}
+
+}  // namespace
+}  // namespace sluice
