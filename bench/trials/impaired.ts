@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { type Host, Laboratory, missingTools, type Namespace } from '../../src/laboratory/index.js'
+import { slowDown } from '../../test/helpers/impairment.js'
 import { root } from '../../test/helpers/repository.js'
 import { NginxServer } from '../../test/helpers/servers.js'
 import { SluiceProcess } from '../../test/helpers/sluice-process.js'
@@ -55,7 +56,9 @@ function subject(who: 'sluice' | 'kernel CUBIC', loss: string): Subject {
       const nginx = await NginxServer.start(lab, server, { accessLog: false })
       await nginx.addFile(SIZE)
       const address = who === 'sluice' ? await enterSluice(lab) : await enterKernel(lab)
-      await moveClient(lab, loss)
+      const seed = Math.floor(Math.random() * 1e9)
+      const link = { oneWayMs: ONE_WAY_MS, loss: Number(loss), mbit: MBIT, seed }
+      await slowDown(lab.client.namespace, link)
       return [await download(lab.client.namespace, `http://${address}/bytes/${SIZE}`)]
     },
   }
@@ -91,22 +94,6 @@ async function enterKernel(lab: Laboratory): Promise<string> {
   await namespace.exec('ethtool', ['-K', 'eth0', 'tx', 'off'])
   await lab.namespace('ctl').exec('ethtool', ['-K', 'ext0', 'tso', 'off', 'gso', 'off'])
   return lab.serverAddresses()[0] as string
-}
-
-/** The client's kernel leaves eth0 and is behind the slow link. */
-async function moveClient(lab: Laboratory, loss: string): Promise<void> {
-  const { namespace } = lab.client
-  await namespace.ip(['address flush dev eth0'])
-  const seed = String(Math.floor(Math.random() * 1e9))
-  const script = join(root, 'bench/loads/slow_link.py')
-  const args = ['-B', script, 'eth0', 'slow0', String(ONE_WAY_MS), loss, String(MBIT), seed]
-  const link = await namespace.spawn('python3', args)
-  await link.waitForOutput(/^ready$/m)
-  await namespace.ip([
-    'address add 192.0.2.10/24 dev slow0',
-    'link set slow0 up',
-    'route add default via 192.0.2.1',
-  ])
 }
 
 async function download(from: Namespace, url: string): Promise<Sample> {

@@ -205,6 +205,8 @@ Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool i
   c.last_received = c.last_sent = Tcp::tick(turn.now);
   c.snd_mss = c.rcv_mss = from.snd_mss;
   c.share = tcp.share();
+  // What it was offered it keeps; of what it sent meanwhile nobody here knows.
+  c.first_wnd = tcp.config.first_window;
   c.rcv_adv = from.rcv_adv;
   c.last_ack_sent = flow.rcv_nxt;
   c.snd_una = c.snd_wl2 = flow.snd_nxt;

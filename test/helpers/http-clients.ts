@@ -1,5 +1,6 @@
 /** curl in a laboratory's client namespace. */
 import type { Namespace } from '../../src/laboratory/index.js'
+import { TRANSFER_MS } from './transfer-size.js'
 
 export interface Fetched {
   /** Of the answer; 0 where there was none. */
@@ -36,11 +37,11 @@ export async function curlSha256(
   target: string,
   args: string[] = [],
 ): Promise<Fetched> {
-  const limits = '--connect-timeout 10 --max-time 100'
+  const limits = `--connect-timeout 10 --max-time ${TRANSFER_MS / 1000}`
   const options = `-sS -g ${limits} ${args.join(' ')} -w '%{stderr}%{json}'`
   const script = `curl ${options} '${target}' | sha256sum`
   const { stdout, stderr, code } = await from.tryExec('bash', ['-o', 'pipefail', '-c', script], {
-    timeoutMs: 110_000,
+    timeoutMs: TRANSFER_MS + 10_000,
   })
   const [line = '{}'] = /^\{.*\}$/m.exec(stderr) ?? []
   const figures = JSON.parse(line) as Record<string, number | string>

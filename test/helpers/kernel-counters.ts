@@ -80,6 +80,40 @@ export async function tcpComplaints(
   return Object.fromEntries(complaints.filter(([, count]) => count > 0))
 }
 
+/** What a kernel's TCP counts of segments sent again, by itself or by a peer, without need. */
+const SPURIOUS = [
+  'TcpExtTCPDSACKRecv',
+  'TcpExtTCPDSACKOfoRecv',
+  'TcpExtTCPDSACKOldSent',
+  'TcpExtTCPDSACKOfoSent',
+  'TcpExtTCPDSACKUndo',
+  'TcpExtTCPFullUndo',
+  'TcpExtTCPPartialUndo',
+  'TcpExtTCPLossUndo',
+  'TcpExtTCPSpuriousRTOs',
+  'TcpExtTCPSpuriousRtxHostQueues',
+]
+
+/** And of all that are sent again, and of what makes it do so. */
+const REPEATED = [
+  'TcpRetransSegs',
+  'TcpExtTCPTimeouts',
+  'TcpExtTCPLossProbes',
+  'TcpExtTCPFastRetrans',
+  'TcpExtTCPSlowStartRetrans',
+  'TcpExtTCPSackRecovery',
+  'TcpExtTCPRenoRecovery',
+  'TcpExtTCPSACKReorder',
+  'TcpExtTCPTSReorder',
+]
+
+/** What a namespace's kernel sent again, or got twice: nothing, where no link loses anything. */
+export async function repetitions(namespace: Namespace): Promise<Record<string, number>> {
+  const counters = await kernelCounters(namespace)
+  const counts = [...SPURIOUS, ...REPEATED].map((name) => [name, counters[name] ?? 0] as const)
+  return Object.fromEntries(counts.filter(([, count]) => count > 0))
+}
+
 /** How many SYNs and SYN-ACKs to `address` in a capture are such as came before. */
 export function repeatedSyns(frames: readonly CapturedFrame[], address: string): number {
   const syns = frames.flatMap(({ bytes }) => {

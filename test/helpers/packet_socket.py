@@ -4,6 +4,7 @@ import socket
 import struct
 
 ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
 PACKET_IGNORE_OUTGOING = 23
@@ -17,7 +18,7 @@ def listen(device):
     peer = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
     peer.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
     peer.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-    peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8 << 20)
+    peer.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
     # Only now does anything arrive, so nothing came in before the options were set.
     peer.bind((device, ETH_P_ALL))
     return peer

@@ -2,7 +2,7 @@
 import { expect } from 'vitest'
 import type { ServiceFunction, SocketPair } from '../../src/index.js'
 import type { Host } from '../../src/laboratory/index.js'
-import { EngineSite } from './engine-site.js'
+import { EngineSite, type EngineSiteOptions } from './engine-site.js'
 import { tcpComplaints } from './kernel-counters.js'
 import { NginxServer } from './servers.js'
 import { associated, SERVER } from './services.js'
@@ -18,7 +18,10 @@ interface Spliced {
 }
 
 /** A site whose services join each client with the server, and let that go. */
-export async function startSpliceSite(letGo: (pair: SocketPair) => Promise<unknown>) {
+export async function startSpliceSite(
+  letGo: (pair: SocketPair) => Promise<unknown>,
+  more?: EngineSiteOptions['more'],
+) {
   const pairs: Spliced[] = []
   const splicing =
     (port: number): ServiceFunction =>
@@ -40,6 +43,7 @@ export async function startSpliceSite(letGo: (pair: SocketPair) => Promise<unkno
       await startUploads(host, UPLOADS)
       nginx = await NginxServer.start(lab, host)
     },
+    ...(more && { more }),
   })
   return { site, pairs, nginx: nginx as NginxServer }
 }

@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Host, LabProcess, Namespace } from '../../src/laboratory/index.js'
 import { root } from './repository.js'
+import { TRANSFER_MS } from './transfer-size.js'
 
 /** Takes what is PUT to it, at every address of its host. */
 export async function startUploads(host: Host, port = 80): Promise<LabProcess> {
@@ -18,7 +19,7 @@ export async function upload(
   path: string,
   args: readonly string[] = [],
 ): Promise<string> {
-  const limits = ['--connect-timeout', '10', '--max-time', '100']
+  const limits = ['--connect-timeout', '10', '--max-time', String(TRANSFER_MS / 1000)]
   const line = ['-sS', '-g', '-H', 'Expect:', ...limits, ...args, '-T', path, target]
-  return (await from.exec('curl', line, { timeoutMs: 110_000 })).stdout
+  return (await from.exec('curl', line, { timeoutMs: TRANSFER_MS + 10_000 })).stdout
 }

@@ -91,6 +91,32 @@ TEST_CASE("SOCK-12 an end is not for a pair that is let go, and bytes would leav
   }
 }
 
+// Between the two the client sends nothing, and the server would take little of it: what the client
+// is offered by the engine meanwhile it could never use up.
+TEST_CASE("SOCK-20 TCPX-22 what is taken back can be let go again, though one side sends nothing") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    LabHost server;
+    server.config.most_share = 511 * 128;  // as any window scale can tell it
+    SocketLab lab(hosts, {}, 40000, {}, server);
+    SplicedPair pair(lab, hosts);
+    for (uint64_t turn = 1; turn <= 3; ++turn) {
+      CAPTURE(turn);
+      pair.let_go();
+      REQUIRE_FALSE(pair.has_blocks());
+      pair.take_back();
+      REQUIRE(pair.returns() == turn);
+      const size_t known = lab.sockets[pair.outbound].bytes.size();
+      lab.read(pair.outbound, 60'000);
+      send_from(lab.server, lab.engine.now(), numbered(60'000));
+      lab.pass(Duration::milliseconds(100));
+      CHECK(lab.sockets[pair.outbound].bytes.size() == known + 60'000);
+      for (const uint32_t socket : {pair.inbound, pair.outbound}) lab.say<HoldSocketView>(socket);
+      lab.pass(Duration::milliseconds(50));
+    }
+  }
+}
+
 TEST_CASE("SOCK-20 TCPX-61 options that are set meanwhile hold when it comes back") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

@@ -2,27 +2,25 @@
  * Kernels with each combination of the options of TCP on the other end of both legs: all bytes come,
  * and neither kernel has anything against what the engine sends.
  */
-import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { Host } from '../../src/laboratory/index.js'
-import { writeContents } from '../helpers/contents.js'
-import { curlSha256, url } from '../helpers/http-clients.js'
 import { loseSegments } from '../helpers/impairment.js'
 import { checksumErrors, tcpComplaints } from '../helpers/kernel-counters.js'
-import { startServers } from '../helpers/servers.js'
+import { type NginxServer, startServers } from '../helpers/servers.js'
 import { startServiceSite } from '../helpers/service-site.js'
 import type { Site, SiteOptions } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { tcpViolations } from '../helpers/tcp-invariants.js'
 import { tcpStreams } from '../helpers/tcp-streams.js'
-import { startUploads, upload } from '../helpers/uploads.js'
+import { transferSize } from '../helpers/transfer-size.js'
+import { startUploads } from '../helpers/uploads.js'
+import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket', 'tun')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'ethtool', 'nft')
 
 const UPLOADS = 81
-/** `SLUICE_TRANSFER_BYTES=1000000000` for a gigabyte each way. */
-const LARGE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 64_000_000)
+const LARGE = transferSize(64_000_000)
 const WAYS = [['transformTo'], ['relayTo']] as const
 
 interface Options {
@@ -59,14 +57,10 @@ function startSite(way: string, options: Partial<SiteOptions> = {}): Promise<Sit
 
 /** A download and an upload of `size` bytes for each family. */
 async function transfer(site: Site, size: number): Promise<void> {
-  const body = await site.servers[0]?.addFile(size)
-  const path = join(site.lab.folder, `upload-${size}`)
-  await writeContents(path, size)
+  const contents = await BothWays.prepare(site, site.servers[0] as NginxServer, size)
   for (const family of site.lab.families) {
-    const address = site.lab.virtualAddress(family)
-    const down = await curlSha256(site.client, url(address, `/bytes/${size}`))
-    expect(down).toMatchObject({ status: 200, bytes: size, body, exitCode: 0 })
-    expect(await upload(site.client, url(address, '/', UPLOADS), path)).toBe(body)
+    await contents.download(family)
+    await contents.upload(family, UPLOADS)
   }
 }
 

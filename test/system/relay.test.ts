@@ -1,22 +1,21 @@
 /** Pairs whose bytes the engine moves by itself: all of them, in order, and nothing of it in JavaScript. */
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Boundary, ServiceFunction, Socket, SocketPair } from '../../src/index.js'
 import { type Family, type Host, type Namespace, until } from '../../src/laboratory/index.js'
-import { writeContents } from '../helpers/contents.js'
 import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
-import { curlSha256, url } from '../helpers/http-clients.js'
 import { NginxServer, startEcho } from '../helpers/servers.js'
 import { associated, identity, SERVER } from '../helpers/services.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
-import { startUploads, upload } from '../helpers/uploads.js'
+import { transferSize } from '../helpers/transfer-size.js'
+import { startUploads } from '../helpers/uploads.js'
+import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'ss')
 
 const [HTTP, UPLOADS, ECHO] = [80, 81, 7]
 /** More than four buffers of a connection, and a gigabyte where somebody asks for it. */
-const SIZE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 64_000_000)
+const SIZE = transferSize(64_000_000)
 const RELAY = { depth: 'relay' } as const
 
 /** What JavaScript was told of sockets since they were relayed. */
@@ -72,14 +71,10 @@ async function startSite() {
 test('SOCK-06 SOCK-12 BUF-01 BUF-02 equal sha256 each way, and no event in JavaScript meanwhile', async () => {
   const { site, pairs, nginx } = await startSite()
   await using _ = site
-  const body = await nginx.addFile(SIZE)
-  const path = join(site.lab.folder, 'upload')
-  expect(await writeContents(path, SIZE)).toBe(body)
+  const contents = await BothWays.prepare(site, nginx, SIZE)
   for (const family of site.lab.families) {
-    const address = site.lab.virtualAddress(family)
-    const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
-    expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
-    expect(await upload(site.client, url(address, '/', UPLOADS), path)).toBe(body)
+    await contents.download(family)
+    await contents.upload(family, UPLOADS)
   }
   await site.untilIdle()
   expect(told).toEqual([])

@@ -1,15 +1,14 @@
 /** Pairs whose bytes JavaScript merely passes on: the engine moves them, until somebody is in the way. */
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { ServiceFunction, SocketPair } from '../../src/index.js'
 import type { Host } from '../../src/laboratory/index.js'
-import { writeContents } from '../helpers/contents.js'
 import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
-import { curlSha256, url } from '../helpers/http-clients.js'
 import { NginxServer, startEcho } from '../helpers/servers.js'
 import { associated, pipeTo, processTo, SERVER } from '../helpers/services.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
-import { startUploads, upload } from '../helpers/uploads.js'
+import { transferSize } from '../helpers/transfer-size.js'
+import { startUploads } from '../helpers/uploads.js'
+import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum')
@@ -18,7 +17,7 @@ const ECHO = 7
 /** nginx behind a pipe and behind process(), and what takes uploads likewise. */
 const [PIPED, PROCESSED, PIPED_UP, PROCESSED_UP] = [80, 81, 82, 83]
 /** More than four buffers of a connection, and a gigabyte where somebody asks for it. */
-const SIZE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 64_000_000)
+const SIZE = transferSize(64_000_000)
 
 async function startSite() {
   const accepted = new AcceptedSockets()
@@ -51,18 +50,10 @@ function crossings({ engine }: EngineSite): [into: number, outOf: number] {
 test('SOCK-06 BUF-01 BUF-02 piped or processed, not a byte crosses into JavaScript', async () => {
   const { site, nginx } = await startSite()
   await using _ = site
-  const body = await nginx.addFile(SIZE)
-  const path = join(site.lab.folder, 'upload')
-  expect(await writeContents(path, SIZE)).toBe(body)
+  const contents = await BothWays.prepare(site, nginx, SIZE)
   for (const family of site.lab.families) {
-    const address = site.lab.virtualAddress(family)
-    for (const port of [PIPED, PROCESSED]) {
-      const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`, port))
-      expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
-    }
-    for (const port of [PIPED_UP, PROCESSED_UP]) {
-      expect(await upload(site.client, url(address, '/', port), path)).toBe(body)
-    }
+    for (const port of [PIPED, PROCESSED]) await contents.download(family, port)
+    for (const port of [PIPED_UP, PROCESSED_UP]) await contents.upload(family, port)
   }
   await site.untilIdle()
   expect(crossings(site)).toEqual([0, 0])

@@ -1,8 +1,6 @@
 /** Pairs that are let go, whatever their ends have agreed on, and over a link that loses. */
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Family, Namespace } from '../../src/laboratory/index.js'
-import { writeContents } from '../helpers/contents.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { loseSegments } from '../helpers/impairment.js'
 import { kernelCounters } from '../helpers/kernel-counters.js'
@@ -14,7 +12,7 @@ import {
   UPLOADS,
 } from '../helpers/splice-site.js'
 import { OFFERS, offer } from '../helpers/tcp-offers.js'
-import { upload } from '../helpers/uploads.js'
+import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'nft')
@@ -47,23 +45,18 @@ test('trap 1 trap 2 TCPX-07 TCPX-14 TCPX-16 TCPX-17 TCPX-19 64 combinations of o
 test('TCPX-17 TCPX-18 TCPX-21 over a link that loses, spliced in the middle: equal sha256 each way, by SACK', async () => {
   const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
-  const body = await nginx.addFile(SIZE)
-  const path = join(site.lab.folder, 'upload')
-  expect(await writeContents(path, SIZE)).toBe(body)
+  const contents = await BothWays.prepare(site, nginx, SIZE)
   // What a host loses of what it sends its own kernel knows at once: so each loses what comes.
   await loseSegments(site.server.namespace, 'eth0', 1)
   await loseSegments(site.client, 'eth0', 1)
-  const transfer = async (family: Family) => {
-    const address = site.lab.virtualAddress(family)
-    const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
-    expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
-    expect(await upload(site.client, url(address, '/', UPLOADS), path)).toBe(body)
-  }
   // Until each sender has repeated, at least once, what SACK said was lost.
   const hasRecovered = async (namespace: Namespace) =>
     Number((await kernelCounters(namespace)).TcpExtTCPSackRecovery) > 0
   do {
-    for (const family of site.lab.families) await transfer(family)
+    for (const family of site.lab.families) {
+      await contents.download(family)
+      await contents.upload(family, UPLOADS)
+    }
   } while (!((await hasRecovered(site.client)) && (await hasRecovered(site.server.namespace))))
   await site.untilIdle()
   for (const { modes } of pairs) expect(modes).toContain('splice')

@@ -1,10 +1,8 @@
 /** Pairs that the hosts at their ends run for a while, with real ones, and the way back up. */
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { SocketPair } from '../../src/index.js'
 import type { Namespace } from '../../src/laboratory/index.js'
 import { until } from '../../src/laboratory/index.js'
-import { writeContents } from '../helpers/contents.js'
 import type { EngineSite } from '../helpers/engine-site.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
@@ -15,25 +13,23 @@ import {
   startSpliceSite,
   UPLOADS,
 } from '../helpers/splice-site.js'
-import { upload } from '../helpers/uploads.js'
+import { transferSize } from '../helpers/transfer-size.js'
+import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'ss')
 
 /** Some times the largest window, and five gigabytes where somebody asks for it. */
-const SIZE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 64_000_000)
+const USUAL = 64_000_000
+const SIZE = transferSize(USUAL)
 
 test('SOCK-12 MEM-17 TCPX-13 TCPX-18 TCPX-21 spliced in the middle, equal sha256 each way', async () => {
   const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
-  const body = await nginx.addFile(SIZE)
-  const path = join(site.lab.folder, 'upload')
-  expect(await writeContents(path, SIZE)).toBe(body)
+  const contents = await BothWays.prepare(site, nginx, SIZE)
   for (const family of site.lab.families) {
-    const address = site.lab.virtualAddress(family)
-    const down = await curlSha256(site.client, url(address, `/bytes/${SIZE}`))
-    expect(down).toMatchObject({ status: 200, bytes: SIZE, body })
-    expect(await upload(site.client, url(address, '/', UPLOADS), path)).toBe(body)
+    await contents.download(family)
+    await contents.upload(family, UPLOADS)
   }
   await site.untilIdle()
   expect(pairs).toHaveLength(4)
@@ -80,9 +76,9 @@ test('SOCK-18 SOCK-20 let go and taken back a hundred times, equal sha256', asyn
 test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothing for JavaScript', async () => {
   const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
-  const body = await nginx.addFile(SIZE)
+  const body = await nginx.addFile(USUAL)
   for (const [index, family] of site.lab.families.entries()) {
-    const target = url(site.lab.virtualAddress(family), `/bytes/${SIZE}`)
+    const target = url(site.lab.virtualAddress(family), `/bytes/${USUAL}`)
     // So that there is a middle of it to look at.
     const download = curlSha256(site.client, target, ['--limit-rate', '20M'])
     const passed = () => Number(pairs[index]?.pair.stats().bytes.s2c ?? 0)
@@ -90,13 +86,13 @@ test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothi
     await until('its blocks are gone', () => passed() > 0 && status().connections === 0)
     const before = status()
     const from = passed()
-    await until('a part of it has passed', () => passed() > from + SIZE / 8)
+    await until('a part of it has passed', () => passed() > from + USUAL / 8)
     const after = status()
     expect(after).toMatchObject({ connections: 0, streamBuffers: 0, pushes: before.pushes })
     expect(after.streamBytesRead).toBe(before.streamBytesRead)
     expect(after.streamBytesWritten).toBe(before.streamBytesWritten)
     expect(pairs[index]?.pair.stats().heldByApp).toBe(0)
-    expect(await download).toMatchObject({ status: 200, bytes: SIZE, body })
+    expect(await download).toMatchObject({ status: 200, bytes: USUAL, body })
     await site.untilIdle()
   }
   await expectNoComplaints(site)

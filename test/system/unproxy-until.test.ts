@@ -1,17 +1,17 @@
 /** Bytes that are counted while the engine moves them: the service has the stream again at that one. */
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Boundary, Direction, ServiceFunction, Socket, SocketPair } from '../../src/index.js'
 import type { Host } from '../../src/laboratory/index.js'
-import { writeContents } from '../helpers/contents.js'
 import { EngineSite } from '../helpers/engine-site.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { loseSegments } from '../helpers/impairment.js'
 import { NginxServer } from '../helpers/servers.js'
 import { associated, SERVER } from '../helpers/services.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
-import { startUploads, upload } from '../helpers/uploads.js'
+import { transferSize } from '../helpers/transfer-size.js'
+import { startUploads } from '../helpers/uploads.js'
+import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', 'nft')
@@ -19,7 +19,7 @@ requireTools('ip', 'nsenter', 'nginx', 'curl', 'python3', 'bash', 'sha256sum', '
 const [HTTP, UPLOADS] = [80, 81]
 const MSS = 1448
 /** Five gigabytes where somebody asks for it: more than 32 bits count. */
-const SIZE = Number(process.env.SLUICE_TRANSFER_BYTES ?? 48_000_000)
+const SIZE = transferSize(48_000_000)
 const COUNTS = [1, MSS - 1, MSS, MSS + 1, 1_000_000, ...(SIZE > 2 ** 32 ? [2n ** 32n + 77n] : [])]
 
 /** A few of the next bytes of a socket that nobody else reads. */
@@ -108,23 +108,10 @@ async function startSite(options: SiteOptions) {
       nginx = await NginxServer.start(lab, host)
     },
   })
-  const path = join(site.lab.folder, 'upload')
-  const sha256 = await writeContents(path, size)
+  const files = await BothWays.prepare(site, nginx as NginxServer, size)
   // Of more than two gigabytes there is no Buffer; what is there then is compared by the client alone.
-  if (size < 2 ** 31) contents.push(readFileSync(path))
-  return { site, passed, nginx: nginx as NginxServer, path, sha256, size }
-}
-
-type CountingSite = Awaited<ReturnType<typeof startSite>>
-
-/** Fetches by each family. */
-async function download({ site, nginx, size, sha256 }: CountingSite): Promise<void> {
-  await nginx.addFile(size)
-  for (const family of site.lab.families) {
-    const address = site.lab.virtualAddress(family)
-    const down = await curlSha256(site.client, url(address, `/bytes/${size}`))
-    expect(down).toMatchObject({ status: 200, bytes: size, body: sha256 })
-  }
+  if (size < 2 ** 31) contents.push(readFileSync(files.path))
+  return { site, passed, files }
 }
 
 function expectExact(passed: Passed[], hasContents = true): void {
@@ -141,14 +128,10 @@ test.each(DEPTHS)(
   async (depth) => {
     // More than what may be promised before it can be spliced.
     const counts = [...COUNTS, 32_000_000]
-    const counting = await startSite({ counts: () => counts, size: SIZE, depth })
-    const { site, passed, path, sha256 } = counting
+    const { site, passed, files } = await startSite({ counts: () => counts, size: SIZE, depth })
     await using _ = site
-    await download(counting)
-    for (const family of site.lab.families) {
-      const target = url(site.lab.virtualAddress(family), '/', UPLOADS)
-      expect(await upload(site.client, target, path)).toBe(sha256)
-    }
+    for (const family of site.lab.families) await files.download(family)
+    for (const family of site.lab.families) await files.upload(family, UPLOADS)
     expect(passed).toHaveLength(4 * counts.length)
     expectExact(passed, SIZE < 2 ** 31)
     const { counters } = site.engine.status()
@@ -169,11 +152,10 @@ test.each(DEPTHS)(
         yield 1 + (seed % 9000)
       }
     }
-    const counting = await startSite({ counts: random, size: 16_000_000, depth })
-    const { site, passed } = counting
+    const { site, passed, files } = await startSite({ counts: random, size: 16_000_000, depth })
     await using _ = site
     await loseSegments(site.server.namespace, 'eth0', 1)
-    await download(counting)
+    for (const family of site.lab.families) await files.download(family)
     expect(passed).toHaveLength(1000)
     expectExact(passed)
     await site.end()

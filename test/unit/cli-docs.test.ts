@@ -96,6 +96,20 @@ test('docs/troubleshooting.md has every error code', () => {
   expect(missing).toEqual([])
 })
 
+test('TCPX-28 docs/sockets.md says for which protocols a splice is none', () => {
+  const page = readText('docs/sockets.md')
+  const begin = page.indexOf('\n### Let go\n')
+  expect(begin).toBeGreaterThan(0)
+  const letGo = page
+    .slice(begin + 1)
+    .split(/^##+ (?!Let go)/m, 1)[0]
+    ?.replaceAll('\n', ' ')
+  expect(letGo).toContain('Nothing that passes is changed but headers')
+  expect(letGo).toMatch(
+    /addresses or L4 ports in its payload \(active FTP, .*needs a service that reads it/,
+  )
+})
+
 test('README.md names every command', () => {
   const readme = readText('README.md')
   const commands = [...readText('src/cli/main.ts').matchAll(/\.command\('(\w+)/g)].map(

@@ -13,13 +13,11 @@ import heapq
 import os
 import random
 import select
-
 import struct
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "../../test/helpers"))
-import packet_socket  # noqa: E402
+import packet_socket
 
 TUNSETIFF = 0x400454CA
 IFF_TAP, IFF_NO_PI = 0x0002, 0x1000
