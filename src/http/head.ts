@@ -36,12 +36,12 @@ export interface AnswerHead extends Head {
   readonly line: string
 }
 
+const nothing: Framing = { kind: 'none' }
 const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([\x21\x22\x24-\x7e]+) HTTP\/1\.([01])$/
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
 /** A host or an address, and a port (RFC 9110 7.2); nothing that ends either. */
 const hostValue = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+\])(?::\d{0,5})?$/i
 /** Below 2 ** 53, which is beyond any file. */
-const nothing: Framing = { kind: 'none' }
 const lengthValue = /^\d{1,15}$/
 
 /** @param text of a head, without the empty line @throws {BadMessage} */

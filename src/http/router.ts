@@ -2,6 +2,7 @@
  * Routes each request of a client's connection by itself (HTTP/1.x): a function names the server, the
  * heads are read here, the bodies pass in the engine, and the servers' connections are used again.
  */
+import type { SluiceError } from '../errors.js'
 import type { ServiceContext, ServiceFunction } from '../socket/service.js'
 import type { Socket } from '../socket/socket.js'
 import type { ParkOptions } from '../socket/types.js'
@@ -63,9 +64,9 @@ const lingerMs = 5000
 /** May be asked again (RFC 9110 9.2.2), and has no body. */
 const repeatable = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']
 const parkedKey = 'sluice.http'
-/** For so long behind an answer the server's connection waits for its client's next request; then it
- *  is parked, for whoever needs one. */
-const keptMs = 1000
+/** For so long behind an answer, at most, the server's connection waits for its client's next request;
+ *  then it is parked, for whoever needs one. */
+const mostKeptMs = 1000
 const silent = new Error('no request')
 const isSilent = () => silent
 const headIsLate = () => new BadMessage(408, 'the head is late')
@@ -77,32 +78,24 @@ export function httpRouter(route: HttpRoute, options: HttpRouterOptions = {}): S
 }
 
 /** Its fields are put together for who asks for them. */
-class Routed implements RoutedRequest {
-  readonly method: string
-  readonly target: string
-  readonly host: string | undefined
-  readonly #fields: Fields
-  #headers: Record<string, string> | undefined
-
-  constructor(
-    { method, target, fields }: RequestHead,
-    readonly inbound: Socket,
-  ) {
-    this.method = method
-    this.target = target
-    this.host = fields.of('host')[0]
-    this.#fields = fields
+function routed({ method, target, fields }: RequestHead, inbound: Socket): RoutedRequest {
+  let headers: Record<string, string> | undefined
+  return {
+    ...{ method, target, inbound },
+    host: fields.of('host')[0],
+    get headers() {
+      headers ??= headersOf(fields)
+      return headers
+    },
   }
+}
 
-  get headers(): Readonly<Record<string, string>> {
-    if (this.#headers) return this.#headers
-    const headers: Record<string, string> = Object.create(null)
-    for (const { name, value } of this.#fields) {
-      headers[name] = name in headers ? `${headers[name]}, ${value}` : value
-    }
-    this.#headers = headers
-    return headers
+function headersOf(fields: Fields): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null)
+  for (const { name, value } of fields) {
+    headers[name] = name in headers ? `${headers[name]}, ${value}` : value
   }
+  return headers
 }
 
 class RoutedConnection {
@@ -136,7 +129,10 @@ class RoutedConnection {
     const gone = () => this.#server?.reader.fail(new Error('the client is gone'))
     this.#inbound.once('close', gone)
     try {
-      while (await this.#serveOne()) this.#hasAnswered = false
+      while (await this.#serveOne()) {
+        this.#hasAnswered = false
+        this.#method = ''
+      }
     } catch (error) {
       this.#refuse(error)
     } finally {
@@ -160,7 +156,7 @@ class RoutedConnection {
       return false
     }
     if (!isReusable) await this.#letGo(false)
-    else if (client === 'keep') this.#keeping = setTimeout(() => void this.#letGo(), keptMs)
+    else if (client === 'keep') await this.#keep()
     if (client === 'close') this.#close()
     return client === 'keep'
   }
@@ -219,7 +215,7 @@ class RoutedConnection {
   }
 
   async #serverOf(request: RequestHead) {
-    const to = await this.#route(new Routed(request, this.#inbound))
+    const to = await this.#route(routed(request, this.#inbound))
     const node = typeof to === 'string' ? this.#context.pools.pick(to, this.#inbound) : undefined
     const server = node ?? to
     if (server === undefined || typeof server === 'string') throw new BadMessage(503, 'no server')
@@ -255,6 +251,15 @@ class RoutedConnection {
       })
   }
 
+  /** Each request is a use of it, where uses are counted: those of the lot. */
+  #keep(): Promise<void> | undefined {
+    const { ttl = mostKeptMs, maxUses } = this.#settings.park ?? {}
+    if (maxUses !== undefined) return this.#letGo()
+    this.#keeping = setTimeout(() => void this.#letGo(), Math.min(mostKeptMs, ttl))
+    return undefined
+  }
+
+  /** What is on its way passes, then the engine has it; where that cannot, TypeScript. */
   async #tunnel(): Promise<void> {
     this.#reader.stop()
     const server = this.#server
@@ -265,7 +270,15 @@ class RoutedConnection {
     const [asked, answered] = [this.#reader.takeRest(), reader.takeRest()]
     if (asked) pair.outbound.write(asked)
     if (answered) pair.inbound.write(answered)
-    await pair.unproxy()
+    try {
+      await pair.unproxy()
+    } catch (error) {
+      // The two sockets are with two workers.
+      const isApart = (error as SluiceError).code === 'ERR_SLUICE_STATE' && pair.mode === 'proxied'
+      if (isApart) return void pair.process()
+      await server.end()
+      throw error
+    }
   }
 
   /** Nobody reads it any more: the next one that needs it takes it. */

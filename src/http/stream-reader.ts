@@ -5,6 +5,10 @@ import { BadMessage } from './bad-message.js'
 const headEnd = Buffer.from('\r\n\r\n')
 const lineEnd = Buffer.from('\r\n')
 const nothing = Buffer.alloc(0)
+/** At most so many bytes are taken beyond what is asked for: what is in the socket is bounded with all others'. */
+const ahead = 16_384
+/** As long as a timer can be. */
+const longestMs = 2 ** 31 - 1
 const events = ['readable', 'end', 'close'] as const
 
 export class StreamReader {
@@ -14,7 +18,7 @@ export class StreamReader {
   #failure: Error | undefined
   /** Makes the error of who is late: making one costs more than all the rest. */
   #late: (() => Error) | undefined
-  /** In milliseconds since 1970; so is when the timer goes off. */
+  /** On the clock of performance.now(); so is when the timer goes off. */
   #lateAt = 0
   #timerAt = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
@@ -39,7 +43,7 @@ export class StreamReader {
   /** In so many milliseconds whoever reads gets this, unless another time is set, or none. */
   limit(ms: number, late: () => Error): void {
     this.#late = late
-    this.#lateAt = Date.now() + ms
+    this.#lateAt = performance.now() + ms
     // One that goes off too soon is set again then: that is cheaper than setting it for each.
     if (this.#timerAt > this.#lateAt) this.#setTimer(ms)
   }
@@ -132,7 +136,7 @@ export class StreamReader {
   /** False where fewer come before the end. */
   async #fill(least: number): Promise<boolean> {
     while (this.#rest.length < least) {
-      const chunk = await this.#next()
+      const chunk = await this.#next(Math.max(ahead, least - this.#rest.length))
       if (!chunk) return false
       this.#rest = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk
     }
@@ -140,7 +144,7 @@ export class StreamReader {
   }
 
   /** What the socket has. */
-  async #next(most = Number.POSITIVE_INFINITY): Promise<Buffer | undefined> {
+  async #next(most: number): Promise<Buffer | undefined> {
     for (;;) {
       if (this.#failure) throw this.#failure
       const { readableLength, destroyed } = this.socket
@@ -157,14 +161,15 @@ export class StreamReader {
 
   #setTimer(ms: number): void {
     clearTimeout(this.#timer)
-    this.#timerAt = Date.now() + ms
-    this.#timer = setTimeout(this.#look, ms)
+    const soonMs = Math.min(ms, longestMs)
+    this.#timerAt = performance.now() + soonMs
+    this.#timer = setTimeout(this.#look, soonMs)
   }
 
   readonly #look = (): void => {
     this.#timerAt = Number.POSITIVE_INFINITY
     if (!this.#late) return
-    const restMs = this.#lateAt - Date.now()
+    const restMs = this.#lateAt - performance.now()
     if (restMs > 0) this.#setTimer(restMs)
     else this.fail(this.#late())
   }

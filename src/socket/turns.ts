@@ -7,7 +7,10 @@ export class Turns {
   /** Runs when all that came before it is done. @param signal ends the waiting for its turn */
   take<Result>(run: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     const result = until(this.#last, signal).then(run)
-    this.#last = Promise.allSettled([this.#last, result])
+    // What came of them is nobody's here: held on to, each would keep the one before it.
+    this.#last = Promise.allSettled([this.#last, result]).then(ignore)
     return result
   }
 }
+
+const ignore = () => {}

@@ -1,12 +1,11 @@
 /** Each request of a connection routed by itself, between real servers and real clients. */
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { type HttpRouterOptions, httpRouter } from '../../src/index.js'
-import { type Family, type Host, Laboratory, until } from '../../src/laboratory/index.js'
-import { EngineSite } from '../helpers/engine-site.js'
+import { type Host, Laboratory, until } from '../../src/laboratory/index.js'
 import { curl, curlSha256, url } from '../helpers/http-clients.js'
 import { root } from '../helpers/repository.js'
-import { NginxServer, startServers } from '../helpers/servers.js'
+import { get, HTTP, last, ORIGIN, say, startRouterSite } from '../helpers/router-site.js'
+import { type NginxServer, startServers } from '../helpers/servers.js'
 import { runExample } from '../helpers/service-site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
@@ -14,70 +13,14 @@ requireHost('netns', 'afPacket')
 requireTools('ip', 'nsenter', 'nginx', 'curl', 'bash', 'sha256sum', 'ss')
 requireTools('wrk', 'h2load', 'chromium')
 
-const [HTTP, ORIGIN] = [80, 8080]
 /** Without a screen, and without what it would ask the world for by itself. */
 const BROWSER = [
   ...['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ]
 
-/** nginx has `/bytes/`, and a server of Node's each other path, by its first part. */
-async function startSite(options: HttpRouterOptions = {}, workers = 1) {
-  const routed: string[] = []
-  const servers: Record<Family, string[]> = { 4: [], 6: [] }
-  const router = httpRouter(({ target, inbound }) => {
-    routed.push(target)
-    const [first, second] = servers[inbound.identity.family] as [string, string]
-    if (target.startsWith('/nowhere')) return undefined
-    if (target.startsWith('/thrown')) throw new Error('a route fails')
-    if (target.startsWith('/refused-port')) return { address: second, port: 9 }
-    const isFile = target === '/' || target.startsWith('/bytes/')
-    return isFile ? { address: first, port: HTTP } : { address: second, port: ORIGIN }
-  }, options)
-  let nginx: NginxServer | undefined
-  const site = await EngineSite.start({
-    servers: 2,
-    services: { [HTTP]: router },
-    more: () => ({ workers }),
-    startServers: async (lab) => {
-      const [first, second] = lab.servers as [Host, Host]
-      for (const family of lab.families) {
-        servers[family].push(...lab.serverAddresses(family))
-      }
-      nginx = await NginxServer.start(lab, first)
-      const script = join(root, 'test/helpers/http_origin.mjs')
-      const origin = await second.namespace.spawn(process.execPath, [script, 'node', `${ORIGIN}`])
-      await origin.waitForOutput(/^ready$/m)
-    },
-  })
-  const at = (family: Family, path: string) => url(site.lab.virtualAddress(family), path)
-  /** The rest of a test: nothing is left but what is parked. */
-  const end = async (troubles = 0) => {
-    await until('nothing but parked connections is left', () => {
-      const { sockets, parked } = site.stack.stats()
-      return sockets === parked
-    })
-    await site.stack.parking.drain()
-    await site.end({ troubles })
-  }
-  return { site, nginx: nginx as NginxServer, routed, at, end }
-}
-
-type RoutedSite = Awaited<ReturnType<typeof startSite>>
-
-/** Raw bytes on a connection of their own, and all that came back until it was over. */
-async function say({ site }: RoutedSite, text: string, family: Family = 4): Promise<string> {
-  const client = await site.connect(family, HTTP)
-  client.write(text)
-  await until('the router closes', () => client.state === 'closed')
-  return client.received.join('')
-}
-
-const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: test\r\n${more}\r\n`
-const last = 'Connection: close\r\n'
-
 test('SOCK-15 SOCK-25 MED-08 requests of one connection go to several servers', async () => {
-  const routedSite = await startSite()
+  const routedSite = await startRouterSite()
   const { site, nginx, at, routed, end } = routedSite
   await using _ = site
   const body = await nginx.addFile(3_000_000)
@@ -105,7 +48,7 @@ test('SOCK-15 SOCK-25 MED-08 requests of one connection go to several servers', 
 })
 
 test("the server's connection serves one request after another, of one client after another", async () => {
-  const routedSite = await startSite({ preserveClient: false })
+  const routedSite = await startRouterSite({ preserveClient: false })
   const { site, at, end } = routedSite
   await using _ = site
   for (const family of site.lab.families) {
@@ -121,7 +64,7 @@ test("the server's connection serves one request after another, of one client af
 })
 
 test("the server's connection stays with its client, as long as both can, and is parked then", async () => {
-  const { site, end } = await startSite()
+  const { site, end } = await startRouterSite()
   await using _ = site
   const server = site.lab.servers[1] as Host
   for (const family of site.lab.families) {
@@ -148,7 +91,7 @@ test("the server's connection stays with its client, as long as both can, and is
 })
 
 test("Node's fetch with kept connections: bodies each way, whole and in chunks", async () => {
-  const { site, at, end } = await startSite()
+  const { site, at, end } = await startRouterSite()
   await using _ = site
   const script = join(root, 'test/helpers/fetch_requests.mjs')
   for (const family of site.lab.families) {
@@ -162,7 +105,7 @@ test("Node's fetch with kept connections: bodies each way, whole and in chunks",
 })
 
 test('two workers, and servers that see the engine: pairs that are with both of them', async () => {
-  const { site, nginx, at, end } = await startSite({ preserveClient: false }, 2)
+  const { site, nginx, at, end } = await startRouterSite({ preserveClient: false }, 2)
   await using _ = site
   const body = await nginx.addFile(1_000_000)
   for (const family of site.lab.families) {
@@ -177,7 +120,7 @@ test('two workers, and servers that see the engine: pairs that are with both of 
 })
 
 test('wrk: thousands of requests over kept connections, none of them wrong', async () => {
-  const { site, at, end } = await startSite()
+  const { site, at, end } = await startRouterSite()
   await using _ = site
   for (const family of site.lab.families) {
     for (const path of ['/', '/name']) {
@@ -191,7 +134,7 @@ test('wrk: thousands of requests over kept connections, none of them wrong', asy
 })
 
 test('h2load over HTTP/1.1: every request of kept connections is answered', async () => {
-  const { site, end } = await startSite()
+  const { site, end } = await startRouterSite()
   await using _ = site
   for (const family of site.lab.families) {
     const address = site.lab.virtualAddress(family)
@@ -205,7 +148,7 @@ test('h2load over HTTP/1.1: every request of kept connections is answered', asyn
 })
 
 test("a browser's fetch: bodies each way, many at a time", async () => {
-  const { site, nginx, at, end } = await startSite()
+  const { site, nginx, at, end } = await startRouterSite()
   await using _ = site
   await nginx.addFile(3_000_000)
   for (const family of site.lab.families) {
@@ -238,7 +181,7 @@ test('SOCK-34 examples/router.ts: by path and by cookie, on one connection', asy
 
 describe('what HTTP has', () => {
   test('pipelined requests are answered in order, each by its server', async () => {
-    const routedSite = await startSite()
+    const routedSite = await startRouterSite()
     await using _ = routedSite.site
     const requests = ['/name', '/', '/chunks', '/name'].map((path) => get(path)).join('')
     const said = await say(routedSite, requests + get('/none', last))
@@ -253,7 +196,7 @@ describe('what HTTP has', () => {
   })
 
   test('Expect: 100-continue, and who refuses it', async () => {
-    const routedSite = await startSite()
+    const routedSite = await startRouterSite()
     const { site, at, end } = routedSite
     await using _ = site
     const expects = ['-H', 'Expect: 100-continue', '--data-binary', 'x'.repeat(100_000)]
@@ -265,7 +208,7 @@ describe('what HTTP has', () => {
   })
 
   test('early hints, HTTP/1.0, an end of the client behind its request', async () => {
-    const routedSite = await startSite()
+    const routedSite = await startRouterSite()
     await using _ = routedSite.site
     const hinted = await say(routedSite, get('/hints', last))
     expect(hinted).toMatch(/^HTTP\/1\.1 103 [\s\S]*HTTP\/1\.1 200 [\s\S]*hinted/)
@@ -280,36 +223,8 @@ describe('what HTTP has', () => {
     await routedSite.end()
   })
 
-  test('an upgrade is a tunnel from there on, and JavaScript has no part in it', async () => {
-    const { site, end } = await startSite()
-    await using _ = site
-    for (const family of site.lab.families) {
-      const client = await site.connect(family, HTTP)
-      client.write(get('/', ''))
-      await client.untilReceived(/srv1\n$/)
-      client.write(get('/socket', 'Connection: Upgrade\r\nUpgrade: websocket\r\n'))
-      await client.untilReceived(/101 Switching Protocols\r\n(.+\r\n)*\r\n$/)
-      client.write('GET / through the tunnel\n')
-      await client.untilReceived(/\r\n\r\nGET \/ through the tunnel\n$/)
-      expect(site.stack.stats().pairs).toMatchObject({ relay: 1, proxied: 0 })
-      await client.end()
-    }
-    await end()
-  })
-
-  test('an upgrade to what is not allowed is an ordinary request', async () => {
-    const routedSite = await startSite()
-    await using _ = routedSite.site
-    const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n'
-    const client = await routedSite.site.connect(4, HTTP)
-    client.write(get('/headers', h2c))
-    await client.untilReceived(/\r\n\r\n\{"host":"test","connection":"keep-alive"\}$/)
-    await client.end()
-    await routedSite.end()
-  })
-
   test('answers that end with the connection', async () => {
-    const { site, at, end } = await startSite()
+    const { site, at, end } = await startRouterSite()
     await using _ = site
     for (const family of site.lab.families) {
       const fetched = await curl(site.client, at(family, '/until-close'))
@@ -340,14 +255,14 @@ describe('what is wrong', () => {
       400,
     ],
   ])('%s', async (_what, text, status) => {
-    const routedSite = await startSite()
+    const routedSite = await startRouterSite()
     await using _ = routedSite.site
     expect(await say(routedSite, text)).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     await routedSite.end()
   })
 
   test('a server that is gone, says nonsense, or stops in the middle', async () => {
-    const routedSite = await startSite()
+    const routedSite = await startRouterSite()
     const { site, at, end } = routedSite
     await using _ = site
     const status = async (path: string) => (await curl(site.client, at(4, path))).status
@@ -362,7 +277,7 @@ describe('what is wrong', () => {
   })
 
   test('a client that goes in the middle leaves nothing', async () => {
-    const { site, nginx, end } = await startSite()
+    const { site, nginx, end } = await startRouterSite()
     await using _ = site
     await nginx.addFile(20_000_000)
     for (const family of site.lab.families) {
@@ -379,7 +294,7 @@ describe('what is wrong', () => {
   })
 
   test('a parked connection that its server has closed is in nobody’s way', async () => {
-    const { site, at, end } = await startSite({ preserveClient: false })
+    const { site, at, end } = await startRouterSite({ preserveClient: false })
     await using _ = site
     const server = site.lab.servers[1] as Host
     for (let turn = 0; turn < 5; turn++) {

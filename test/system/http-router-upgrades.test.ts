@@ -1,0 +1,68 @@
+/** A request that turns its connection into another protocol's: a tunnel, and routed no more. */
+import { expect, test } from 'vitest'
+import { get, HTTP, startRouterSite } from '../helpers/router-site.js'
+import { requireHost, requireTools } from '../helpers/skip.js'
+
+requireHost('netns', 'afPacket')
+requireTools('ip', 'nsenter', 'nginx')
+
+const upgrade = get('/socket', 'Connection: Upgrade\r\nUpgrade: websocket\r\n')
+
+test('an upgrade is a tunnel from there on, and JavaScript has no part in it', async () => {
+  const { site, end } = await startRouterSite()
+  await using _ = site
+  for (const family of site.lab.families) {
+    const client = await site.connect(family, HTTP)
+    client.write(get('/', ''))
+    await client.untilReceived(/srv1\n$/)
+    client.write(upgrade)
+    await client.untilReceived(/101 Switching Protocols\r\n(.+\r\n)*\r\n$/)
+    client.write('GET / through the tunnel\n')
+    await client.untilReceived(/\r\n\r\nGET \/ through the tunnel\n$/)
+    const { proxied, relay, splice } = site.stack.stats().pairs
+    expect([proxied, relay + splice]).toEqual([0, 1])
+    await client.end()
+  }
+  await end()
+})
+
+test('what comes behind the request and behind the answer, in one piece with it, passes', async () => {
+  const { site, end } = await startRouterSite()
+  await using _ = site
+  for (const family of site.lab.families) {
+    const client = await site.connect(family, HTTP)
+    client.write(`${upgrade}early\n`)
+    await client.untilReceived(/\r\n\r\nearly\n$/)
+    client.write('late\n')
+    await client.untilReceived(/\r\n\r\nearly\nlate\n$/)
+    await client.end()
+  }
+  await end()
+})
+
+test('the two sides are with two workers: TypeScript passes the bytes', async () => {
+  const { site, end } = await startRouterSite({ preserveClient: false }, 2)
+  await using _ = site
+  for (const family of site.lab.families) {
+    for (let turn = 0; turn < 8; turn++) {
+      const client = await site.connect(family, HTTP)
+      client.write(`${upgrade}early\n`)
+      await client.untilReceived(/\r\n\r\nearly\n$/)
+      client.write('late\n')
+      await client.untilReceived(/\r\n\r\nearly\nlate\n$/)
+      await client.end()
+    }
+  }
+  await end()
+})
+
+test('an upgrade to what is not allowed is an ordinary request', async () => {
+  const routedSite = await startRouterSite()
+  await using _ = routedSite.site
+  const h2c = 'Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAAA\r\n'
+  const client = await routedSite.site.connect(4, HTTP)
+  client.write(get('/headers', h2c))
+  await client.untilReceived(/\r\n\r\n\{"host":"test","connection":"keep-alive"\}$/)
+  await client.end()
+  await routedSite.end()
+})
