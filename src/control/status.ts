@@ -102,7 +102,8 @@ export interface DecisionCounters {
   readonly policyErrors: number
   /** Policies that took too long. */
   readonly policyTimeouts: number
-  /** Policies and balance functions that answered with no decision, or with names that do not exist. */
+  /** Policies and balance functions that answered with no decision, with names that do not exist, or
+   *  that they want more where there is none. */
   readonly policyNonsense: number
   /** Flows that took the fallback because too many policies were at work. */
   readonly policyOverload: number

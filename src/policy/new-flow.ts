@@ -93,8 +93,8 @@ export interface NewFlow<Pool extends string = string> {
   /** When its first packet came, in milliseconds since 1970. */
   readonly openedAt: number
   /** What was read of it, at most 1348 bytes, where the virtual server has `inspect`; else empty: of UDP
-   *  what the first datagram carries, of TCP the head of the HTTP request, the value of the cookie, or
-   *  what `tls` is made of. Yours to keep. */
+   *  what the first datagram carries, of TCP the head of the HTTP request, the value of the cookie,
+   *  what `tls` is made of, or what came first of an unknown protocol. Yours to keep. */
   readonly data: Uint8Array
   /** There is more than `data`; of a datagram also where the rest of it comes in further fragments. */
   readonly dataTruncated: boolean

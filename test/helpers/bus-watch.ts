@@ -3,7 +3,7 @@ import { isCsmb, messageSize } from '../../src/bus/message-size.js'
 import { ssmbMessages } from '../../src/generated/messages.js'
 import { createNativeSegment, type NativeSegment } from '../../src/native.js'
 
-const nameOf = new Map(ssmbMessages.map(({ code, name }) => [code, name]))
+const nameOf = new Map<number, string>(ssmbMessages.map(({ code, name }) => [code, name]))
 
 /** A data flow segment, and the names of the messages so far, oldest first. */
 export function watchedSegment(): { segment: NativeSegment; said: string[] } {
@@ -20,7 +20,12 @@ export function watchedSegment(): { segment: NativeSegment; said: string[] } {
     return length
   }
   const [drain, submit] = [segment.drain.bind(segment), segment.submit.bind(segment)]
-  segment.drain = (into) => note(into, drain(into))
-  segment.submit = (messages, length) => note(messages, submit(messages, length))
+  const watched: Pick<NativeSegment, 'drain' | 'submit'> = {
+    drain: (into) => note(into, drain(into)),
+    submit: (messages, length) => note(messages, submit(messages, length)),
+  }
+  for (const [name, value] of Object.entries(watched)) {
+    Object.defineProperty(segment, name, { value })
+  }
   return { segment, said }
 }

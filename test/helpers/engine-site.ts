@@ -14,6 +14,7 @@ import {
   until,
 } from '../../src/laboratory/index.js'
 import type { LogDetails, Logger } from '../../src/logger.js'
+import type { NativeSegment } from '../../src/native.js'
 import { Capture } from './capture.js'
 import { listen } from './site.js'
 import { type ClientSocket, type Destination, SocketClients } from './socket-clients.js'
@@ -25,6 +26,8 @@ export interface EngineSiteOptions extends Partial<LaboratoryOptions> {
   virtualServers?: (family: Family, lab: Laboratory) => Record<string, object>
   /** What runs on the servers; default nothing. */
   startServers?: (lab: Laboratory) => Promise<unknown>
+  /** The data flow segment, where the test looks at it. */
+  segment?: NativeSegment
   /** Further keys of the configuration. */
   more?: (lab: Laboratory) => object
 }
@@ -45,7 +48,11 @@ export class EngineSite implements AsyncDisposable {
       await options.startServers?.(lab)
       const troubles: LogDetails[] = []
       const logger = logTroubles(troubles)
-      const engine = await Engine.start(configOf(lab, options), { logger })
+      const { segment } = options
+      const engine = await Engine.start(configOf(lab, options), {
+        logger,
+        ...(segment && { segment }),
+      })
       await lab.afterStart()
       const clients = await SocketClients.start(lab.client.namespace)
       return new EngineSite(lab, engine, clients, troubles)

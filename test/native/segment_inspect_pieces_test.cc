@@ -220,53 +220,5 @@ TEST_CASE("VS-22 a flow that is no connection of ours is not read on") {
   }
 }
 
-// Whatever a control segment answers, and when.
-void live(PiecesLab& lab, Random& random, std::string& said) {
-  const size_t questions = lab.questions();
-  switch (random.below(8)) {
-    case 0: return lab.pass(Duration::milliseconds(random.below(400)));
-    case 1: return lab.engine.decide_with(random.below(2) ? by_line(lab.hosts) : nullptr);
-    case 2:
-    case 3:
-      if (questions > 0) lab.answer_more(random.below(questions), random.below(said.size() + 3));
-      return;
-    case 4:
-      if (questions > 0 && random.below(8) == 0) {
-        lab.answer(random.below(questions), TestEngine::to_endpoint(lab.hosts.server, kChosenPort));
-      }
-      return;
-    default:
-      if (lab.client.connection() == nullptr) return;
-      const std::string part(1 + random.below(random.below(4) == 0 ? 500 : 4), 'a');
-      said += part;
-      lab.client_says(part);
-  }
-}
-
-TEST_CASE("HS-12 HS-14 VS-25 whatever is answered when, nothing hangs and no byte is lost") {
-  int joined = 0;
-  for (const Hosts& hosts : both_families()) {
-    for (uint64_t seed = 1; seed <= 150; ++seed) {
-      CAPTURE(hosts.family);
-      CAPTURE(seed);
-      const uint16_t unread = seed % 3 == 0 ? VsFlags::ask_unread : 0;
-      const auto flags = static_cast<uint16_t>(VsFlags::raw_proxy | unread);
-      const auto window = static_cast<uint16_t>(1 + seed % 3);
-      PiecesLab lab(hosts, {.flags = flags, .window_kib = window, .timeout_s = 3});
-      Random random(seed);
-      std::string said;
-      for (int step = 0; step < 60; ++step) live(lab, random, said);
-      lab.pass(Duration::seconds(15));  // nobody waits longer
-      CHECK(lab.engine.count(Counter::inspected) == 0);
-      if (lab.engine.count(Counter::inspections_joined) == 1) {
-        ++joined;
-        CHECK(lab.server_heard() == said);
-      }
-      CHECK(lab.end() == "");
-    }
-  }
-  CHECK(joined > 30);
-}
-
 }  // namespace
 }  // namespace sluice

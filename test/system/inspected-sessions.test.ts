@@ -3,10 +3,11 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Family, Laboratory, type Namespace } from '../../src/laboratory/index.js'
 import { curl, url } from '../helpers/http-clients.js'
-import { startServers } from '../helpers/servers.js'
+import { startEcho, startServers } from '../helpers/servers.js'
 import { runExample } from '../helpers/service-site.js'
 import { endpoint, listen, Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
+import { SocketClients } from '../helpers/socket-clients.js'
 import { connectTls, startTls } from '../helpers/tls-servers.js'
 
 requireHost('netns', 'afPacket')
@@ -82,10 +83,12 @@ test.each(FAMILIES)(
   },
 )
 
-test('SOCK-34 LB-18 VS-19 examples/inspect.ts: by path, host and cookie, and by the name of a TLS server', async () => {
+test('SOCK-34 LB-18 LB-19 VS-19 examples/inspect.ts: by path, host and cookie, by the name of a TLS server, by a line', async () => {
   await using lab = await Laboratory.create({ topology: 'two-arm', servers: 3 })
   await startServers(lab)
+  for (const host of lab.servers) await startEcho(lab, [host])
   const engine = await runExample(lab, 'inspect')
+  const clients = await SocketClients.start(lab.client.namespace)
   for (const family of lab.families) {
     for (const host of lab.servers) await startTls(lab, host, family)
     const at = lab.virtualAddress(family)
@@ -101,6 +104,13 @@ test('SOCK-34 LB-18 VS-19 examples/inspect.ts: by path, host and cookie, and by 
     expect(await secure('api.test')).toBe('srv3')
     expect(['srv1', 'srv2']).toContain(await secure('site.test'))
     expect(await secure('other.test')).toBeUndefined()
+    for (const [index, server] of lab.serverAddresses(family).slice(0, 2).entries()) {
+      const toy = await clients.connect({ host: at, port: 7 })
+      for (const byte of `ROUTE ${index + 1}\n`) toy.write(byte)
+      const [, answered] = await toy.untilReceived(/^(\S+) .* 1 ROUTE \d$/m)
+      expect(answered).toBe(server)
+      await toy.reset()
+    }
   }
   await engine.stop()
 })
