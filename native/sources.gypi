@@ -62,6 +62,7 @@
       "native/process/end_guard.cc",
       "native/process/every_thread.cc",
       "native/process/notify_socket.cc",
+      "native/rewrite/earlier_numbers.cc",
       "native/rewrite/icmp_rewrite.cc",
       "native/rewrite/rewrite.cc",
       "native/rewrite/tcp_offsets.cc",

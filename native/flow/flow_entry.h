@@ -47,8 +47,9 @@ struct LegFlags {
   static constexpr uint8_t kOffsets = 4;  // the pair has TcpOffsets to apply
   static constexpr uint8_t kSetDscp = 8;  // the pair's `dscp` replaces the packet's
   static constexpr uint8_t kDecrementTtl = 16;
-  static constexpr uint8_t kAnyDscp = 32;  // the DSCP of what arrives does not matter
-  static constexpr uint8_t kOtherL4 = 64;  // neither TCP nor UDP: translate() does not know it
+  static constexpr uint8_t kAnyDscp = 32;    // the DSCP of what arrives does not matter
+  static constexpr uint8_t kOtherL4 = 64;    // neither TCP nor UDP: translate() does not know it
+  static constexpr uint8_t kSwitched = 128;  // the pair has an OffsetSwitch
 };
 
 // A TcpFlow (tcp/tcp_flow.h), which is nobody's business here.

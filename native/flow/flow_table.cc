@@ -53,6 +53,7 @@ FlowTable::FlowTable(uint32_t max_pairs, uint64_t seed)
       addresses_(size_t{max_pairs} * 2),
       pairs_(max_pairs),
       offsets_(max_pairs),
+      switches_(max_pairs),
       buckets_(bucket_count_) {
   Random random(seed);
   for (uint64_t& word : key_) word = random.next() | 1;

@@ -5,6 +5,7 @@
 
 #include "base/mapped_array.h"
 #include "flow/flow_entry.h"
+#include "flow/offset_switch.h"
 #include "packet/packet.h"
 #include "rewrite/tcp_offsets.h"
 
@@ -80,6 +81,8 @@ class FlowTable {
   // Those of the client's leg; whatever it was before where no leg has kOffsets.
   TcpOffsets& offsets(PairIndex index) { return offsets_[index]; }
   const TcpOffsets& offsets(PairIndex index) const { return offsets_[index]; }
+  OffsetSwitch& offset_switch(PairIndex index) { return switches_[index]; }
+  const OffsetSwitch& offset_switch(PairIndex index) const { return switches_[index]; }
 
   // How often a leg was entered or left.
   uint64_t changes() const { return changes_; }
@@ -144,6 +147,7 @@ class FlowTable {
   MappedArray<FlowAddresses> addresses_;
   MappedArray<FlowPair> pairs_;
   MappedArray<TcpOffsets> offsets_;
+  MappedArray<OffsetSwitch> switches_;
   MappedArray<Bucket> buckets_;
 };
 

@@ -12,6 +12,21 @@ inline TcpOffsets leg_offsets(const FlowTable& table, LegIndex index) {
   return is_client_leg(index) ? offsets : mirrored(offsets);
 }
 
+// The leg has an OffsetSwitch.
+inline EarlierNumbers leg_earlier(const FlowTable& table, LegIndex index) {
+  const OffsetSwitch& at = table.offset_switch(pair_of(index));
+  return is_client_leg(index) ? at.of_client() : at.of_server(table.offsets(pair_of(index)));
+}
+
+// Those that gave a packet of the leg the number that it was sent on with.
+inline TcpOffsets leg_offsets_of(const FlowTable& table, LegIndex index, Seq sent) {
+  TcpOffsets offsets = leg_offsets(table, index);
+  if (!(table.leg(index).flags & LegFlags::kSwitched)) return offsets;
+  const EarlierNumbers earlier = leg_earlier(table, index);
+  offsets.seq += earlier.of_seq(sent - (offsets.seq + earlier.seq));
+  return offsets;
+}
+
 // What a packet of this leg becomes, without Ethernet addresses.
 inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index) {
   const FlowEntry& leg = table.leg(index);
@@ -38,8 +53,10 @@ inline Rewrite leg_rewrite(const FlowTable& table, LegIndex index) {
 // Rewrites a packet that find() has given this leg for.
 inline void rewrite_for_leg(const FlowTable& table, LegIndex index, Packet& packet) {
   const FlowEntry& leg = table.leg(index);
-  constexpr uint8_t kRare = LegFlags::kIpv6 | LegFlags::kSetDscp | LegFlags::kOtherL4;
+  constexpr uint8_t kRare =
+      LegFlags::kIpv6 | LegFlags::kSetDscp | LegFlags::kOtherL4 | LegFlags::kSwitched;
   if ((leg.flags & kRare) || packet.headers.fragment) {
+    if (leg.flags & LegFlags::kSwitched) carry_over(leg_earlier(table, index), packet);
     return apply(leg_rewrite(table, index), packet);
   }
   const int8_t ttl_delta = leg.flags & LegFlags::kDecrementTtl ? -1 : 0;

@@ -93,6 +93,9 @@ void leave_tcp_checksum_open(Packet& packet) {
 
 void keep_tcp_payload(Packet& packet, uint32_t bytes) {
   Headers& headers = packet.headers;
+  TcpHeader tcp(packet.at(headers.l4));
+  tcp.set_flags(static_cast<uint8_t>(tcp.flags() & ~(kTcpFin | kTcpPsh)));
+  headers.tcp_flags = tcp.flags();
   headers.end = headers.payload + bytes;
   packet.length = headers.end;
   uint8_t* l3 = packet.at(headers.l3);

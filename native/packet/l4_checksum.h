@@ -31,7 +31,8 @@ void complete_checksum(Packet& packet);
 // before.
 void leave_tcp_checksum_open(Packet& packet);
 
-// Drops all but the first bytes of the payload of TCP, and leaves the checksum open.
+// Drops all but the first bytes of the payload of TCP, and what would tell of its end. Leaves the
+// checksum open.
 void keep_tcp_payload(Packet& packet, uint32_t bytes);
 
 }  // namespace sluice

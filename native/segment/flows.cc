@@ -358,8 +358,9 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   constexpr uint8_t kEnds = kTcpFin | kTcpRst;
   if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return;
   TrackedSegment segment = tracked(packet);
-  if ((leg.flags & LegFlags::kOffsets) && !is_client_leg(index)) {
+  if ((leg.flags & (LegFlags::kOffsets | LegFlags::kSwitched)) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.
+    if (leg.flags & LegFlags::kSwitched) renumber_switched(now, index, segment);
     segment.seq -= table_.offsets(session).ack;
     segment.ack -= table_.offsets(session).seq;
   }

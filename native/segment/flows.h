@@ -277,6 +277,11 @@ class Flows {
   // flow_requests.cc: NEWFLOW, REAP, TIMEOUT, RESET
   LegIndex find_to_enter(Instant now, const ReplyView& told, const FlowKey& key);
   bool change(Instant now, PairIndex index, const ReplyView& told);
+  bool replace(Instant now, PairIndex index, const ReplyView& told, const TcpOffsets& before,
+               DropReason& why);
+  void note_switch(PairIndex index, const TcpOffsets& before);
+  void renumber_switched(Instant now, LegIndex index, TrackedSegment& segment);
+  bool is_acknowledged_past(PairIndex index) const;
   void seed_tracking(Instant now, PairIndex index, const TcpsView& tcp);
   template <class View>
   PairIndex find_asked(Instant now, const View& message);

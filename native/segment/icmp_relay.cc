@@ -40,6 +40,11 @@ void raise_mtu(const Packet& error) {
   if (error.headers.family == 4 && mtu != 0 && mtu < kLeastMtu) icmp.set_rest(kLeastMtu);
 }
 
+// Of an error that quotes TCP.
+Seq quoted_seq(const IcmpQuote& quote, const Packet& error) {
+  return Seq(load_be32(error.at(quote.l4 + 4u)));
+}
+
 }  // namespace
 
 LegIndex IcmpRelay::leg_of(const IcmpQuote& quote) const {
@@ -60,8 +65,9 @@ void IcmpRelay::translate(LegIndex leg, const IcmpQuote& quote, Packet& error) c
   IcmpRewrite rewrite;
   // What arrives by this leg answers the quoted packet.
   rewrite.quoted = table.target_of(leg).reversed();
-  if (table.leg(leg).flags & LegFlags::kOffsets) {
-    rewrite.added = leg_offsets(table, other_leg(flows_.session_leg(leg)));
+  if (table.leg(leg).flags & (LegFlags::kOffsets | LegFlags::kSwitched)) {
+    rewrite.added =
+        leg_offsets_of(table, other_leg(flows_.session_leg(leg)), quoted_seq(quote, error));
   }
   rewrite.src = source_of(leg, quote, rewrite.quoted, error);
   rewrite.dst = rewrite.quoted.src;
@@ -79,24 +85,24 @@ bool IcmpRelay::is_plausible(LegIndex leg, const IcmpQuote& quote, const Packet&
   const LegIndex sender = other_leg(flows_.session_leg(leg));
   if (table.leg(sender).packets == 0) return false;
   if (quote.key.protocol != kProtocolTcp) return true;
-  return is_in_flight(sender, load_be32(error.at(quote.l4 + 4u)));
+  return is_in_flight(sender, quoted_seq(quote, error));
 }
 
 // `seq` as it was on the way from the engine. A packet that was sent again, or that an
 // acknowledgement has overtaken, is told of in vain, as it would be to the host itself.
-bool IcmpRelay::is_in_flight(LegIndex sender, uint32_t seq) const {
+bool IcmpRelay::is_in_flight(LegIndex sender, Seq seq) const {
   constexpr uint32_t kMostUnanswered = 0xffff;  // what a SYN may bring with it
   const FlowTable& table = flows_.table();
   const FlowEntry& from = table.leg(sender);
   const FlowEntry& to = table.leg(other_leg(sender));
   if (!from.tcp.has(LegTcpState::kSeen)) return true;  // the host has to see for itself
   // Both legs are followed in the client's sequence spaces.
-  if (is_client_leg(sender) && (from.flags & LegFlags::kOffsets)) {
-    seq -= table.offsets(pair_of(sender)).seq;
+  if (is_client_leg(sender) && (from.flags & (LegFlags::kOffsets | LegFlags::kSwitched))) {
+    seq = seq - leg_offsets_of(table, sender, seq).seq;
   }
   const uint32_t unanswered =
       to.tcp.has(LegTcpState::kAcked) ? from.seq_end - to.acked : kMostUnanswered;
-  return from.seq_end - seq <= unanswered;
+  return from.seq_end - seq.raw() <= unanswered;
 }
 
 // RFC 5508 REQ-5: the node's own error is its virtual server's. One of a router that only the

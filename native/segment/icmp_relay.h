@@ -22,7 +22,7 @@ class IcmpRelay {
 
  private:
   bool is_plausible(LegIndex leg, const IcmpQuote& quote, const Packet& error) const;
-  bool is_in_flight(LegIndex leg, uint32_t seq) const;
+  bool is_in_flight(LegIndex leg, Seq seq) const;
   IpAddress source_of(LegIndex leg, const IcmpQuote& quote, const FlowKey& sent,
                       const Packet& error) const;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "flow/tcp_track.h"
+#include "packet/l4_checksum.h"
 #include "segment/connections.h"
 #include "segment/transition_headers.h"
 
@@ -93,7 +94,7 @@ void Connections::count_spliced(Instant now, LegIndex leg) {
 // What of a segment is the sender's to deliver stays in it, and what it acknowledges.
 void Connections::cut_behind(Packet& packet, const TcpSegment& segment, Seq boundary) {
   if (segment.seq > boundary) renumber(packet, boundary);
-  keep_beginning(packet, static_cast<uint32_t>(std::max(boundary - segment.seq, 0)));
+  keep_tcp_payload(packet, static_cast<uint32_t>(std::max(boundary - segment.seq, 0)));
 }
 
 }  // namespace sluice

@@ -6,6 +6,7 @@
 
 #include "base/mapped_array.h"
 #include "flow/flow_entry.h"
+#include "flow/offset_switch.h"
 #include "fragment/datagram_table.h"
 #include "packet/packet_pool.h"
 #include "port/address_text.h"
@@ -65,7 +66,8 @@ Status check_routes(const SegmentOptions& options) {
 size_t memory_of(const SegmentOptions& options) {
   constexpr size_t kMebibyte = 1 << 20;
   constexpr size_t kFlow = 2 * (sizeof(FlowEntry) + sizeof(FlowAddresses)) + sizeof(FlowPair) +
-                           sizeof(TcpOffsets) + 32;  // its share of index and timers
+                           sizeof(TcpOffsets) + sizeof(OffsetSwitch) +
+                           32;  // its share of index and timers
   constexpr size_t kSmall = PacketPool::kSmallBuffer + sizeof(PooledPacket);
   constexpr size_t kLarge = PacketPool::kLargeBuffer + sizeof(PooledPacket);
   constexpr size_t kWaitingFlow = 64;

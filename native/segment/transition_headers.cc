@@ -80,13 +80,6 @@ void clamp_echo(Packet& packet, uint32_t oldest, uint32_t newest) {
   }
 }
 
-void keep_beginning(Packet& packet, uint32_t bytes) {
-  TcpHeader tcp = header_of(packet);
-  tcp.set_flags(static_cast<uint8_t>(tcp.flags() & ~(kTcpFin | kTcpPsh)));
-  packet.headers.tcp_flags = tcp.flags();
-  keep_tcp_payload(packet, bytes);
-}
-
 void renumber(Packet& packet, Seq seq) {
   header_of(packet).set_seq(seq);
   leave_tcp_checksum_open(packet);

@@ -23,9 +23,6 @@ void raise_window(Packet& packet, Seq edge, uint8_t scale);
 // What is echoed is neither older nor newer than that.
 void clamp_echo(Packet& packet, uint32_t oldest, uint32_t newest);
 
-// Drops all but the first bytes of the payload, and what would tell of its end.
-void keep_beginning(Packet& packet, uint32_t bytes);
-
 // Gives it another number.
 void renumber(Packet& packet, Seq seq);
 

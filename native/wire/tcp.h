@@ -41,6 +41,8 @@ class TcpHeader {
  public:
   static constexpr size_t kSize = 20;  // without options
   static constexpr size_t kMaxSize = 60;
+  static constexpr size_t kSeqOffset = 4;
+  static constexpr size_t kAckOffset = 8;
   static constexpr size_t kChecksumOffset = 16;
 
   explicit TcpHeader(uint8_t* at) : at_(at) {}
@@ -60,8 +62,8 @@ class TcpHeader {
 
   L4Port src_port() const { return load_be16(at_); }
   L4Port dst_port() const { return load_be16(at_ + 2); }
-  Seq seq() const { return Seq(load_be32(at_ + 4)); }
-  Seq ack() const { return Seq(load_be32(at_ + 8)); }
+  Seq seq() const { return Seq(load_be32(at_ + kSeqOffset)); }
+  Seq ack() const { return Seq(load_be32(at_ + kAckOffset)); }
   size_t header_length() const { return size_t{at_[12]} >> 4 << 2; }
   uint8_t flags() const { return at_[13]; }
   bool has(uint8_t flag) const { return (at_[13] & flag) != 0; }
@@ -73,8 +75,8 @@ class TcpHeader {
 
   void set_src_port(L4Port port) { store_be16(at_, port); }
   void set_dst_port(L4Port port) { store_be16(at_ + 2, port); }
-  void set_seq(Seq seq) { store_be32(at_ + 4, seq.raw()); }
-  void set_ack(Seq ack) { store_be32(at_ + 8, ack.raw()); }
+  void set_seq(Seq seq) { store_be32(at_ + kSeqOffset, seq.raw()); }
+  void set_ack(Seq ack) { store_be32(at_ + kAckOffset, ack.raw()); }
   void set_flags(uint8_t flags) { at_[13] = flags; }
   void set_window(uint16_t window) { store_be16(at_ + 14, window); }
   void set_checksum(uint16_t checksum) { store_be16(at_ + 16, checksum); }

@@ -1,0 +1,245 @@
+// A NEWFLOW gives a live flow other TCP offsets: what was sent before keeps the numbers that it
+// had.
+#include <doctest/doctest.h>
+
+#include "bus/signature.h"
+#include "packet/l4_checksum.h"
+#include "support/dialogue.h"
+#include "support/sent.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+// Of the client's packets.
+struct Added {
+  uint32_t seq, ack;
+};
+
+TestEngine::Bytes new_flow(const Hosts& hosts, const IpAddress& server, Added added) {
+  TestEngine::Bytes bytes(NewFlowView::kSize);
+  NewFlowView message(bytes.data());
+  message.set_msg_type(NewFlowView::kCode);
+  message.set_serial(0x01000002);
+  message.set_flags(SsmbFlags::route_by_dst | SsmbFlags::add_tcp_offsets);
+  store_signature(message.sig(),
+                  {hosts.client, hosts.virtual_server, 40000, kServicePort, kProtocolTcp, 0});
+  XlatView xlat = message.xlat();
+  xlat.set_xlat_dst_ipaddr(server);
+  xlat.set_xlat_dst_port(kNodePort);
+  xlat.set_xlat_mask(XlatMask::dst_addr | XlatMask::dst_port | XlatMask::dec_ttl);
+  xlat.set_seq_offset(added.seq);
+  xlat.set_ack_offset(added.ack);
+  xlat.set_vs_id(kService);
+  xlat.set_node_id(1);
+  return bytes;
+}
+
+// A connection of which 100 bytes of the client's, from 1001 on, and 200 of the server's, from 5001
+// on in the client's numbers, are on their way when its offsets change.
+struct Switched {
+  Switched(const Hosts& its_hosts, Added earlier, Added present)
+      : hosts(its_hosts), before(earlier), engine(engine_for(its_hosts)), tcp(*engine, its_hosts) {
+    const auto decide = TestEngine::to_endpoint(hosts.server, kNodePort);
+    engine->decide_with([=](const QueryView& query, ReplyView reply) {
+      if (!decide(query, reply)) return false;
+      reply.set_flags(reply.flags() | SsmbFlags::add_tcp_offsets);
+      reply.xlat().set_seq_offset(earlier.seq);
+      reply.xlat().set_ack_offset(earlier.ack);
+      return true;
+    });
+    engine->from_client(tcp.client(kTcpSyn).seq(1000));
+    engine->from_server(
+        tcp.server(kTcpSyn | kTcpAck).seq(5000 + before.ack).ack(1001 + before.seq));
+    from_client(1001, 5001, 0);
+    from_client(1001, 5001, 100);
+    from_server(5001, 1001, 200);
+    engine->tell(new_flow(hosts, hosts.server, present));
+  }
+
+  // As the client counts, and as the server counted until the switch.
+  struct Got {
+    uint32_t seq, ack;
+    size_t size;
+    std::vector<uint32_t> sack;
+    bool fin;
+  };
+  Got from_client(uint32_t seq, uint32_t ack, size_t payload,
+                  std::initializer_list<uint32_t> sack = {}, uint8_t flags = kTcpAck) {
+    engine->clear_sent();
+    PacketBuilder builder = tcp.client(flags).seq(seq).ack(ack).payload(payload);
+    if (sack.size() > 0) builder.sack(sack);
+    engine->from_client(builder);
+    REQUIRE(engine->to_server.size() == 1);
+    return got(engine->to_server[0], before.seq, before.ack, sack.size());
+  }
+  Got from_server(uint32_t seq, uint32_t ack, size_t payload,
+                  std::initializer_list<uint32_t> sack = {}) {
+    engine->clear_sent();
+    PacketBuilder builder =
+        tcp.server(kTcpAck).seq(seq + before.ack).ack(ack + before.seq).payload(payload);
+    std::vector<uint32_t> edges;
+    for (const uint32_t edge : sack) edges.push_back(edge + before.seq);
+    if (edges.size() == 4) builder.sack({edges[0], edges[1], edges[2], edges[3]});
+    engine->from_server(builder);
+    REQUIRE(engine->to_client.size() == 1);
+    return got(engine->to_client[0], 0, 0, sack.size());
+  }
+
+  const Hosts& hosts;
+  Added before;
+  std::unique_ptr<TestEngine> engine;
+  Dialogue tcp;
+
+ private:
+  static Got got(const MemoryFrame& frame, uint32_t seq, uint32_t ack, size_t edges) {
+    Sent sent(frame);
+    CHECK(l4_checksum_is_right(sent.packet()));
+    const Headers& headers = sent.packet().headers;
+    Got got{sent.tcp().seq().raw() - seq,
+            sent.tcp().ack().raw() - ack,
+            size_t{headers.end} - headers.payload,
+            {},
+            sent.tcp().has(kTcpFin)};
+    for (size_t i = 0; i < edges; ++i) got.sack.push_back(sent.sack_edge(i) - ack);
+    return got;
+  }
+};
+
+// None, some, and such that the numbers of what comes go through zero.
+constexpr Added kEarlier[] = {{0, 0}, {7, 0xfffffff0}, {0u - 1050, 0u - 5100}};
+// Beside the earlier ones: 50 bytes come to the server that the client did not send, and 30 to the
+// client.
+Added moved(Added earlier) { return {earlier.seq + 50, earlier.ack - 30}; }
+
+template <class Check>
+void for_each_case(Check&& check) {
+  for (const Hosts& hosts : both_families()) {
+    for (const Added earlier : kEarlier) {
+      CAPTURE(hosts.family);
+      CAPTURE(earlier.seq);
+      Switched flow(hosts, earlier, moved(earlier));
+      check(flow);
+      CHECK(flow.engine->settle() == "");
+    }
+  }
+}
+
+TEST_CASE("TCPX-23 DFSMSG-04 what was sent before the offsets changed keeps its numbers") {
+  for_each_case([](Switched& flow) {
+    const auto again = flow.from_client(1001, 5001, 100);
+    CHECK(again.seq == 1001);
+    CHECK(again.ack == 5001);
+    const auto answer = flow.from_server(5001, 1001, 200);
+    CHECK(answer.seq == 5001);
+    CHECK(answer.ack == 1001);
+    // A part of it, as a probe of the path or of the window does.
+    CHECK(flow.from_client(1100, 5001, 1).seq == 1100);
+    CHECK(flow.from_server(5200, 1001, 1).seq == 5200);
+  });
+}
+
+TEST_CASE("TCPX-23 TCPX-24 an acknowledgement of what was sent before is one of what was sent") {
+  for_each_case([](Switched& flow) {
+    // With the number of the next byte, which has moved, and with new bytes.
+    for (const size_t bytes : {0, 10}) {
+      const auto told = flow.from_client(1101, 5201, bytes);
+      CHECK(told.seq == 1101 + 50);
+      CHECK(told.ack == 5201);
+    }
+    const auto back = flow.from_server(5201, 1101, 10);
+    CHECK(back.seq == 5201 + 30);
+    CHECK(back.ack == 1101);
+    // Of bytes that the client knows nothing of: all of his that stand before them.
+    CHECK(flow.from_server(5201, 1101 + 20, 0).ack == 1101);
+    CHECK(flow.from_server(5201, 1101 + 50, 0).ack == 1101);
+    CHECK(flow.from_client(1111, 5201 + 12, 0).ack == 5201);
+    // And of what was sent since.
+    CHECK(flow.from_server(5211, 1111 + 50, 0).ack == 1111);
+    CHECK(flow.from_client(1111, 5211 + 30, 0).ack == 5211);
+  });
+}
+
+TEST_CASE("TCPX-17 TCPX-23 each edge of SACK is moved as the number that it is") {
+  for_each_case([](Switched& flow) {
+    using Edges = std::vector<uint32_t>;
+    flow.from_client(1101, 5001, 100);
+    const auto up = flow.from_server(5001, 1001, 0, {1151, 1171, 1041, 1101});
+    CHECK(up.ack == 1001);
+    CHECK(up.sack == Edges{1101, 1121, 1041, 1101});
+    flow.from_server(5201, 1001, 100);
+    const auto down = flow.from_client(1201, 5001, 0, {5231, 5241, 5101, 5201});
+    CHECK(down.sack == Edges{5201, 5211, 5101, 5201});
+  });
+}
+
+TEST_CASE("TCPX-23 a segment with bytes of before and of behind the switch is cut between them") {
+  for_each_case([](Switched& flow) {
+    const auto up = flow.from_client(1051, 5001, 100, {}, kTcpAck | kTcpPsh | kTcpFin);
+    CHECK(up.seq == 1051);
+    CHECK(up.size == 50);
+    CHECK_FALSE(up.fin);
+    const auto down = flow.from_server(5101, 1001, 300);
+    CHECK(down.seq == 5101);
+    CHECK(down.size == 100);
+    // An end alone is behind it, too.
+    const auto end = flow.from_client(1001, 5001, 100, {}, kTcpAck | kTcpFin);
+    CHECK(end.size == 100);
+    CHECK_FALSE(end.fin);
+  });
+}
+
+TEST_CASE("TCPX-23 the earlier offsets are kept until both sides have acknowledged past them") {
+  for_each_case([](Switched& flow) {
+    constexpr Duration kLong = Duration::seconds(10);
+    flow.from_client(1101, 5201, 10);
+    flow.engine->run(kLong);
+    CHECK(flow.from_client(1001, 5201, 100).seq == 1001);
+    // One side has, the other says what it said before.
+    flow.from_server(5201, 1111 + 50, 10);
+    flow.engine->run(kLong);
+    CHECK(flow.from_client(1111, 5201, 0).ack == 5201);
+    CHECK(flow.from_server(5001, 1111 + 50, 200).seq == 5001);
+    flow.from_client(1111, 5211 + 30, 0);
+    // What was sent again meanwhile comes yet, and after that nothing does.
+    CHECK(flow.from_server(5001, 1111 + 50, 200).seq == 5001);
+    flow.engine->run(kLong);
+    flow.from_server(5211, 1111 + 50, 0);
+    CHECK(flow.from_client(1001, 5241, 100).seq == 1001 + 50);
+    CHECK(flow.from_server(5001, 1161, 200).seq == 5001 + 30);
+  });
+}
+
+TEST_CASE("TCPX-23 where one direction changes, the other has nothing to wait for") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    Switched flow(hosts, {0, 0}, {50, 0});
+    flow.from_client(1101, 5001, 10);
+    CHECK(flow.from_server(5001, 1111 + 50, 200).ack == 1111);
+    flow.from_server(5201, 1111 + 50, 0);
+    CHECK(flow.from_client(1001, 5001, 100).seq == 1001);
+    flow.engine->run(Duration::seconds(10));
+    flow.from_server(5201, 1111 + 50, 0);
+    CHECK(flow.from_client(1001, 5001, 100).seq == 1051);
+    CHECK(flow.engine->settle() == "");
+  }
+}
+
+TEST_CASE("DFSMSG-04 another node has nothing of what was sent before") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    Switched flow(hosts, {0, 0}, {0, 0});
+    Hosts others = hosts;
+    others.server.bytes[15] = static_cast<uint8_t>(others.server.bytes[15] + 1);
+    flow.engine->introduce(others);
+    flow.engine->tell(new_flow(hosts, others.server, {50, 0u - 30}));
+    const auto told = flow.from_client(1001, 5001, 100);
+    CHECK(told.seq == 1051);
+    CHECK(told.ack == 4971);
+    CHECK(flow.engine->settle() == "");
+  }
+}
+
+}  // namespace
+}  // namespace sluice
