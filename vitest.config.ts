@@ -19,6 +19,7 @@ const order = [
   'addon-cmake',
   'addon-gyp',
   'system',
+  'flood',
 ]
 
 function project(
@@ -65,6 +66,8 @@ export default defineConfig({
       }),
       // Each file lays laboratories of its own, and waits for its peers most of the time.
       project('system', 'system', { maxWorkers: 3, testTimeout: 120_000 }),
+      // All laboratories share the kernel's queues of what veth pairs deliver: behind all others, one by one.
+      project('flood', 'flood', { maxWorkers: 1, testTimeout: 120_000 }),
     ],
   },
 })

@@ -6,7 +6,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Laboratory } from '../../src/laboratory/index.js'
 import { HTTP_PORT, type Variant } from '../variants.js'
-import { ends, enter, enterNode } from './proxies.js'
+import { ends, enter, enterNode, haproxyDefaults, nginxDefaults } from './proxies.js'
 
 const common = { topology: 'two-arm' as const, needs: ['netns' as const] }
 
@@ -39,15 +39,7 @@ async function enterHaproxy(lab: Laboratory, reuse: 'safe' | 'always'): Promise<
   const file = join(lab.folder, 'haproxy-http.cfg')
   writeFileSync(
     file,
-    `global
-  nbthread 1
-  maxconn 6000
-defaults
-  mode http
-  http-reuse ${reuse}
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
+    `${haproxyDefaults('mode http', `http-reuse ${reuse}`)}
 frontend site
   bind ${from}
   use_backend api if { path_beg /api/ }
@@ -68,12 +60,7 @@ async function enterNginx(lab: Laboratory): Promise<string> {
   const file = join(lab.folder, 'http-proxy.conf')
   writeFileSync(
     file,
-    `user root;
-daemon off;
-worker_processes 1;
-pid ${lab.folder}/http-proxy.pid;
-error_log ${lab.folder}/http-proxy.log;
-events { worker_connections 16384; }
+    `${nginxDefaults(lab, 'http-proxy')}
 http {
   access_log off;
   keepalive_requests 1000000;

@@ -18,15 +18,7 @@ export async function enterHaproxy(
   const file = join(lab.folder, 'haproxy.cfg')
   writeFileSync(
     file,
-    `global
-  nbthread 1
-  maxconn 6000
-defaults
-  mode tcp
-  ${splice ? 'option splice-auto' : ''}
-  timeout connect 5s
-  timeout client 60s
-  timeout server 60s
+    `${haproxyDefaults('mode tcp', splice ? 'option splice-auto' : '')}
 ${sections.join('\n')}
 `,
   )
@@ -42,18 +34,35 @@ export async function enterNginxStream(lab: Laboratory, ports: number[]): Promis
   writeFileSync(
     file,
     `load_module modules/ngx_stream_module.so;
-user root;
-daemon off;
-worker_processes 1;
-pid ${lab.folder}/stream.pid;
-error_log ${lab.folder}/stream.log;
-events { worker_connections 16384; }
+${nginxDefaults(lab, 'stream')}
 stream {
 ${servers.join('\n')}
 }
 `,
   )
   return enter(lab, ports, 'nginx', ['-p', '/usr/share/nginx', '-c', file])
+}
+
+/** HAProxy on one core, with these lines for all that it listens for. */
+export function haproxyDefaults(...lines: string[]): string {
+  return `global
+  nbthread 1
+  maxconn 6000
+defaults
+  ${lines.join('\n  ')}
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s`
+}
+
+/** nginx on one core. `name`: of its own files. */
+export function nginxDefaults(lab: Laboratory, name: string): string {
+  return `user root;
+daemon off;
+worker_processes 1;
+pid ${lab.folder}/${name}.pid;
+error_log ${lab.folder}/${name}.log;
+events { worker_connections 16384; }`
 }
 
 export async function enterNetPipe(lab: Laboratory, ports: number[]): Promise<string> {

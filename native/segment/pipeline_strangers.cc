@@ -25,6 +25,13 @@ bool is_echo_reply(const Packet& packet) {
   return icmp && !packet.headers.echo_request;
 }
 
+// A handshake whose flow gave way in a full table goes on with its server's answer.
+bool answers_syn(const Packet& packet) {
+  constexpr uint8_t kSynAck = kTcpSyn | kTcpAck;
+  return packet.headers.protocol == kProtocolTcp && !packet.headers.headless &&
+         (packet.headers.tcp_flags & (kSynAck | kTcpRst)) == kSynAck;
+}
+
 }  // namespace
 
 // A segment with RST or SYN+ACK, or an echo reply, cannot begin anything; other segments without
@@ -33,9 +40,7 @@ bool is_echo_reply(const Packet& packet) {
 bool Pipeline::may_begin_flow(const Packet& packet) {
   if (packet.headers.headless) return false;
   if (packet.headers.protocol != kProtocolTcp) return !is_echo_reply(packet);
-  const uint8_t flags = packet.headers.tcp_flags;
-  const bool answers = (flags & (kTcpSyn | kTcpAck)) == (kTcpSyn | kTcpAck);
-  return (flags & kTcpRst) == 0 && !answers;
+  return (packet.headers.tcp_flags & kTcpRst) == 0 && !answers_syn(packet);
 }
 
 // TCPX-65. Its flow is at home where the answers to what it quotes are, and so is what quotes
@@ -85,8 +90,10 @@ void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
   if (bridge_ != nullptr) return packet.drop(DropReason::no_virtual_server);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
-  // Servers also answer what was routed to them, for which there is no flow.
-  if (has_signature(packet) && ports_[packet.in_port].internal && may_begin_flow(packet)) {
+  // Servers also answer what was routed to them, for which there is no flow, and the SYN of a flow
+  // that gave way since (FLOWLIFE-16).
+  const bool asks = may_begin_flow(packet) || answers_syn(packet);
+  if (has_signature(packet) && ports_[packet.in_port].internal && asks) {
     if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
     return open_flow(now, packet, 0, FlowPair::kOutbound);
   }
@@ -144,7 +151,7 @@ bool Pipeline::goes_on_from_source(const Packet& packet) const {
   if (from_outside != stack_.is_outbound_source(packet.key.dst)) return false;
   if (packet.headers.protocol == kProtocolUdp) return true;
   if (packet.headers.protocol != kProtocolTcp) return is_echo_reply(packet);
-  return (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0;
+  return (packet.headers.tcp_flags & (kTcpSyn | kTcpRst)) == 0 || answers_syn(packet);
 }
 
 void Pipeline::deliver(Instant now, Packet& packet) {

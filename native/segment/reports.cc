@@ -118,7 +118,7 @@ void Flows::fill_question(Instant now, PairIndex index, const Packet& packet,
     message.set_tcp_seq(tcp.seq().raw());
     message.set_tcp_ack(tcp.has(kTcpAck) ? tcp.ack().raw() : 0);
     message.set_tcp_flags(tcp.flags());
-    message.set_reason(tcp.has(kTcpSyn) ? QueryReason::open : QueryReason::mid_session);
+    message.set_reason(opens_session(packet) ? QueryReason::open : QueryReason::mid_session);
   }
 }
 

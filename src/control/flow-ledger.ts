@@ -358,7 +358,7 @@ export class FlowLedger {
     flow.hear(this.turn)
     if (asked.outbound) flow.raise(FlowFlags.outbound)
     if (asked.bridged) flow.raise(FlowFlags.bridged)
-    if (asked.resumes) flow.raise(FlowFlags.resumes)
+    if (asked.resumes && !asked.inHandshake) flow.raise(FlowFlags.resumes)
     if (asked.again) flow.raise(FlowFlags.another)
     this.#serials.enter(asked.serial, flow.id)
   }

@@ -2,6 +2,9 @@
 import { QueryReason, type QueryView, SsmbError, SsmbFlags } from '../generated/messages.js'
 import { readSignature, signatureWords } from './signature.js'
 
+/** As in the header of TCP. */
+const synFlag = 0x02
+
 export class Question {
   readonly signature = new Int32Array(signatureWords)
   /** A signed number: on the bus it is unsigned with its top bit set, which V8 keeps as an object. */
@@ -11,6 +14,8 @@ export class Question {
   bridged = false
   /** It goes on with a session that is known. */
   resumes = false
+  /** And does so by the answer to its SYN, so that it is still to show both sides. */
+  inHandshake = false
   /** Of a flow that asks: the answer before could not be carried out, for another flow had what the
    *  server would send. */
   again = false
@@ -30,6 +35,7 @@ export class Question {
     this.outbound = (message.flags & SsmbFlags.outbound) !== 0
     this.bridged = (message.flags & SsmbFlags.bridge) !== 0
     this.resumes = false
+    this.inHandshake = false
     this.again = false
     this.failedNode = 0
     return this
@@ -42,6 +48,7 @@ export class Question {
     if (message.errorCode === SsmbError.srvfail) this.failedNode = message.tcpAck
     this.reason = message.reason
     this.resumes = message.reason === QueryReason.midSession
+    this.inHandshake = this.resumes && (message.tcpFlags & synFlag) !== 0
     this.sequence = message.tcpSeq | 0
     this.openedAt = message.timestampNumber / 1000
     return this

@@ -2015,7 +2015,7 @@ export const csmbMessages = [
 export const QueryReason = {
   /** a TCP SYN opens the flow */
   open: 1,
-  /** a TCP segment without SYN: an old session, a new flow */
+  /** a TCP segment but a SYN: an old session, a new flow */
   midSession: 2,
   /** the first datagram of a UDP flow */
   udp: 3,
@@ -2159,7 +2159,7 @@ export const SsmbFlags = {
   routeByDst: 0x0040,
   /** forward on layer 2 */
   bridge: 0x0080,
-  /** answer to a mid-session QUERY */
+  /** answer to a mid-session QUERY, unless a SYN-ACK asked: that is followed as a handshake */
   resumed: 0x0100,
   /** return traffic does not pass here: no close tracking */
   halfFlow: 0x0200,

@@ -44,6 +44,8 @@ export interface QueryFields extends FlowFields {
   vsId?: number
   reason?: number
   sequence?: number
+  /** As in the header of TCP. */
+  tcpFlags?: number
   outbound?: boolean
   bridged?: boolean
   /** The answer before could not be carried out. */
@@ -110,6 +112,7 @@ export function queryMessage(fields: QueryFields): Uint8Array {
   writeSig(query.sig, fields)
   query.timestampNumber = (fields.at ?? testEpoch) * 1000
   query.tcpSeq = fields.sequence ?? 1
+  query.tcpFlags = fields.tcpFlags ?? 0
   query.inIf = 1
   query.reason = fields.reason ?? QueryReason.open
   query.vsId = fields.vsId ?? 0

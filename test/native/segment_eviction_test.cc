@@ -195,20 +195,6 @@ TEST_CASE("FLOWLIFE-03 without room to tell it nobody is evicted") {
   }
 }
 
-// What the control segment says of a session that it knows, asked from either side.
-TestEngine::Decider resume_at(const Hosts& hosts) {
-  return [&hosts, forward = TestEngine::to_endpoint(hosts.server, kNodePort)](
-             const QueryView& query, ReplyView reply) {
-    if ((query.flags() & SsmbFlags::outbound) == 0) return forward(query, reply);
-    XlatView xlat = reply.xlat();
-    xlat.set_xlat_src_ipaddr(hosts.virtual_server);
-    xlat.set_xlat_src_port(kServicePort);
-    xlat.set_xlat_mask(XlatMask::src_addr | XlatMask::src_port | XlatMask::dec_ttl);
-    reply.set_flags(reply.flags() | SsmbFlags::route_by_dst | SsmbFlags::resumed);
-    return true;
-  };
-}
-
 TEST_CASE("FLOWLIFE-16 an evicted session comes back with its next packet") {
   for (const Hosts& hosts : both_families()) {
     for (const bool server_first : {false, true}) {
@@ -266,6 +252,44 @@ TEST_CASE("FLOWLIFE-16 where both sides of an evicted session ask at once one an
       CHECK(unentered.last().error_code() == SsmbError::nores);
       session.close();
       CHECK(engine->count(Counter::flows_closed_fin) == 1);
+      CHECK(engine->settle() == "");
+    }
+  }
+}
+
+TEST_CASE("FLOWLIFE-05 FLOWLIFE-16 a handshake that gave way goes on with its server's answer") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool client_is_there : {true, false}) {
+      CAPTURE(hosts.family);
+      CAPTURE(client_is_there);
+      auto engine = engine_for(hosts, table_of(2));
+      Dialogue session(*engine, hosts, 1);
+      session.client_sends(kTcpSyn);
+      for (L4Port port = 2; evicted(*engine).empty(); ++port) {
+        engine->run(Duration::seconds(1));
+        Dialogue(*engine, hosts, port).client_sends(kTcpSyn);
+      }
+      CHECK(evicted(*engine) == std::vector<L4Port>{1});
+      engine->told.clear();
+      engine->clear_sent();
+      engine->decide_with(go_on_at(hosts));
+      session.server_sends(kTcpSyn | kTcpAck);
+      Told<QueryView> queries(*engine);
+      REQUIRE(queries.count() == 1);
+      CHECK(queries.last().reason() == QueryReason::mid_session);
+      CHECK(queries.last().tcp_flags() == (kTcpSyn | kTcpAck));
+      REQUIRE(engine->to_client.size() == 1);
+      Frame answer(engine->to_client[0].bytes, engine->to_client[0].offload);
+      CHECK(answer.parsed().key.src == hosts.virtual_server);
+      CHECK(answer.parsed().key.src_port == kServicePort);
+      if (client_is_there) {
+        session.client_sends(kTcpAck);
+        session.server_sends(kTcpAck, 10);
+        CHECK(engine->told_of<QueryView>().size() == 1);
+      }
+      // A half-open flow is soon forgotten, unlike an old session.
+      engine->run(Duration::seconds(600));
+      CHECK(engine->count(Counter::flow_entries) == (client_is_there ? 2 : 0));
       CHECK(engine->settle() == "");
     }
   }

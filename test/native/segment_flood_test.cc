@@ -17,7 +17,8 @@ void flood(const Hosts& hosts, Duration reply_delay, bool server_answers) {
   std::vector<Dialogue> established;
   for (L4Port port = 1; port <= 500; ++port) established.emplace_back(*engine, hosts, port);
   for (Dialogue& tcp : established) tcp.open();
-  const auto forward = TestEngine::to_endpoint(hosts.server, kNodePort);
+  const auto forward = go_on_at(hosts);
+  engine->decide_with(forward);
   if (reply_delay > Duration()) engine->decide_with(nullptr);
   engine->told.clear();
   // They come through a gateway, as floods do.
@@ -25,23 +26,31 @@ void flood(const Hosts& hosts, Duration reply_delay, bool server_answers) {
   const IpAddress anywhere = hosts.client.is_v4() ? IpAddress::v4(0) : IpAddress{};
   engine->add_host({0, kClientMac, gateway});
   CHECK(engine->stack().add_route(anywhere, 0, gateway).ok());
-  IpAddress attacker = ip(hosts.client.is_v4() ? "198.18.0.9" : "2001:db8:9::9");
+  const auto attacker =
+      [first = ip(hosts.client.is_v4() ? "198.18.0.9" : "2001:db8:9::9")](uint32_t i) {
+        IpAddress address = first;
+        address.bytes[14] = static_cast<uint8_t>(i >> 8);
+        address.bytes[13] = static_cast<uint8_t>(i >> 16);
+        return address;
+      };
+  const auto port = [](uint32_t i) { return static_cast<L4Port>(1000 + (i & 0xff)); };
   for (uint32_t i = 0; i < 100'000; ++i) {
-    attacker.bytes[14] = static_cast<uint8_t>(i >> 8);
-    attacker.bytes[13] = static_cast<uint8_t>(i >> 16);
-    const auto port = static_cast<L4Port>(1000 + (i & 0xff));
     Frame syn = PacketBuilder()
                     .eth(kClientMac, kOutsideMac)
-                    .ip(attacker, hosts.virtual_server)
-                    .tcp(port, kServicePort, kTcpSyn)
+                    .ip(attacker(i), hosts.virtual_server)
+                    .tcp(port(i), kServicePort, kTcpSyn)
                     .build();
     engine->feed(0, syn);
     if (i % 64 == 63) engine->poll();
     if (server_answers && i % 3 == 0) {
-      engine->from_server(PacketBuilder()
-                              .ip(hosts.server, attacker)
-                              .tcp(kNodePort, port, kTcpSyn | kTcpAck)
-                              .ack(1001));
+      engine->poll();
+      // The last one, and once more one whose flow gave way since.
+      for (const uint32_t to : {i, i < 3000 ? i : i - 3000}) {
+        engine->from_server(PacketBuilder()
+                                .ip(hosts.server, attacker(to))
+                                .tcp(kNodePort, port(to), kTcpSyn | kTcpAck)
+                                .ack(1001));
+      }
     }
     if (i % 2048 == 2047) {
       engine->run(Duration::milliseconds(20));

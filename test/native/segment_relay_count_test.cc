@@ -3,28 +3,12 @@
 #include <doctest/doctest.h>
 
 #include "base/random.h"
-#include "support/socket_lab.h"
+#include "support/counted_pair.h"
 
 namespace sluice {
 namespace {
 
 using namespace test;
-
-constexpr size_t kMss = 1448;  // with timestamps
-
-struct Pair {
-  explicit Pair(SocketLab& lab, const Hosts& hosts)
-      : inbound(lab.connect()), outbound(lab.open(inbound, hosts.server, 8080, true)) {
-    hold(lab);
-  }
-  void hold(SocketLab& lab) const {
-    for (const uint32_t socket : {inbound, outbound}) lab.say<HoldSocketView>(socket);
-  }
-  uint32_t inbound, outbound;
-};
-
-// Of a stream of numbered() bytes.
-std::vector<uint8_t> part(size_t from, size_t to) { return numbered(to - from, from); }
 
 TEST_CASE("SOCK-15 SOCK-16 so many bytes go by, at either side of a segment, and no more") {
   for (const Hosts& hosts : both_families()) {

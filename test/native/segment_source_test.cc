@@ -113,12 +113,17 @@ TEST_CASE("FLOWLIFE-16 what goes on at such an address is asked for, and nothing
     engine->from_client(
         PacketBuilder().ip(hosts.client, source).tcp(kNodePort, kLeft, kTcpAck).payload(3));
     CHECK(engine->told_of<QueryView>().empty());
-    engine->from_server(to_source(source, hosts, kTcpAck).payload(3));
-    Told<QueryView> query(*engine);
-    REQUIRE(query.count() == 1);
-    CHECK(query.last().reason() == QueryReason::mid_session);
-    CHECK(query.last().vs_id() == 0);
-    CHECK((query.last().flags() & SsmbFlags::outbound) != 0);
+    // The answer to a SYN goes on with something as well as what follows.
+    L4Port port = kLeft;
+    for (const uint8_t flags : {uint8_t{kTcpAck}, uint8_t{kTcpSyn | kTcpAck}}) {
+      engine->told.clear();
+      engine->from_server(PacketBuilder().ip(hosts.server, source).tcp(kNodePort, port++, flags));
+      Told<QueryView> query(*engine);
+      REQUIRE(query.count() == 1);
+      CHECK(query.last().reason() == QueryReason::mid_session);
+      CHECK(query.last().vs_id() == 0);
+      CHECK((query.last().flags() & SsmbFlags::outbound) != 0);
+    }
   }
 }
 

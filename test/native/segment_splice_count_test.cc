@@ -3,55 +3,12 @@
 #include <doctest/doctest.h>
 
 #include "base/random.h"
-#include "support/socket_lab.h"
+#include "support/counted_pair.h"
 
 namespace sluice {
 namespace {
 
 using namespace test;
-
-constexpr size_t kMss = 1448;  // with timestamps
-
-struct Pair {
-  Pair(SocketLab& lab, const Hosts& hosts) {
-    lab.client.connect(lab.engine.now());
-    await(lab, [&] { return lab.last_accepted != 0; });
-    inbound = lab.last_accepted;
-    outbound = lab.open(inbound, hosts.server, 8080, true);
-    await(lab, [&] { return lab.sockets[outbound].connected; });
-    hold(lab);
-  }
-  template <class Done>
-  static void await(SocketLab& lab, Done&& done) {
-    for (int i = 0; i < 3000 && !done(); ++i) lab.pass(Duration::milliseconds(10));
-    REQUIRE(done());
-  }
-  void hold(SocketLab& lab) const {
-    for (const uint32_t socket : {inbound, outbound}) lab.say<HoldSocketView>(socket);
-  }
-  uint32_t inbound = 0, outbound = 0;
-};
-
-// Of a stream of numbered() bytes.
-std::vector<uint8_t> part(size_t from, size_t to) { return numbered(to - from, from); }
-
-// One direction of a pair.
-struct Way {
-  Way(SocketLab& lab, const Pair& pair, bool to_server)
-      : from(to_server ? pair.inbound : pair.outbound),
-        to(to_server ? pair.outbound : pair.inbound),
-        sender(to_server ? lab.client : lab.server),
-        receiver(to_server ? lab.server : lab.client) {}
-
-  // It and the other one, which is not counted.
-  void pass(SocketLab& lab, uint64_t bytes, uint8_t depth = RelayDepth::splice) const {
-    lab.relay_one_way(to, from, RelayEnds::pass, depth);
-    lab.relay_counted(from, to, RelayCount::pair, bytes, depth);
-  }
-  uint32_t from, to;
-  TcpHost& sender;
-  TcpHost& receiver;
-};
 
 TEST_CASE(
     "SOCK-15 SOCK-16 so many bytes go by a splice, at either side of a segment, and no more") {

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Result } from '../../bench/statistics.js'
 import { Laboratory } from '../../src/laboratory/index.js'
 import { tryRun } from '../../src/laboratory/lab-process.js'
+import { resultsOf } from '../helpers/bench-results.js'
 import { root } from '../helpers/repository.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
@@ -38,28 +38,6 @@ test('a measurement writes environment, results and ratios, and prints them', as
     expect(result.min).toBeLessThanOrEqual(result.max)
     expect(stdout).toContain(result.metric)
   }
-})
-
-/** The results of one short run of what `scope` names. */
-async function resultsOf(scope: string[]): Promise<Result[]> {
-  // For its folder only.
-  await using lab = await Laboratory.create({ topology: 'tap', servers: 1 })
-  const [json, svg] = [join(lab.folder, 'bench.json'), join(lab.folder, 'bench.svg')]
-  const short = ['--runs', '1', '--seconds', '1', '--json', json, '--svg', svg]
-  const bench = join(root, 'bench/run.mjs')
-  const { code, stderr } = await tryRun([process.execPath, bench, ...scope, ...short])
-  expect(stderr).toBe('')
-  expect(code).toBe(0)
-  return JSON.parse(readFileSync(json, 'utf8')).results
-}
-
-test('frames: what the far end counts is told beside what was offered', async () => {
-  const [forwarded, cpu] = await resultsOf(['frames', '--subject', 'kernel forwarding'])
-  expect(forwarded).toMatchObject({ metric: 'forwarded', unit: 'frames/s' })
-  expect(forwarded?.median).toBeGreaterThan(0)
-  expect(forwarded?.loss).toBeGreaterThanOrEqual(0)
-  expect(forwarded?.loss).toBeLessThan(1)
-  expect(cpu?.median).toBeGreaterThan(0)
 })
 
 test('lookup: the flow table stands beside rte_hash where DPDK is installed', async () => {

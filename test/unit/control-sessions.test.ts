@@ -187,6 +187,23 @@ describe.each(families)('IPv%i', (family) => {
     })
   })
 
+  test('FLOWLIFE-05 FLOWLIFE-16 by the answer to its SYN it comes back as one that opens', async () => {
+    const { segment, farm, fromClient, connectionsByNode } = await startFarm(family)
+    const first = segment.query(fromClient())
+    await segment.repliesTo(first)
+    segment.end({ ...fromClient(), serial: first, reason: EndReason.overflow })
+    const fromServer = { source: farm.node(1), destination: farm.client(), outbound: true }
+    for (let turn = 0; turn < 2; turn++) {
+      const serial = segment.query({ ...fromServer, reason: midSession, tcpFlags: 0x12 })
+      expect(await segment.repliesTo(serial)).toMatchObject([
+        { flags: SsmbFlags.outbound | SsmbFlags.routeByDst, newSource: farm.vip, nodeId: 1 },
+      ])
+      segment.end({ ...fromServer, serial, reason: EndReason.overflow })
+      await segment.quiet()
+      expect(connectionsByNode()).toEqual([1, 0, 0])
+    }
+  })
+
   test('FLOWLIFE-17 only the node of the session has its way back', async () => {
     const { segment, farm, fromClient } = await startFarm(family)
     await segment.repliesTo(segment.query(fromClient()))

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "support/test_engine.h"
+#include "support/dialogue.h"
 
 namespace sluice::test {
 
@@ -33,6 +33,29 @@ inline std::vector<L4Port> evicted(const TestEngine& engine) {
     }
   }
   return ports;
+}
+
+// What the control segment says of a session that it knows, asked from either side.
+inline TestEngine::Decider go_on_at(const Hosts& hosts) {
+  return [&hosts, forward = TestEngine::to_endpoint(hosts.server, kNodePort)](
+             const QueryView& query, ReplyView reply) {
+    if ((query.flags() & SsmbFlags::outbound) == 0) return forward(query, reply);
+    XlatView xlat = reply.xlat();
+    xlat.set_xlat_src_ipaddr(hosts.virtual_server);
+    xlat.set_xlat_src_port(kServicePort);
+    xlat.set_xlat_mask(XlatMask::src_addr | XlatMask::src_port | XlatMask::dec_ttl);
+    reply.set_flags(reply.flags() | SsmbFlags::route_by_dst);
+    return true;
+  };
+}
+
+// And where its server asks by anything but the answer to a SYN.
+inline TestEngine::Decider resume_at(const Hosts& hosts) {
+  return [go_on = go_on_at(hosts)](const QueryView& query, ReplyView reply) {
+    go_on(query, reply);
+    if (query.flags() & SsmbFlags::outbound) reply.set_flags(reply.flags() | SsmbFlags::resumed);
+    return true;
+  };
 }
 
 }  // namespace sluice::test
