@@ -12,19 +12,18 @@ namespace sluice {
 // Where a pair of connections of the engine's own stands, and who owns what there (design, the one
 // idea). pair.cc has the transitions, each by its name, in the order in which a pair meets them.
 //
-//   stage      who runs TCP            what its packets meet                  blocks of connections
-//   proxied    the engine, both legs   Connections::arrives; the bytes go to  one for each leg,
-//   with
-//                                      TypeScript, or where a direction is    buffers
-//                                      relayed into the other connection
-//   draining   the ends, from the      Connections::passes: what we have      both, until they have
-//              boundary on; we repeat  acknowledged before the boundary is    nothing in flight,
-//              and what is ours            ours, the rest passes, shifted         a Transition
-//   spliced    the ends                the pipeline alone: headers shifted;   none
-//                                      of a counted pair passes() as well
-//   returning  we, from the boundary   passes: what is before the boundary    both, muted, and a
-//              on; before it the ends  passes, the rest is kept by us         Transition
-//   over       the ends                the pipeline: what is repeated of a    none
+//   stage      who runs TCP            what its packets meet                connection blocks
+//   proxied    the engine, both legs   arrives: the bytes go to TypeScript,  one for each leg
+//                                      or of a relayed direction into the
+//                                      other connection
+//   draining   the ends, from the      passes: what we have acknowledged     both, till nothing is
+//              boundary on; we repeat  before the boundary is ours, the      in flight, and a
+//              what is ours            rest passes, shifted                  Transition
+//   spliced    the ends                the pipeline alone: headers shifted;  none
+//                                      of a counted pair passes as well
+//   returning  we, from the boundary   passes: what is before the boundary   both, muted, and a
+//              on; before it the ends  passes, the rest is kept by us        Transition
+//   over       the ends                the pipeline: what is repeated of a   none
 //                                      spliced pair that has ended
 //
 //   proxied   -> proxied    begin_relay, unrelay, leave_relay: each direction by itself
