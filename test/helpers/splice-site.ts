@@ -4,6 +4,7 @@ import type { ServiceFunction, SocketPair } from '../../src/index.js'
 import type { Host } from '../../src/laboratory/index.js'
 import { EngineSite, type EngineSiteOptions } from './engine-site.js'
 import { tcpComplaints } from './kernel-counters.js'
+import { keepWorkersOnOneCpu } from './one-cpu.js'
 import { NginxServer } from './servers.js'
 import { associated, SERVER } from './services.js'
 import { startUploads } from './uploads.js'
@@ -45,6 +46,7 @@ export async function startSpliceSite(
     },
     ...(more && { more }),
   })
+  keepWorkersOnOneCpu()
   return { site, pairs, nginx: nginx as NginxServer }
 }
 
