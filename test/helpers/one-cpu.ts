@@ -1,17 +1,13 @@
 /** Order on links that have none of their own. */
-import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 /**
- * Keeps the workers of an engine in this process on one CPU. A veth hands on what each CPU has sent by itself:
- * a worker that moves to another one overtakes its own packets, and the kernels at the ends count what comes of
- * that against their peers. The main thread is left alone, and with it whatever it starts.
+ * `cpus` of an engine with one worker: a veth hands on what each CPU has sent by itself, so a worker that moves to
+ * another one overtakes its own packets, and the kernels at the ends count what comes of that against their peers.
  */
-export function keepWorkersOnOneCpu(): void {
+export function oneCpu(): [number] {
   const status = readFileSync('/proc/self/status', 'latin1')
-  const cpu = /^Cpus_allowed_list:\s*(\d+)/m.exec(status)?.[1]
+  const [, cpu] = /^Cpus_allowed_list:\s*(\d+)/m.exec(status) ?? []
   if (cpu === undefined) throw new Error('no CPU is allowed')
-  for (const thread of readdirSync('/proc/self/task')) {
-    if (thread !== String(process.pid)) execFileSync('taskset', ['-p', '-c', cpu, thread])
-  }
+  return [Number(cpu)]
 }

@@ -4,7 +4,7 @@ import type { ServiceFunction, SocketPair } from '../../src/index.js'
 import type { Host } from '../../src/laboratory/index.js'
 import { EngineSite, type EngineSiteOptions } from './engine-site.js'
 import { tcpComplaints } from './kernel-counters.js'
-import { keepWorkersOnOneCpu } from './one-cpu.js'
+import { oneCpu } from './one-cpu.js'
 import { NginxServer } from './servers.js'
 import { associated, SERVER } from './services.js'
 import { startUploads } from './uploads.js'
@@ -44,9 +44,8 @@ export async function startSpliceSite(
       await startUploads(host, UPLOADS)
       nginx = await NginxServer.start(lab, host)
     },
-    ...(more && { more }),
+    more: (lab) => ({ cpus: oneCpu(), ...more?.(lab) }),
   })
-  keepWorkersOnOneCpu()
   return { site, pairs, nginx: nginx as NginxServer }
 }
 
