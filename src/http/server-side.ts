@@ -1,10 +1,11 @@
 /** A server's connection while it serves one client: one request, or several behind each other. */
-import type { Endpoint } from '../endpoint.js'
 import type { SocketPair } from '../socket/pair.js'
 import { StreamReader } from './stream-reader.js'
 
-/** An address and a port. */
-export type ServerAddress = Pick<Endpoint, 'address' | 'port'>
+export interface ServerAddress {
+  readonly address: string
+  readonly port: number
+}
 
 export class ServerSide {
   readonly reader: StreamReader
