@@ -15,10 +15,16 @@ struct OffsetSwitch {
   // was sent again in vain and has been overtaken.
   static constexpr Tick kOvertaken = 2000;
 
+  // Nothing of before is under way behind so many bytes, however fast they were.
+  static constexpr int32_t kFarPast = 1 << 30;
+
   Seq client_from, server_from;  // the first byte of each that has the present offsets
-  // Of the client's packets: what the earlier offsets add beyond the present ones.
+  // Of the client's packets: what the earlier offsets add beyond the present ones, to the numbers
+  // of its own bytes and of the server's. Each is forgotten by itself: kept on, it would come
+  // round.
   uint32_t seq, ack;
-  Tick past;  // when both were seen to be acknowledged; 0: not yet
+  // When the bytes of each were first seen to be acknowledged beyond that; 0: not yet.
+  Tick client_past, server_past;
 
   // Numbers that the client is to get bytes by which the server does not send.
   uint32_t gap_to_client() const { return static_cast<int32_t>(ack) > 0 ? ack : 0; }

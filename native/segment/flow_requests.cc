@@ -10,6 +10,22 @@
 
 namespace sluice {
 
+namespace {
+
+// Who has not acknowledged more than what was there at the switch may say that again at any time;
+// some time behind that nothing needs the earlier numbers.
+void retire(const FlowEntry& by, Seq from, Tick now, Tick& past, uint32_t& earlier) {
+  const int32_t beyond = Seq(by.acked) - from;
+  if (past == 0) {
+    if (earlier == 0 || !by.tcp.has(LegTcpState::kAcked) || beyond <= 0) return;
+    past = now;
+  }
+  const bool is_far = beyond < 0 || beyond > OffsetSwitch::kFarPast;
+  if (is_far || now - past >= OffsetSwitch::kOvertaken) earlier = 0;
+}
+
+}  // namespace
+
 // -- NEWFLOW: a REPLY to what nobody asked, with what TCP has come to behind it
 
 void Flows::enter(Instant now, const ReplyView& told, const TcpsView& tcp) {
@@ -66,7 +82,9 @@ bool Flows::change(Instant now, PairIndex index, const ReplyView& told) {
   // It may not give way for its own next hop.
   const FlowClass flow_class = flow.flow_class;
   set_class(now, index, FlowClass::waiting);
-  const bool moved = (table_.leg(client_leg(index)).flags & LegFlags::kOffsets) != 0;
+  const uint8_t flags = table_.leg(client_leg(index)).flags;
+  const bool moved = (flags & LegFlags::kOffsets) != 0;
+  const bool was_switched = (flags & LegFlags::kSwitched) != 0;
   const TcpOffsets offsets = moved ? table_.offsets(index) : TcpOffsets{};
   NextHop before[2];
   for (const LegIndex leg : {client_leg(index), server_leg(index)}) {
@@ -83,7 +101,7 @@ bool Flows::change(Instant now, PairIndex index, const ReplyView& told) {
   flow.node = static_cast<uint16_t>(told.xlat().node_id());
   flow.flags &= FlowPair::kOutbound;
   DropReason why = DropReason::flow_table_full;
-  const bool installed = replace(now, index, told, offsets, why);
+  const bool installed = replace(now, index, told, offsets, was_switched, why);
   for (const NextHop hop : before) {
     if (hop != kNoNextHop) stack_.release_next_hop(hop);
   }
@@ -96,20 +114,20 @@ bool Flows::change(Instant now, PairIndex index, const ReplyView& told) {
 }
 
 bool Flows::replace(Instant now, PairIndex index, const ReplyView& told, const TcpOffsets& before,
-                    DropReason& why) {
+                    bool was_switched, DropReason& why) {
   const FlowKey target = table_.target_of(client_leg(index));
   table_.offsets(index) = {};
   if (!install(now, index, told, why)) return false;
   // Another node has nothing of what was sent to this one.
-  if (table_.target_of(client_leg(index)) == target) note_switch(index, before);
+  if (table_.target_of(client_leg(index)) == target) note_switch(index, before, was_switched);
   return true;
 }
 
 // -- what stands before the switch to other offsets keeps its numbers (TCPX-23)
 
 // The present offsets are for what nobody has sent yet, as far as has been seen. A switch that
-// comes before the last one is over takes its place.
-void Flows::note_switch(PairIndex index, const TcpOffsets& before) {
+// comes before the last one is over takes its place; what changes nothing leaves it as it is.
+void Flows::note_switch(PairIndex index, const TcpOffsets& before, bool was_switched) {
   FlowEntry& client = table_.leg(client_leg(index));
   FlowEntry& server = table_.leg(server_leg(index));
   const TcpOffsets& present = table_.offsets(index);
@@ -118,37 +136,34 @@ void Flows::note_switch(PairIndex index, const TcpOffsets& before) {
   constexpr uint16_t kNotFollowed = FlowPair::kHalfFlow | FlowPair::kVariant;
   const bool is_followed = client.protocol == kProtocolTcp && !(pair(index).flags & kNotFollowed) &&
                            client.tcp.has(LegTcpState::kSeen) && server.tcp.has(LegTcpState::kSeen);
-  if ((seq == 0 && ack == 0) || !is_followed) return;
-  table_.offset_switch(index) = {Seq(client.seq_end), Seq(server.seq_end), seq, ack, 0};
-  // What the client is sent between the two is nobody's that we see, and will be acknowledged.
-  server.seq_end += table_.offset_switch(index).gap_to_client();
+  const bool changes = seq != 0 || ack != 0;
+  if (!is_followed || !(changes || was_switched)) return;
+  if (changes) {
+    OffsetSwitch& at = table_.offset_switch(index);
+    at = {Seq(client.seq_end), Seq(server.seq_end), seq, ack, 0, 0};
+    // What the client is sent between the two is nobody's that we see, and will be acknowledged.
+    server.seq_end += at.gap_to_client();
+  }
   client.flags |= LegFlags::kSwitched;
   server.flags |= LegFlags::kSwitched;
 }
 
-// A packet of the server's, for which the present offsets hold afterwards. Some time after the last
-// one that could need the earlier ones they are forgotten.
+// A packet of the server's, for which the present offsets hold afterwards.
 void Flows::renumber_switched(Instant now, LegIndex index, TrackedSegment& segment) {
   const EarlierNumbers earlier = leg_earlier(table_, index);
   segment.seq += earlier.of_seq(Seq(segment.seq));
   segment.ack += earlier.of_ack(Seq(segment.ack));
-  OffsetSwitch& at = table_.offset_switch(pair_of(index));
-  if (!is_acknowledged_past(pair_of(index))) return;
+  const PairIndex session = pair_of(index);
+  OffsetSwitch& at = table_.offset_switch(session);
+  const FlowEntry& client = table_.leg(client_leg(session));
+  const FlowEntry& server = table_.leg(server_leg(session));
   const Tick tick = time_.tick(now) | 1;
-  if (at.past == 0) at.past = tick;
-  if (tick - at.past < OffsetSwitch::kOvertaken) return;
-  for (const LegIndex leg : {index, other_leg(index)}) {
+  retire(server, at.client_from, tick, at.client_past, at.seq);
+  retire(client, at.server_from + at.gap_to_client(), tick, at.server_past, at.ack);
+  if (at.seq != 0 || at.ack != 0) return;
+  for (const LegIndex leg : {client_leg(session), server_leg(session)}) {
     table_.leg(leg).flags &= static_cast<uint8_t>(~LegFlags::kSwitched);
   }
-}
-
-// Who has not acknowledged more than what was there at the switch may say that again at any time.
-bool Flows::is_acknowledged_past(PairIndex index) const {
-  const OffsetSwitch& at = table_.offset_switch(index);
-  const Seq by_server(table_.leg(server_leg(index)).acked);
-  const Seq by_client(table_.leg(client_leg(index)).acked);
-  return (at.seq == 0 || by_server > at.client_from) &&
-         (at.ack == 0 || by_client > at.server_from + at.gap_to_client());
 }
 
 // What it takes to follow the rest of a connection: a RST or FIN is accepted only where it stands.

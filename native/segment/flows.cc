@@ -254,6 +254,7 @@ bool Flows::evict_alive(Instant now, FlowClass flow_class) {
   const PairIndex index = least_recently_used(now, flow_class);
   if (index == kNoPair) return false;
   end_session(now, index, EndReason::overflow);
+  if (flow_class == FlowClass::opening) opening_until_ = now + options_.timeouts.opening;
   return pair(index).mode != PairMode::translate;  // where there was room to tell of it, too
 }
 

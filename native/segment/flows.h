@@ -67,6 +67,8 @@ class Flows {
   // Whether a packet begins a new session with the signature of one that is over (DFS-20): it is
   // for open(), which forgets the other.
   bool begins_anew(LegIndex leg, const Packet& packet) const;
+  // Whether a half-open flow has had to make room, so lately that its server may still answer.
+  bool may_have_given_way(Instant now) const { return now < opening_until_; }
   // The leg of this one's session on the same side: itself, unless its pair is a variant.
   LegIndex session_leg(LegIndex leg) const {
     const PairIndex session = session_of(pair_of(leg));
@@ -278,10 +280,9 @@ class Flows {
   LegIndex find_to_enter(Instant now, const ReplyView& told, const FlowKey& key);
   bool change(Instant now, PairIndex index, const ReplyView& told);
   bool replace(Instant now, PairIndex index, const ReplyView& told, const TcpOffsets& before,
-               DropReason& why);
-  void note_switch(PairIndex index, const TcpOffsets& before);
+               bool was_switched, DropReason& why);
+  void note_switch(PairIndex index, const TcpOffsets& before, bool was_switched);
   void renumber_switched(Instant now, LegIndex index, TrackedSegment& segment);
-  bool is_acknowledged_past(PairIndex index) const;
   void seed_tracking(Instant now, PairIndex index, const TcpsView& tcp);
   template <class View>
   PairIndex find_asked(Instant now, const View& message);
@@ -372,6 +373,7 @@ class Flows {
   bool batch_open_ = false;
   PairIndex doomed_next_ = 0;  // what a RESET has still to look at
   PairIndex doomed_end_ = 0;
+  Instant opening_until_;  // until then a half-open flow that gave way may go on
   OwnPairs* own_connections_ = nullptr;
   OwnPairs* own_datagrams_ = nullptr;
   uint32_t own_pairs_in_use_ = 0;

@@ -94,8 +94,9 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
     if (segment.length() > 0 || segment.seq + 1 == start) send_ack(turn, c);
     return false;
   }
-  bool news =
-      segment.ack < boundary && clamp_acknowledgement(packet, boundary, c.flow->snd_wscale());
+  const bool clamps = segment.ack < boundary;
+  bool news = clamps && clamp_acknowledgement(packet, boundary, c.flow->snd_wscale());
+  if (!clamps) cut_reports_before(packet, boundary);
   echo_theirs(leg, packet);
   raise_window(packet, other.rcv_adv - leg_offsets(flows_.table(), leg).ack, c.flow->snd_wscale());
   news |= note_told(leg, packet, c, other);

@@ -90,9 +90,10 @@ void Pipeline::act_on_other(Instant now, Packet& packet, Action& action) {
   if (bridge_ != nullptr) return packet.drop(DropReason::no_virtual_server);
   DropReason why = DropReason::multicast;
   if (EthernetHeader(packet.data).dst().is_multicast()) return packet.drop(why);
-  // Servers also answer what was routed to them, for which there is no flow, and the SYN of a flow
-  // that gave way since (FLOWLIFE-16).
-  const bool asks = may_begin_flow(packet) || answers_syn(packet);
+  // Servers also answer what was routed to them, for which there is no flow; and where half-open
+  // flows give way, the SYN of one that did (FLOWLIFE-16).
+  const bool asks =
+      may_begin_flow(packet) || (answers_syn(packet) && flows_.may_have_given_way(now));
   if (has_signature(packet) && ports_[packet.in_port].internal && asks) {
     if (!stack_.may_be_sent_to(packet.key.dst, why)) return packet.drop(why);
     return open_flow(now, packet, 0, FlowPair::kOutbound);

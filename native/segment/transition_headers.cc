@@ -59,6 +59,17 @@ bool clamp_acknowledgement(Packet& packet, Seq boundary, uint8_t scale) {
   return has_sack;
 }
 
+void cut_reports_before(Packet& packet, Seq boundary) {
+  bool is_cut = false;
+  for (TcpOptionWalk walk(header_of(packet)); walk.next();) {
+    const TcpOption option = walk.option();
+    if (!option.is_sack() || option.sack_edges() == 0 || option.sack_edge(0) >= boundary) continue;
+    cut_sack(option, boundary - 1);
+    is_cut = true;
+  }
+  if (is_cut) leave_tcp_checksum_open(packet);
+}
+
 void raise_window(Packet& packet, Seq edge, uint8_t scale) {
   TcpHeader tcp = header_of(packet);
   const int32_t room = edge - tcp.ack();

@@ -17,6 +17,10 @@ TcpSegment acknowledgement_before(const TcpSegment& segment, Seq boundary, Seq r
 // Whether any SACK block is left.
 bool clamp_acknowledgement(Packet& packet, Seq boundary, uint8_t scale);
 
+// Takes out what the receiver reports of bytes before the boundary that it has got twice (RFC
+// 2883): whoever did not send them twice doubts it, and counts a fault.
+void cut_reports_before(Packet& packet, Seq boundary);
+
 // Lets the window reach as far as `edge`, as far as its field can tell.
 void raise_window(Packet& packet, Seq edge, uint8_t scale);
 

@@ -140,6 +140,34 @@ TEST_CASE("TCPX-23 DFSMSG-04 what was sent before the offsets changed keeps its 
   });
 }
 
+TEST_CASE("TCPX-23 a NEWFLOW that changes nothing leaves what was sent before as it is") {
+  for_each_case([](Switched& flow) {
+    flow.engine->tell(new_flow(flow.hosts, flow.hosts.server, moved(flow.before)));
+    CHECK(flow.from_client(1001, 5001, 100).seq == 1001);
+    CHECK(flow.from_server(5001, 1001, 200).seq == 5001);
+    CHECK(flow.from_client(1101, 5201, 10).seq == 1101 + 50);
+  });
+}
+
+// The client has nothing to say: the numbers of its bytes stay, while the server's come round.
+TEST_CASE(
+    "TCPX-23 earlier numbers of one direction are forgotten by themselves, and never come again") {
+  for_each_case([](Switched& flow) {
+    flow.from_client(1101, 5201, 0);
+    uint32_t sent = 5201;
+    for (; sent - 5201 < 0x8001'0000; sent += 60'000) {
+      const auto told = flow.from_server(sent, 1101, 1);
+      REQUIRE(told.seq == sent + 30);
+      REQUIRE(told.ack == 1101);
+      const auto heard = flow.from_client(1101, sent + 31, 0);
+      REQUIRE(heard.seq == 1101 + 50);
+      REQUIRE(heard.ack == sent + 1);
+    }
+    // What it says at last is still the first byte behind the switch.
+    CHECK(flow.from_client(1101, sent + 30 - 60'000 + 1, 10).seq == 1101 + 50);
+  });
+}
+
 TEST_CASE("TCPX-23 TCPX-24 an acknowledgement of what was sent before is one of what was sent") {
   for_each_case([](Switched& flow) {
     // With the number of the next byte, which has moved, and with new bytes.
