@@ -73,12 +73,16 @@ describe.each(FAMILIES)('IPv%s', (family) => {
     expect(await whoAnswers(site, family, '/')).toBe('srv2')
     const rules = `add table inet t; add chain inet t in { type filter hook input priority 0; };
       add rule inet t in tcp dport 80 drop`
+    // The client is told before the flow is gone; a server that is silent before that never ends it.
+    const untilGone = () =>
+      until('no flow is left', async () => (await site.status()).counters.flows === 0)
+    await untilGone()
     await second?.host.namespace.exec('nft', [rules])
     expect(await whoAnswers(site, family, '/')).toBe('srv3')
+    await untilGone()
     await third?.host.namespace.exec('nft', [rules])
     expect(await site.fetch(family, '/')).toMatchObject({ exitCode: 56, status: 0 })
-    // The client is told before the flow is gone.
-    await until('no flow is left', async () => (await site.status()).counters.flows === 0)
+    await untilGone()
     const { counters } = await site.status()
     expect(counters).toMatchObject({ inspectionsJoined: 2, inspectionsServerFailed: 6 })
     await site.end()
