@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -181,9 +182,10 @@ class StreamWatch {
     if (orderly_ || far_ == nullptr) return false;
     const int32_t from = segment.seq - irs_;
     const int32_t to = segment.end() - irs_;
-    const int32_t reach = edge + lost_to_scaling() - iss_;
+    const int32_t told = edge - iss_;
+    const auto lost = static_cast<int32_t>(lost_to_scaling());
     return std::any_of(far_->said_.begin(), far_->said_.end(), [&](const Said& said) {
-      return said.from <= from && to <= said.to && said.edge <= reach;
+      return said.from <= from && to <= said.to && std::abs(said.edge - told) <= lost;
     });
   }
   // RFC 7323 2.4: less than one step of the scale, or of the one that the window was first told by.
