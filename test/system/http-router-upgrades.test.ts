@@ -1,5 +1,7 @@
 /** A request that turns its connection into another protocol's: a tunnel, and routed no more. */
 import { expect, test } from 'vitest'
+import type { Family } from '../../src/laboratory/index.js'
+import type { EngineSite } from '../helpers/engine-site.js'
 import { get, HTTP, startRouterSite } from '../helpers/router-site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
@@ -26,17 +28,20 @@ test('an upgrade is a tunnel from there on, and JavaScript has no part in it', a
   await end()
 })
 
+/** Bytes in one piece with the request, and bytes behind the answer: both come back. */
+async function expectEcho(site: EngineSite, family: Family): Promise<void> {
+  const client = await site.connect(family, HTTP)
+  client.write(`${upgrade}early\n`)
+  await client.untilReceived(/\r\n\r\nearly\n$/)
+  client.write('late\n')
+  await client.untilReceived(/\r\n\r\nearly\nlate\n$/)
+  await client.end()
+}
+
 test('what comes behind the request and behind the answer, in one piece with it, passes', async () => {
   const { site, end } = await startRouterSite()
   await using _ = site
-  for (const family of site.lab.families) {
-    const client = await site.connect(family, HTTP)
-    client.write(`${upgrade}early\n`)
-    await client.untilReceived(/\r\n\r\nearly\n$/)
-    client.write('late\n')
-    await client.untilReceived(/\r\n\r\nearly\nlate\n$/)
-    await client.end()
-  }
+  for (const family of site.lab.families) await expectEcho(site, family)
   await end()
 })
 
@@ -44,14 +49,7 @@ test('the two sides are with two workers: TypeScript passes the bytes', async ()
   const { site, end } = await startRouterSite({ preserveClient: false }, 2)
   await using _ = site
   for (const family of site.lab.families) {
-    for (let turn = 0; turn < 8; turn++) {
-      const client = await site.connect(family, HTTP)
-      client.write(`${upgrade}early\n`)
-      await client.untilReceived(/\r\n\r\nearly\n$/)
-      client.write('late\n')
-      await client.untilReceived(/\r\n\r\nearly\nlate\n$/)
-      await client.end()
-    }
+    for (let turn = 0; turn < 8; turn++) await expectEcho(site, family)
   }
   await end()
 })
