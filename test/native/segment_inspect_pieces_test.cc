@@ -46,19 +46,8 @@ TEST_CASE("HS-12 LB-19 in pieces of any size, with losses, it is read and sent o
       Random random(seed);
       const std::string line = std::string(random.below(1200), 'p') + "ROUTE 2\n";
       const std::string all = line + std::string(3000, 'b');
-      for (size_t at = 0; at < all.size();) {
-        const size_t part = std::min<size_t>(all.size() - at, 1 + random.below(300));
-        lab.client_is_there = random.below(3) != 0;
-        lab.client_says(std::string_view(all).substr(at, part));
-        at += part;
-      }
-      lab.client_is_there = true;
-      std::string heard;
-      for (int turn = 0; turn < 100 && heard.size() < all.size(); ++turn) {
-        lab.pass(Duration::milliseconds(100));
-        heard += lab.server_heard();
-      }
-      CHECK(heard == all);
+      CHECK(lab.passed_with_gaps(all, random, [&](size_t) { return 1 + random.below(300); }) ==
+            all);
       REQUIRE(lab.questions() > 0);
       const std::string asked = lab.data(lab.questions() - 1);
       CHECK(asked.find('\n') != std::string::npos);

@@ -4,7 +4,9 @@
 #include <doctest/doctest.h>
 
 #include <string>
+#include <string_view>
 
+#include "base/random.h"
 #include "support/socket_lab.h"
 
 namespace sluice::test {
@@ -66,6 +68,24 @@ struct InspectLab : SocketLab {
     return {bytes.begin(), bytes.end()};
   }
   std::string server_heard() { return text_of(receive_at(server, engine.now())); }
+  // What the server hears of a client that says `all` in segments, each as long as `size(at)`. The
+  // first copy of each may be lost: the others come before it.
+  template <class Size>
+  std::string passed_with_gaps(std::string_view all, Random& random, const Size& size) {
+    for (size_t at = 0; at < all.size();) {
+      const std::string_view part = all.substr(at, size(at));
+      client_is_there = random.below(3) != 0;
+      client_says(part);
+      at += part.size();
+    }
+    client_is_there = true;
+    std::string heard;
+    for (int turn = 0; turn < 100 && heard.size() < all.size(); ++turn) {
+      pass(Duration::milliseconds(100));
+      heard += server_heard();
+    }
+    return heard;
+  }
   std::string client_heard() { return text_of(receive_at(client, engine.now())); }
   void server_says(std::string_view text) {
     send_from(server, engine.now(), {reinterpret_cast<const uint8_t*>(text.data()), text.size()});
