@@ -44,8 +44,11 @@ export class Line implements Writer {
   /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
   bytesUnderWay = 0
   #readCredit = 0
-  /** It grows while bytes are taken as fast as they come: those that are idle may be many. */
+  /** It grows while it is what bytes wait for: those that are idle may be many, and what is to pass
+   *  by the engine is not to come here first. */
   #window: number = window.least
+  /** All that was granted has come. */
+  #isUsedUp = false
   /** What it has of the sockets' committed bytes. */
   #committed = 0
   #writeCredit: number
@@ -125,7 +128,8 @@ export class Line implements Writer {
     const window = Math.min(this.#window, this.sockets.window)
     const missing = window - this.#committed
     if (missing * 2 < window) return
-    if (this.bytesReceived > 0) this.#window = Math.min(window * 2, this.sockets.window)
+    if (this.#isUsedUp) this.#window = Math.min(window * 2, this.sockets.window)
+    this.#isUsedUp = false
     this.#readCredit += missing
     this.#commit(window)
     this.sockets.orders.read(this.id, missing)
@@ -190,7 +194,7 @@ export class Line implements Writer {
     })
   }
 
-  /** Held, and nobody is to read for a while: what may be handed up is little again. */
+  /** As release(), where others had its bytes or nobody is to read: what may be handed up is little again. */
   rest(): void {
     this.#window = window.least
     this.release()
@@ -237,6 +241,7 @@ export class Line implements Writer {
   data(bytes: Buffer): void {
     if (this.end === ignoreNews) return
     this.#readCredit -= bytes.length
+    this.#isUsedUp ||= this.#readCredit === 0
     this.bytesReceived += bytes.length
     this.end.received(bytes)
     this.grant()

@@ -51,7 +51,7 @@ export class OneWay {
     } catch {
       // What has passed tells why.
     } finally {
-      if (!line.isOver) line.release()
+      if (!line.isOver) line.rest()
     }
     if (this.count.isReached) return
     signal?.throwIfAborted()

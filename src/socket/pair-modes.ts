@@ -322,7 +322,7 @@ export class PairModes {
   #goOn(count?: Count): void {
     const isBehind = this.mode === 'reproxying' || count?.isReached
     this.#count = undefined
-    for (const line of this.#lines) line.release()
+    for (const line of this.#lines) line.rest()
     if (this.mode !== 'closed') this.enter('proxied')
     if (isBehind) this.#host.boundary(count?.boundary ?? this.boundary)
     this.#host.passage.start()
