@@ -44,11 +44,12 @@ export class Line implements Writer {
   /** Of these, bytes of a write that is not done: the stream counts all of it as waiting. */
   bytesUnderWay = 0
   #readCredit = 0
-  /** It grows while it is what bytes wait for: those that are idle may be many, and what is to pass
-   *  by the engine is not to come here first. */
+  /** It grows where bytes come in such numbers: those that are idle may be many, and a body that is to
+   *  pass by the engine is not to come here first, because of all the answers before it. */
   #window: number = window.least
-  /** All that was granted has come. */
-  #isUsedUp = false
+  #turn = 0
+  #bytesOfTurn = 0
+  #mayGrow = false
   /** What it has of the sockets' committed bytes. */
   #committed = 0
   #writeCredit: number
@@ -128,8 +129,8 @@ export class Line implements Writer {
     const window = Math.min(this.#window, this.sockets.window)
     const missing = window - this.#committed
     if (missing * 2 < window) return
-    if (this.#isUsedUp) this.#window = Math.min(window * 2, this.sockets.window)
-    this.#isUsedUp = false
+    if (this.#mayGrow) this.#window = Math.min(window * 2, this.sockets.window)
+    this.#mayGrow = false
     this.#readCredit += missing
     this.#commit(window)
     this.sockets.orders.read(this.id, missing)
@@ -241,7 +242,7 @@ export class Line implements Writer {
   data(bytes: Buffer): void {
     if (this.end === ignoreNews) return
     this.#readCredit -= bytes.length
-    this.#isUsedUp ||= this.#readCredit === 0
+    this.#weigh(bytes.length)
     this.bytesReceived += bytes.length
     this.end.received(bytes)
     this.grant()
@@ -321,6 +322,14 @@ export class Line implements Writer {
   protected credited(bytes: number): void {
     this.#readCredit += bytes
     this.#commit(this.#readCredit + this.end.readableLength)
+  }
+
+  /** Half of the window at once is what a larger one is good for. */
+  #weigh(bytes: number): void {
+    const { turn } = this.sockets
+    this.#bytesOfTurn = bytes + (turn === this.#turn ? this.#bytesOfTurn : 0)
+    this.#turn = turn
+    this.#mayGrow ||= this.#bytesOfTurn * 2 >= this.#window
   }
 
   #commit(bytes: number): void {

@@ -49,6 +49,8 @@ export class Sockets implements StreamSink {
   committed = 0
   /** Sockets that were ever opened, by whom. */
   readonly totals = { accepted: 0, connected: 0, failed: 0 }
+  /** Number of the turn of the event loop in which bytes come. */
+  turn = 0
   readonly parking = new ParkingLot()
   readonly #lines = new Map<number, Line>()
   /** Those on their way, by their number. */
@@ -60,6 +62,7 @@ export class Sockets implements StreamSink {
   readonly #rooms: WriteRoom[] = []
   readonly #progress = new BigUint64Array(2)
   #onEmpty: (() => void)[] = []
+  #isTurnOpen = false
   #lastRequest = 0
   #isStopped = false
 
@@ -162,9 +165,20 @@ export class Sockets implements StreamSink {
   }
 
   data(socket: number, bytes: Buffer): void {
+    if (!this.#isTurnOpen) this.#openTurn()
     const line = this.#lines.get(socket)
     if (line) line.data(bytes)
     else this.stale++
+  }
+
+  #openTurn(): void {
+    this.#isTurnOpen = true
+    this.turn++
+    process.nextTick(this.#endTurn)
+  }
+
+  readonly #endTurn = (): void => {
+    this.#isTurnOpen = false
   }
 
   ended(socket: number): void {

@@ -90,6 +90,26 @@ test("the server's connection stays with its client, as long as both can, and is
   await end()
 })
 
+test('SOCK-15 a body passes by the engine, whatever came on its connection before', async () => {
+  const { site, nginx, end } = await startRouterSite()
+  await using _ = site
+  await nginx.addFile(1000)
+  await nginx.addFile(1_000_000)
+  for (const family of site.lab.families) {
+    const client = await site.connect(family, HTTP)
+    for (let i = 0; i < 300; i++) await client.request('/bytes/1000')
+    const { value } = await site.stack.pairs().next()
+    const pair = await site.stack.get({ pairId: value?.id ?? 0 }, { required: true })
+    for (let i = 0; i < 10; i++) {
+      expect(await client.request('/bytes/1000000')).toHaveLength(1_000_000)
+    }
+    // Of each the head, and what may come before anybody knows that it is a body.
+    expect(pair?.stats().jsBytes.s2c).toBeLessThan(2n * 300_000n + 10n * 40_000n)
+    await client.end()
+  }
+  await end()
+})
+
 test("Node's fetch with kept connections: bodies each way, whole and in chunks", async () => {
   const { site, at, end } = await startRouterSite()
   await using _ = site

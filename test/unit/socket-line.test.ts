@@ -23,6 +23,24 @@ test.each([
   expect(sockets.committed).toBe(0)
 })
 
+test('BUF-14 the window grows with what comes at once, and is little again behind a rest', () => {
+  const orders = new StreamOrders(new MessageWriter(), () => {})
+  const sockets = new Sockets(orders, 64 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
+  const line = new Line(1, sockets, 0)
+  line.end = { ...line.end }
+  line.grant()
+  const turns = (count: number, bytes: number) => {
+    for (let i = 0; i < count; i++, sockets.turn++) line.data(Buffer.alloc(bytes))
+  }
+  turns(1000, 1000)
+  expect(sockets.committed).toBeLessThanOrEqual(16_384)
+  for (const bytes of [sockets.committed, 32_768, 65_536]) turns(1, bytes)
+  expect(sockets.committed).toBe(131_072)
+  line.rest()
+  turns(200, 1000)
+  expect(sockets.committed).toBeLessThanOrEqual(16_384)
+})
+
 test('BUF-14 a flow that the engine ends gives back what nobody has read of it, once', async () => {
   const orders = new StreamOrders(new MessageWriter(), () => {})
   const sockets = new Sockets(orders, 1 << 20, { accepted() {}, timeWait() {}, readProgress() {} })
