@@ -69,9 +69,17 @@ bool acknowledges_sent(const FlowEntry& from, const FlowEntry& to, const Tracked
          Seq(segment.ack) >= Seq(from.acked - window_of(from, to));
 }
 
+// Where a segment ends at the most: nobody sends beyond the window.
+uint32_t farthest_end(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  const uint32_t end = segment.seq + segment.length;
+  if (!segment.open_end || !to.tcp.has(LegTcpState::kAcked)) return end;
+  const uint32_t edge = to.acked + window_of(to, from);
+  return Seq(segment.seq) <= Seq(edge) && Seq(end) > Seq(edge) ? edge : end;
+}
+
 void note_sequence(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   if (from.tcp.has(LegTcpState::kFin)) return;
-  const uint32_t end = segment.seq + segment.length;
+  const uint32_t end = farthest_end(from, to, segment);
   if (!from.tcp.has(LegTcpState::kSeen)) {
     // In the middle of a session the first to be seen may be sent again, and acknowledged already.
     const bool again = to.tcp.has(LegTcpState::kAcked) && Seq(to.acked) > Seq(end);

@@ -14,6 +14,7 @@ struct TrackedSegment {
   uint16_t window = 0;                           // as on the wire
   uint32_t length = 0;                           // sequence space: payload, SYN and FIN
   uint8_t window_scale = LegTcpState::kNoScale;  // of a SYN's option
+  bool open_end = false;                         // it may be shorter
 };
 
 // What a segment changed for the flow.
