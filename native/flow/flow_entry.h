@@ -176,6 +176,8 @@ struct FlowPair {
   static constexpr uint16_t kInTransition = 2048;
   // Spliced for so many bytes.
   static constexpr uint16_t kCounted = 4096;
+  // Spliced, and an end may still report duplicates of what the engine has sent it itself.
+  static constexpr uint16_t kReported = 8192;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

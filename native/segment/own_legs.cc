@@ -172,7 +172,7 @@ void Flows::take_back(PairIndex index) {
 }
 
 void Flows::end_spliced(Instant now, PairIndex index, uint8_t reason) {
-  mark(index, FlowPair::kInTransition | FlowPair::kCounted, false);
+  mark(index, FlowPair::kInTransition | FlowPair::kCounted | FlowPair::kReported, false);
   end(now, index, reason);
 }
 
