@@ -95,7 +95,7 @@ struct alignas(64) FlowEntry {
     OwnLeg own;
   };
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
-  uint16_t window;  // from `acked` to the furthest edge that the sender offered, unscaled
+  uint16_t window;  // from `acked` to the furthest edge that the sender offered (flow/tcp_track.h)
 
   uint64_t packets;  // on the wire: a super-packet counts its segments (STAT-07)
   uint64_t bytes;    // IP bytes of those
@@ -176,6 +176,8 @@ struct FlowPair {
   static constexpr uint16_t kInTransition = 2048;
   // Spliced for so many bytes.
   static constexpr uint16_t kCounted = 4096;
+  // Spliced, and an end may still report duplicates of what the engine has sent it itself.
+  static constexpr uint16_t kReported = 8192;
 
   uint32_t serial;  // of every message about this flow (SSMB-11, 12)
   Tick opened;

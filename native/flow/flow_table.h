@@ -84,6 +84,12 @@ class FlowTable {
   OffsetSwitch& offset_switch(PairIndex index) { return switches_[index]; }
   const OffsetSwitch& offset_switch(PairIndex index) const { return switches_[index]; }
 
+  // The pair that follows TCP for this one, and has its numbers: itself, unless it is a variant.
+  PairIndex session_of(PairIndex index) const {
+    const bool variant = (pairs_[index].flags & FlowPair::kVariant) != 0;
+    return variant ? entries_[server_leg(index)].detail : index;
+  }
+
   // How often a leg was entered or left.
   uint64_t changes() const { return changes_; }
   uint32_t max_pairs() const { return max_pairs_; }

@@ -12,10 +12,11 @@ inline TcpOffsets leg_offsets(const FlowTable& table, LegIndex index) {
   return is_client_leg(index) ? offsets : mirrored(offsets);
 }
 
-// The leg has an OffsetSwitch.
+// The leg, or that of its session, has an OffsetSwitch.
 inline EarlierNumbers leg_earlier(const FlowTable& table, LegIndex index) {
-  const OffsetSwitch& at = table.offset_switch(pair_of(index));
-  return is_client_leg(index) ? at.of_client() : at.of_server(table.offsets(pair_of(index)));
+  const PairIndex session = table.session_of(pair_of(index));
+  const OffsetSwitch& at = table.offset_switch(session);
+  return is_client_leg(index) ? at.of_client() : at.of_server(table.offsets(session));
 }
 
 // Those that gave a packet of the leg the number that it was sent on with.
@@ -65,6 +66,12 @@ inline void rewrite_for_leg(const FlowTable& table, LegIndex index, Packet& pack
   const TcpOffsets offsets = leg_offsets(table, index);
   to.tcp = &offsets;
   translate(to, packet);
+}
+
+// Takes back what the leg has made of the numbers of a packet, once the present offsets are off.
+inline void renumber_back(const FlowTable& table, LegIndex index, Packet& packet) {
+  const bool switched = (table.leg(index).flags & LegFlags::kSwitched) != 0;
+  if (switched) renumber(leg_earlier(table, index).undone(), packet);
 }
 
 }  // namespace sluice

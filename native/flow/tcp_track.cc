@@ -18,25 +18,19 @@ uint8_t scale_of(const FlowEntry& receiver, const FlowEntry& sender) {
 
 // Bytes that the sender of `receiver` lets the other side send beyond its acknowledgement.
 uint32_t window_of(const FlowEntry& receiver, const FlowEntry& sender) {
-  const uint32_t window = uint32_t{receiver.window} << scale_of(receiver, sender);
-  return window == 0 ? 1 : window;
+  const int32_t window = highest_edge(receiver, scale_of(receiver, sender)) - Seq(receiver.acked);
+  return window == 0 ? 1 : static_cast<uint32_t>(window);
 }
-
-uint32_t scaled_up(uint32_t bytes, uint8_t scale) { return (bytes + (1u << scale) - 1) >> scale; }
 
 // The window to remember with a new acknowledgement: a sender goes by the furthest right edge that
 // it was offered, which a smaller or reordered window does not take back (RFC 9293 3.8.6).
 uint16_t furthest_window(const FlowEntry& from, const FlowEntry& to,
                          const TrackedSegment& segment) {
   const uint8_t scale = scale_of(from, to);
-  uint32_t window = segment.window;
-  if (segment.flags & kTcpSyn) window = scaled_up(window, scale);  // a SYN's is never scaled
-  if (from.tcp.has(LegTcpState::kAcked)) {
-    const uint32_t edge = from.acked + (uint32_t{from.window} << scale);
-    const int32_t open = Seq(edge) - Seq(segment.ack);
-    if (open > 0) window = std::max(window, scaled_up(static_cast<uint32_t>(open), scale));
-  }
-  return static_cast<uint16_t>(std::min(window, uint32_t{0xffff}));
+  const bool syn = (segment.flags & kTcpSyn) != 0;  // its window is never scaled
+  Seq edge = Seq(segment.ack) + (uint32_t{segment.window} << (syn ? 0 : scale));
+  if (from.tcp.has(LegTcpState::kAcked)) edge = std::max(edge, lowest_edge(from, scale));
+  return steps_between(Seq(segment.ack), edge, scale);
 }
 
 // Whether a sequence number lies where the receiver accepts it: from its acknowledgement to its
@@ -69,9 +63,17 @@ bool acknowledges_sent(const FlowEntry& from, const FlowEntry& to, const Tracked
          Seq(segment.ack) >= Seq(from.acked - window_of(from, to));
 }
 
+// Where a segment ends at the most: nobody sends beyond the window.
+uint32_t farthest_end(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
+  const uint32_t end = segment.seq + segment.length;
+  if (!segment.open_end || !to.tcp.has(LegTcpState::kAcked)) return end;
+  const uint32_t edge = to.acked + window_of(to, from);
+  return Seq(segment.seq) <= Seq(edge) && Seq(end) > Seq(edge) ? edge : end;
+}
+
 void note_sequence(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   if (from.tcp.has(LegTcpState::kFin)) return;
-  const uint32_t end = segment.seq + segment.length;
+  const uint32_t end = farthest_end(from, to, segment);
   if (!from.tcp.has(LegTcpState::kSeen)) {
     // In the middle of a session the first to be seen may be sent again, and acknowledged already.
     const bool again = to.tcp.has(LegTcpState::kAcked) && Seq(to.acked) > Seq(end);
@@ -120,6 +122,11 @@ bool accept_fin(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segm
 }
 
 }  // namespace
+
+uint16_t steps_between(Seq acked, Seq edge, uint8_t scale) {
+  const int32_t open = edge - Seq(acked.raw() >> scale << scale);
+  return static_cast<uint16_t>(std::clamp(open >> scale, 0, 0xffff));
+}
 
 bool is_believable(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   const uint32_t end = segment.seq + segment.length - ((segment.flags & kTcpFin) != 0);

@@ -31,6 +31,7 @@ struct DatagramHead {
   uint8_t dscp = 0;
   bool has_key = false;  // as in Headers
   bool echo_request = false;
+  FragmentedSegment segment;
 };
 
 using DatagramIndex = uint32_t;

@@ -6,14 +6,9 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sluice {
+#include "packet/fragment_place.h"
 
-// One fragment's place in its datagram, checked by parse().
-struct FragmentPlace {
-  uint32_t offset;  // bytes, a multiple of 8
-  uint32_t size;    // bytes, not 0; a multiple of 8 unless it is the last
-  bool more;        // others follow
-};
+namespace sluice {
 
 // Which bytes of a datagram have come, each fragment for itself: two that share a byte are an
 // attack or a broken sender (RFC 1858 3, RFC 5722), one that comes again as it was is a network's

@@ -69,6 +69,13 @@ struct Offload {
   bool operator==(const Offload&) const = default;
 };
 
+// What the first fragment of a TCP segment says of the bytes of all.
+struct FragmentedSegment {
+  uint32_t seq = 0;
+  uint8_t header = 0;  // bytes of the datagram before the first that has a number
+  bool fin = false;    // behind the last
+};
+
 // Where the headers are, counted from `Packet::data`. Filled by the parse stage; valid where the
 // packet was not dropped there.
 struct Headers {
@@ -85,6 +92,7 @@ struct Headers {
   bool has_key = false;          // `key` is the signature of a flow that could be, ports included
   uint16_t fragment_header = 0;  // of IPv6, where there is one
   bool echo_request = false;     // of ICMP or ICMPv6
+  FragmentedSegment segment;     // of TCP in fragments, behind the first with the key's ports
 };
 
 struct Packet {

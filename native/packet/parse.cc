@@ -82,6 +82,10 @@ void parse_tcp(Packet& packet, bool to_multicast) {
   headers.payload = static_cast<uint16_t>(headers.l4 + tcp.header_length());
   headers.tcp_flags = tcp.flags();
   headers.has_key = true;
+  if (headers.fragment) {
+    headers.segment = {tcp.seq().raw(), static_cast<uint8_t>(tcp.header_length()),
+                       tcp.has(kTcpFin)};
+  }
   packet.key.src_port = tcp.src_port();
   packet.key.dst_port = tcp.dst_port();
   if (to_multicast) return packet.drop(DropReason::multicast);

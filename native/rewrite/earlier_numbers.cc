@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "packet/fragment_place.h"
 #include "packet/l4_checksum.h"
 #include "packet/parse.h"
 #include "wire/checksum.h"
@@ -27,6 +28,20 @@ void cut_between(const EarlierNumbers& earlier, Packet& packet) {
 void carry_over(const EarlierNumbers& earlier, Packet& packet) {
   if (packet.headers.headless || packet.headers.protocol != kProtocolTcp) return;
   cut_between(earlier, packet);
+  renumber(earlier, packet);
+}
+
+bool reaches_across(const EarlierNumbers& earlier, const Packet& fragment) {
+  const FragmentedSegment& segment = fragment.headers.segment;
+  const Seq first(segment.seq);
+  if (earlier.of_seq(first) == 0) return false;
+  const FragmentPlace place = place_of(fragment);
+  const bool ends = !place.more && segment.fin;
+  return first + (place.offset + place.size - segment.header + ends) > earlier.seq_from;
+}
+
+void renumber(const EarlierNumbers& earlier, Packet& packet) {
+  if (packet.headers.headless || packet.headers.protocol != kProtocolTcp) return;
   uint8_t* const header = packet.at(packet.headers.l4);
   TcpHeader tcp(header);
   ChecksumDelta delta;

@@ -26,11 +26,21 @@ struct EarlierNumbers {
     const int32_t before = ack_from + ack - number;
     return before > 0 ? static_cast<uint32_t>(before) : 0;
   }
+  // What gives numbers back that these have made of them.
+  EarlierNumbers undone() const { return {seq_from + seq, ack_from + ack, 0 - seq, 0 - ack}; }
 };
 
-// Renumbers a packet of TCP such that the present offsets make of it what it is to be. A segment
-// with bytes of both sides is cut between them: the two parts are not neighbours any more, and its
-// sender repeats the rest. One with a wrong checksum keeps it, and all its bytes.
+// Renumbers a packet of TCP such that the present offsets make of it what it is to be.
+void renumber(const EarlierNumbers& earlier, Packet& packet);
+
+// The same for what arrives. A segment with bytes of both sides is cut between them: the two parts
+// are not neighbours any more, and its sender repeats the rest. One with a wrong checksum keeps it,
+// and all its bytes.
 void carry_over(const EarlierNumbers& earlier, Packet& packet);
+
+// Whether a fragment has bytes behind the switch, of a segment that begins before it. Such a
+// segment cannot be cut, since its checksum covers what is in others; without this fragment nobody
+// gets anything of it, and without any of those it has nothing behind the switch.
+bool reaches_across(const EarlierNumbers& earlier, const Packet& fragment);
 
 }  // namespace sluice

@@ -192,6 +192,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // pair_packets.cc
   bool drains(TcpTurn& turn, LegIndex leg, Packet& packet);
+  void cut_late_reports(LegIndex leg, Packet& packet);
   void echo_theirs(LegIndex leg, Packet& packet);
   bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
   bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);

@@ -25,15 +25,6 @@ Counter counter_of(uint8_t end_reason) {
 
 }  // namespace
 
-template <class Visit>
-void Flows::for_each_variant_of(PairIndex session, Visit&& visit) {
-  if (!(pair(session).flags & FlowPair::kHasVariants)) return;
-  table_.for_each_variant(table_.key_of(client_leg(session)), [&](LegIndex leg) {
-    const PairIndex index = pair_of(leg);
-    if ((pair(index).flags & FlowPair::kVariant) && session_of(index) == session) visit(index);
-  });
-}
-
 // -- ends
 
 void Flows::end(Instant now, PairIndex index, uint8_t reason) {
@@ -96,6 +87,7 @@ void Flows::remove(PairIndex index) {
   // A variant that outlives its session stands for itself.
   for_each_variant_of(index, [this](PairIndex variant) {
     pair(variant).flags &= static_cast<uint16_t>(~FlowPair::kVariant);
+    forget_switch(client_leg(variant));
   });
   table_.retire(index);
   if (!batch_open_) return free_pair(index);

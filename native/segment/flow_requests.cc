@@ -161,9 +161,13 @@ void Flows::renumber_switched(Instant now, LegIndex index, TrackedSegment& segme
   retire(server, at.client_from, tick, at.client_past, at.seq);
   retire(client, at.server_from + at.gap_to_client(), tick, at.server_past, at.ack);
   if (at.seq != 0 || at.ack != 0) return;
-  for (const LegIndex leg : {client_leg(session), server_leg(session)}) {
-    table_.leg(leg).flags &= static_cast<uint8_t>(~LegFlags::kSwitched);
-  }
+  forget_switch(client_leg(session));
+  forget_switch(server_leg(session));
+  for_each_variant_of(session, [this](PairIndex each) { forget_switch(client_leg(each)); });
+}
+
+void Flows::forget_switch(LegIndex leg) {
+  table_.leg(leg).flags &= static_cast<uint8_t>(~LegFlags::kSwitched);
 }
 
 // What it takes to follow the rest of a connection: a RST or FIN is accepted only where it stands.

@@ -26,6 +26,7 @@ TrackedSegment tracked(const Packet& packet) {
     // How long the segment is only its last fragment says, and this one does not have its end.
     segment.flags &= static_cast<uint8_t>(~kTcpFin);
     segment.length = kLargestSegment + tcp.has(kTcpSyn);
+    segment.open_end = true;
   }
   if (!tcp.has(kTcpSyn)) return segment;
   for (TcpOptionWalk walk(tcp); walk.next();) {
@@ -332,11 +333,6 @@ bool Flows::is_past(LegIndex holder, const Packet* first) const {
 bool Flows::is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const {
   return both_have_ended(sender) &&
          TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(table_.leg(sender).seq_end + offset);
-}
-
-PairIndex Flows::session_of(PairIndex index) const {
-  const bool variant = (table_.pair(index).flags & FlowPair::kVariant) != 0;
-  return variant ? table_.leg(server_leg(index)).detail : index;
 }
 
 void Flows::follow(Instant now, LegIndex index, const Packet& packet) {

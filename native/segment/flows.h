@@ -76,6 +76,11 @@ class Flows {
   }
   // A packet of a translated flow: counts it and follows its TCP.
   void follow(Instant now, LegIndex leg, const Packet& packet);
+  // Whether a packet of this leg, which may be a fragment, stands across a switch of offsets.
+  bool reaches_across(LegIndex leg, const Packet& packet) const {
+    return packet.headers.fragment && (table_.leg(leg).flags & LegFlags::kSwitched) &&
+           sluice::reaches_across(leg_earlier(table_, leg), packet);
+  }
   // Makes of a packet of this leg what it becomes, all but its Ethernet addresses.
   void rewrite(LegIndex leg, Packet& packet) const { rewrite_for_leg(table_, leg, packet); }
 
@@ -159,7 +164,7 @@ class Flows {
   struct Shown {
     Seq seq_end;  // of what it sent
     Seq acked;
-    Seq edge;  // the furthest that it offered
+    Seq edge;  // the furthest that it offered, known to one step of its scale: no less than it
     uint8_t scale;
     uint32_t tsval;  // the highest that it sent, if it sends any
   };
@@ -230,10 +235,15 @@ class Flows {
   bool both_have_ended(LegIndex leg) const;
   bool is_past(LegIndex holder, const Packet* first) const;
   bool is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const;
-  // The pair that follows TCP for this one: itself, unless it is a variant.
-  PairIndex session_of(PairIndex index) const;
+  PairIndex session_of(PairIndex index) const { return table_.session_of(index); }
   template <class Visit>
-  void for_each_variant_of(PairIndex session, Visit&& visit);
+  void for_each_variant_of(PairIndex session, Visit&& visit) {
+    if (!(pair(session).flags & FlowPair::kHasVariants)) return;
+    table_.for_each_variant(table_.key_of(client_leg(session)), [&](LegIndex leg) {
+      const PairIndex index = pair_of(leg);
+      if ((pair(index).flags & FlowPair::kVariant) && session_of(index) == session) visit(index);
+    });
+  }
 
   // flows.cc: opening and following
   static bool opens_session(const Packet& packet);
@@ -254,10 +264,19 @@ class Flows {
   void apply_event(Instant now, PairIndex index, TrackEvent event);
 
   // decisions.cc: REPLY
+  static bool bridges(const ReplyView& reply);
   bool take_over(Instant now, PairIndex index, const ReplyView& reply);
   LegIndex find_or_make(Instant now, const ReplyView& reply, const FlowKey& key);
   LegIndex make(Instant now, const ReplyView& reply, const FlowKey& key);
   void carry_out(Instant now, PairIndex index, const ReplyView& reply, bool resumes);
+  void refuse(Instant now, PairIndex index, const ReplyView& reply);
+  bool ask_again(Instant now, PairIndex index);
+  void fail(Instant now, PairIndex index, DropReason why);
+  FlowClass class_of_decided(PairIndex index, bool resumes) const;
+  void release_waiting(Instant now, PairIndex index, FlowClass flow_class);
+  void release_packets(PairIndex index);
+
+  // decided_legs.cc: what a decision makes of both legs
   bool install(Instant now, PairIndex index, const ReplyView& reply, DropReason& why);
   bool may_bridge(const FlowKey& key, const FlowKey& target, const ReplyView& reply) const;
   bool enter_way_back(Instant now, PairIndex index, const FlowKey& key, DropReason& why);
@@ -268,13 +287,8 @@ class Flows {
   NextHop acquire_hop(Instant now, const IpAddress& destination, DropReason& why);
   bool acquire_hops(Instant now, PairIndex index, const XlatView& xlat, uint16_t flags,
                     const FlowKey& target, DropReason& why);
+  void share_offsets(PairIndex variant, PairIndex session);
   void store_offsets(PairIndex index, const ReplyView& reply);
-  void refuse(Instant now, PairIndex index, const ReplyView& reply);
-  bool ask_again(Instant now, PairIndex index);
-  void fail(Instant now, PairIndex index, DropReason why);
-  FlowClass class_of_decided(PairIndex index, bool resumes) const;
-  void release_waiting(Instant now, PairIndex index, FlowClass flow_class);
-  void release_packets(PairIndex index);
 
   // flow_requests.cc: NEWFLOW, REAP, TIMEOUT, RESET
   LegIndex find_to_enter(Instant now, const ReplyView& told, const FlowKey& key);
@@ -283,6 +297,7 @@ class Flows {
                bool was_switched, DropReason& why);
   void note_switch(PairIndex index, const TcpOffsets& before, bool was_switched);
   void renumber_switched(Instant now, LegIndex index, TrackedSegment& segment);
+  void forget_switch(LegIndex leg);
   void seed_tracking(Instant now, PairIndex index, const TcpsView& tcp);
   template <class View>
   PairIndex find_asked(Instant now, const View& message);

@@ -7,23 +7,10 @@ namespace sluice {
 
 namespace {
 
-struct FragmentFields {
-  uint32_t id;
-  FragmentPlace place;
-};
-
-FragmentFields fields_of(const Packet& packet) {
+uint32_t id_of(const Packet& packet) {
   const Headers& headers = packet.headers;
-  if (headers.family == 4) {
-    const Ipv4Header ip(packet.at(headers.l3));
-    return {ip.id(),
-            {static_cast<uint32_t>(ip.fragment_offset()), headers.end - headers.l4,
-             ip.more_fragments()}};
-  }
-  const uint8_t* at = packet.at(headers.fragment_header);
-  const uint16_t field = load_be16(at + 2);
-  const uint32_t size = headers.end - headers.fragment_header - uint32_t{kIpv6FragmentHeader};
-  return {load_be32(at + 4), {field & 0xfff8u, size, (field & 1) != 0}};
+  if (headers.family == 4) return Ipv4Header(packet.at(headers.l3)).id();
+  return load_be32(packet.at(headers.fragment_header + size_t{4}));
 }
 
 DropReason reason_of(ReceivedRanges::Result result) {
@@ -40,13 +27,12 @@ Fragments::Fragments(const Limits& limits, uint64_t seed, PacketPool& pool, Coun
     : pool_(pool), counters_(counters), datagrams_(limits.datagrams, limits.waiting, seed) {}
 
 void Fragments::assign(Instant now, Packet& packet) {
-  const FragmentFields fields = fields_of(packet);
   const uint8_t protocol = packet.headers.family == 4 ? packet.headers.protocol : uint8_t{0};
   const DatagramIndex index =
-      find_or_make(now, {packet.key.src, packet.key.dst, fields.id, protocol});
+      find_or_make(now, {packet.key.src, packet.key.dst, id_of(packet), protocol});
   Datagram& datagram = datagrams_.at(index);
   if (datagram.spoilt) return packet.drop(DropReason::fragment_overlap);
-  const ReceivedRanges::Result result = datagram.received.add(fields.place);
+  const ReceivedRanges::Result result = datagram.received.add(place_of(packet));
   if (result != ReceivedRanges::Result::fresh) {
     const DropReason reason = reason_of(result);
     if (result != ReceivedRanges::Result::duplicate) {

@@ -57,14 +57,15 @@ inline void complete_key(Packet& packet, const DatagramHead& head) {
   packet.key.dscp = head.dscp;
   packet.headers.has_key = head.has_key;
   packet.headers.echo_request = head.echo_request;
+  packet.headers.segment = head.segment;
 }
 
 // What its first fragment, or any whose key is complete, says of a datagram.
 inline DatagramHead head_of(const Packet& packet) {
   const FlowKey& key = packet.key;
   const Headers& headers = packet.headers;
-  return {key.src_port, key.dst_port,    key.protocol,
-          key.dscp,     headers.has_key, headers.echo_request};
+  return {key.src_port,    key.dst_port,         key.protocol,   key.dscp,
+          headers.has_key, headers.echo_request, headers.segment};
 }
 
 }  // namespace sluice

@@ -32,7 +32,9 @@ void Flows::ask(Instant now, PairIndex index, const Asked& asked, uint64_t& ques
   const bool again = asked.another || asked.failed_node != 0;
   message.set_flags(again ? SsmbFlags::another : 0);
   store_signature(message.sig(), table_.key_of(client_leg(index)));
-  message.set_timestamp(time_.wall_us(now, flow.opened));
+  // Whoever waits goes on asking: only the first question is as old as the flow.
+  const bool first = !(flow.flags & FlowPair::kAsked);
+  message.set_timestamp(time_.wall_us(now, first ? flow.opened : time_.tick(now)));
   message.set_in_if(asked.in_port);
   message.set_vs_id(flow.vs);
   message.set_reason(QueryReason::open);

@@ -208,11 +208,16 @@ void Connections::settle(TcpTurn& turn, PairIndex pair) {
 // Nothing of it is ours any more: the blocks go (MEM-17).
 void Connections::finish_splice(TcpTurn& turn, PairIndex pair) {
   for (const uint32_t place : spliced_[pair].places) {
-    sockets_[place].kept.mss = connection_of(sockets_[place])->snd_mss;
-    let_go(sockets_[place]);
+    Socket& socket = sockets_[place];
+    const Connection& c = *connection_of(socket);
+    socket.kept.mss = c.snd_mss;
+    socket.own_end = c.flow->snd_nxt;
+    socket.reports = true;
+    let_go(socket);
   }
   transitions_.give_back(spliced_[pair].transition);
   flows_.mark(pair, FlowPair::kInTransition, false);
+  flows_.mark(pair, FlowPair::kReported, true);
   for (const uint32_t place : spliced_[pair].places) {
     if (!sockets_[place].returns) continue;
     if (has_both_ways(pair)) return begin_return(turn, pair);
@@ -290,7 +295,7 @@ void Connections::finish_return(TcpTurn& turn, PairIndex pair) {
   const Flows::Shown server = flows_.shown(server_leg(pair));
   if (client.acked != server.seq_end || server.acked != client.seq_end) return;
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) renew(turn.now, leg);
-  flows_.mark(pair, FlowPair::kInTransition, false);
+  flows_.mark(pair, FlowPair::kInTransition | FlowPair::kReported, false);
   flows_.take_back(pair);
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) take_up(leg);
   const std::array<uint32_t, 2> places = spliced_[pair].places;

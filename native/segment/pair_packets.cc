@@ -31,6 +31,7 @@ bool says_the_same(const Connection& c, const TcpSegment& segment) {
 bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   if (!is_whole(packet)) return false;
   const FlowPair& flow = flows_.table().pair(pair_of(leg));
+  if (flow.flags & FlowPair::kReported) cut_late_reports(leg, packet);
   if (!(flow.flags & (FlowPair::kInTransition | FlowPair::kCounted))) return true;
   TcpTurn turn = at(now);
   if (flow.flags & FlowPair::kCounted) stop_at_count(turn, leg, packet);
@@ -133,6 +134,22 @@ bool Connections::note_told(LegIndex leg, const Packet& packet, const Connection
   }
   other.rcv_adv = std::max(other.rcv_adv, edge);
   return news;
+}
+
+// What we have repeated may come, or be reported, behind the acknowledgement that ended the
+// transition, and the other end has sent none of it. Behind so many bytes more nothing of it is
+// under way, and its numbers would come round.
+void Connections::cut_late_reports(LegIndex leg, Packet& packet) {
+  const PairIndex pair = pair_of(leg);
+  const std::array<uint32_t, 2>& places = spliced_[pair].places;
+  Socket& socket = sockets_[places[leg & 1]];
+  if (!socket.reports) return;
+  const Seq acked = flows_.shown(leg).acked + sent_shift(leg);
+  if (acked - socket.own_end <= OffsetSwitch::kFarPast) {
+    return cut_reports_before(packet, socket.own_end);
+  }
+  socket.reports = false;
+  if (!sockets_[places[1 - (leg & 1)]].reports) flows_.mark(pair, FlowPair::kReported, false);
 }
 
 // -- while what is theirs still arrives

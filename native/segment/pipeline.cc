@@ -182,6 +182,9 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     if (passes_by(packet)) flows_.follow(now, action.leg, packet);
     return pass_on_its_way(packet, action);
   }
+  if (flows_.reaches_across(action.leg, packet)) {
+    return packet.drop(DropReason::fragment_renumbered);
+  }
   if (!may_pass(now, packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
   flows_.follow(now, action.leg, packet);
   const bool is_connection = flow.mode == PairMode::splice && leg.protocol == kProtocolTcp;
@@ -300,6 +303,7 @@ void Pipeline::give_up(Instant now, const Packet& packet) {
   if (packet.headers.has_key) applied.fields |= kRewriteSrcPort | kRewriteDstPort;
   Packet original = packet;
   apply(undo_of(applied, packet), original);
+  if (leg != kNoLeg) renumber_back(flows_.table(), leg, original);
   stack_.send_error(now, original, {IcmpError::Kind::host_unreachable});
 }
 

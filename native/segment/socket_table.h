@@ -63,6 +63,7 @@ struct Socket {
   uint64_t relayed_datagrams = 0;
   uint64_t left = 0;  // to be relayed until that is over, where they are counted
   Seq spliced_from;   // in the client's numbers: what it receives from here on is not counted yet
+  Seq own_end;        // of one that is spliced: what its peer got before it was the engine's
   SocketKept kept;
   uint16_t vs = 0;
   uint8_t block = 0;  // SpliceBlock
@@ -86,6 +87,7 @@ struct Socket {
   bool silent : 1 = false;     // nobody in TypeScript hears of it
   bool spliced : 1 = false;    // others run the connection
   bool returns : 1 = false;    // its relay ends as soon as it can
+  bool reports : 1 = false;    // its peer may still report what is before `own_end`
   bool aborts : 1 = false;     // closed on its way back, by a RST
   bool forgotten : 1 = false;  // by TypeScript, while it was in the list
 };

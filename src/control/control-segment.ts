@@ -219,7 +219,7 @@ export class ControlSegment implements MessageSink {
     const asked = this.#question.readQuery(message)
     const flow = this.#recognition.flow(asked)
     if (flow !== noFlow) {
-      this.#answerAgain(flow, app)
+      this.#answerAgain(flow, message, app)
       return
     }
     const refusal = this.#settlement.refusalOf(asked.serial)
@@ -259,12 +259,13 @@ export class ControlSegment implements MessageSink {
   }
 
   /** A flow that is known asks: with more of what its client says, for another node, or once more. */
-  #answerAgain(flow: FlowId, app?: AppQueryView): void {
+  #answerAgain(flow: FlowId, message: QueryView, app?: AppQueryView): void {
     const { again, failedNode, signature } = this.#question
     const { session } = this.#view.at(flow)
     if (app && this.#settlement.hasMore(flow, app)) {
       this.#events.note('data', session)
-      this.#settlement.decideWithMore(flow, signature, app)
+      if (this.#comesLate(message)) this.#decisions.late++
+      else this.#settlement.decideWithMore(flow, signature, app)
       return
     }
     this.#events.note('repeated', session)

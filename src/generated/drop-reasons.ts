@@ -23,6 +23,7 @@ export const dropReasonNames = [
   'fragmentDuplicate',
   'fragmentFull',
   'fragmentExpired',
+  'fragmentRenumbered',
   'ipOptionsRefused',
   'ttlExpired',
   'l4Malformed',
@@ -102,6 +103,8 @@ export const dropReasonTexts = {
     'No room for another fragment: of its datagram, of its source, or of all',
   fragmentExpired:
     'The first fragment of the datagram did not come in time',
+  fragmentRenumbered:
+    'A fragment with bytes behind a change of TCP offsets, of a segment that begins before it',
   ipOptionsRefused:
     'A source-routing option',
   ttlExpired:

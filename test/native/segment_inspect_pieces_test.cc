@@ -84,6 +84,33 @@ TEST_CASE("HS-12 what came while the answer was awaited is asked about at once")
   }
 }
 
+// Who reads them tells by that which of them nobody waits for any more.
+TEST_CASE("DFS-19 HS-12 a question is as old as the flow at first, and then of when it was put") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    PiecesLab lab(hosts);
+    lab.engine.decide_with(nullptr);
+    lab.pass(Duration::milliseconds(300));
+    lab.client_says("RO");
+    REQUIRE(lab.questions() == 1);
+    const uint64_t opened = lab.question(0).timestamp();
+    const auto age = [&](size_t i) { return (lab.question(i).timestamp() - opened) / 1000; };
+    lab.pass(Duration::milliseconds(60));
+    REQUIRE(lab.questions() == 2);
+    CHECK(age(1) >= 350);
+    lab.pass(Duration::milliseconds(400));
+    const size_t before = lab.questions();
+    lab.client_says("UTE");
+    lab.answer_more(0, 2);
+    REQUIRE(lab.questions() == before + 1);
+    CHECK(age(before) >= 760);
+    lab.engine.decide_with(by_line(hosts));
+    lab.answer_more(before, 5);
+    lab.client_says(" 2\n");
+    CHECK(lab.end() == "");
+  }
+}
+
 TEST_CASE("HS-12 SSMB-13 an answer to an earlier question has no client read on") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

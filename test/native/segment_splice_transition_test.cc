@@ -111,6 +111,77 @@ TEST_CASE("TCPX-17 TCPX-21 SACK of the other end's bytes passes while ours are s
   }
 }
 
+// What the host sends by itself, so that all but its numbers is as the test says.
+PacketBuilder from(const TcpHost& host, Seq seq, Seq ack) {
+  const FlowKey key = host.key().reversed();
+  return PacketBuilder()
+      .ip(key.src, key.dst)
+      .tcp(key.src_port, key.dst_port, kTcpAck)
+      .seq(seq.raw())
+      .ack(ack.raw());
+}
+
+TEST_CASE(
+    "TCPX-17 TCPX-21 what reports a duplicate of ours is not for the other end, however late") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    SplicedPair pair(lab, hosts);
+    drain(pair, 3000);
+    lab.client_hears = true;
+    lab.pass(Duration::seconds(3));
+    REQUIRE(pair.is_spliced());
+    REQUIRE_FALSE(pair.has_blocks());
+    const auto says = [&](TcpHost& host, const TcpHost& far, bool client) {
+      const Seq own = next_of(host);
+      const Seq got = host.connection()->flow->rcv_nxt;
+      const auto sent = [&](std::initializer_list<uint32_t> edges) -> const MemoryFrame& {
+        lab.engine.clear_sent();
+        PacketBuilder builder = from(host, own, got).sack(edges);
+        client ? lab.engine.from_client(builder) : lab.engine.from_server(builder);
+        const auto& frames = client ? lab.engine.to_server : lab.engine.to_client;
+        REQUIRE(frames.size() == 1);
+        return frames[0];
+      };
+      const Sent alone(sent({(got - 3000).raw(), (got - 2000).raw()}));
+      CHECK_FALSE(alone.has_option(kTcpOptionSack));
+      CHECK(alone.tcp().ack() == next_of(far));
+      Sent with_gap(sent({(got - 1).raw(), got.raw(), (got + 1000).raw(), (got + 2000).raw()}));
+      REQUIRE(with_gap.has_option(kTcpOptionSack));
+      CHECK(with_gap.sack_edge(0) == (next_of(far) + 1000).raw());
+      CHECK(with_gap.sack_edge(1) == (next_of(far) + 2000).raw());
+      CHECK(l4_checksum_is_right(with_gap.packet()));
+    };
+    says(lab.client, lab.server, true);
+    says(lab.server, lab.client, false);
+  }
+}
+
+TEST_CASE("TCPX-17 TCPX-21 a report of the other end's bytes passes, however many there were") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    SplicedPair pair(lab, hosts);
+    pair.let_go();
+    REQUIRE_FALSE(pair.has_blocks());
+    lab.tap = nullptr;
+    const Seq own = next_of(lab.client), got = lab.client.connection()->flow->rcv_nxt;
+    const Seq far = next_of(lab.server), heard = lab.server.connection()->flow->rcv_nxt;
+    constexpr uint32_t kStep = 20'000;
+    for (uint32_t sent = 0; sent < 0x8001'0000; sent += kStep) {
+      lab.engine.clear_sent();
+      lab.engine.from_server(from(lab.server, far + (sent + kStep - 1), heard).payload(1));
+      const Seq end = got + (sent + kStep);
+      lab.engine.from_client(
+          from(lab.client, own, end).window(65535).sack({(end - 100).raw(), (end - 50).raw()}));
+      REQUIRE(lab.engine.to_server.size() == 1);
+      Sent told(lab.engine.to_server[0]);
+      REQUIRE(told.has_option(kTcpOptionSack));
+      REQUIRE(told.sack_edge(1) == (far + (sent + kStep - 50)).raw());
+    }
+  }
+}
+
 TEST_CASE("TCPX-21 TCPX-22 what our last word has overtaken does not take its window back") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

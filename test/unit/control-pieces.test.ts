@@ -10,7 +10,7 @@ import {
 } from '../../src/generated/messages.js'
 import type { Logger, NewFlow } from '../../src/index.js'
 import { families, startFarm } from '../helpers/farm.js'
-import { appQueryMessage } from '../helpers/messages.js'
+import { appQueryMessage, testEpoch } from '../helpers/messages.js'
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const textOf = (flow: NewFlow) => new TextDecoder().decode(flow.data)
@@ -20,6 +20,7 @@ interface Said {
   truncated?: boolean
   again?: boolean
   udp?: boolean
+  at?: number
 }
 
 describe.each(families)('IPv%i', (family) => {
@@ -118,6 +119,38 @@ describe.each(families)('IPv%i', (family) => {
     ask(0, 'RO', { serial })
     expect(await answers()).toEqual([2, 2, farm.node(2), farm.node(2)])
     expect(asked).toHaveLength(2)
+  })
+
+  test('DFS-19 HS-12 with others behind it a client is not asked about that has waited too long', async () => {
+    const seen: string[] = []
+    const { ask, answers, decisions, engine } = await start((flow) => {
+      seen.push(textOf(flow))
+      return { more: true }
+    })
+    const at = (waitedMs: number) => testEpoch + 60_000 - waitedMs
+    // The fastest question shows how the clocks differ.
+    ask(1000, 'R', { at: at(0) })
+    await answers()
+    const clients = Array.from({ length: 120 }, (_, n) => n)
+    const serials: number[] = []
+    for (const n of clients) {
+      serials.push(ask(n, 'R', { at: at(0) }))
+      await answers()
+    }
+    expect(decisions().late).toBe(0)
+    for (const n of clients) ask(n, 'RO', { serial: serials[n], at: at(300) })
+    await answers()
+    const { late } = decisions()
+    expect(late).toBeGreaterThan(20)
+    // What nobody waits behind is asked about however old it is.
+    expect(late).toBeLessThan(clients.length)
+    const isAsked = (text: string) => seen.filter((one) => one === text).length
+    expect(isAsked('RO')).toBe(clients.length - late)
+    // One that was passed over is still read on: it is asked about as soon as it asks in time.
+    ask(0, 'ROU', { serial: serials[0], at: at(0) })
+    expect((await answers()).at(-1)).toBe(3)
+    expect(isAsked('ROU')).toBe(1)
+    expect(engine.status().events).toMatchObject({ data: 121 + 120 + 1, repeated: 0 })
   })
 
   test('VS-25 LB-19 where there will be no more the policy decides without, or takes its fallback', async () => {

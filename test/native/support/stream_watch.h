@@ -67,11 +67,13 @@ class StreamWatch {
       said_any_ = true;
     }
     said_end_ = std::max(said_end_, segment.end());
+    ended_ |= segment.has(kTcpFin);
     if (segment.has_timestamps && static_cast<int32_t>(segment.tsval - last_clock_) > 0) {
       last_clock_ = segment.tsval;
     }
     if (!segment.has(kTcpAck)) return;
     const Seq edge = segment.ack + scaled(segment, own_scale_);
+    told_ack_ = offered_any_ ? std::max(told_ack_, segment.ack) : segment.ack;
     if (!offered_any_ || edge > offered_) offered_ = edge;
     offered_any_ = true;
     if (!segment.has(kTcpSyn)) {
@@ -85,7 +87,7 @@ class StreamWatch {
     ++packets_;
     if (segment.has(kTcpRst)) {
       // What it says of a connection that is over may be answered so.
-      if (host.connection() != nullptr) blame("got a RST", segment);
+      if (host.connection() != nullptr && !is_answer_of_none(segment)) blame("got a RST", segment);
       return;
     }
     if (segment.has(kTcpSyn)) {
@@ -105,6 +107,13 @@ class StreamWatch {
   }
 
  private:
+  // RFC 9293 3.10.7.1: whoever has heard that this host has got everything, and has acknowledged
+  // all of its own, may have forgotten it, and answers what still comes.
+  bool is_answer_of_none(const TcpSegment& reset) const {
+    const bool has_all = told_ack_ == irs_ + static_cast<uint32_t>(coming_.size()) + 2;
+    return has_all && ended_ && acked_ == said_end_ && reset.seq == told_ack_;
+  }
+
   uint32_t scaled(const TcpSegment& segment, uint8_t scale) const {
     const bool scales =
         !segment.has(kTcpSyn) && own_scale_ != kNoWindowScale && peer_scale_ != kNoWindowScale;
@@ -225,6 +234,8 @@ class StreamWatch {
   bool said_any_ = false, heard_any_ = false, offered_any_ = false, told_any_ = false;
   Seq iss_, said_end_;  // of what this host has sent
   Seq offered_;         // the furthest edge that it offered
+  Seq told_ack_;        // the most that it acknowledged
+  bool ended_ = false;  // it has sent its FIN
   Seq irs_, heard_end_;
   Seq acked_, edge_;  // as it was told
   // A segment that this host sent, and the edge in it, by offsets in the streams.
