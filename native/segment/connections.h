@@ -169,7 +169,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   void finish_splice(TcpTurn& turn, PairIndex pair);
   void let_go(Socket& socket);
   void come_back(TcpTurn& turn, uint32_t place);
-  void begin_return(TcpTurn& turn, PairIndex pair);
+  bool begin_return(TcpTurn& turn, PairIndex pair);
   void leave_returned(TcpTurn& turn, PairIndex pair);
   void look_again(PairIndex pair);
   void finish_return(TcpTurn& turn, PairIndex pair);

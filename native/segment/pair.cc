@@ -220,7 +220,10 @@ void Connections::finish_splice(TcpTurn& turn, PairIndex pair) {
   flows_.mark(pair, FlowPair::kReported, true);
   for (const uint32_t place : spliced_[pair].places) {
     if (!sockets_[place].returns) continue;
-    if (has_both_ways(pair)) return begin_return(turn, pair);
+    if (has_both_ways(pair)) {
+      begin_return(turn, pair);
+      return;
+    }
     stay_spliced(place);
   }
 }
@@ -243,17 +246,19 @@ void Connections::come_back(TcpTurn& turn, uint32_t place) {
   if (!has_both_ways(pair)) return stay_spliced(place);
   // What still drains is over soon: finish_splice() sees to it.
   const PairStage stage = stage_of(pair);
-  if (stage == PairStage::spliced) return begin_return(turn, pair);
+  if (stage == PairStage::spliced) begin_return(turn, pair);
   if (stage == PairStage::returning) leave_returned(turn, pair);
 }
 
-void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
+// False where there is no room for its connections: it stays spliced, and each packet of it tries
+// again.
+bool Connections::begin_return(TcpTurn& turn, PairIndex pair) {
   TransitionPool::Handle handle = transitions_.take();
   const bool has_room = tcp_.connections.capacity() - tcp_.connections.used() >= 2;
   if (handle == TransitionPool::kNone || !has_room) {
     transitions_.give_back(handle);
-    for (const uint32_t place : spliced_[pair].places) sockets_[place].end = StreamEnd::no_memory;
-    return end_spliced(turn.now, pair, EndReason::reset);
+    counters_.raise(Counter::returns_postponed);
+    return false;
   }
   flows_.mark(pair, FlowPair::kCounted, false);
   spliced_[pair].transition = handle;
@@ -262,6 +267,7 @@ void Connections::begin_return(TcpTurn& turn, PairIndex pair) {
   flows_.mark(pair, FlowPair::kInTransition, true);
   leave_returned(turn, pair);
   settle(turn, pair);
+  return true;
 }
 
 void Connections::leave_returned(TcpTurn& turn, PairIndex pair) {

@@ -50,8 +50,8 @@ bool Connections::is_believable(LegIndex leg, const TcpSegment& segment) {
 
 // A packet of a counted pair that has more than what may still pass takes the pair back at the last
 // byte of it. So does one that ends its direction, since there is no way back for a pair of which
-// one half is left: the relay goes on counting. While the pair drains, what may not pass is left to
-// its sender to repeat.
+// one half is left: the relay goes on counting. While the pair drains, or there is no room for its
+// way back, what may not pass is left to its sender to repeat.
 void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const PairIndex pair = pair_of(leg);
   const TcpSegment segment = read_segment(packet);
@@ -67,7 +67,8 @@ void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);
   count_spliced(turn.now, leg);
-  if (stage_of(pair) == PairStage::spliced && has_both_ways(pair)) return begin_return(turn, pair);
+  const bool may_return = stage_of(pair) == PairStage::spliced && has_both_ways(pair);
+  if (may_return && begin_return(turn, pair)) return;
   const Seq end = segment.end() - segment.has(kTcpFin);
   cut_behind(packet, segment, reaches ? passed + left : end);
 }

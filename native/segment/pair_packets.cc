@@ -85,7 +85,10 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   const bool was_draining = c.flight() > 0;
   const Seq boundary = c.flow->snd_nxt;
   const Seq start = transition_of(pair).start[leg & 1];
-  if (was_draining && !says_the_same(c, segment)) {
+  // TCP is handed what it says of our bytes alone, with a sequence number of ours: nobody who does
+  // not know both numbers says anything of them (RFC 5961 5.2).
+  const bool is_heard = is_believable(leg, segment);
+  if (was_draining && is_heard && !says_the_same(c, segment)) {
     const TcpSegment ours = acknowledgement_before(segment, boundary, c.flow->rcv_nxt);
     after(turn, place, segment_arrives(turn, c, ours));
     if (!sockets_[place].spliced) return false;
@@ -100,7 +103,7 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
   if (!clamps) cut_reports_before(packet, boundary);
   echo_theirs(leg, packet);
   raise_window(packet, other.rcv_adv - leg_offsets(flows_.table(), leg).ack, c.flow->snd_wscale());
-  news |= note_told(leg, packet, c, other);
+  news |= is_heard && note_told(leg, packet, c, other);
   // What acknowledges bytes of ours alone is no duplicate to him who knows nothing of them.
   return news || segment.length() > 0 || (!was_draining && segment.ack >= boundary);
 }

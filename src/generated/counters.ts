@@ -47,6 +47,7 @@ export const counterNames = [
   'connectionsFailed',
   'splices',
   'splicesReturned',
+  'returnsPostponed',
   'pushes',
   'pushedBytes',
   'streamBytesRead',
@@ -194,6 +195,8 @@ export const counterTexts = {
     'Relayed pairs that were left to the hosts at their ends',
   splicesReturned:
     'Such pairs that were taken back',
+  returnsPostponed:
+    'Times that one stayed as it was, for want of connections to take it back with',
   pushes:
     'Times bytes went from one connection to another inside the engine',
   pushedBytes:

@@ -1,0 +1,142 @@
+// What others do to a spliced pair: who guesses while it drains, and who takes all connections.
+#include <doctest/doctest.h>
+
+#include "support/cookie_lab.h"
+#include "support/counted_pair.h"
+#include "support/spliced_pair.h"
+
+namespace sluice {
+namespace {
+
+using namespace test;
+
+// Bytes of the engine's, of which the client has not heard.
+void drain(SplicedPair& pair, size_t bytes) {
+  SocketLab& lab = pair.lab;
+  lab.relay(pair.inbound, pair.outbound);
+  lab.client_hears = false;
+  send_from(lab.server, lab.engine.now(), numbered(bytes));
+  lab.pass(Duration::milliseconds(1));
+  for (const uint32_t socket : {pair.inbound, pair.outbound}) {
+    lab.say<UnrelaySocketView>(socket);
+    lab.say<HoldSocketView>(socket);
+  }
+  pair.let_go();
+  REQUIRE(pair.is_spliced());
+  REQUIRE(pair.has_blocks());
+}
+
+struct Guess {
+  uint32_t seq;  // beyond the client's next
+  uint32_t ack;  // beyond what it was sent
+};
+
+void guess(SocketLab& lab, const Hosts& hosts, Guess guess, bool stamped) {
+  const Connection& client = *lab.client.connection();
+  PacketBuilder builder;
+  builder.ip(hosts.client, hosts.virtual_server).tcp(40000, kServicePort, kTcpAck).window(1000);
+  builder.seq((client.flow->snd_nxt + guess.seq).raw());
+  builder.ack((client.flow->rcv_nxt + guess.ack).raw());
+  const uint32_t now = Tcp::timestamp(client.ts_offset, lab.engine.now());
+  if (stamped) builder.nop().nop().timestamps(now + 0x10000000U, 77);
+  lab.engine.from_client(builder);
+}
+
+TEST_CASE(
+    "TCPX-36 HS-28 who guesses a number says nothing of bytes that the engine still repeats") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool stamped : {false, true}) {
+      for (const Guess& each : {Guess{0x40000000U, 0x20000000U}, Guess{0x40000000U, 0xe0000000U},
+                                Guess{0, 0x20000000U}, Guess{0x40000000U, 1448}}) {
+        CAPTURE(hosts.family);
+        CAPTURE(stamped);
+        CAPTURE(each.seq);
+        CAPTURE(each.ack);
+        LabHost host;
+        if (!stamped) host.config.offer &= static_cast<uint8_t>(~TcpFlow::kTimestamps);
+        SocketLab lab(hosts, {}, 40000, host, host);
+        SplicedPair pair(lab, hosts);
+        drain(pair, 3000);
+        guess(lab, hosts, each, stamped);
+        CHECK(pair.has_blocks());
+        lab.client_hears = true;
+        lab.pass(Duration::seconds(10));
+        CHECK(receive_at(lab.client, lab.engine.now()) == numbered(3000));
+        CHECK_FALSE(pair.at_client.was_reset);
+        CHECK_FALSE(pair.at_server.was_reset);
+        CHECK_FALSE(pair.has_blocks());
+      }
+    }
+  }
+}
+
+// Clients that have all connections that there are.
+struct Crowd {
+  Crowd(SocketLab& lab, const Hosts& hosts) {
+    for (L4Port port = 1; port <= 1000; ++port) {
+      RawClient client(lab, hosts, port);
+      const std::vector<MemoryFrame> answers = client.send(client.syn());
+      if (answers.size() != 1) break;
+      client.send(client.answer(RawClient::read(answers)));
+      clients.push_back(client);
+    }
+    REQUIRE_FALSE(clients.empty());
+  }
+  void leave() {
+    for (RawClient& client : clients) {
+      client.send(client.segment(kTcpRst).seq(RawClient::kIrs + 1));
+    }
+  }
+  std::vector<RawClient> clients;
+};
+
+TEST_CASE("SOCK-18 a pair that is taken back where there is no connection for it waits for one") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {});
+    SplicedPair pair(lab, hosts);
+    pair.let_go();
+    Crowd crowd(lab, hosts);
+    pair.take_back();
+    send_from(lab.server, lab.engine.now(), numbered(5000));
+    lab.pass(Duration::milliseconds(50));
+    CHECK(receive_at(lab.client, lab.engine.now()) == numbered(5000));
+    CHECK(pair.returns() == 0);
+    CHECK(lab.engine.count(Counter::returns_postponed) > 0);
+    crowd.leave();
+    send_from(lab.server, lab.engine.now(), part(5000, 6000));
+    lab.pass(Duration::milliseconds(50));
+    CHECK(pair.returns() == 1);
+    CHECK(receive_at(lab.client, lab.engine.now()) == part(5000, 6000));
+    CHECK_FALSE(pair.at_client.was_reset);
+    CHECK_FALSE(pair.at_server.was_reset);
+  }
+}
+
+TEST_CASE("SOCK-15 no byte passes beyond a count, though there is no connection to come back to") {
+  for (const Hosts& hosts : both_families()) {
+    for (const bool to_server : {true, false}) {
+      CAPTURE(hosts.family);
+      CAPTURE(to_server);
+      SocketLab lab(hosts, {});
+      const Pair pair(lab, hosts);
+      const Way way(lab, pair, to_server);
+      way.pass(lab, 4000);
+      lab.pass(Duration::milliseconds(50));
+      Crowd crowd(lab, hosts);
+      send_from(way.sender, lab.engine.now(), numbered(9000));
+      lab.pass(Duration::milliseconds(100));
+      CHECK(receive_at(way.receiver, lab.engine.now()) == numbered(4000));
+      CHECK(lab.engine.count(Counter::splices_returned) == 0);
+      crowd.leave();
+      lab.pass(Duration::seconds(5));
+      CHECK(lab.engine.count(Counter::splices_returned) == 1);
+      lab.read(way.from, 100'000);
+      lab.pass(Duration::milliseconds(100));
+      CHECK(lab.sockets[way.from].bytes == part(4000, 9000));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sluice
