@@ -106,6 +106,7 @@ bool Flows::change(Instant now, PairIndex index, const ReplyView& told) {
     if (hop != kNoNextHop) stack_.release_next_hop(hop);
   }
   if (!installed) {
+    counters_.raise(Counter::flows_removed);
     fail(now, index, why);
     return false;
   }

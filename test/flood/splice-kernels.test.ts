@@ -7,17 +7,11 @@ import { expect, test } from 'vitest'
 import type { SocketPair } from '../../src/index.js'
 import { type Family, type Laboratory, type Namespace, until } from '../../src/laboratory/index.js'
 import { slowDown } from '../helpers/impairment.js'
-import { kernelCounters, repetitions } from '../helpers/kernel-counters.js'
+import { endWithoutComplaints, kernelCounters, repetitions } from '../helpers/kernel-counters.js'
 import { identity } from '../helpers/services.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 import { socketFigures } from '../helpers/socket-figures.js'
-import {
-  expectNoComplaints,
-  HTTP,
-  spliceAtOnce,
-  startSpliceSite,
-  UPLOADS,
-} from '../helpers/splice-site.js'
+import { HTTP, spliceAtOnce, startSpliceSite, UPLOADS } from '../helpers/splice-site.js'
 import { BothWays } from '../helpers/whole-transfer.js'
 
 requireHost('netns', 'afPacket', 'tun')
@@ -89,17 +83,13 @@ test('TCPX-21 TCPX-17 SOCK-18 at no transition anything is sent again, by either
   const links = { client: { oneWayMs: 20 }, server: { oneWayMs: 30 } }
   const { site, pairs, hosts, contents } = await startSlowSite(letGo, links, SIZE)
   await using _ = site
-  for (const family of site.lab.families) {
-    await contents.download(family)
-    await contents.upload(family, UPLOADS)
-  }
+  await contents.transfer(UPLOADS)
   await site.untilIdle()
   for (const { modes } of pairs) {
     expect(modes.filter((mode) => mode === 'splice').length).toBeGreaterThanOrEqual(3)
   }
   for (const host of hosts) expect(await repetitions(host)).toEqual({})
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })
 
 test('TCPX-18 each kernel measures the way to its peer: the engine at first, then the other kernel', async () => {
@@ -134,8 +124,7 @@ test('TCPX-18 each kernel measures the way to its peer: the engine at first, the
     await measure(family, UPLOADS, [client, server])
   }
   await site.untilIdle()
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })
 
 type Ends = [sender: End, receiver: End]
@@ -170,10 +159,7 @@ test('TCPX-17 TCPX-18 TCPX-21 of a hundred segments one is lost each way, and SA
   const links = { client: { oneWayMs: 5 }, server: { oneWayMs: 5, loss: 1 } }
   const { site, pairs, hosts, contents } = await startSlowSite(spliceAtOnce, links, SIZE)
   await using _ = site
-  for (const family of site.lab.families) {
-    await contents.download(family)
-    await contents.upload(family, UPLOADS)
-  }
+  await contents.transfer(UPLOADS)
   await site.untilIdle()
   for (const { modes } of pairs) expect(modes).toContain('splice')
   for (const host of hosts) {
@@ -181,6 +167,5 @@ test('TCPX-17 TCPX-18 TCPX-21 of a hundred segments one is lost each way, and SA
     expect(TcpExtTCPSackRecovery).toBeGreaterThan(0)
     expect(TcpExtTCPTimeouts).toBeLessThan(TcpExtTCPSackRecovery / 2)
   }
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })

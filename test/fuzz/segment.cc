@@ -4,8 +4,8 @@
 //
 // Input: steps of an operation U8, a size U8 and that many bytes (fewer at the end). Operation
 // modulo 8: 0 a HostilePacket for port (bit 3); 1 a TCP segment and 2 a datagram of one of a few
-// endpoints; 3 the answer to a QUERY; 4 a message as it is; 5 time passes; 6 a virtual server comes
-// or goes; 7 the control segment reads or not, or asks for the flows.
+// endpoints; 3 the answer to a QUERY, as a REPLY or a NEWFLOW; 4 a message as it is; 5 time passes;
+// 6 a virtual server comes or goes; 7 the control segment reads or not, or asks for the flows.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -149,7 +149,7 @@ class Campaign {
     const std::vector<TestEngine::Bytes> queries = engine_.told_of<QueryView>();
     if (queries.empty()) return;
     const size_t which = std::min<size_t>(input.next(), queries.size() - 1);
-    engine_.tell(TestEngine::reply_to(
+    TestEngine::Bytes message = TestEngine::reply_to(
         queries[queries.size() - 1 - which], [&](const QueryView& query, ReplyView reply) {
           reply.set_error_code(input.next() & 3);
           reply.set_flags(input.next16());
@@ -167,7 +167,13 @@ class Campaign {
           xlat.set_wshift_c2s(static_cast<int8_t>(input.next()));
           xlat.set_vs_id(query.vs_id());
           return true;
-        }));
+        });
+    // About a flow that is decided it tells another node, or other offsets.
+    if (input.next() & 1) {
+      message.resize(NewFlowView::kSize);
+      NewFlowView(message.data()).set_msg_type(NewFlowView::kCode);
+    }
+    engine_.tell(message);
   }
   static IpAddress node(uint8_t choice, bool v4) {
     const Hosts& hosts = both_families()[v4 ? 0 : 1];

@@ -8,8 +8,8 @@
 // connects, 1 sends, 2 reads, 3 closes, 4 aborts; 5 an order of a socket; 6 a socket opens a
 // connection; 7 the server sends, closes, aborts or reads; 8 time passes; 9 the client's link is
 // cut or mended, or sockets read no more; 10 a message as it is; 11 a forged segment near the
-// client's numbers; 12 a host sends datagrams; 13 a socket of UDP is opened; 14 an ICMP error about
-// a datagram.
+// client's numbers or the server's; 12 a host sends datagrams; 13 a socket of UDP is opened; 14 an
+// ICMP error about a datagram.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -179,6 +179,7 @@ class Campaign {
     relay.set_ends(how & 1);
     relay.set_count(how >> 1 & 3);
     relay.set_bytes(how >> 3);
+    relay.set_depth(input.next() & 3);
     lab_.say();
   }
   void keep(Input& input) {
@@ -209,14 +210,24 @@ class Campaign {
     const std::vector<uint8_t> bytes = input.bytes();
     if (!bytes.empty() && lab_.engine.from_sockets().push(bytes)) lab_.engine.poll();
   }
+  // Of the client or the server, with the timestamps of its connection or without.
   void forge(Input& input) {
     PacketBuilder packet;
-    packet.ip(hosts_.client, hosts_.virtual_server).tcp(40000, kServicePort, input.next());
-    const TcpFlow& flow = lab_.client.flow();
-    packet.seq((flow.snd_nxt + static_cast<int8_t>(input.next())).raw());
-    packet.ack((flow.rcv_nxt + static_cast<int8_t>(input.next())).raw()).window(input.next16());
-    packet.payload(input.next());
-    lab_.engine.from_client(packet);
+    const uint8_t flags = input.next();
+    const auto seq = static_cast<int8_t>(input.next()), ack = static_cast<int8_t>(input.next());
+    packet.window(input.next16()).payload(std::vector<uint8_t>(input.next(), 0x5a));
+    const uint8_t choice = input.next();
+    const bool by_server = (choice & 1) != 0;
+    TcpHost& host = by_server ? lab_.server : lab_.client;
+    const Seq acked = host.flow().rcv_nxt + ack;
+    by_server ? packet.ip(hosts_.server, hosts_.client).tcp(8080, 40000, flags)
+              : packet.ip(hosts_.client, hosts_.virtual_server).tcp(40000, kServicePort, flags);
+    packet.seq((host.flow().snd_nxt + seq).raw()).ack(acked.raw());
+    if (const Connection* c = host.connection(); c != nullptr && (choice & 2) != 0) {
+      packet.timestamps(Tcp::timestamp(c->ts_offset, lab_.engine.now()), c->flow->ts_recent);
+    }
+    if (choice & 4) packet.sack({(acked + input.next()).raw(), (acked + input.next()).raw()});
+    by_server ? lab_.engine.from_server(packet) : lab_.engine.from_client(packet);
   }
 
   // Of one of four ports, alone or as a super-packet.

@@ -19,33 +19,35 @@ import { Capture } from './capture.js'
 import { listen } from './site.js'
 import { type ClientSocket, type Destination, SocketClients } from './socket-clients.js'
 
-export interface EngineSiteOptions extends Partial<LaboratoryOptions> {
+export interface EngineSiteOptions<Started = unknown> extends Partial<LaboratoryOptions> {
   /** By L4 port of the virtual address, the same for each family. */
   services: Record<number, ServiceFunction>
   /** Further virtual servers, by name. */
   virtualServers?: (family: Family, lab: Laboratory) => Record<string, object>
   /** What runs on the servers; default nothing. */
-  startServers?: (lab: Laboratory) => Promise<unknown>
+  startServers?: (lab: Laboratory) => Promise<Started>
   /** The data flow segment, where the test looks at it. */
   segment?: NativeSegment
   /** Further keys of the configuration. */
   more?: (lab: Laboratory) => object
 }
 
-export class EngineSite implements AsyncDisposable {
+export class EngineSite<Started = unknown> implements AsyncDisposable {
   private constructor(
     readonly lab: Laboratory,
     readonly engine: Engine,
     readonly clients: SocketClients,
     /** What the engine logged as trouble. */
     readonly troubles: LogDetails[],
+    /** What `startServers` came to. */
+    readonly started: Started,
   ) {}
 
-  static async start(options: EngineSiteOptions): Promise<EngineSite> {
+  static async start<Started>(options: EngineSiteOptions<Started>): Promise<EngineSite<Started>> {
     const { topology = 'two-arm', servers = 1 } = options
     const lab = await Laboratory.create({ ...options, topology, servers })
     try {
-      await options.startServers?.(lab)
+      const started = (await options.startServers?.(lab)) as Started
       const troubles: LogDetails[] = []
       const logger = logTroubles(troubles)
       const { segment } = options
@@ -55,7 +57,7 @@ export class EngineSite implements AsyncDisposable {
       })
       await lab.afterStart()
       const clients = await SocketClients.start(lab.client.namespace)
-      return new EngineSite(lab, engine, clients, troubles)
+      return new EngineSite(lab, engine, clients, troubles, started)
     } catch (error) {
       await lab.close()
       throw error

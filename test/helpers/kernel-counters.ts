@@ -1,5 +1,6 @@
 /** What a namespace's kernel counted (as nstat shows it): the witness that our packets were good. */
-import type { Namespace } from '../../src/laboratory/index.js'
+import { expect } from 'vitest'
+import type { Laboratory, Namespace } from '../../src/laboratory/index.js'
 import { decodeFrame } from './frame.js'
 import type { CapturedFrame } from './pcap.js'
 
@@ -78,6 +79,18 @@ export async function tcpComplaints(
     return [name, (counters[name] ?? 0) - explained] as const
   })
   return Object.fromEntries(complaints.filter(([, count]) => count > 0))
+}
+
+/** No kernel has anything against what the engine sent it, and the engine leaves in order. */
+export async function endWithoutComplaints(site: {
+  lab: Laboratory
+  end(): Promise<unknown>
+}): Promise<void> {
+  for (const { namespace } of [site.lab.client, ...site.lab.servers]) {
+    expect(await tcpComplaints(namespace)).toEqual({})
+    expect(await checksumErrors(namespace)).toEqual({})
+  }
+  await site.end()
 }
 
 /** What a kernel's TCP counts of segments sent again, by itself or by a peer, without need. */

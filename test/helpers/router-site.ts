@@ -24,7 +24,6 @@ export async function startRouterSite(options: HttpRouterOptions = {}, workers =
     const isFile = target === '/' || target.startsWith('/bytes/')
     return isFile ? { address: first, port: HTTP } : { address: second, port: ORIGIN }
   }, options)
-  let nginx: NginxServer | undefined
   const site = await EngineSite.start({
     servers: 2,
     services: { [HTTP]: router },
@@ -34,10 +33,11 @@ export async function startRouterSite(options: HttpRouterOptions = {}, workers =
       for (const family of lab.families) {
         servers[family].push(...lab.serverAddresses(family))
       }
-      nginx = await NginxServer.start(lab, first)
+      const nginx = await NginxServer.start(lab, first)
       const script = join(root, 'test/helpers/http_origin.mjs')
       const origin = await second.namespace.spawn(process.execPath, [script, 'node', `${ORIGIN}`])
       await origin.waitForOutput(/^ready$/m)
+      return nginx
     },
   })
   const at = (family: Family, path: string) => url(site.lab.virtualAddress(family), path)
@@ -50,7 +50,7 @@ export async function startRouterSite(options: HttpRouterOptions = {}, workers =
     await site.stack.parking.drain()
     await site.end({ troubles })
   }
-  return { site, nginx: nginx as NginxServer, routed, at, end }
+  return { site, nginx: site.started, routed, at, end }
 }
 
 export type RouterSite = Awaited<ReturnType<typeof startRouterSite>>

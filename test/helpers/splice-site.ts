@@ -1,9 +1,7 @@
 /** Pairs whose hosts at the ends are to run the connection, with real ones. */
-import { expect } from 'vitest'
 import type { ServiceFunction, SocketPair } from '../../src/index.js'
 import type { Host } from '../../src/laboratory/index.js'
 import { EngineSite, type EngineSiteOptions } from './engine-site.js'
-import { tcpComplaints } from './kernel-counters.js'
 import { oneCpu } from './one-cpu.js'
 import { NginxServer } from './servers.js'
 import { associated, SERVER } from './services.js'
@@ -36,24 +34,16 @@ export async function startSpliceSite(
       pairs.push({ pair, modes })
       await letGo(pair)
     }
-  let nginx: NginxServer | undefined
   const site = await EngineSite.start({
     services: { [HTTP]: splicing(HTTP), [UPLOADS]: splicing(UPLOADS) },
     startServers: async (lab) => {
       const [host] = lab.servers as [Host]
       await startUploads(host, UPLOADS)
-      nginx = await NginxServer.start(lab, host)
+      return NginxServer.start(lab, host)
     },
     more: (lab) => ({ cpus: oneCpu(), ...more?.(lab) }),
   })
-  return { site, pairs, nginx: nginx as NginxServer }
+  return { site, pairs, nginx: site.started }
 }
 
 export const spliceAtOnce = (pair: SocketPair) => pair.unproxy({ depth: 'splice' })
-
-/** Neither kernel has anything against its peers. */
-export async function expectNoComplaints(site: EngineSite): Promise<void> {
-  for (const namespace of [site.client, site.server.namespace]) {
-    expect(await tcpComplaints(namespace)).toEqual({})
-  }
-}

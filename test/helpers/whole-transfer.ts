@@ -51,4 +51,12 @@ export class BothWays {
     const target = url(this.lab.virtualAddress(family), '/', port)
     expect(await upload(this.client, target, this.path)).toBe(this.sha256)
   }
+
+  /** Both, by each family. */
+  async transfer(uploads: number): Promise<void> {
+    for (const family of this.lab.families) {
+      await this.download(family)
+      await this.upload(family, uploads)
+    }
+  }
 }

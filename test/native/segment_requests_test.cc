@@ -245,6 +245,26 @@ TEST_CASE("DFSMSG-04 a NEWFLOW about a live flow moves it, and its counts go on"
   }
 }
 
+TEST_CASE(
+    "DFSMSG-04 a live flow that a NEWFLOW sends where it cannot go has ended, and is counted") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    auto engine = engine_for(hosts);
+    Dialogue tcp(*engine, hosts);
+    opened(*engine, tcp);
+    engine->told.clear();
+    // An address of the engine's own is no next hop.
+    engine->tell(new_flow(0x01000002, key_of(hosts), hosts.engine, 2));
+    Told<DeleteView> told(*engine);
+    REQUIRE(told.count() == 1);
+    CHECK(told.last().serial() == 0x01000002);
+    CHECK(told.last().error_code() == SsmbError::nores);
+    CHECK(engine->count(Counter::flows) == 0);
+    CHECK(engine->count(Counter::flows_removed) == 1);
+    CHECK(engine->settle() == "");
+  }
+}
+
 TEST_CASE("DFSMSG-06 a NEWFLOW finds room in a full table, as any other flow does") {
   for (const Hosts& hosts : both_families()) {
     CAPTURE(hosts.family);

@@ -255,15 +255,16 @@ test('SOCK-32 datagrams larger than the link: fragments over IPv4, an error over
 
 test('SOCK-08 SOCK-32 three workers have the flows of a service', async () => {
   const service = new Service(ECHO)
-  const settings = { idleTimeoutMs: 1000 }
-  await using site = await startSite(service.run, { settings, more: { workers: 3 } })
+  await using site = await startSite(service.run, { more: { workers: 3 } })
   for (const family of site.lab.families) {
     const sockets = await Promise.all(Array.from({ length: 24 }, () => connect(site, family)))
     await Promise.all(sockets.map((socket) => echo(socket, family, 1, 'proxied')))
     const workers = new Set(service.inbound.splice(0).map(({ id }) => id >>> 24))
     expect(workers.size).toBe(3)
-    await Promise.all(service.pairs.splice(0).map((pair) => pair.unproxy()))
+    const pairs = service.pairs.splice(0)
+    await Promise.all(pairs.map((pair) => pair.unproxy()))
     await Promise.all(sockets.map((socket) => echo(socket, family, 2, 'translated')))
+    await Promise.all(pairs.map((pair) => pair.disassociate({ close: 'both' })))
   }
   const { datagramSocketsAccepted, datagramSocketsOpened } = site.engine.status().counters
   expect([datagramSocketsAccepted, datagramSocketsOpened]).toEqual([48, 48])

@@ -17,14 +17,11 @@ const GET = 'GET / HTTP/1.1\r\nHost: test\r\n\r\n'
 
 async function startSite() {
   const accepted = new AcceptedSockets()
-  let nginx: NginxServer | undefined
   const site = await EngineSite.start({
     services: { [HTTP]: accepted.service },
-    startServers: async (lab) => {
-      nginx = await NginxServer.start(lab, lab.servers[0] as Host)
-    },
+    startServers: (lab) => NginxServer.start(lab, lab.servers[0] as Host),
   })
-  return { site, accepted, nginx: nginx as NginxServer }
+  return { site, accepted, nginx: site.started }
 }
 
 /** One request and its answer on a pair, whose other side is parked then. */

@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Host } from '../../src/laboratory/index.js'
 import { loseSegments } from '../helpers/impairment.js'
-import { checksumErrors, tcpComplaints } from '../helpers/kernel-counters.js'
+import { endWithoutComplaints } from '../helpers/kernel-counters.js'
 import { type NginxServer, startServers } from '../helpers/servers.js'
 import { startServiceSite } from '../helpers/service-site.js'
 import type { Site, SiteOptions } from '../helpers/site.js'
@@ -58,17 +58,7 @@ function startSite(way: string, options: Partial<SiteOptions> = {}): Promise<Sit
 /** A download and an upload of `size` bytes for each family. */
 async function transfer(site: Site, size: number): Promise<void> {
   const contents = await BothWays.prepare(site, site.servers[0] as NginxServer, size)
-  for (const family of site.lab.families) {
-    await contents.download(family)
-    await contents.upload(family, UPLOADS)
-  }
-}
-
-async function expectNoComplaints({ lab }: Site): Promise<void> {
-  for (const { namespace } of [lab.client, ...lab.servers]) {
-    expect(await tcpComplaints(namespace)).toEqual({})
-    expect(await checksumErrors(namespace)).toEqual({})
-  }
+  await contents.transfer(UPLOADS)
 }
 
 describe.each(WAYS)('through %s', (way) => {
@@ -78,8 +68,7 @@ describe.each(WAYS)('through %s', (way) => {
       await using site = await startSite(way)
       await site.client.setSysctls(sysctls(options))
       await transfer(site, LARGE / 8)
-      await expectNoComplaints(site)
-      await site.end()
+      await endWithoutComplaints(site)
     },
   )
 
@@ -89,8 +78,7 @@ describe.each(WAYS)('through %s', (way) => {
       await using site = await startSite(way)
       await (site.lab.servers[0] as Host).namespace.setSysctls(sysctls(options))
       await transfer(site, LARGE / 8)
-      await expectNoComplaints(site)
-      await site.end()
+      await endWithoutComplaints(site)
     },
   )
 
@@ -99,8 +87,7 @@ describe.each(WAYS)('through %s', (way) => {
     async (topology) => {
       await using site = await startSite(way, { topology })
       await transfer(site, LARGE)
-      await expectNoComplaints(site)
-      await site.end()
+      await endWithoutComplaints(site)
     },
   )
 

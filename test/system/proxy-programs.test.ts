@@ -4,10 +4,9 @@ import type { Host, LabProcess } from '../../src/laboratory/index.js'
 import { REDIS_PORT, redis, startRedis } from '../helpers/databases.js'
 import { curl, url } from '../helpers/http-clients.js'
 import { HOLDING_LITTLE, iperf, MOST_UNCOUNTED } from '../helpers/iperf.js'
-import { tcpComplaints } from '../helpers/kernel-counters.js'
+import { endWithoutComplaints } from '../helpers/kernel-counters.js'
 import { startIperf, startServers, untilTested } from '../helpers/servers.js'
 import { startServiceSite } from '../helpers/service-site.js'
-import type { Site } from '../helpers/site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
 requireHost('netns', 'afPacket')
@@ -17,14 +16,6 @@ const IPERF = 5201
 const passing = (way: string, port: number) => ({
   [port]: `services.${way}(services.SERVER, ${port})`,
 })
-
-/** No kernel has anything against what the engine sent it, and the engine leaves in order. */
-async function endUnharmed(site: Site): Promise<void> {
-  for (const { namespace } of [site.lab.client, ...site.lab.servers]) {
-    expect(await tcpComplaints(namespace)).toEqual({})
-  }
-  await site.end()
-}
 
 describe.each([['transformTo'], ['relayTo']])('through %s', (way) => {
   describe('curl and nginx', () => {
@@ -51,7 +42,7 @@ describe.each([['transformTo'], ['relayTo']])('through %s', (way) => {
         const range = await curl(site.client, target, { ...options, args: ['-r', '1000-1999'] })
         expect(range).toMatchObject({ status: 206, bytes: 1000 })
       }
-      await endUnharmed(site)
+      await endWithoutComplaints(site)
     })
   })
 
@@ -79,7 +70,7 @@ describe.each([['transformTo'], ['relayTo']])('through %s', (way) => {
           await untilTested(servers, ++tests)
         }
       }
-      await endUnharmed(site)
+      await endWithoutComplaints(site)
     })
   })
 
@@ -109,7 +100,7 @@ describe.each([['transformTo'], ['relayTo']])('through %s', (way) => {
         }
         expect(await atServer(['info', 'errorstats'])).toBe('# Errorstats')
       }
-      await endUnharmed(site)
+      await endWithoutComplaints(site)
     })
   })
 })

@@ -9,7 +9,7 @@ import { AcceptedSockets, EngineSite } from '../helpers/engine-site.js'
 import { decodeFrame } from '../helpers/frame.js'
 import { sendFile } from '../helpers/hash-server.js'
 import { url } from '../helpers/http-clients.js'
-import { checksumErrors, tcpComplaints } from '../helpers/kernel-counters.js'
+import { endWithoutComplaints } from '../helpers/kernel-counters.js'
 import { startEcho, startServers } from '../helpers/servers.js'
 import { startServiceSite } from '../helpers/service-site.js'
 import { associated, SERVER } from '../helpers/services.js'
@@ -54,20 +54,11 @@ while True:
     client.close()
 `
 
-/** No kernel has anything against what the engine sent it. */
-async function expectNoComplaints({ lab }: Site): Promise<void> {
-  for (const { namespace } of [lab.client, ...lab.servers]) {
-    expect(await tcpComplaints(namespace)).toEqual({})
-    expect(await checksumErrors(namespace)).toEqual({})
-  }
-}
-
 describe.each(WAYS)('through %s', (way) => {
   test('PROXY-06 an answer of 100 MB comes whole', async () => {
     await using site = await startPassing(way)
     await expectWholeTransfer(site, 100_000_000)
-    await expectNoComplaints(site)
-    await site.end()
+    await endWithoutComplaints(site)
   })
 
   test('PROXY-05 a request of 60 KB arrives whole, and so does one that comes byte by byte', async () => {
@@ -83,8 +74,7 @@ describe.each(WAYS)('through %s', (way) => {
       await socket.untilReceived(/\r\n\r\nsrv1\n$/)
       await socket.end()
     }
-    await expectNoComplaints(site)
-    await site.end()
+    await endWithoutComplaints(site)
   })
 
   test('TCPX-43 an answer of any length comes after the client has ended', async () => {
@@ -103,8 +93,7 @@ describe.each(WAYS)('through %s', (way) => {
       const to = { host: site.lab.virtualAddress(family), port: 80 }
       expect((await sendFile(site.client, to, path)).length).toBe(SIZE)
     }
-    await expectNoComplaints(site)
-    await site.end()
+    await endWithoutComplaints(site)
   })
 })
 

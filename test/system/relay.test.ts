@@ -54,28 +54,24 @@ async function startSite() {
       outbound.on('error', () => {})
       pairs.push(await relay(inbound, outbound))
     }
-  let nginx: NginxServer | undefined
   const site = await EngineSite.start({
     services: { [HTTP]: relaying(HTTP), [UPLOADS]: relaying(UPLOADS), [ECHO]: accepted.service },
     startServers: async (lab) => {
       const [host] = lab.servers as [Host]
       await startEcho(lab, [host], ECHO)
       await startUploads(host, UPLOADS)
-      nginx = await NginxServer.start(lab, host)
+      return NginxServer.start(lab, host)
     },
   })
   told.length = 0
-  return { site, pairs, accepted, nginx: nginx as NginxServer }
+  return { site, pairs, accepted, nginx: site.started }
 }
 
 test('SOCK-06 SOCK-12 BUF-01 BUF-02 equal sha256 each way, and no event in JavaScript meanwhile', async () => {
   const { site, pairs, nginx } = await startSite()
   await using _ = site
   const contents = await BothWays.prepare(site, nginx, SIZE)
-  for (const family of site.lab.families) {
-    await contents.download(family)
-    await contents.upload(family, UPLOADS)
-  }
+  await contents.transfer(UPLOADS)
   await site.untilIdle()
   expect(told).toEqual([])
   for (const { pair, boundary } of pairs) {

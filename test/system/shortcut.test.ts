@@ -21,7 +21,6 @@ const SIZE = transferSize(64_000_000)
 
 async function startSite() {
   const accepted = new AcceptedSockets()
-  let nginx: NginxServer | undefined
   const services: Record<number, ServiceFunction> = {
     [ECHO]: accepted.service,
     [PIPED]: pipeTo(SERVER, 80),
@@ -35,10 +34,10 @@ async function startSite() {
       const [host] = lab.servers as [Host]
       await startEcho(lab, [host], ECHO)
       await startUploads(host, 90)
-      nginx = await NginxServer.start(lab, host)
+      return NginxServer.start(lab, host)
     },
   })
-  return { site, accepted, nginx: nginx as NginxServer }
+  return { site, accepted, nginx: site.started }
 }
 
 /** Bytes of sockets that crossed into JavaScript, and out of it. */

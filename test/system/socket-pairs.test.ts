@@ -140,7 +140,6 @@ test('MED-08 a live stream goes to another server at a border of messages, and t
 })
 
 test('SOCK-29 an order of events, and one pair for a hundred requests', async () => {
-  let nginx: NginxServer | undefined
   const trace: string[] = []
   const follow = (inbound: Socket) => {
     trace.push('accepted')
@@ -158,9 +157,7 @@ test('SOCK-29 an order of events, and one pair for a hundred requests', async ()
         await join(inbound, outbound)
       },
     },
-    startServers: async (lab) => {
-      nginx = await NginxServer.start(lab, lab.servers[0] as Host)
-    },
+    startServers: (lab) => NginxServer.start(lab, lab.servers[0] as Host),
   })
   const order = ['accepted', 'associated', 'opened', 'received', 'answered', 'closed']
   for (const [turn, family] of site.lab.families.entries()) {
@@ -175,7 +172,7 @@ test('SOCK-29 an order of events, and one pair for a hundred requests', async ()
     await client.end()
     await site.untilIdle()
     expect(trace).toEqual(order)
-    const log = (await nginx?.untilLogged(100 * (turn + 1))) ?? []
+    const log = await site.started.untilLogged(100 * (turn + 1))
     expect(new Set(log.slice(-100).map(({ client }) => client))).toEqual(new Set([client.local]))
   }
   await site.end()

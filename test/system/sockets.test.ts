@@ -141,12 +141,9 @@ test('SOCK-07 bytes go on when the service has forgotten its pair', async () => 
 })
 
 test('SOCK-08 the server sees the client itself', async () => {
-  let nginx: NginxServer | undefined
   await using site = await EngineSite.start({
     services: { [HTTP]: pipeTo(SERVER, HTTP) },
-    startServers: async (lab) => {
-      nginx = await NginxServer.start(lab, lab.servers[0] as Host)
-    },
+    startServers: (lab) => NginxServer.start(lab, lab.servers[0] as Host),
   })
   const clients: string[] = []
   for (const family of site.lab.families) {
@@ -156,7 +153,7 @@ test('SOCK-08 the server sees the client itself', async () => {
       clients.push(fetched.client)
     }
   }
-  const log = (await nginx?.untilLogged(clients.length)) ?? []
+  const log = await site.started.untilLogged(clients.length)
   expect(log.map(({ client }) => client)).toEqual(clients)
   await site.end()
 })

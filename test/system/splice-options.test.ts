@@ -3,14 +3,9 @@ import { expect, test } from 'vitest'
 import type { Family, Namespace } from '../../src/laboratory/index.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
 import { loseSegments } from '../helpers/impairment.js'
-import { kernelCounters } from '../helpers/kernel-counters.js'
+import { endWithoutComplaints, kernelCounters } from '../helpers/kernel-counters.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
-import {
-  expectNoComplaints,
-  spliceAtOnce,
-  startSpliceSite,
-  UPLOADS,
-} from '../helpers/splice-site.js'
+import { spliceAtOnce, startSpliceSite, UPLOADS } from '../helpers/splice-site.js'
 import { OFFERS, offer } from '../helpers/tcp-offers.js'
 import { BothWays } from '../helpers/whole-transfer.js'
 
@@ -38,8 +33,7 @@ test('trap 1 trap 2 TCPX-07 TCPX-14 TCPX-16 TCPX-17 TCPX-19 64 combinations of o
       expect(pairs.at(-1)?.modes.includes('splice'), offers).toBe(!isBlocked)
     }
   }
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })
 
 test('TCPX-17 TCPX-18 TCPX-21 over a link that loses, spliced in the middle: equal sha256 each way, by SACK', async () => {
@@ -53,13 +47,9 @@ test('TCPX-17 TCPX-18 TCPX-21 over a link that loses, spliced in the middle: equ
   const hasRecovered = async (namespace: Namespace) =>
     Number((await kernelCounters(namespace)).TcpExtTCPSackRecovery) > 0
   do {
-    for (const family of site.lab.families) {
-      await contents.download(family)
-      await contents.upload(family, UPLOADS)
-    }
+    await contents.transfer(UPLOADS)
   } while (!((await hasRecovered(site.client)) && (await hasRecovered(site.server.namespace))))
   await site.untilIdle()
   for (const { modes } of pairs) expect(modes).toContain('splice')
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })

@@ -5,14 +5,9 @@ import type { Namespace } from '../../src/laboratory/index.js'
 import { until } from '../../src/laboratory/index.js'
 import type { EngineSite } from '../helpers/engine-site.js'
 import { curlSha256, url } from '../helpers/http-clients.js'
+import { endWithoutComplaints } from '../helpers/kernel-counters.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
-import {
-  expectNoComplaints,
-  HTTP,
-  spliceAtOnce,
-  startSpliceSite,
-  UPLOADS,
-} from '../helpers/splice-site.js'
+import { HTTP, spliceAtOnce, startSpliceSite, UPLOADS } from '../helpers/splice-site.js'
 import { transferSize } from '../helpers/transfer-size.js'
 import { BothWays } from '../helpers/whole-transfer.js'
 
@@ -27,10 +22,7 @@ test('SOCK-12 MEM-17 TCPX-13 TCPX-18 TCPX-21 spliced in the middle, equal sha256
   const { site, pairs, nginx } = await startSpliceSite(spliceAtOnce)
   await using _ = site
   const contents = await BothWays.prepare(site, nginx, SIZE)
-  for (const family of site.lab.families) {
-    await contents.download(family)
-    await contents.upload(family, UPLOADS)
-  }
+  await contents.transfer(UPLOADS)
   await site.untilIdle()
   expect(pairs).toHaveLength(4)
   for (const { pair, modes } of pairs) {
@@ -39,8 +31,7 @@ test('SOCK-12 MEM-17 TCPX-13 TCPX-18 TCPX-21 spliced in the middle, equal sha256
     expect(bytes.c2s + bytes.s2c).toBeGreaterThan(BigInt(SIZE))
     expect(jsBytes.c2s + jsBytes.s2c).toBeLessThan(10_000n)
   }
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })
 
 test('SOCK-18 SOCK-20 let go and taken back a hundred times, equal sha256', async () => {
@@ -70,8 +61,7 @@ test('SOCK-18 SOCK-20 let go and taken back a hundred times, equal sha256', asyn
     expect(modes).toContain('splice')
     expect(modes.slice(modes.indexOf('splice'))).toContain('proxied')
   }
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })
 
 test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothing for JavaScript', async () => {
@@ -96,8 +86,7 @@ test('SOCK-14 MEM-17 while it is spliced no block is there, no buffer, and nothi
     expect(await download).toMatchObject({ status: 200, bytes: USUAL, body })
     await site.untilIdle()
   }
-  await expectNoComplaints(site)
-  await site.end()
+  await endWithoutComplaints(site)
 })
 
 test('SOCK-27 the end of either side of a splice closes both, and a RST resets both', async () => {

@@ -99,16 +99,15 @@ async function startSite(options: SiteOptions) {
       passed.push(...(await passBody(pair, direction, head, options, body)))
       await pair.unproxy({ depth: 'relay' })
     }
-  let nginx: NginxServer | undefined
   const site = await EngineSite.start({
     services: { [HTTP]: counting(HTTP, 's2c'), [UPLOADS]: counting(UPLOADS, 'c2s') },
     startServers: async (lab) => {
       const [host] = lab.servers as [Host]
       await startUploads(host, UPLOADS)
-      nginx = await NginxServer.start(lab, host)
+      return NginxServer.start(lab, host)
     },
   })
-  const files = await BothWays.prepare(site, nginx as NginxServer, size)
+  const files = await BothWays.prepare(site, site.started, size)
   // Of more than two gigabytes there is no Buffer; what is there then is compared by the client alone.
   if (size < 2 ** 31) contents.push(readFileSync(files.path))
   return { site, passed, files }
@@ -130,8 +129,7 @@ test.each(DEPTHS)(
     const counts = [...COUNTS, 32_000_000]
     const { site, passed, files } = await startSite({ counts: () => counts, size: SIZE, depth })
     await using _ = site
-    for (const family of site.lab.families) await files.download(family)
-    for (const family of site.lab.families) await files.upload(family, UPLOADS)
+    await files.transfer(UPLOADS)
     expect(passed).toHaveLength(4 * counts.length)
     expectExact(passed, SIZE < 2 ** 31)
     const { counters } = site.engine.status()
@@ -163,7 +161,6 @@ test.each(DEPTHS)(
 )
 
 test('SOCK-18 SOCK-19 SOCK-20 get() by either side, a hundred times in a download', async () => {
-  let nginx: NginxServer | undefined
   const found: SocketPair[] = []
   let wanted = 0
   await using site = await EngineSite.start({
@@ -196,12 +193,10 @@ test('SOCK-18 SOCK-19 SOCK-20 get() by either side, a hundred times in a downloa
         }
       },
     },
-    startServers: async (lab) => {
-      nginx = await NginxServer.start(lab, lab.servers[0] as Host)
-    },
+    startServers: (lab) => NginxServer.start(lab, lab.servers[0] as Host),
   })
   const size = 64_000_000
-  const body = await (nginx as NginxServer).addFile(size)
+  const body = await site.started.addFile(size)
   for (const family of site.lab.families) {
     const target = url(site.lab.virtualAddress(family), `/bytes/${size}`)
     wanted += 100
