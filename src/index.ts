@@ -105,6 +105,7 @@ export type {
   ServiceContext,
   ServiceFunction,
   ServicePools,
+  ServiceRequest,
 } from './socket/service.js'
 export { Socket } from './socket/socket.js'
 export type {

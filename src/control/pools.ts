@@ -11,6 +11,8 @@ import type { NodeMode } from './node-condition.js'
 import { Pool, reportNodes } from './pool.js'
 import type { PoolStatus } from './status.js'
 
+/** A client waits for each that does not answer. */
+const mostServers = 3
 /** Node numbers are 16 bits on the bus, 0 being none. */
 const mostIds = 0xffff
 
@@ -74,6 +76,21 @@ export class Pools {
       if (node) return node
     }
     return undefined
+  }
+
+  /**
+   * In the place of a node that did not take a connection: one of the same pool, or of those that
+   * stand in for it, that was not tried (HS-20).
+   */
+  another(node: Node, tried: readonly Node[]): Node | undefined {
+    if (tried.length >= mostServers) return undefined
+    let pool = this.get(node.pool)
+    let next = pool?.after(node, (other) => !tried.includes(other))
+    while (!next && pool?.settings.fallback !== undefined) {
+      pool = this.get(pool.settings.fallback)
+      next = pool?.nodes.find((other) => other.available && !tried.includes(other))
+    }
+    return next
   }
 
   /** The nodes of each pool that is checked. */

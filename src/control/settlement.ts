@@ -35,9 +35,6 @@ const counterOf = {
   collided: 'collided',
 } as const satisfies Record<Refusal, keyof DecisionCounters>
 
-/** A client waits for each that does not answer. */
-const mostServers = 3
-
 export interface SettlementReaders {
   readonly ledger: FlowLedger
   readonly pools: Pools
@@ -184,19 +181,8 @@ export class Settlement {
     const tried = this.#failed.add(serial, node)
     ledger.withdraw(session)
     this.counters.assigned--
-    const next = tried.length < mostServers ? this.#another(node, tried) : undefined
+    const next = this.to.pools.another(node, tried)
     this.#answer(session, next ? this.#assign(session, next) : 'unavailable')
-  }
-
-  /** One of the same pool, or of those that stand in for it, that was not tried. */
-  #another(node: Node, tried: readonly Node[]): Node | undefined {
-    let pool = this.to.pools.get(node.pool)
-    let next = pool?.after(node, (other) => !tried.includes(other))
-    while (!next && pool?.settings.fallback !== undefined) {
-      pool = this.to.pools.get(pool.settings.fallback)
-      next = pool?.nodes.find((other) => other.available && !tried.includes(other))
-    }
-    return next
   }
 
   /** The policy has answered: every flow of the session that waits is told. */

@@ -3,24 +3,20 @@
  * heads are read here, the bodies pass in the engine, and the servers' connections are used again.
  */
 import type { SluiceError } from '../errors.js'
-import type { ServiceContext, ServiceFunction } from '../socket/service.js'
+import type { ServiceContext, ServiceFunction, ServiceRequest } from '../socket/service.js'
 import type { Socket } from '../socket/socket.js'
 import type { ParkOptions } from '../socket/types.js'
 import { BadMessage, ownAnswer } from './bad-message.js'
+import { Destination } from './destination.js'
 import { Exchange, type Exchanged, ServerGone } from './exchange.js'
 import type { Fields } from './fields.js'
 import { type RequestHead, readRequest } from './head.js'
-import { type ServerAddress, ServerSide } from './server-side.js'
+import { ServerSide } from './server-side.js'
 import { StreamReader } from './stream-reader.js'
 
 /** What a route is asked about. */
-export interface RoutedRequest {
-  readonly method: string
-  /** As it was sent: a path, and a query. */
-  readonly target: string
+export interface RoutedRequest extends ServiceRequest {
   readonly host: string | undefined
-  /** By their names in small letters; of several of one name, the values behind each other. */
-  readonly headers: Readonly<Record<string, string>>
   /** The client's connection. */
   readonly inbound: Socket
 }
@@ -41,6 +37,8 @@ export interface HttpRouterOptions {
   readonly idleTimeoutMs?: number
   /** From a request's first byte to the end of its head; default 30 000. */
   readonly headTimeoutMs?: number
+  /** For a server to take a connection; default 3000. Then it is another one's turn, where there is one. */
+  readonly connectTimeoutMs?: number
   /** From a request to its answer's head; default 60 000. */
   readonly answerTimeoutMs?: number
   /** Protocols to which a request may have its connection upgraded, from where on it is routed no more; default
@@ -54,6 +52,7 @@ const defaults = {
   maxHeadBytes: 16_384,
   idleTimeoutMs: 75_000,
   headTimeoutMs: 30_000,
+  connectTimeoutMs: 3000,
   answerTimeoutMs: 60_000,
   upgrades: ['websocket'] as readonly string[],
 }
@@ -78,10 +77,11 @@ export function httpRouter(route: HttpRoute, options: HttpRouterOptions = {}): S
 }
 
 /** Its fields are put together for who asks for them. */
-function routed({ method, target, fields }: RequestHead, inbound: Socket): RoutedRequest {
+function routed({ method, target, minor, fields }: RequestHead, inbound: Socket): RoutedRequest {
   let headers: Record<string, string> | undefined
   return {
     ...{ method, target, inbound },
+    httpVersion: minor === 0 ? '1.0' : '1.1',
     host: fields.of('host')[0],
     get headers() {
       headers ??= headersOf(fields)
@@ -93,7 +93,8 @@ function routed({ method, target, fields }: RequestHead, inbound: Socket): Route
 function headersOf(fields: Fields): Record<string, string> {
   const headers: Record<string, string> = Object.create(null)
   for (const { name, value } of fields) {
-    headers[name] = name in headers ? `${headers[name]}, ${value}` : value
+    const separator = name === 'cookie' ? '; ' : ', '
+    headers[name] = name in headers ? `${headers[name]}${separator}${value}` : value
   }
   return headers
 }
@@ -184,9 +185,12 @@ class RoutedConnection {
 
   async #serve(request: RequestHead): Promise<Exchanged> {
     for (let isFirst = true; ; isFirst = false) {
-      const { release, ...to } = await this.#serverOf(request)
+      const to = await this.#serverOf(request)
+      let isTunnel = false
       try {
-        return await this.#exchange(request, await this.#serverAt(to, isFirst))
+        const exchanged = await this.#exchange(request, await this.#serverAt(to, isFirst))
+        isTunnel = exchanged.client === 'tunnel'
+        return exchanged
       } catch (error) {
         if (!(error instanceof ServerGone)) throw error
         // It ended the connection while we took it: another one will do, where nothing was changed.
@@ -194,7 +198,8 @@ class RoutedConnection {
           request.framing.kind === 'none' && repeatable.includes(request.method) && error.cause
         if (!isFirst || !isRepeatable) throw new BadMessage(502, 'the server is gone')
       } finally {
-        release()
+        // A tunnel is a connection of its node until its client's ends.
+        if (!isTunnel) to.release()
       }
     }
   }
@@ -214,41 +219,54 @@ class RoutedConnection {
     }
   }
 
-  async #serverOf(request: RequestHead) {
-    const to = await this.#route(routed(request, this.#inbound))
-    const node = typeof to === 'string' ? this.#context.pools.pick(to, this.#inbound) : undefined
-    const server = node ?? to
-    if (server === undefined || typeof server === 'string') throw new BadMessage(503, 'no server')
-    const { address, port } = server
-    return { address, port, release: () => node?.release() }
+  async #serverOf(request: RequestHead): Promise<Destination> {
+    const asked = routed(request, this.#inbound)
+    const to = await this.#route(asked)
+    const isPool = typeof to === 'string'
+    const node = isPool ? this.#context.pools.pick(to, this.#inbound, asked) : undefined
+    const server = isPool ? node : to
+    if (server === undefined) throw new BadMessage(503, 'no server')
+    return new Destination(server, node)
   }
 
   /** The one that served last, where the request is for it; else one that is parked, or a new one. */
-  async #serverAt(to: ServerAddress, mayReuse: boolean): Promise<ServerSide> {
+  async #serverAt(to: Destination, mayReuse: boolean): Promise<ServerSide> {
     clearTimeout(this.#keeping)
     if (this.#server?.suits(to)) return this.#server
     await this.#letGo()
     const { pair } = await this.#connect(to, mayReuse)
     if (!pair) throw new BadMessage(502, 'the server is gone')
-    this.#server = new ServerSide(pair, to)
+    const { address, port } = to
+    this.#server = new ServerSide(pair, { address, port })
+    if (!this.#server.isReused) to.served()
     return this.#server
   }
 
-  #connect(to: ServerAddress, mayReuse: boolean): Promise<Socket> {
+  /** Nothing of the request is gone yet: where a server takes no connection, another one may have it. */
+  async #connect(to: Destination, mayReuse: boolean): Promise<Socket> {
+    for (;;) {
+      try {
+        return await this.#open(to, mayReuse)
+      } catch (error) {
+        if (this.#context.signal.aborted) throw error
+        const { code, message } = error as SluiceError
+        if (to.failed(code)) continue
+        throw new BadMessage(code === 'ERR_SLUICE_TIMEOUT' ? 504 : 502, message)
+      }
+    }
+  }
+
+  async #open({ address, port }: Destination, mayReuse: boolean): Promise<Socket> {
     const { preserveClient = this.#inbound.preserveClient, allowOtherClient } = this.#settings
-    const options = {
-      ...{ ...to, associateWith: this.#inbound, mirrorOptions: false },
+    const outbound = await this.#context.stack.connect({
+      ...{ address, port, associateWith: this.#inbound, mirrorOptions: false },
       // The client has one port for all its requests, and servers remember closed connections.
       preserveClient: preserveClient && { port: false },
       reuseParked: mayReuse && { key: parkedKey, allowOtherClient },
-    }
-    return this.#context.stack
-      .connect({ ...options, signal: this.#context.signal })
-      .then((outbound) => outbound.setNoDelay())
-      .catch((error) => {
-        if (this.#context.signal.aborted) throw error
-        throw new BadMessage(error.code === 'ERR_SLUICE_TIMEOUT' ? 504 : 502, error.message)
-      })
+      timeout: this.#settings.connectTimeoutMs,
+      signal: this.#context.signal,
+    })
+    return outbound.setNoDelay()
   }
 
   /** Each request is a use of it, where uses are counted: those of the lot. */

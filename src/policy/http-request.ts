@@ -18,6 +18,9 @@ export interface HttpRequest {
   readonly cookies: Readonly<Record<string, string>>
 }
 
+/** What a head says itself. */
+export type ReadRequest = Pick<HttpRequest, 'method' | 'target' | 'httpVersion' | 'headers'>
+
 const none: Readonly<Record<string, string>> = Object.freeze(Object.create(null))
 
 export const noRequest: HttpRequest = Object.freeze({
@@ -38,13 +41,17 @@ export function readRequest(head: Uint8Array, isTruncated: boolean): HttpRequest
   if (isTruncated && lines.length > 1) lines.pop()
   const [first = '', ...fields] = lines
   const [method = '', target = '', version = ''] = first.split(' ')
-  const headers = readFields(fields)
+  const httpVersion = version.replace('HTTP/', '')
+  return requestOf({ method, target, httpVersion, headers: readFields(fields) })
+}
+
+/** With what follows from its target and its headers. */
+export function requestOf(read: ReadRequest): HttpRequest {
+  const { method, target, httpVersion, headers } = read
   const { host, path, query } = readTarget(target)
   return {
-    ...{ method, target, path, query },
+    ...{ method, target, path, query, httpVersion, headers },
     host: host || (headers.host ?? ''),
-    httpVersion: version.replace('HTTP/', ''),
-    headers,
     cookies: readCookies(headers.cookie),
   }
 }

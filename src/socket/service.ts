@@ -29,13 +29,28 @@ export interface ServiceContext {
   readonly log: Logger
 }
 
+/** A request of HTTP, as far as a pool's balance sees it. */
+export interface ServiceRequest {
+  readonly method: string
+  /** As it was sent: a path, and a query. */
+  readonly target: string
+  readonly httpVersion: string
+  /** By their names in small letters; of several of one name, the values behind each other. */
+  readonly headers: Readonly<Record<string, string>>
+}
+
 export interface ServicePools {
   /**
-   * The node of a pool that its balance gives the client of this connection; undefined where none
-   * takes any. It counts as one of the node's connections until `release()`, or the end of `inbound`.
+   * The node of a pool that its balance gives the client of this connection, or the request on it;
+   * undefined where none takes any. It counts as one of the node's connections until `release()`,
+   * or the end of `inbound`.
    * @throws {SluiceError} `ERR_SLUICE_POOL` where there is no such pool
    */
-  pick(pool: string, inbound: Socket | DatagramSocket): PickedNode | undefined
+  pick(
+    pool: string,
+    inbound: Socket | DatagramSocket,
+    request?: ServiceRequest,
+  ): PickedNode | undefined
   /** As policies see them. */
   readonly figures: Readonly<Record<string, PoolFigures>>
 }
@@ -45,6 +60,13 @@ export interface PickedNode {
   readonly name: string
   readonly address: string
   readonly port: number
+  /** It took the connection: `passive` of its pool counts anew. */
+  served(): void
+  /**
+   * It did not, which `passive` counts, and it is released. The next node of its pool that takes
+   * connections and was not tried, of three at most; undefined where there is none.
+   */
+  failed(): PickedNode | undefined
   /** The connection to it is over, or never came to be. Idempotent. */
   release(): void
 }

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { AddVsView, VsFlags } from '../../src/generated/messages.js'
+import type { PickedNode } from '../../src/socket/service.js'
 import { farmConfig } from '../helpers/farm.js'
 import { quiet, server, startPair, startSite, startWithClient } from '../helpers/socket-site.js'
 
@@ -219,6 +220,58 @@ describe('a service', () => {
     expect(seen[0]).toBe(seen[2])
     expect([seen[1], seen[3]]).toEqual([0, 0])
     expect(engine.status().sockets.serviceFailures).toBe(2)
+  })
+
+  test('HS-20 failed: the next node of the pool, three in all, and nothing once its client is gone', async () => {
+    const tried: unknown[] = []
+    let last: PickedNode | undefined
+    const passive = { fall: 2, forMs: 60_000 }
+    const config = farmConfig(4, ({ node }) => ({
+      pools: { web: { nodes: [1, 2, 3, 4].map(node), passive } },
+    }))
+    const { client, engine } = await startSite(
+      (inbound, { pools }) => {
+        for (let node = pools.pick('web', inbound); node; node = node.failed()) {
+          tried.push(node.name, pools.figures.web.connections)
+        }
+        last = pools.pick('web', inbound)
+        inbound.resume()
+      },
+      { config: { pools: config.pools } },
+    )
+    const one = client()
+    await quiet()
+    expect(tried).toEqual(['10.1.0.11:8080', 1, '10.1.0.12:8080', 1, '10.1.0.13:8080', 1])
+    const connections = () => engine.status().pools[0].nodes.map((node) => node.totalConnections)
+    expect(connections()).toEqual([0, 1, 0, 0])
+    one.reset()
+    await quiet()
+    expect(last?.failed()).toBeUndefined()
+    const { nodes } = engine.status().pools[0]
+    expect(nodes.map(({ state }) => state)).toEqual(['up', 'up', 'up', 'up'])
+    expect(connections()).toEqual([0, 1, 0, 0])
+  })
+
+  test('LB-05 pools.pick with a request: by what it carries; without one by the client', async () => {
+    const picked: unknown[] = []
+    const config = farmConfig(4, ({ node }) => ({
+      pools: { web: { nodes: [1, 2, 3].map(node), balance: { hash: 'header', name: 'X-User' } } },
+    }))
+    const { client } = await startSite(
+      (inbound, { pools }) => {
+        for (let user = 0; user < 20; user++) {
+          const headers = { 'x-user': `user ${user}` }
+          const request = { method: 'GET', target: '/', httpVersion: '1.1', headers }
+          picked.push(pools.pick('web', inbound, request)?.name)
+        }
+        inbound.end()
+      },
+      { config: { pools: config.pools } },
+    )
+    const clients = [client(), client()]
+    for (const one of clients) await one.until(() => one.hasFin)
+    expect(new Set(picked).size).toBe(3)
+    expect(picked.slice(20)).toEqual(picked.slice(0, 20))
   })
 
   test("PROXY-15 Node's own http server runs over its sockets, kept alive", async () => {
