@@ -41,8 +41,10 @@ export interface HttpRouterOptions {
   readonly idleTimeoutMs?: number
   /** From a request's first byte to the end of its head; default 30 000. */
   readonly headTimeoutMs?: number
-  /** From a request to its answer's head; default 60 000. */
+  /** From a request's last byte to its answer's head; default 60 000. */
   readonly answerTimeoutMs?: number
+  /** While a request or an answer is passed on, of silence: no byte moves on either side; default 60 000. */
+  readonly bodyTimeoutMs?: number
   /** Protocols to which a request may have its connection upgraded, from where on it is routed no more; default
    *  `['websocket']`. Not h2c: a server that speaks that would have all that follows. */
   readonly upgrades?: readonly string[]
@@ -55,6 +57,7 @@ const defaults = {
   idleTimeoutMs: 75_000,
   headTimeoutMs: 30_000,
   answerTimeoutMs: 60_000,
+  bodyTimeoutMs: 60_000,
   upgrades: ['websocket'] as readonly string[],
 }
 type Settings = typeof defaults & HttpRouterOptions
