@@ -3,10 +3,10 @@
  * small through JavaScript, which is sooner done than asking.
  */
 import type { SluiceError } from '../errors.js'
-import type { SocketPair } from '../socket/pair.js'
 import type { Socket } from '../socket/socket.js'
 import { BadMessage } from './bad-message.js'
 import type { Framing } from './head.js'
+import type { ServerSide } from './server-side.js'
 import type { StreamReader } from './stream-reader.js'
 
 /** From so many bytes on the engine passes them. */
@@ -16,25 +16,28 @@ const mostTrailers = 8192
 const sizeLine = /^([\da-f]{1,13})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/i
 const everything = 2n ** 64n - 1n
 
+export interface BodyCourse {
+  readonly direction: 'c2s' | 's2c'
+  /** Of its source. */
+  readonly reader: StreamReader
+  /** Of silence of both sides. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+}
+
 export class BodyPassage {
-  readonly #pair: SocketPair
-  readonly #direction: 'c2s' | 's2c'
+  readonly #server: ServerSide
+  readonly #course: BodyCourse
   readonly #reader: StreamReader
   readonly #target: Socket
-  readonly #signal: AbortSignal | undefined
   #mayCount = true
 
-  constructor(
-    pair: SocketPair,
-    direction: 'c2s' | 's2c',
-    reader: StreamReader,
-    signal?: AbortSignal,
-  ) {
-    this.#pair = pair
-    this.#direction = direction
-    this.#reader = reader
-    this.#signal = signal
-    this.#target = direction === 'c2s' ? pair.outbound : pair.inbound
+  constructor(server: ServerSide, course: BodyCourse) {
+    const { inbound, outbound } = server.pair
+    this.#server = server
+    this.#course = course
+    this.#reader = course.reader
+    this.#target = course.direction === 'c2s' ? outbound : inbound
   }
 
   /** Resolves when a head and what follows it are on their way: in one write where all of it has come.
@@ -43,8 +46,29 @@ export class BodyPassage {
     const whole = framing.kind === 'length' && framing.bytes < leastCounted
     const body = whole ? this.#reader.takeWhole(framing.bytes) : undefined
     const written = this.#write(body ? joined(head, body) : head)
+    const isAll = body !== undefined || framing.kind === 'none'
+    if (isAll && !written) return
+    const passing = isAll ? written : this.#passBehind(framing, written)
+    const { progress } = this.#server
+    await progress.watch(Promise.resolve(passing), this.#course.timeoutMs, () => this.#late())
+  }
+
+  /** What its target has not taken makes that the one that is late. */
+  async #late(): Promise<Error> {
+    const target = this.#target
+    const told = target.info().then(
+      ({ sndBuf }) => sndBuf.used > 0,
+      () => true,
+    )
+    const isTargets = target.writableLength > 0 || (await told)
+    const isClients = (this.#course.direction === 'c2s') !== isTargets
+    return isClients
+      ? new BadMessage(408, 'the client is late')
+      : new BadMessage(504, 'the server is late')
+  }
+
+  async #passBehind(framing: Framing, written: Promise<void> | undefined): Promise<void> {
     if (written) await written
-    if (body) return
     if (framing.kind === 'length') await this.#pass(framing.bytes)
     if (framing.kind === 'chunked') await this.#passChunks()
     if (framing.kind === 'close') await this.#passAll()
@@ -112,9 +136,9 @@ export class BodyPassage {
   /** False where the engine cannot: the two sockets are with two workers. */
   async #count(bytes: number | bigint): Promise<boolean> {
     if (!this.#mayCount) return false
-    const [direction, signal] = [this.#direction, this.#signal]
+    const { direction, signal } = this.#course
     try {
-      await this.#pair.unproxyUntil({ bytes, direction, other: 'proxied', signal })
+      await this.#server.pair.unproxyUntil({ bytes, direction, other: 'proxied', signal })
       return true
     } catch (error) {
       const { code, passed } = error as SluiceError
@@ -124,10 +148,11 @@ export class BodyPassage {
     }
   }
 
-  /** Nothing to wait for where there is room. */
+  /** Nothing to wait for where there is room. @throws where nobody is there */
   #write(chunk: Buffer | string): Promise<void> | undefined {
     const target = this.#target
-    if (target.write(chunk, 'latin1') || target.destroyed) return undefined
+    if (target.destroyed) throw new Error('nobody takes the body')
+    if (target.write(chunk, 'latin1')) return undefined
     return new Promise<void>((resolve) => {
       const done = () => {
         target.off('drain', done)

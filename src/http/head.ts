@@ -19,7 +19,7 @@ export interface Head {
   readonly minor: number
   /** Whether its sender will go on with the connection behind this message. */
   readonly persistent: boolean
-  /** What `Upgrade` names, where Connection says so. */
+  /** What `Upgrade` names, where Connection says so, and not in HTTP/1.0. */
   readonly upgrade: string | undefined
   readonly framing: Framing
 }
@@ -106,7 +106,8 @@ function framingOf(fields: Fields, minor: number): Framing | undefined {
 
 function connectionOf(fields: Fields, minor: number) {
   const options = fields.connectionOptions
-  const [upgrade] = options.includes('upgrade') ? fields.of('upgrade') : []
+  // RFC 9110 7.8: of HTTP/1.0 it means nothing.
+  const [upgrade] = minor === 1 && options.includes('upgrade') ? fields.of('upgrade') : []
   return { persistent: minor === 1 && !options.includes('close'), upgrade }
 }
 

@@ -39,8 +39,10 @@ export interface HttpRouterOptions {
   readonly headTimeoutMs?: number
   /** For a server to take a connection; default 3000. Then it is another one's turn, where there is one. */
   readonly connectTimeoutMs?: number
-  /** From a request to its answer's head; default 60 000. */
+  /** From a request's last byte to its answer's head; default 60 000. */
   readonly answerTimeoutMs?: number
+  /** While a request or an answer is passed on, of silence: no byte moves on either side; default 60 000. */
+  readonly bodyTimeoutMs?: number
   /** Protocols to which a request may have its connection upgraded, from where on it is routed no more; default
    *  `['websocket']`. Not h2c: a server that speaks that would have all that follows. */
   readonly upgrades?: readonly string[]
@@ -54,6 +56,7 @@ const defaults = {
   headTimeoutMs: 30_000,
   connectTimeoutMs: 3000,
   answerTimeoutMs: 60_000,
+  bodyTimeoutMs: 60_000,
   upgrades: ['websocket'] as readonly string[],
 }
 type Settings = typeof defaults & HttpRouterOptions

@@ -1,5 +1,6 @@
 /** A server's connection while it serves one client: one request, or several behind each other. */
 import type { SocketPair } from '../socket/pair.js'
+import { Progress } from './progress.js'
 import { StreamReader } from './stream-reader.js'
 
 export interface ServerAddress {
@@ -9,6 +10,8 @@ export interface ServerAddress {
 
 export class ServerSide {
   readonly reader: StreamReader
+  /** Of its requests' and answers' bodies. */
+  readonly progress: Progress
   readonly #at: ServerAddress
 
   constructor(
@@ -16,6 +19,7 @@ export class ServerSide {
     at: ServerAddress,
   ) {
     this.reader = new StreamReader(pair.outbound)
+    this.progress = new Progress(pair)
     this.#at = at
   }
 
@@ -35,6 +39,7 @@ export class ServerSide {
   /** Ends the pair; the connection is free. */
   async part(): Promise<void> {
     this.reader.stop()
+    this.progress.stop()
     await this.pair.disassociate().catch(() => {})
   }
 

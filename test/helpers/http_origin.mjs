@@ -33,13 +33,39 @@ const answers = {
   },
   '/hash': async (request, answer) => {
     const hash = createHash('sha256')
-    for await (const chunk of request) hash.update(chunk)
-    answer.end(`${hash.digest('hex')}\n`)
+    try {
+      for await (const chunk of request) hash.update(chunk)
+      answer.end(`${hash.digest('hex')}\n`)
+    } catch {
+      // Half a request is answered by nobody.
+    }
   },
   '/none': (_request, answer) => answer.writeHead(204).end(),
   '/same': (_request, answer) => answer.writeHead(304, { ETag: '"x"' }).end(),
   '/hints': (_request, answer) => {
     answer.writeEarlyHints({ link: '</style.css>; rel=preload' }, () => answer.end('hinted\n'))
+  },
+  '/hints-alone': (_request, answer) => answer.writeEarlyHints({ link: '</a>; rel=preload' }),
+  '/hints-gone': ({ socket }, answer) => {
+    answer.writeEarlyHints({ link: '</a>; rel=preload' }, () => socket.destroySoon())
+  },
+  '/deaf': () => {},
+  '/stalls': ({ url }, answer) => {
+    answer.setHeader('Content-Length', url.split('?')[1])
+    answer.write('half')
+  },
+  // So many bytes in so many milliseconds, most of them at the end.
+  '/drips': ({ url }, answer) => {
+    let [left, ms] = url.split('?')[1].split(',').map(Number)
+    answer.setHeader('Content-Length', left)
+    const dripping = setInterval(() => {
+      left--
+      answer.write('x')
+    }, 100)
+    setTimeout(() => {
+      clearInterval(dripping)
+      answer.end('x'.repeat(left))
+    }, ms)
   },
   '/chunks': (_request, answer) => {
     for (let chunk = 0; chunk < 100; chunk++) answer.write('x'.repeat(1 + chunk * 50))
@@ -80,6 +106,7 @@ server.on('checkContinue', (request, answer) => {
     answer.writeHead(417, { 'Content-Length': 0 }).end()
     return
   }
+  if (request.url === '/deaf') return
   answer.writeContinue()
   server.emit('request', request, answer)
 })

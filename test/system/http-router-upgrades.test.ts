@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import type { Family } from '../../src/laboratory/index.js'
 import type { EngineSite } from '../helpers/engine-site.js'
-import { get, HTTP, startRouterSite } from '../helpers/router-site.js'
+import { get, HTTP, say, startRouterSite } from '../helpers/router-site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
 requireHost('netns', 'afPacket')
@@ -51,6 +51,38 @@ test('the two sides are with two workers: TypeScript passes the bytes', async ()
   for (const family of site.lab.families) {
     for (let turn = 0; turn < 8; turn++) await expectEcho(site, family)
   }
+  await end()
+})
+
+test('MED-08 in HTTP/1.0 an upgrade means nothing: the request is an ordinary one', async () => {
+  const routedSite = await startRouterSite()
+  await using _ = routedSite.site
+  for (const path of ['/headers', '/socket']) {
+    const old = upgrade.replace('/socket', path).replace('HTTP/1.1', 'HTTP/1.0')
+    const status = path === '/headers' ? 200 : 404
+    const said = await say(routedSite, old)
+    expect(said).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(said).not.toMatch(/upgrade/i)
+  }
+  await routedSite.end()
+})
+
+test('SOCK-15 a tunnel may be silent as long as it likes', async () => {
+  const { site, end } = await startRouterSite({ bodyTimeoutMs: 300, answerTimeoutMs: 300 })
+  await using _ = site
+  const client = await site.connect(4, HTTP)
+  client.write(upgrade)
+  await client.untilReceived(/101 Switching Protocols\r\n(.+\r\n)*\r\n$/)
+  // Another one is given up meanwhile, and later than that.
+  for (let turn = 0; turn < 3; turn++) {
+    const late = await site.connect(4, HTTP)
+    late.write('POST /hash HTTP/1.1\r\nHost: test\r\nContent-Length: 5\r\n\r\n1')
+    await late.untilReceived(/^HTTP\/1\.1 408 /)
+    await late.end()
+  }
+  client.write('late\n')
+  await client.untilReceived(/\r\n\r\nlate\n$/)
+  await client.end()
   await end()
 })
 

@@ -25,6 +25,8 @@ describe('requests', () => {
       'websocket',
     )
     expect(readRequest(request('Upgrade: websocket')).upgrade).toBeUndefined()
+    const old = request('Connection: upgrade', 'Upgrade: websocket').replace('1.1', '1.0')
+    expect(readRequest(old).upgrade).toBeUndefined()
   })
 
   test.each([
