@@ -34,7 +34,7 @@ test('BUF-14 the window grows with what comes at once, and is little again behin
   }
   turns(1000, 1000)
   expect(sockets.committed).toBeLessThanOrEqual(16_384)
-  for (const bytes of [sockets.committed, 32_768, 65_536]) turns(1, bytes)
+  for (let i = 0; i < 4; i++) turns(1, sockets.committed)
   expect(sockets.committed).toBe(131_072)
   line.rest()
   turns(200, 1000)
