@@ -162,6 +162,21 @@ describe('when nothing moves', () => {
     },
   )
 
+  test.each([10, 1_000_000])(
+    'SOCK-25 behind an answer %i bytes of a request may be missing',
+    async (bytes) => {
+      const routedSite = await startRouterSite(limits)
+      await using _ = routedSite.site
+      const client = await routedSite.site.connect(6, HTTP)
+      client.write(`${post('/name', `Content-Length: ${bytes}`)}12345`)
+      await until('it is given up', () => client.state === 'closed')
+      expect(client.error).toBeUndefined()
+      expect(client.received.join('')).toMatch(/^HTTP\/1\.1 200 [\s\S]*\nnode\n$/)
+      await untilReset(routedSite)
+      await routedSite.end()
+    },
+  )
+
   test('a client that is silent when half of the answer is there is reset', async () => {
     const routedSite = await startRouterSite(limits)
     const { site, end } = routedSite
