@@ -45,8 +45,8 @@ async function untilReset({ site }: RouterSite): Promise<void> {
 
 describe('as long as bytes move', () => {
   /** For so long a body goes on, far beyond both limits. */
-  const slowMs = 3000
-  const limits = { answerTimeoutMs: 1000, bodyTimeoutMs: 1000 }
+  const slowMs = 4500
+  const limits = { answerTimeoutMs: 2000, bodyTimeoutMs: 2000 }
 
   test.each([
     ['by the engine', 'Content-Length: 200000'],
@@ -54,7 +54,7 @@ describe('as long as bytes move', () => {
   ])('SOCK-15 MED-08 a slow upload takes its time, %s', async (_how, field) => {
     const routedSite = await startRouterSite(limits)
     await using _ = routedSite.site
-    for (const family of routedSite.site.lab.families) {
+    const uploadSlowly = async (family: Family) => {
       const client = await routedSite.site.connect(family, HTTP)
       client.write(post('/hash', field, 'Connection: close'))
       const piece = field === chunked ? '5\r\nbytes\r\n' : 'bytes'
@@ -71,6 +71,7 @@ describe('as long as bytes move', () => {
       const hash = createHash('sha256').update(sent).digest('hex')
       expect(client.received.join('')).toContain(`\r\n${hash}\n`)
     }
+    await Promise.all(routedSite.site.lab.families.map(uploadSlowly))
     await routedSite.end()
   })
 
@@ -79,10 +80,11 @@ describe('as long as bytes move', () => {
     async (bytes) => {
       const { site, at, end } = await startRouterSite(limits)
       await using _ = site
-      for (const family of site.lab.families) {
-        const fetched = await curl(site.client, at(family, `/drips?${bytes},${slowMs}`))
-        expect([fetched.status, fetched.body]).toEqual([200, 'x'.repeat(bytes)])
-      }
+      const fetchSlowly = (family: Family) =>
+        curl(site.client, at(family, `/drips?${bytes},${slowMs}`))
+      const fetched = await Promise.all(site.lab.families.map(fetchSlowly))
+      for (const { status, body } of fetched)
+        expect([status, body]).toEqual([200, 'x'.repeat(bytes)])
       await end()
     },
   )
@@ -157,6 +159,21 @@ describe('when nothing moves', () => {
       }
       await untilReset(routedSite)
       await end()
+    },
+  )
+
+  test.each([10, 1_000_000])(
+    'SOCK-25 behind an answer %i bytes of a request may be missing',
+    async (bytes) => {
+      const routedSite = await startRouterSite(limits)
+      await using _ = routedSite.site
+      const client = await routedSite.site.connect(6, HTTP)
+      client.write(`${post('/name', `Content-Length: ${bytes}`)}12345`)
+      await until('it is given up', () => client.state === 'closed')
+      expect(client.error).toBeUndefined()
+      expect(client.received.join('')).toMatch(/^HTTP\/1\.1 200 [\s\S]*\nnode\n$/)
+      await untilReset(routedSite)
+      await routedSite.end()
     },
   )
 
