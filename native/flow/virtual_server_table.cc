@@ -1,5 +1,7 @@
 #include "flow/virtual_server_table.h"
 
+#include <algorithm>
+
 #include "base/hash.h"
 
 namespace sluice {
@@ -61,6 +63,14 @@ const VirtualServer* VirtualServerTable::find(const FlowKey& key) const {
     if (found != nullptr) return found;
   }
   return nullptr;
+}
+
+void VirtualServerTable::learn(const FlowKey& key, uint16_t id, const OfferLimits& shown) {
+  const VirtualServer* found = find(key);
+  if (found == nullptr || found->id != id) return;
+  OfferLimits& learned = servers_.find(listen_of(*found))->second.learned;
+  learned.mss = std::min(learned.mss, shown.mss);
+  learned.options &= shown.options;
 }
 
 const VirtualServer* VirtualServerTable::find(const Listen& listen) const {

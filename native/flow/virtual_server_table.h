@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "flow/offer_limits.h"
 #include "packet/flow_key.h"
 
 namespace sluice {
@@ -43,6 +44,7 @@ struct VirtualServer {
   bool inspects = false;     // the control segment is asked with the first datagram (CS-11)
   Refusal refusal = Refusal::reset;
   HandshakeProxy proxy;
+  OfferLimits learned;  // of the nodes, since the control segment told of it the last time
 
   // Whether a SYN for it is answered here.
   bool ends_connections() const { return terminates || proxy.what != Inspects::nothing; }
@@ -59,6 +61,9 @@ class VirtualServerTable {
   // False if there is none with that id.
   bool remove(uint16_t id, VirtualServer* removed);
   const VirtualServer* find(const FlowKey& key) const;
+  // A node of the virtual server that clients reach by `key` has shown what it can honour: nothing
+  // where that is another one by now.
+  void learn(const FlowKey& key, uint16_t id, const OfferLimits& shown);
   size_t count() const { return servers_.size(); }
 
  private:

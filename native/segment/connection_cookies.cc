@@ -42,9 +42,8 @@ void Connections::answer_with_cookie(Instant now, Packet& packet, const VirtualS
   if (!has_block()) return packet.drop(DropReason::connections_full);
   const Link& link = stack_.link(packet.in_port);
   TcpTurn turn = at(now);
-  const SegmentHeader header =
-      sluice::answer_with_cookie(turn, cookies_, packet.key.reversed(), {link.mtu},
-                                 read_segment(packet), server.proxy.window_kib);
+  const SegmentHeader header = sluice::answer_with_cookie(
+      turn, cookies_, packet.key.reversed(), {link.mtu}, read_segment(packet), listener_of(server));
   ReturnSink sink(packet, link, frames_);
   send_alone(sink, kNoLeg, header, 0);
   counters_.raise(Counter::syn_cookies_sent);
@@ -65,7 +64,7 @@ bool Connections::cookie_arrives(Instant now, Packet& packet, const VirtualServe
   if (leg == kNoLeg) return true;
   TcpTurn turn = at(now);
   Connection* c = cookie_returns(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                                 path_of(leg), segment, *terms, server.proxy.window_kib);
+                                 path_of(leg), segment, *terms, listener_of(server));
   if (!adopt_client(now, packet, server, {c, leg, place, segment.seq - 1})) return true;
   counters_.raise(Counter::syn_cookies_accepted);
   after(turn, place, segment_arrives(turn, *c, segment));

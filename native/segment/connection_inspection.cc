@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "segment/connections.h"
+#include "segment/splice_offsets.h"
 #include "tcp/calls.h"
 
 namespace sluice {
@@ -219,6 +220,8 @@ void Connections::join(TcpTurn& turn, uint32_t handle) {
   const uint32_t server = one.server;
   counters_.raise(Counter::inspections_joined);
   client_of(one).window_kib = 0;
+  flows_.virtual_servers().learn(flows_.table().key_of(sockets_[client].leg), sockets_[client].vs,
+                                 limits_shown(client_of(one), *connection_of(sockets_[server])));
   flows_.watch_idle(turn.now, pair_of(sockets_[client].leg));
   for (const uint32_t place : {client, server}) sockets_[place].depth = RelayDepth::automatic;
   if (one.reader.what() == Inspects::tls && !one.unread) return begin_learning(turn, handle);

@@ -142,7 +142,7 @@ void Connections::accept(Instant now, Packet& packet, const VirtualServer& serve
   TcpTurn turn = at(now);
   const TcpSegment segment = read_segment(packet);
   Connection* c = syn_arrives(turn, tcp_flow_of(flows_.own_leg(leg)), leg, packet.key.reversed(),
-                              path_of(leg), segment, beyond, server.proxy.window_kib);
+                              path_of(leg), segment, beyond, listener_of(server));
   adopt_client(now, packet, server, {c, leg, place, segment.seq});
 }
 

@@ -23,6 +23,7 @@
 #include "segment/time_base.h"
 #include "segment/write_room.h"
 #include "stack/stack.h"
+#include "tcp/listener.h"
 #include "tcp/syn_cookie.h"
 #include "tcp/tcp.h"
 #include "tcp/time_wait.h"
@@ -115,6 +116,9 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   }
 
   // connections.cc
+  static Listener listener_of(const VirtualServer& server) {
+    return {server.proxy.window_kib, server.learned.options, server.learned.mss};
+  }
   bool has_block() const { return tcp_.connections.used() < tcp_.connections.capacity(); }
   TcpPath path_of(LegIndex leg) const;
   LegIndex open_client(Instant now, Packet& packet, uint16_t vs, uint32_t& place);

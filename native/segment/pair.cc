@@ -25,7 +25,8 @@ bool is_open(const Connection* c) {
 }
 
 void keep_for_return(Socket& socket, const Connection& c) {
-  socket.kept = {c.flow->options, c.flow->scales, c.flow->tos, c.no_delay, c.snd_mss, c.keep_alive};
+  socket.kept = {c.flow->options, c.flow->scales, c.flow->tos, c.no_delay,
+                 c.snd_mss,       c.told_mss,     c.keep_alive};
 }
 
 }  // namespace

@@ -71,6 +71,7 @@ Resumption Connections::resumption_of(LegIndex leg, Instant now) const {
       Tcp::tick(now) - (time_.tick(now) - flows_.table().leg(other_leg(leg)).last_seen);
   from.ts_offset = clock_after(other.tsval + clock, seen, now);
   from.snd_mss = kept.mss;
+  from.told_mss = kept.told_mss;
   return from;
 }
 

@@ -32,6 +32,7 @@ struct SocketKept {
   uint8_t tos = 0;
   bool no_delay = false;
   uint16_t mss = 0;
+  uint16_t told_mss = 0;
   uint16_t keep_alive = 0;
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "bus/streams.h"
+#include "tcp/calls.h"
+#include "tcp/life.h"
 #include "tcp/output.h"
 #include "tcp/tcp.h"
 #include "tcp/window.h"
@@ -11,12 +13,15 @@ namespace sluice {
 
 namespace {
 
+// What headers cannot be rewritten for. SACK and windows can: who has more of them keeps it.
+constexpr uint8_t kAlike = TcpFlow::kTimestamps | TcpFlow::kEcn;
+
 // Milliseconds by which an end's clock is told to be ahead of ours where it follows it: what it
 // sends is newer than all that we have sent, however unevenly it comes (PAWS).
 constexpr uint32_t kAhead = 16;
 
 // The payload of the largest segment that the peer may send.
-uint16_t largest_from(const Connection& c) { return payload_of(c, own_mss(c)); }
+uint16_t largest_from(const Connection& c) { return payload_of(c, c.told_mss); }
 
 // Where two clocks meet: what is to be added to what the one sends.
 uint32_t clock_offset(const Connection& from, const Connection& to, Instant now) {
@@ -26,7 +31,6 @@ uint32_t clock_offset(const Connection& from, const Connection& to, Instant now)
 }  // namespace
 
 uint8_t block_between(const Connection& client, const Connection& server) {
-  constexpr uint8_t kAlike = TcpFlow::kTimestamps | TcpFlow::kEcn;
   if (((client.flow->options ^ server.flow->options) & kAlike) != 0) return SpliceBlock::options;
   if (largest_from(client) > server.snd_mss || largest_from(server) > client.snd_mss) {
     return SpliceBlock::fragmenting;
@@ -38,6 +42,18 @@ uint8_t block_between(const Connection& client, const Connection& server) {
   const bool covered = edge_across(server, client) >= client.rcv_adv &&
                        edge_across(client, server) >= server.rcv_adv;
   return covered ? SpliceBlock::none : SpliceBlock::window;
+}
+
+// No node makes clients send crumbs by taking next to nothing, and no client others: a size that
+// merely repeats the smaller one that the server was told says nothing of the server.
+OfferLimits limits_shown(const Connection& client, const Connection& server) {
+  OfferLimits shown;
+  const auto missing = static_cast<uint8_t>(client.flow->options & ~server.flow->options);
+  shown.options = static_cast<uint8_t>(~(missing & kAlike));
+  const uint16_t mss = likeness_of(server, std::nullopt).mss;
+  const bool repeated = mss == server.told_mss && mss < own_mss(server);
+  if (!repeated) shown.mss = std::max(mss, default_mss(server.ipv6));
+  return shown;
 }
 
 Seq edge_across(const Connection& from, const Connection& to) {

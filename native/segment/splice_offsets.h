@@ -1,5 +1,6 @@
 #pragma once
 
+#include "flow/offer_limits.h"
 #include "rewrite/tcp_offsets.h"
 #include "segment/flows.h"
 #include "tcp/connection.h"
@@ -11,6 +12,10 @@ namespace sluice {
 
 // SpliceBlock: what of two open connections is in the way, none where nothing is.
 uint8_t block_between(const Connection& client, const Connection& server);
+
+// What a server's handshake has shown that stands in the way of a splice with the client's: the
+// options that only the client has agreed on, and the largest segment that the server takes.
+OfferLimits limits_shown(const Connection& client, const Connection& server);
 
 // The right edge that the sender behind `to` would be told if the receiver behind `from` told it
 // his own: what is lost to scaling is no room (TCPX-15).

@@ -55,7 +55,7 @@ void be_like(const Likeness& like, const TcpConfig& config, Connection& c, Hands
   c.flow->set_scales(0, scale_like(config, like.window_scale));
   if (like.iss) handshake.iss = *like.iss;
   // Nobody has the server send crumbs by offering next to nothing.
-  handshake.mss = std::max(like.mss, c.snd_mss);
+  c.told_mss = std::min(c.told_mss, std::max(like.mss, default_mss(c.ipv6)));
 }
 
 }  // namespace

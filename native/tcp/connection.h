@@ -29,7 +29,6 @@ struct Handshake {
   Instant started;
   Instant sent_at;  // the SYN or SYN-ACK, the last time
   uint32_t rto = RttEstimate::kInitialRto;
-  uint16_t mss = 0;  // the largest that is offered; 0: our own
   uint8_t sent = 0;  // how often
   bool ask_ecn : 1 = false;
   bool ended_earlier : 1 = false;  // by a RST, a connection that the peer had still
@@ -154,8 +153,8 @@ struct Connection {
   bool frozen : 1 = false;      // offers no further room than it has
   bool muted : 1 = false;       // sends nothing: what it would say is not true yet
 
-  uint16_t first_wnd = 0;  // what is offered to who has sent little; 0: its share
-  uint32_t taken = 0;      // bytes that have come in order, as far as the window goes by them
+  uint16_t told_mss = 0;  // in our SYN: the largest segment that the peer may send
+  uint32_t taken = 0;     // bytes that have come in order, as far as the window goes by them
 
   ConnectionState state() const { return flow->state; }
   // The user has gone, and the peer only has to close (TCPX-46). `last_received` is when it began.

@@ -64,9 +64,9 @@ Connection* begin_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, const F
   c.ts_offset = tcp.timestamp_offset(key);
   c.last_received = c.last_sent = Tcp::tick(turn.now);
   c.quick_acks = tcp.config.quick_acks;
+  c.told_mss = own_mss(c);
   c.snd_mss = c.rcv_mss = default_mss(c.ipv6);
   c.share = tcp.share();
-  c.first_wnd = tcp.config.first_window;
   Handshake& handshake = tcp.handshakes[c.handshake];
   handshake.started = turn.now;
   handshake.iss = tcp.initial_sequence(key, turn.now);
@@ -106,9 +106,7 @@ void take_syn(TcpTurn& turn, Connection& c, const TcpSegment& syn) {
   c.max_snd_wnd = std::max(c.max_snd_wnd, c.snd_wnd);
   c.snd_wl1 = syn.seq;
   c.snd_mss = payload_of(c, syn.mss != 0 ? syn.mss : default_mss(c.ipv6));
-  c.rcv_mss = std::min<uint16_t>(c.snd_mss, own_mss(c));
-  const uint16_t offered = turn.tcp.handshakes[c.handshake].mss;
-  if (offered != 0) c.rcv_mss = std::min(c.rcv_mss, payload_of(c, offered));
+  c.rcv_mss = std::min(c.snd_mss, payload_of(c, c.told_mss));
 }
 
 void send_syn(TcpTurn& turn, Connection& c) {
@@ -204,9 +202,9 @@ Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool i
   c.ts_offset = from.ts_offset;
   c.last_received = c.last_sent = Tcp::tick(turn.now);
   c.snd_mss = c.rcv_mss = from.snd_mss;
+  c.told_mss = from.told_mss;
   c.share = tcp.share();
   // What it was offered it keeps; of what it sent meanwhile nobody here knows.
-  c.first_wnd = tcp.config.first_window;
   c.rcv_adv = from.rcv_adv;
   c.last_ack_sent = flow.rcv_nxt;
   c.snd_una = c.snd_wl2 = flow.snd_nxt;

@@ -42,6 +42,7 @@ struct Resumption {
   uint32_t snd_wnd;  // from `flow.snd_nxt`, which is acknowledged
   uint32_t ts_offset;
   uint16_t snd_mss;
+  uint16_t told_mss;
 };
 // Between two segments; muted. nullptr when the pool is exhausted.
 Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool ipv6,

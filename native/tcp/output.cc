@@ -29,9 +29,7 @@ SegmentHeader header_for(TcpTurn& turn, Connection& c, Seq seq, uint8_t flags) {
 }
 
 void add_syn_options(const Tcp& tcp, const Connection& c, SegmentHeader& header) {
-  header.mss = own_mss(c);
-  const uint16_t most = tcp.handshakes[c.handshake].mss;
-  if (most != 0) header.mss = std::min(header.mss, most);
+  header.mss = c.told_mss;
   header.sack_permitted = c.flow->agreed(TcpFlow::kSack);
   if (c.flow->agreed(TcpFlow::kWindowScale)) header.window_scale = c.flow->rcv_wscale();
   // RFC 3168 6.1.1.

@@ -15,10 +15,11 @@ namespace {
 uint32_t receive_room(const Tcp& tcp, const Connection& c) {
   const uint32_t used = c.receive_queue.size +
                         (c.reassembly.empty() ? 0 : bytes_out_of_order(c.reassembly, tcp.runs));
-  const uint32_t known = std::max<uint32_t>(c.first_wnd, 4 * c.taken);
+  const uint32_t first = tcp.config.first_window;
+  const uint32_t known = std::max(first, 4 * c.taken);
   // What cannot be told is no news: an ACK that says the same would be a duplicate.
   const uint32_t told = 65535U << c.flow->rcv_wscale();
-  const uint32_t most = std::min(told, c.first_wnd == 0 ? c.share : std::min(c.share, known));
+  const uint32_t most = std::min(told, first == 0 ? c.share : std::min(c.share, known));
   return most > used ? most - used : 0;
 }
 

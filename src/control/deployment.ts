@@ -122,7 +122,16 @@ export class Deployment {
       monitor.watch(pools.checked)
       decider.forgetLogged()
     }
-    return this.#tell(change)
+    return this.#tell(isReload ? this.#withForgetful(change) : change)
+  }
+
+  /** What the nodes of old could not honour is no business of the new ones: told anew, it is forgotten (TCPX-06). */
+  #withForgetful(change: Change): Change {
+    const told = new Set(change.added)
+    const others = [...this.#parts.servers].filter(
+      (server) => server.learnsOffers && server.state !== 'removed' && !told.has(server),
+    )
+    return { ...change, added: [...change.added, ...others] }
   }
 
   async #goBack(

@@ -50,6 +50,11 @@ export class VirtualServer {
     return terminates || (inspect !== undefined && protocol === 'tcp')
   }
 
+  /** Clients are offered no more than its nodes have shown that they can honour. */
+  get learnsOffers(): boolean {
+    return this.acceptsAlone && !this.settings.terminates
+  }
+
   /** It has as many flows as it may (LB-20). */
   get isFull(): boolean {
     return this.connections >= this.settings.connectionLimit

@@ -77,7 +77,9 @@ TEST_CASE("TCPX-01 a cookie is good in its slot and the next, and not after that
   }
 }
 
-TEST_CASE("TCPX-06 the MSS of a client is remembered, and none is smaller than it pays") {
+TEST_CASE(
+    "TCPX-01 TCPX-06 a cookie remembers the MSS of a client, none is 536 or 1220, and a tiny one "
+    "is raised") {
   struct Case {
     uint16_t told, v4, v6;
   };

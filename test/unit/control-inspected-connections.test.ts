@@ -164,6 +164,14 @@ describe('LB-15 LB-16 sessions of TLS', () => {
     expect(engine.status().bus).toEqual({ invalid: 0, stale: 0 })
   })
 
+  test('TCPX-06 a reload has the data flow segment forget what it learned of the nodes', async () => {
+    const { segment, engine } = await startSessions()
+    const told = () => segment.taken.filter((message) => message[1] === AddVsView.code).length
+    expect(told()).toBe(1)
+    await engine.reload(config({ nodes: [farm.node(1)] }))
+    expect(told()).toBe(2)
+  })
+
   test('while its node takes none it goes elsewhere, and on from where it was resumed', async () => {
     const { ask, learn, engine } = await startSessions()
     const first = await ask(10, '')

@@ -49,11 +49,16 @@ inline int told(TestEngine& engine, const TestEngine::Bytes& message) {
 
 struct InspectLab : SocketLab {
   explicit InspectLab(const Hosts& hosts, const ProxyOptions& options = {},
-                      const TestEngineOptions& engine_options = {})
-      : SocketLab(hosts, engine_options), hosts(hosts) {
+                      const TestEngineOptions& engine_options = {}, const LabHost& client_is = {},
+                      const LabHost& server_is = {})
+      : SocketLab(hosts, engine_options, 40000, client_is, server_is), hosts(hosts) {
     REQUIRE(told(engine, proxy_vs(hosts, options)) == CsmbError::none);
     engine.told.clear();
     engine.decide_with(TestEngine::to_endpoint(hosts.server, kChosenPort));
+    connect_client();
+  }
+
+  void connect_client() {
     client.connect(engine.now());
     settle();
     REQUIRE(client.connection() != nullptr);

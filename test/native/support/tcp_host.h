@@ -31,6 +31,8 @@ class TcpHost : public SegmentSink {
       : tcp_(limits, config, seed), key_(key), path_(path) {}
 
   void listen() { listening_ = true; }
+  // Of connections that begin from now on.
+  void set_mtu(uint16_t mtu) { path_.mtu = mtu; }
   // The same, and a SYN is answered by a cookie.
   void listen_by_cookies() {
     listening_ = true;
