@@ -98,6 +98,7 @@
       "native/segment/pair_packets.cc",
       "native/segment/pair_promises.cc",
       "native/segment/pair_relay.cc",
+      "native/segment/pair_waiting.cc",
       "native/segment/pipeline.cc",
       "native/segment/pipeline_bridge.cc",
       "native/segment/pipeline_strangers.cc",

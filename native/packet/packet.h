@@ -72,8 +72,8 @@ struct Offload {
 // What the first fragment of a TCP segment says of the bytes of all.
 struct FragmentedSegment {
   uint32_t seq = 0;
-  uint8_t header = 0;  // bytes of the datagram before the first that has a number
-  bool fin = false;    // behind the last
+  uint16_t header = 0;  // bytes of the datagram before the first that has a number
+  bool fin = false;     // behind the last
 };
 
 // Where the headers are, counted from `Packet::data`. Filled by the parse stage; valid where the

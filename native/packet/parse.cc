@@ -71,6 +71,14 @@ void check_fragment(Packet& packet, size_t offset, bool more) {
   if (headers.protocol == kProtocolTcp && offset == 8) packet.drop(DropReason::fragment_tiny);
 }
 
+// Of the first fragment: IPv6 has extension headers behind the fragment header, too.
+uint16_t bytes_before_payload(const Headers& headers) {
+  const auto begin = headers.family == 4
+                         ? headers.l4
+                         : static_cast<uint16_t>(headers.fragment_header + kIpv6FragmentHeader);
+  return static_cast<uint16_t>(headers.payload - begin);
+}
+
 // RFC 9293 3.9.2.3: no TCP towards a multicast or broadcast address. Port 0 is reserved (RFC 6335
 // 6), and the engine's word for "none".
 void parse_tcp(Packet& packet, bool to_multicast) {
@@ -83,8 +91,7 @@ void parse_tcp(Packet& packet, bool to_multicast) {
   headers.tcp_flags = tcp.flags();
   headers.has_key = true;
   if (headers.fragment) {
-    headers.segment = {tcp.seq().raw(), static_cast<uint8_t>(tcp.header_length()),
-                       tcp.has(kTcpFin)};
+    headers.segment = {tcp.seq().raw(), bytes_before_payload(headers), tcp.has(kTcpFin)};
   }
   packet.key.src_port = tcp.src_port();
   packet.key.dst_port = tcp.dst_port();

@@ -176,6 +176,7 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   bool begin_return(TcpTurn& turn, PairIndex pair);
   void leave_returned(TcpTurn& turn, PairIndex pair);
   void look_again(PairIndex pair);
+  void finish_due(Instant now);
   void finish_return(TcpTurn& turn, PairIndex pair);
   void take_up(LegIndex leg);
   void speak(TcpTurn& turn, uint32_t place);
@@ -201,6 +202,12 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   bool note_told(LegIndex leg, const Packet& packet, const Connection& c, Connection& other);
   bool passes_back(TcpTurn& turn, LegIndex leg, Packet& packet);
   bool reset_passes_back(LegIndex leg, Packet& packet, const TcpSegment& reset);
+
+  // pair_waiting.cc
+  bool has_room_to_return() const;
+  bool wants_back(PairIndex pair);
+  void wait_to_return(PairIndex pair);
+  void take_back_waiting(Instant now);
 
   // pair_count.cc
   Socket* counter_of(Socket& from);
@@ -297,6 +304,10 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   TransitionPool transitions_;
   std::array<PairIndex, 2 * kBatchCapacity> due_;  // that may have come back
   size_t due_count_ = 0;
+  // For connections to come back to, the first come first; a pair may be over by now. Who finds no
+  // place here tries again with each of its packets.
+  std::array<PairIndex, kBatchCapacity> waiting_;
+  size_t waiting_count_ = 0;
   TimerLinks links_;
   TimerWheel wheel_;
   SynCookies cookies_;

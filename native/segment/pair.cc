@@ -251,17 +251,14 @@ void Connections::come_back(TcpTurn& turn, uint32_t place) {
   if (stage == PairStage::returning) leave_returned(turn, pair);
 }
 
-// False where there is no room for its connections: it stays spliced, and each packet of it tries
-// again.
+// False where there is no room for its connections: it stays spliced until there is.
 bool Connections::begin_return(TcpTurn& turn, PairIndex pair) {
-  TransitionPool::Handle handle = transitions_.take();
-  const bool has_room = tcp_.connections.capacity() - tcp_.connections.used() >= 2;
-  if (handle == TransitionPool::kNone || !has_room) {
-    transitions_.give_back(handle);
-    counters_.raise(Counter::returns_postponed);
+  if (!has_room_to_return()) {
+    wait_to_return(pair);
     return false;
   }
   flows_.mark(pair, FlowPair::kCounted, false);
+  const TransitionPool::Handle handle = transitions_.take();
   spliced_[pair].transition = handle;
   transitions_[handle].back = true;
   for (const LegIndex leg : {client_leg(pair), server_leg(pair)}) resume(turn, leg);
@@ -288,6 +285,14 @@ void Connections::look_again(PairIndex pair) {
 }
 
 void Connections::end_batch(Instant now) {
+  finish_due(now);
+  if (waiting_count_ > 0 && has_room_to_return()) {
+    take_back_waiting(now);
+    finish_due(now);
+  }
+}
+
+void Connections::finish_due(Instant now) {
   for (size_t i = 0; i < due_count_; ++i) {
     const PairIndex pair = due_[i];
     TcpTurn turn = at(now);

@@ -41,7 +41,8 @@ bool Connections::is_believable(LegIndex leg, const TcpSegment& segment) {
   tracked.seq = (segment.seq - received_shift(leg)).raw();
   // While the pair drains, what is ours counts as acknowledged (3.3 rule 3).
   const Connection* c = connection_of(sockets_[spliced_[pair_of(leg)].places[leg & 1]]);
-  const Seq ack = c == nullptr ? segment.ack : std::max(segment.ack, c->flow->snd_nxt);
+  const bool drains = stage_of(pair_of(leg)) == PairStage::draining;
+  const Seq ack = drains ? std::max(segment.ack, c->flow->snd_nxt) : segment.ack;
   tracked.ack = (ack - sent_shift(leg)).raw();
   tracked.length = segment.length();
   return sluice::is_believable(flows_.table().leg(leg), flows_.table().leg(other_leg(leg)),

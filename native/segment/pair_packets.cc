@@ -61,7 +61,7 @@ bool Connections::settles(Instant now, LegIndex leg) {
   TcpTurn turn = at(now);
   if (stage_of(pair) != PairStage::spliced) {
     settle(turn, pair);
-  } else if (sockets_[spliced_[pair].places[0]].returns && has_both_ways(pair)) {
+  } else if (wants_back(pair)) {
     begin_return(turn, pair);
   } else {
     return false;
@@ -168,7 +168,9 @@ bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
   Connection& other = *connection_of(sockets_[spliced_[pair].places[1 - (leg & 1)]]);
   const Seq boundary = transition_of(pair).start[leg & 1];
   const Seq acked = flows_.shown(leg).acked + sent_shift(leg);
-  const bool news = note_told(leg, packet, c, other) || segment.ack > acked;
+  // Nor does who guesses tell anything here.
+  const bool is_heard = is_believable(leg, segment);
+  const bool news = is_heard && (note_told(leg, packet, c, other) || segment.ack > acked);
   if (segment.end() <= boundary) return true;
   TcpSegment ours = segment;
   ours.ack = c.snd_una;

@@ -53,6 +53,19 @@ TEST_CASE("TCPX-23 TCPX-68 fragments of a segment on either side of the switch h
   });
 }
 
+// Headers behind the fragment header are of the datagram, and of no byte of the segment.
+TEST_CASE("TCPX-23 TCPX-68 a segment up to the switch passes with the extension headers of IPv6") {
+  for_each_case([](Switched& flow) {
+    PacketBuilder whole = flow.of_client(1001, 5001, 100);
+    const bool ipv6 = !flow.hosts.client.is_v4();
+    if (ipv6) whole.extension(60, {0, 1, 4, 0, 0, 0, 0});
+    send_fragments(flow, whole, {0, 1, 2});
+    if (ipv6) send_fragments(flow, whole, {0, 1, 2, 3});
+    CHECK(flow.engine->to_server.size() == (ipv6 ? 4 : 3));
+    CHECK(flow.engine->dropped(DropReason::fragment_renumbered) == 0);
+  });
+}
+
 TEST_CASE("TCPX-23 TCPX-68 of a segment across the switch no fragment passes that is behind it") {
   for_each_order([](Switched& flow, const std::vector<size_t>& order) {
     // 20 bytes of it, then 40 and 40.

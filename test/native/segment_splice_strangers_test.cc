@@ -1,6 +1,8 @@
 // What others do to a spliced pair: who guesses while it drains, and who takes all connections.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "support/cookie_lab.h"
 #include "support/counted_pair.h"
 #include "support/spliced_pair.h"
@@ -70,6 +72,42 @@ TEST_CASE(
   }
 }
 
+// The largest window that the server is told of, from the way back on.
+uint16_t largest_window(const Hosts& hosts, bool is_guessed) {
+  SocketLab lab(hosts, {});
+  SplicedPair pair(lab, hosts);
+  pair.let_go();
+  lab.client_hears = false;
+  send_from(lab.server, lab.engine.now(), numbered(1000));
+  lab.settle();
+  pair.take_back();
+  REQUIRE(pair.returns() == 0);
+  pair.forget();
+  if (is_guessed) {
+    PacketBuilder builder;
+    builder.ip(hosts.client, hosts.virtual_server).tcp(40000, kServicePort, kTcpAck).window(65535);
+    builder.seq((lab.client.connection()->flow->snd_nxt + 0x40000000U).raw());
+    builder.ack(lab.client.connection()->flow->rcv_nxt.raw());
+    lab.engine.from_client(builder);
+  }
+  lab.client_hears = true;
+  lab.pass(Duration::seconds(2));
+  CHECK(pair.returns() == 1);
+  CHECK(receive_at(lab.client, lab.engine.now()) == numbered(1000));
+  send_from(lab.server, lab.engine.now(), part(1000, 2000));
+  lab.pass(Duration::seconds(2));
+  uint16_t largest = 0;
+  for (const TcpSegment& told : pair.at_server.got) largest = std::max(largest, told.window);
+  return largest;
+}
+
+TEST_CASE("TCPX-36 TCPX-21 who guesses a number offers no room for the other end on the way back") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    CHECK(largest_window(hosts, true) == largest_window(hosts, false));
+  }
+}
+
 // Clients that have all connections that there are.
 struct Crowd {
   Crowd(SocketLab& lab, const Hosts& hosts) {
@@ -103,11 +141,14 @@ TEST_CASE("SOCK-18 a pair that is taken back where there is no connection for it
     CHECK(receive_at(lab.client, lab.engine.now()) == numbered(5000));
     CHECK(pair.returns() == 0);
     CHECK(lab.engine.count(Counter::returns_postponed) > 0);
+    pair.forget();
     crowd.leave();
-    send_from(lab.server, lab.engine.now(), part(5000, 6000));
-    lab.pass(Duration::milliseconds(50));
     CHECK(pair.returns() == 1);
-    CHECK(receive_at(lab.client, lab.engine.now()) == part(5000, 6000));
+    CHECK(pair.at_client.sent.empty());
+    CHECK(pair.at_server.sent.empty());
+    lab.write(pair.inbound, numbered(700));
+    lab.pass(Duration::milliseconds(50));
+    CHECK(receive_at(lab.client, lab.engine.now()) == numbered(700));
     CHECK_FALSE(pair.at_client.was_reset);
     CHECK_FALSE(pair.at_server.was_reset);
   }
