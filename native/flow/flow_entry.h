@@ -95,7 +95,7 @@ struct alignas(64) FlowEntry {
     OwnLeg own;
   };
   uint16_t next_hop = 0xffff;  // a reference into the neighbour table, or kNoNextHop
-  uint16_t window;  // from `acked` to the furthest edge that the sender offered (flow/tcp_track.h)
+  uint16_t window;  // from `acked` to the furthest edge that the sender offered, unscaled
 
   uint64_t packets;  // on the wire: a super-packet counts its segments (STAT-07)
   uint64_t bytes;    // IP bytes of those

@@ -18,19 +18,25 @@ uint8_t scale_of(const FlowEntry& receiver, const FlowEntry& sender) {
 
 // Bytes that the sender of `receiver` lets the other side send beyond its acknowledgement.
 uint32_t window_of(const FlowEntry& receiver, const FlowEntry& sender) {
-  const int32_t window = highest_edge(receiver, scale_of(receiver, sender)) - Seq(receiver.acked);
-  return window == 0 ? 1 : static_cast<uint32_t>(window);
+  const uint32_t window = uint32_t{receiver.window} << scale_of(receiver, sender);
+  return window == 0 ? 1 : window;
 }
+
+uint32_t scaled_up(uint32_t bytes, uint8_t scale) { return (bytes + (1u << scale) - 1) >> scale; }
 
 // The window to remember with a new acknowledgement: a sender goes by the furthest right edge that
 // it was offered, which a smaller or reordered window does not take back (RFC 9293 3.8.6).
 uint16_t furthest_window(const FlowEntry& from, const FlowEntry& to,
                          const TrackedSegment& segment) {
   const uint8_t scale = scale_of(from, to);
-  const bool syn = (segment.flags & kTcpSyn) != 0;  // its window is never scaled
-  Seq edge = Seq(segment.ack) + (uint32_t{segment.window} << (syn ? 0 : scale));
-  if (from.tcp.has(LegTcpState::kAcked)) edge = std::max(edge, lowest_edge(from, scale));
-  return steps_between(Seq(segment.ack), edge, scale);
+  uint32_t window = segment.window;
+  if (segment.flags & kTcpSyn) window = scaled_up(window, scale);  // a SYN's is never scaled
+  if (from.tcp.has(LegTcpState::kAcked)) {
+    const uint32_t edge = from.acked + (uint32_t{from.window} << scale);
+    const int32_t open = Seq(edge) - Seq(segment.ack);
+    if (open > 0) window = std::max(window, scaled_up(static_cast<uint32_t>(open), scale));
+  }
+  return static_cast<uint16_t>(std::min(window, uint32_t{0xffff}));
 }
 
 // Whether a sequence number lies where the receiver accepts it: from its acknowledgement to its
@@ -122,11 +128,6 @@ bool accept_fin(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segm
 }
 
 }  // namespace
-
-uint16_t steps_between(Seq acked, Seq edge, uint8_t scale) {
-  const int32_t open = edge - Seq(acked.raw() >> scale << scale);
-  return static_cast<uint16_t>(std::clamp(open >> scale, 0, 0xffff));
-}
 
 bool is_believable(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   const uint32_t end = segment.seq + segment.length - ((segment.flags & kTcpFin) != 0);

@@ -3,22 +3,8 @@
 #include <cstdint>
 
 #include "flow/flow_entry.h"
-#include "wire/seq.h"
 
 namespace sluice {
-
-// The furthest right edge that the sender of a leg offered is kept in whole steps of its scale, as
-// a multiple of one: however often it acknowledges without offering more, nothing is rounded again.
-// It lies between these two, which are the same without a scale. Good once the sender has
-// acknowledged.
-inline Seq lowest_edge(const FlowEntry& leg, uint8_t scale) {
-  return Seq((leg.acked >> scale << scale) + (uint32_t{leg.window} << scale));
-}
-inline Seq highest_edge(const FlowEntry& leg, uint8_t scale) {
-  return lowest_edge(leg, scale) + ((1u << scale) - 1);
-}
-// The leg's `window` where it acknowledged up to `acked` and offered up to `edge`.
-uint16_t steps_between(Seq acked, Seq edge, uint8_t scale);
 
 // What tracking needs of a TCP segment, in host order.
 struct TrackedSegment {

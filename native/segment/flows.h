@@ -164,7 +164,7 @@ class Flows {
   struct Shown {
     Seq seq_end;  // of what it sent
     Seq acked;
-    Seq edge;  // the furthest that it offered, known to one step of its scale: no less than it
+    Seq edge;  // the furthest that it offered
     uint8_t scale;
     uint32_t tsval;  // the highest that it sent, if it sends any
   };

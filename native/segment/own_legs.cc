@@ -142,7 +142,8 @@ void Flows::splice(Instant now, PairIndex index, const TcpOffsets& offsets, cons
     entry.tcp.set_scale(shown.scale);
     entry.seq_end = shown.seq_end.raw();
     entry.acked = shown.acked.raw();
-    entry.window = steps_between(shown.acked, shown.edge, shown.scale);
+    entry.window = static_cast<uint16_t>(
+        std::min<uint32_t>(static_cast<uint32_t>(shown.edge - shown.acked) >> shown.scale, 0xffff));
     entry.detail = shown.tsval;
     entry.last_seen = time_.tick(now);
   };
@@ -154,8 +155,9 @@ void Flows::splice(Instant now, PairIndex index, const TcpOffsets& offsets, cons
 
 Flows::Shown Flows::shown(LegIndex leg) const {
   const FlowEntry& entry = table_.leg(leg);
-  const uint8_t scale = entry.tcp.scale();
-  return {Seq(entry.seq_end), Seq(entry.acked), highest_edge(entry, scale), scale, entry.detail};
+  const Seq acked(entry.acked);
+  return {Seq(entry.seq_end), acked, acked + (uint32_t{entry.window} << entry.tcp.scale()),
+          entry.tcp.scale(), entry.detail};
 }
 
 void Flows::take_back(PairIndex index) {

@@ -18,7 +18,7 @@ uint32_t clock_after(uint32_t tsval, Tick seen, Instant now) {
   return tsval + (tick - seen) + 1 - tick;
 }
 
-// The true edge may be a step before the one that is known: nothing is sent beyond it.
+// The window was rounded up when it was noted: nothing is sent beyond the true one.
 uint32_t window_from(const Flows::Shown& shown, Seq from) {
   const int32_t room = shown.edge - from - static_cast<int32_t>((1u << shown.scale) - 1);
   return room > 0 ? static_cast<uint32_t>(room) : 0;
@@ -62,8 +62,8 @@ Resumption Connections::resumption_of(LegIndex leg, Instant now) const {
   from.flow.ts_recent = own.tsval;
   // Too old to refuse anything by: nobody has checked what came since.
   from.flow.ts_recent_age = Tcp::tick(now) - 30U * 24 * 3600 * 1000;
-  // The other end's true edge is no further: nor is what this one was told of it, rounded down by
-  // each acknowledgement.
+  // The other end's true edge: what this one was told of it, rounded down by each acknowledgement,
+  // is nowhere beyond.
   const auto room = static_cast<uint32_t>(std::max(other.edge - own.seq_end, 0));
   from.rcv_adv = from.flow.rcv_nxt + std::min(room, 65535U << from.flow.rcv_wscale());
   from.snd_wnd = window_from(own, other.seq_end);

@@ -2,7 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include "wire/seq.h"
 #include "wire/tcp.h"
 
 namespace sluice {
@@ -161,58 +160,6 @@ TEST_CASE("HS-22 a scaled window widens what is accepted, an unscaled one does n
     t.from_server(kTcpAck, kS + 1, kC + 1);  // the first window that may be scaled
     CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1 + 100'000, kS + 1) ==
           (scaled ? TrackEvent::closing : TrackEvent::none));
-  }
-}
-
-// Both sides scale by `scale`.
-Tracked scaled_by(uint8_t scale) {
-  Tracked t;
-  TrackedSegment syn = Tracked::segment(kTcpSyn, kC, 0, 0, 1000);
-  TrackedSegment answer = Tracked::segment(kTcpSyn | kTcpAck, kS, kC + 1, 0, 1000);
-  syn.window_scale = answer.window_scale = scale;
-  track_tcp(t.client, t.server, syn);
-  track_tcp(t.server, t.client, answer);
-  t.from_client(kTcpAck, kC + 1, kS + 1, 0, 0);
-  return t;
-}
-
-// A receiver whose user does not read says less with every byte that it takes.
-TEST_CASE("TCPX-21 TCPX-22 a right edge that stays where it is stays so for whoever follows it") {
-  constexpr uint32_t kWindow = 128'000;
-  for (const uint8_t scale : {0, 1, 7, 14}) {
-    for (const uint32_t step : {1u, 100u, 127u, 1448u}) {
-      CAPTURE(scale);
-      CAPTURE(step);
-      Tracked t = scaled_by(scale);
-      const uint32_t unit = 1u << scale;
-      const auto says = [&](uint32_t ack, uint32_t edge) {
-        t.from_client(kTcpAck, kC + 1, ack, 0, static_cast<uint16_t>((edge - ack) >> scale));
-      };
-      const uint32_t edge = kS + 1 + (scale == 0 ? 60'000 : kWindow / unit * unit);
-      for (uint32_t ack = kS + 1; Seq(ack) < Seq(edge); ack += step) {
-        t.from_server(kTcpAck, ack, kC + 1, step);
-        says(ack, edge);
-        REQUIRE(lowest_edge(t.client, scale) <= Seq(edge));
-        REQUIRE(highest_edge(t.client, scale) >= Seq(edge));
-        REQUIRE(highest_edge(t.client, scale) - lowest_edge(t.client, scale) ==
-                static_cast<int32_t>(unit - 1));
-      }
-    }
-  }
-}
-
-TEST_CASE("TCPX-21 TCPX-22 an edge that was offered is kept when less is said later") {
-  for (const uint8_t scale : {0, 3, 7}) {
-    CAPTURE(scale);
-    Tracked t = scaled_by(scale);
-    t.from_client(kTcpAck, kC + 1, kS + 1, 0, 1000);
-    const Seq edge = Seq(kS + 1) + (1000u << scale);
-    for (uint32_t ack = kS + 1; ack != kS + 501; ++ack) {
-      t.from_server(kTcpAck, ack, kC + 1, 1);
-      t.from_client(kTcpAck, kC + 1, ack, 0, 0);
-    }
-    CHECK(lowest_edge(t.client, scale) <= edge);
-    CHECK(highest_edge(t.client, scale) >= edge);
   }
 }
 
