@@ -59,8 +59,8 @@ TEST_CASE("TCPX-23 TCPX-68 a segment up to the switch passes with the extension 
     PacketBuilder whole = flow.of_client(1001, 5001, 100);
     const bool ipv6 = !flow.hosts.client.is_v4();
     if (ipv6) whole.extension(60, {0, 1, 4, 0, 0, 0, 0});
-    send_fragments(flow, whole, {0, 1, 2});
-    if (ipv6) send_fragments(flow, whole, {0, 1, 2, 3});
+    send_fragments(flow, whole,
+                   ipv6 ? std::vector<size_t>{0, 1, 2, 3} : std::vector<size_t>{0, 1, 2});
     CHECK(flow.engine->to_server.size() == (ipv6 ? 4 : 3));
     CHECK(flow.engine->dropped(DropReason::fragment_renumbered) == 0);
   });

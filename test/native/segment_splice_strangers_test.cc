@@ -82,18 +82,18 @@ uint16_t largest_window(const Hosts& hosts, bool is_guessed) {
   lab.settle();
   pair.take_back();
   REQUIRE(pair.returns() == 0);
-  pair.forget();
   if (is_guessed) {
     PacketBuilder builder;
     builder.ip(hosts.client, hosts.virtual_server).tcp(40000, kServicePort, kTcpAck).window(65535);
     builder.seq((lab.client.connection()->flow->snd_nxt + 0x40000000U).raw());
-    builder.ack(lab.client.connection()->flow->rcv_nxt.raw());
+    builder.ack((lab.client.connection()->flow->rcv_nxt - 500U).raw());
     lab.engine.from_client(builder);
   }
   lab.client_hears = true;
   lab.pass(Duration::seconds(2));
   CHECK(pair.returns() == 1);
   CHECK(receive_at(lab.client, lab.engine.now()) == numbered(1000));
+  pair.forget();
   send_from(lab.server, lab.engine.now(), part(1000, 2000));
   lab.pass(Duration::seconds(2));
   uint16_t largest = 0;
