@@ -29,7 +29,8 @@ namespace sluice {
 //   proxied   -> proxied    begin_relay, unrelay, leave_relay: each direction by itself
 //             -> draining   try_splice asks whether, begin_splice
 //   draining  -> spliced    finish_splice
-//   spliced   -> returning  begin_return: ordered (come_back), or at the end of a count (settles)
+//   spliced   -> returning  begin_return: ordered (come_back), at the end of a count (settles), or
+//                           when there is room for what waited for it (take_back_waiting)
 //   returning -> proxied    finish_return
 //   each that is spliced -> over   end_spliced
 enum class PairStage : uint8_t { proxied, draining, spliced, returning, over };

@@ -204,7 +204,7 @@ Connection* resume_connection(TcpTurn& turn, TcpFlow& flow, LegIndex leg, bool i
   c.snd_mss = c.rcv_mss = from.snd_mss;
   c.told_mss = from.told_mss;
   c.share = tcp.share();
-  // What it was offered it keeps; of what it sent meanwhile nobody here knows.
+  // What it was offered it keeps.
   c.rcv_adv = from.rcv_adv;
   c.last_ack_sent = flow.rcv_nxt;
   c.snd_una = c.snd_wl2 = flow.snd_nxt;

@@ -12,22 +12,6 @@ namespace {
 
 using namespace test;
 
-// Bytes of the engine's, of which the client has not heard.
-void drain(SplicedPair& pair, size_t bytes) {
-  SocketLab& lab = pair.lab;
-  lab.relay(pair.inbound, pair.outbound);
-  lab.client_hears = false;
-  send_from(lab.server, lab.engine.now(), numbered(bytes));
-  lab.pass(Duration::milliseconds(1));
-  for (const uint32_t socket : {pair.inbound, pair.outbound}) {
-    lab.say<UnrelaySocketView>(socket);
-    lab.say<HoldSocketView>(socket);
-  }
-  pair.let_go();
-  REQUIRE(pair.is_spliced());
-  REQUIRE(pair.has_blocks());
-}
-
 struct Guess {
   uint32_t seq;  // beyond the client's next
   uint32_t ack;  // beyond what it was sent
@@ -58,7 +42,7 @@ TEST_CASE(
         if (!stamped) host.config.offer &= static_cast<uint8_t>(~TcpFlow::kTimestamps);
         SocketLab lab(hosts, {}, 40000, host, host);
         SplicedPair pair(lab, hosts);
-        drain(pair, 3000);
+        pair.drain(3000);
         guess(lab, hosts, each, stamped);
         CHECK(pair.has_blocks());
         lab.client_hears = true;

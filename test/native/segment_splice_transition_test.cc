@@ -13,24 +13,6 @@ using namespace test;
 // Each host's next number for the other, so that offsets can be told apart.
 Seq next_of(const TcpHost& host) { return host.connection()->flow->snd_nxt; }
 
-// The server has sent so much, which the engine has acknowledged; the client has not heard of it.
-// Then the pair is let go.
-void drain(SplicedPair& pair, size_t bytes) {
-  SocketLab& lab = pair.lab;
-  lab.relay(pair.inbound, pair.outbound);
-  lab.client_hears = false;
-  send_from(lab.server, lab.engine.now(), numbered(bytes));
-  lab.pass(Duration::milliseconds(1));
-  for (const uint32_t socket : {pair.inbound, pair.outbound}) {
-    lab.say<UnrelaySocketView>(socket);
-    lab.say<HoldSocketView>(socket);
-  }
-  pair.let_go();
-  REQUIRE(pair.is_spliced());
-  REQUIRE(pair.has_blocks());
-  pair.forget();
-}
-
 // Nothing of it waits for an acknowledgement.
 void send_at_once(TcpHost& host, Instant now, ConstByteSpan bytes) {
   host.call(now, [](TcpTurn& turn, Connection& c) { set_no_delay(turn, c, true); });
@@ -89,7 +71,7 @@ TEST_CASE("TCPX-17 TCPX-21 SACK of the other end's bytes passes while ours are s
     CAPTURE(hosts.family);
     SocketLab lab(hosts, {});
     SplicedPair pair(lab, hosts);
-    drain(pair, 3000);
+    pair.drain(3000);
     const Seq boundary = next_of(lab.server);
     // What follows our bytes immediately is no news to its sender: there is no hole of his.
     send_more(pair, 3000, true);
@@ -127,7 +109,7 @@ TEST_CASE(
     CAPTURE(hosts.family);
     SocketLab lab(hosts, {});
     SplicedPair pair(lab, hosts);
-    drain(pair, 3000);
+    pair.drain(3000);
     lab.client_hears = true;
     lab.pass(Duration::seconds(3));
     REQUIRE(pair.is_spliced());
@@ -187,7 +169,7 @@ TEST_CASE("TCPX-21 TCPX-22 what our last word has overtaken does not take its wi
     CAPTURE(hosts.family);
     SocketLab lab(hosts, {});
     SplicedPair pair(lab, hosts);
-    drain(pair, 3000);
+    pair.drain(3000);
     const Connection& server = *lab.server.connection();
     const Seq edge = server.snd_una + server.snd_wnd;
     const auto step = uint32_t{1} << server.flow->snd_wscale();
@@ -218,7 +200,7 @@ TEST_CASE(
     CAPTURE(hosts.family);
     SocketLab lab(hosts, {});
     SplicedPair pair(lab, hosts);
-    drain(pair, 3000);
+    pair.drain(3000);
     const FlowKey key = lab.client.key();
     const auto quoting = [&](Seq seq) {
       Frame frame = PacketBuilder()
@@ -272,7 +254,7 @@ TEST_CASE("TCPX-36 TCPX-40 a RST has the number that its host expects, whatever 
     SUBCASE("bytes that we had to repeat were lost") {
       SocketLab lab(hosts, {});
       SplicedPair pair(lab, hosts);
-      drain(pair, 3000);
+      pair.drain(3000);
       lab.client_hears = true;
       lab.server.call(lab.engine.now(), [&](TcpTurn& turn, Connection& c) {
         lab.server.note(turn.now, sluice::abort(turn, c));

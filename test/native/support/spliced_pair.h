@@ -37,6 +37,22 @@ struct SplicedPair : Joined {
   void take_back() {
     for (const uint32_t socket : {inbound, outbound}) lab.say<UnrelaySocketView>(socket);
   }
+  // The server has sent so much, which the engine has acknowledged; the client has not heard of it.
+  // Then the pair is let go.
+  void drain(size_t bytes) {
+    lab.relay(inbound, outbound);
+    lab.client_hears = false;
+    send_from(lab.server, lab.engine.now(), numbered(bytes));
+    lab.pass(Duration::milliseconds(1));
+    for (const uint32_t socket : {inbound, outbound}) {
+      lab.say<UnrelaySocketView>(socket);
+      lab.say<HoldSocketView>(socket);
+    }
+    let_go();
+    REQUIRE(is_spliced());
+    REQUIRE(has_blocks());
+    forget();
+  }
   bool is_spliced() { return lab.sockets[inbound].spliced; }
   bool has_blocks() { return lab.engine.count(Counter::connections) > 0; }
   uint64_t returns() { return lab.engine.count(Counter::splices_returned); }
