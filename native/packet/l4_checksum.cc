@@ -91,6 +91,16 @@ void leave_tcp_checksum_open(Packet& packet) {
   packet.offload.checksum_offset = TcpHeader::kChecksumOffset;
 }
 
+void keep_urgent_pointer_within(Packet& packet) {
+  const Headers& headers = packet.headers;
+  TcpHeader tcp(packet.at(headers.l4));
+  if (!(tcp.flags() & kTcpUrg) || tcp.urgent_pointer() <= headers.end - headers.payload) return;
+  tcp.set_flags(static_cast<uint8_t>(tcp.flags() & ~kTcpUrg));
+  tcp.set_urgent_pointer(0);
+  packet.headers.tcp_flags = tcp.flags();
+  leave_tcp_checksum_open(packet);
+}
+
 void keep_tcp_payload(Packet& packet, uint32_t bytes) {
   Headers& headers = packet.headers;
   TcpHeader tcp(packet.at(headers.l4));
@@ -111,6 +121,7 @@ void keep_tcp_payload(Packet& packet, uint32_t bytes) {
     packet.offload.gso_type = GsoType::none;
     packet.offload.gso_size = 0;
   }
+  keep_urgent_pointer_within(packet);
   leave_tcp_checksum_open(packet);
 }
 

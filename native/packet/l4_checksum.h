@@ -31,8 +31,12 @@ void complete_checksum(Packet& packet);
 // before.
 void leave_tcp_checksum_open(Packet& packet);
 
-// Drops all but the first bytes of the payload of TCP, and what would tell of its end. Leaves the
-// checksum open.
+// An urgent pointer that reaches behind the packet's own bytes tells of none: the packet that has
+// them will point to them itself (RFC 6093 2.1). Where it is taken out the checksum is left open.
+void keep_urgent_pointer_within(Packet& packet);
+
+// Drops all but the first bytes of the payload of TCP, and what would tell of its end, or of what
+// was dropped. Leaves the checksum open.
 void keep_tcp_payload(Packet& packet, uint32_t bytes);
 
 }  // namespace sluice

@@ -30,6 +30,8 @@ bool says_the_same(const Connection& c, const TcpSegment& segment) {
 // and so would a fragment, whose checksum nobody knows.
 bool Connections::passes(Instant now, LegIndex leg, Packet& packet) {
   if (!is_whole(packet)) return false;
+  // What is behind these bytes may be the engine's yet, to hand on or to write (TCPX-26).
+  if (packet.headers.tcp_flags & kTcpUrg) keep_urgent_pointer_within(packet);
   const FlowPair& flow = flows_.table().pair(pair_of(leg));
   if (flow.flags & FlowPair::kReported) cut_late_reports(leg, packet);
   if (!(flow.flags & (FlowPair::kInTransition | FlowPair::kCounted))) return true;
@@ -93,8 +95,9 @@ bool Connections::drains(TcpTurn& turn, LegIndex leg, Packet& packet) {
     after(turn, place, segment_arrives(turn, c, ours));
     if (!sockets_[place].spliced) return false;
   }
-  if (segment.seq < start && segment.end() <= start) {
-    // Ours has not reached him, or he asks whether we are alive.
+  if (segment.seq < start) {
+    // Ours has not reached him, or he asks whether we are alive. What he says again of bytes that
+    // we have acknowledged is not what we say at their place: he is told where to begin.
     if (segment.length() > 0 || segment.seq + 1 == start) send_ack(turn, c);
     return false;
   }

@@ -262,7 +262,9 @@ describe('a service', () => {
         for (let user = 0; user < 20; user++) {
           const headers = { 'x-user': `user ${user}` }
           const request = { method: 'GET', target: '/', httpVersion: '1.1', headers }
-          picked.push(pools.pick('web', inbound, request)?.name)
+          const node = pools.pick('web', inbound, request)
+          picked.push(node?.name)
+          node?.release()
         }
         inbound.end()
       },
