@@ -16,6 +16,14 @@ namespace {
 // Requirements 2.2, as for any question (flow_end.cc); the last one for as long as there is time.
 constexpr Tick kQueryIntervals[] = {50, 50, 100, 200};
 
+// As of any flow (decisions.cc): once another decision was asked for, a REPLY that has the one
+// before answers a repetition of that question. A NEWFLOW answers none, and since a server has
+// failed its node tells.
+bool awaits(const Inspection& one, const ReplyView& reply) {
+  const bool tells = one.another && one.failed_node == 0 && reply.msg_type() == ReplyView::kCode;
+  return !tells || (reply.flags() & SsmbFlags::another);
+}
+
 }  // namespace
 
 void Connections::begin_inspection(uint32_t place, const VirtualServer& server, PortId in_port) {
@@ -147,8 +155,10 @@ void Connections::decided(Instant now, PairIndex pair, const ReplyView& reply) {
   const FlowEntry& leg = flows_.own_leg(client_leg(pair));
   if (!(leg.flags & LegFlags::kEntered)) return;
   const uint32_t handle = sockets_[place_of(leg.own.connection)].inspection;
+  if (handle == 0) return;
+  Inspection& one = inspections_.pool[handle];
   // Another question, sent before the answer came, may have been answered as well.
-  if (handle == 0 || inspections_.pool[handle].stage != Inspection::Stage::asked) return;
+  if (one.stage != Inspection::Stage::asked || !awaits(one, reply)) return;
   TcpTurn turn = at(now);
   if (reply.flags() & SsmbFlags::more) return read_on(turn, handle, reply.xlat().seq_offset());
   if (Flows::refuses(reply)) {
@@ -156,7 +166,6 @@ void Connections::decided(Instant now, PairIndex pair, const ReplyView& reply) {
     const uint32_t client = end_inspection(handle);
     return close_socket(turn, client, true);
   }
-  Inspection& one = inspections_.pool[handle];
   if (one.failed_node != 0 && reply.xlat().node_id() == one.failed_node) return;
   DropReason why;
   if (!open_server(turn, handle, reply, why)) return not_opened(turn, handle, why);

@@ -324,6 +324,7 @@ void Connections::publish() {
 }
 
 Instant Connections::deadline(Instant now) const {
+  if (may_take_back()) return now;
   if (full_ || !from_sockets_.empty()) return now + Duration::milliseconds(1);
   const Tick tick = time_.tick(now);
   constexpr Tick kLongest = 1000;

@@ -205,8 +205,10 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
 
   // pair_waiting.cc
   bool has_room_to_return() const;
+  bool may_take_back() const { return first_waiting_ != 0 && has_room_to_return(); }
   bool wants_back(PairIndex pair);
   void wait_to_return(PairIndex pair);
+  PairIndex take_first_waiting();
   void take_back_waiting(Instant now);
 
   // pair_count.cc
@@ -304,10 +306,10 @@ class Connections final : public Flows::OwnPairs, public StreamNews {
   TransitionPool transitions_;
   std::array<PairIndex, 2 * kBatchCapacity> due_;  // that may have come back
   size_t due_count_ = 0;
-  // For connections to come back to, the first come first; a pair may be over by now. Who finds no
-  // place here tries again with each of its packets.
-  std::array<PairIndex, kBatchCapacity> waiting_;
-  size_t waiting_count_ = 0;
+  // The list of pairs that wait for connections to come back to, the first come first; one may be
+  // over by now. As index + 1; 0: nobody waits.
+  uint32_t first_waiting_ = 0;
+  uint32_t last_waiting_ = 0;
   TimerLinks links_;
   TimerWheel wheel_;
   SynCookies cookies_;

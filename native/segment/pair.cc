@@ -168,7 +168,8 @@ void Connections::begin_splice(TcpTurn& turn, uint32_t client_place, uint32_t se
   const TransitionPool::Handle handle = transitions_.take();
   if (handle == TransitionPool::kNone) return;
   Transition& transition = transitions_[handle];
-  spliced_[pair] = {{client_place, server_place}, handle};
+  spliced_[pair].places = {client_place, server_place};
+  spliced_[pair].transition = handle;
   const TcpOffsets offsets = offsets_between(*c[0], *c[1], turn.now);
   const Flows::Shown client = shown_by(*c[0], c[0]->flow->rcv_nxt, 0);
   const Flows::Shown server = shown_by(*c[1], c[0]->flow->snd_nxt, offsets.seq);
@@ -286,7 +287,7 @@ void Connections::look_again(PairIndex pair) {
 
 void Connections::end_batch(Instant now) {
   finish_due(now);
-  if (waiting_count_ > 0 && has_room_to_return()) {
+  if (may_take_back()) {
     take_back_waiting(now);
     finish_due(now);
   }

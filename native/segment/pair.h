@@ -53,6 +53,9 @@ using TransitionPool = BlockPool<Transition>;
 struct PairSockets {
   std::array<uint32_t, 2> places;
   TransitionPool::Handle transition;  // kNone: there is none
+  // In the list of those that wait to come back, which outlives the pair: the one behind it, as
+  // index + 1, or of the last itself; 0 of who is not there.
+  uint32_t next_waiting;
 };
 
 }  // namespace sluice

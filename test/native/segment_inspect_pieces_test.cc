@@ -142,14 +142,8 @@ TEST_CASE("HS-13 a NEWFLOW is a decision as well") {
     lab.client_says("ROUTE");
     lab.engine.decide_with(nullptr);
     lab.client_says(" 2\n");
-    const TestEngine::Bytes reply = TestEngine::reply_to(
-        lab.engine.told_of<AppQueryView>()[1], TestEngine::to_endpoint(hosts.server, kChosenPort));
-    TestEngine::Bytes told(NewFlowView::kSize);
-    std::copy(reply.begin(), reply.end(), told.begin());
-    NewFlowView(told.data()).set_msg_type(NewFlowView::kCode);
     CHECK(lab.engine.to_server.empty());
-    lab.engine.tell(told);
-    lab.settle();
+    lab.tell_newflow(1, TestEngine::to_endpoint(hosts.server, kChosenPort));
     CHECK(lab.engine.count(Counter::inspections_joined) == 1);
     CHECK(lab.server_heard() == "ROUTE 2\n");
     CHECK(lab.end() == "");

@@ -2,7 +2,7 @@
 // HS-20).
 #include <doctest/doctest.h>
 
-#include "support/inspect_lab.h"
+#include "support/pieces_lab.h"
 #include "support/tls_hello_bytes.h"
 
 namespace sluice {
@@ -218,6 +218,103 @@ TEST_CASE("HS-09 SSMB-09 a question that is not answered is repeated, and then g
     CHECK(lab.client_was_reset());
     CHECK(lab.engine.count(Counter::inspections_unanswered) == 1);
     CHECK(lab.engine.told_of<DeleteView>().size() == 1);
+    CHECK(lab.end() == "");
+  }
+}
+
+// A client whose first decision cannot be had: a flow of another virtual server has the same port
+// to the same node (trap 4). It was asked for twice, as JavaScript was busy, and once more then.
+struct TakenLab : PiecesLab {
+  explicit TakenLab(const Hosts& hosts) : PiecesLab(hosts, {}) {
+    const IpAddress other = ip(hosts.client.is_v4() ? "192.0.2.101" : "2001:db8::101");
+    engine.add_virtual_server(20, other, kServicePort);
+    engine.decide_with(taken());
+    engine.from_client(
+        PacketBuilder().ip(hosts.client, other).tcp(40000, kServicePort, kTcpSyn).seq(1000));
+    engine.clear_sent();
+    engine.told.clear();
+    engine.decide_with(nullptr);
+    client_says(kRequest);
+    pass(Duration::milliseconds(60));
+    REQUIRE(questions() == 2);
+    answer(0, taken());
+    REQUIRE(questions() == 3);
+    CHECK(question(2).flags() == SsmbFlags::another);
+  }
+  TestEngine::Decider taken() const { return TestEngine::to_endpoint(hosts.server, 9999); }
+  TestEngine::Decider free() const { return TestEngine::to_endpoint(hosts.server, kChosenPort); }
+};
+
+TestEngine::Decider refusal() {
+  return [](const QueryView&, ReplyView reply) {
+    reply.xlat().set_xlat_mask(XlatMask::reset);
+    return true;
+  };
+}
+
+TEST_CASE(
+    "trap 4 SSMB-13 HS-13 once another decision was asked for, the one before counts no more") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TakenLab lab(hosts);
+    lab.answer(1, lab.taken());
+    lab.answer(1, lab.free());
+    lab.answer(1, refusal());
+    CHECK(lab.engine.count(Counter::inspections_unanswered) == 0);
+    CHECK(lab.engine.to_server.empty());
+    lab.pass(Duration::milliseconds(60));
+    CHECK(lab.questions() == 4);  // it is asked for as before
+    lab.answer(2, lab.free());
+    CHECK(lab.server_heard() == kRequest);
+    lab.answer(3, lab.free());
+    CHECK_FALSE(lab.client_was_reset());
+    CHECK(lab.engine.count(Counter::flows_asked_again) == 1);
+    CHECK(lab.engine.count(Counter::inspections_joined) == 1);
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("trap 4 HS-20 where the server of another decision fails its node tells old answers") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TakenLab lab(hosts);
+    lab.answer(2, TestEngine::to_endpoint(hosts.server, 9998, 2));  // nobody listens there
+    lab.pass(Duration::seconds(4));
+    const size_t last = lab.questions() - 1;
+    REQUIRE(lab.question(last).error_code() == SsmbError::srvfail);
+    lab.answer(2, TestEngine::to_endpoint(hosts.server, 9998, 2));
+    // Of a control segment that has taken the flow over, and knows of no question before.
+    const auto taken_over = [&](const QueryView& query, ReplyView reply) {
+      reply.set_flags(0);
+      return TestEngine::to_endpoint(hosts.server, kChosenPort, 3)(query, reply);
+    };
+    lab.answer(last, taken_over);
+    CHECK(lab.server_heard() == kRequest);
+    CHECK(lab.engine.count(Counter::inspections_server_failed) == 1);
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("trap 4 HS-13 a NEWFLOW is a decision, whatever was asked for") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TakenLab lab(hosts);
+    lab.tell_newflow(1, lab.free());
+    CHECK(lab.server_heard() == kRequest);
+    CHECK(lab.engine.count(Counter::inspections_joined) == 1);
+    CHECK(lab.end() == "");
+  }
+}
+
+TEST_CASE("trap 4 SSMB-24 where the second decision cannot be had either its client is reset") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    TakenLab lab(hosts);
+    lab.answer(2, lab.taken());
+    CHECK(lab.client_was_reset());
+    CHECK(lab.engine.count(Counter::inspections_unanswered) == 1);
+    REQUIRE(lab.engine.told_of<DeleteView>().size() == 1);
+    CHECK(DeleteView(lab.engine.told_of<DeleteView>()[0].data()).error_code() == SsmbError::nores);
     CHECK(lab.end() == "");
   }
 }

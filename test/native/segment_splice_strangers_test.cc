@@ -2,6 +2,8 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <optional>
+#include <vector>
 
 #include "support/cookie_lab.h"
 #include "support/counted_pair.h"
@@ -105,9 +107,7 @@ struct Crowd {
     REQUIRE_FALSE(clients.empty());
   }
   void leave() {
-    for (RawClient& client : clients) {
-      client.send(client.segment(kTcpRst).seq(RawClient::kIrs + 1));
-    }
+    for (RawClient& client : clients) client.send(client.reset());
   }
   std::vector<RawClient> clients;
 };
@@ -135,6 +135,82 @@ TEST_CASE("SOCK-18 a pair that is taken back where there is no connection for it
     CHECK(receive_at(lab.client, lab.engine.now()) == numbered(700));
     CHECK_FALSE(pair.at_client.was_reset);
     CHECK_FALSE(pair.at_server.was_reset);
+  }
+}
+
+// Pairs that are let go, each of a client and a server of its own that say nothing; then they are
+// to come back, and clients have all connections that there are.
+struct QuietPairs {
+  QuietPairs(const Hosts& hosts, size_t count) : hosts(hosts), lab(hosts, options_for(count)) {
+    lab.server_is_there = false;  // servers are played here
+    for (size_t i = 0; i < count; ++i) let_go(static_cast<L4Port>(2000 + i));
+    REQUIRE(lab.engine.count(Counter::splices) == count);
+    REQUIRE(lab.engine.count(Counter::connections) == 0);
+    crowd.emplace(lab, hosts);
+    for (const uint32_t socket : sockets) lab.say<UnrelaySocketView>(socket);
+    CHECK(lab.engine.count(Counter::returns_postponed) >= count);
+    CHECK(returned() == 0);
+  }
+  // Two sockets for each pair, and one for each of the crowd.
+  static TestEngineOptions options_for(size_t count) {
+    TestEngineOptions options;
+    options.limits.connections = static_cast<uint32_t>(2 * count + 2);
+    options.limits.flows = 4 * options.limits.connections;
+    return options;
+  }
+  uint64_t returned() const { return lab.engine.count(Counter::splices_returned); }
+
+  const Hosts& hosts;
+  SocketLab lab;
+  std::vector<RawClient> clients;
+  std::vector<uint32_t> sockets;
+  std::optional<Crowd> crowd;
+
+ private:
+  void let_go(L4Port port) {
+    const RawClient client = clients.emplace_back(lab, hosts, port);
+    clients.back().send(client.answer(clients.back().connect(false)).window(60000));
+    const uint32_t inbound = lab.last_accepted;
+    const uint32_t outbound = lab.open(inbound, hosts.server, 8080, true);
+    REQUIRE(lab.engine.to_server.size() == 1);
+    const Seq begun = Sent(lab.engine.to_server[0]).tcp().seq();
+    lab.engine.clear_sent();
+    lab.engine.from_server(PacketBuilder()
+                               .ip(hosts.server, hosts.client)
+                               .tcp(8080, port, kTcpSyn | kTcpAck)
+                               .seq(9000)
+                               .ack(begun.raw() + 1)
+                               .window(60000)
+                               .mss(1460));
+    for (const uint32_t socket : {inbound, outbound}) {
+      lab.say<HoldSocketView>(socket);
+      sockets.push_back(socket);
+    }
+    lab.splice(inbound, outbound);
+    lab.engine.clear_sent();
+  }
+};
+
+TEST_CASE("SOCK-18 however many pairs wait for connections, all come back without a packet") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    QuietPairs pairs(hosts, 150);
+    pairs.crowd->leave();
+    CHECK(pairs.returned() == 150);
+    for (const uint32_t socket : pairs.sockets) CHECK(pairs.lab.sockets[socket].unrelayed > 0);
+  }
+}
+
+TEST_CASE("SOCK-18 who is over keeps nobody waiting that waits behind it") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    QuietPairs pairs(hosts, 400);
+    SocketLab& lab = pairs.lab;
+    for (size_t i = 0; i + 1 < 400; ++i) pairs.clients[i].send(pairs.clients[i].reset());
+    lab.engine.run(Duration::milliseconds(50));
+    for (int i = 0; i < 2; ++i) lab.engine.from_client(pairs.crowd->clients[i].reset());
+    lab.engine.run(Duration::milliseconds(5));
+    CHECK(pairs.returned() == 1);
   }
 }
 

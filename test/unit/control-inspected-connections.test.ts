@@ -6,6 +6,7 @@ import {
   AppType,
   QueryReason,
   SsmbError,
+  SsmbFlags,
   VsFlags,
 } from '../../src/generated/messages.js'
 import type { NewFlow } from '../../src/index.js'
@@ -77,6 +78,25 @@ describe.each(families)('IPv%i', (family) => {
     expect({ msgLength, proxyWindow, proxyTimeout, serverTimeout }).toEqual({
       ...{ msgLength: AddVsView.size + 3, proxyWindow: 5, proxyTimeout: 2, serverTimeout: 3000 },
     })
+  })
+
+  test('trap 4 SSMB-13 what is decided once more is told from what an earlier question repeats', async () => {
+    const { ask, segment, farm, fromClient } = await start('http', () => ({ node: farm.node(1) }))
+    const serial = ask(0, AppType.http, bytes(request))
+    const question = { ...fromClient(0), reason: QueryReason.open, protocol: 6, serial }
+    const repeat = (more: object = {}) => {
+      const data = { type: AppType.http, data: bytes(request) }
+      segment.send(appQueryMessage({ ...question, ...data, ...more }))
+    }
+    repeat()
+    for (let n = 0; n < 2; n++) repeat({ again: true })
+    await segment.until(() => segment.replies.length === 4)
+    const { another } = SsmbFlags
+    expect(segment.replies.map(({ flags }) => flags & another)).toEqual([0, 0, another, another])
+    const ports = segment.replies.map(({ newSourcePort }) => newSourcePort)
+    expect(ports.slice(0, 2)).toEqual([0, 0])
+    expect(ports[2]).toBeGreaterThanOrEqual(1024)
+    expect(ports[3]).toBe(ports[2])
   })
 
   test('HS-20 where a node fails each of its pool is asked once, three at most', async () => {

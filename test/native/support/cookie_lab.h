@@ -47,6 +47,9 @@ class RawClient {
     return PacketBuilder().ip(hosts_.client, hosts_.virtual_server).tcp(port_, kServicePort, flags);
   }
 
+  // Of one that has said nothing.
+  PacketBuilder reset() const { return segment(kTcpRst).seq(kIrs + 1); }
+
   // Sends, and says what came back.
   std::vector<MemoryFrame> send(PacketBuilder packet) {
     lab_.engine.clear_sent();

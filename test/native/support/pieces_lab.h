@@ -43,6 +43,14 @@ struct PiecesLab : InspectLab {
     engine.tell(TestEngine::reply_to(engine.told_of<AppQueryView>()[index], decider));
     settle();
   }
+  // What is decided of a question, told of its own accord.
+  void tell_newflow(size_t index, const TestEngine::Decider& decider) {
+    TestEngine::Bytes told = TestEngine::reply_to(engine.told_of<AppQueryView>()[index], decider);
+    told.resize(NewFlowView::kSize);
+    NewFlowView(told.data()).set_msg_type(NewFlowView::kCode);
+    engine.tell(told);
+    settle();
+  }
   void answer_more(size_t index, size_t seen) {
     answer(index, [&](const QueryView&, ReplyView reply) {
       want_more(reply, seen);
