@@ -1,4 +1,5 @@
 /** Calls that are given up while they wait: the state is the old one or the new one, and nothing leaks. */
+import { once } from 'node:events'
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import type { Socket, SocketPair } from '../../src/index.js'
@@ -130,6 +131,24 @@ test('SOCK-36 unproxy, proxy, get and associate leave the old state or the new o
     expect([inbound.use, outbound.use]).toEqual(['free', 'free'])
     outbound.destroy()
     inbound.destroy()
+  }
+  await site.end()
+})
+
+test('SOCK-36 a park that is given up leaves a socket that goes on, or a parked one', async () => {
+  const { site } = await startSite()
+  await using _ = site
+  for (const family of site.lab.families) {
+    const to = { address: SERVER[family], port: ECHO }
+    let socket = await site.stack.connect(to)
+    for (const turns of PATIENCE) {
+      const handle = await giveUp(turns, (signal) => socket.park({ signal }))
+      expect([socket.use, site.stack.parking.size]).toEqual(handle ? ['parked', 1] : ['free', 0])
+      if (handle) socket = site.stack.parking.redeem(handle)
+      socket.write('line\n')
+      await once(socket, 'data')
+    }
+    socket.destroy()
   }
   await site.end()
 })
