@@ -13,7 +13,7 @@ import type { StreamReader } from './stream-reader.js'
 const leastCounted = 65_536
 const mostSizeLine = 1024
 const mostTrailers = 8192
-const sizeLine = /^([\da-f]{1,13})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?$/i
+const sizeLine = /^([\da-f]{1,13})(?:;[\t\x20-\x7e\x80-\xff]*)?$/i
 const everything = 2n ** 64n - 1n
 
 export interface BodyCourse {

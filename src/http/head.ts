@@ -39,8 +39,9 @@ export interface AnswerHead extends Head {
 const nothing: Framing = { kind: 'none' }
 const requestLine = /^([!#$%&'*+.^_`|~\w-]+) ([\x21\x22\x24-\x7e]+) HTTP\/1\.([01])$/
 const statusLine = /^HTTP\/1\.([01]) ([1-5]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/
-/** A host or an address, and a port (RFC 9110 7.2); nothing that ends either. */
-const hostValue = /^(?:[\w.~!$&'()*+,;=%-]*|\[[\da-f:.]+\])(?::\d{0,5})?$/i
+/** Nothing, or a host or an address, and a port (RFC 9110 7.2, 4.2.1); nothing that ends either. */
+const hostValue = /^(?:(?:[\w.~!$&'()*+,;=%-]+|\[[\da-f:.]+\])(?::(\d{0,5}))?)?$/i
+const mostPort = 65_535
 /** Below 2 ** 53, which is beyond any file. */
 const lengthValue = /^\d{1,15}$/
 
@@ -58,7 +59,7 @@ export function readRequest(text: string): RequestHead {
   const fields = new Fields(text, lineEnd)
   const hosts = fields.of('host')
   const isHostFine = hosts.length === 1 || (hosts.length === 0 && minor === 0)
-  if (!isHostFine || hosts.some((host) => !hostValue.test(host))) throw new BadMessage(400, 'Host')
+  if (!isHostFine || !hosts.every(isHost)) throw new BadMessage(400, 'Host')
   const framing = framingOf(fields, minor) ?? nothing
   const expectsContinue = fields.of('expect').some((value) => /^100-continue$/i.test(value))
   const { persistent, upgrade } = connectionOf(fields, minor)
@@ -80,6 +81,11 @@ export function readAnswer(text: string, method: string): AnswerHead {
   const { persistent, upgrade } = connectionOf(fields, minor)
   const goesOn = persistent && framing.kind !== 'close'
   return { status, line, minor, fields, persistent: goesOn, upgrade, framing }
+}
+
+function isHost(text: string): boolean {
+  const match = hostValue.exec(text)
+  return match !== null && Number(match[1] ?? 0) <= mostPort
 }
 
 function endOfLine(text: string): number {

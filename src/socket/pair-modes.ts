@@ -49,6 +49,8 @@ export class PairModes {
   #count: Count | undefined
   /** Directions that pass by themselves while it is proxied. */
   readonly #oneWays = new Set<OneWay>()
+  /** Brings it back: who came for that may be gone, by his signal, and who comes next waits for it. */
+  #back: Promise<void> | undefined
   /** Tells who wants it back that it cannot be. */
   #refuse: (() => void) | undefined
   /** Who waits for it to be proxied, or closed. */
@@ -94,9 +96,13 @@ export class PairModes {
     return false
   }
 
-  /** Runs when all that came before is done. */
+  /** Runs when all that came before is done, and a way back that nobody waits for any more. */
   take<Result>(run: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
-    return this.#turns.take(run, signal)
+    const turn = async () => {
+      while (this.#back) await until(this.#back.catch(ignore), signal)
+      return run()
+    }
+    return this.#turns.take(turn, signal)
   }
 
   async unproxy(options: UnproxyOptions, call: TransformCall | undefined): Promise<UnproxyResult> {
@@ -134,23 +140,16 @@ export class PairModes {
   }
 
   /** In its turn: as proxy() says, and directions that pass by themselves come back, too. */
-  async proxy(): Promise<Boundary> {
+  async proxy(signal?: AbortSignal): Promise<Boundary> {
     await Promise.all([...this.#oneWays].map((way) => way.end()))
     if (this.mode === 'closed') throw closed('The pair is over.')
     if (this.isUnproxied) {
-      const [a, b] = this.#lines
-      this.enter('reproxying')
-      const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
-      const refused = new Promise<void>((resolve) => {
-        this.#refuse = resolve
+      this.#back = this.#comeBack().finally(() => {
+        this.#back = undefined
       })
-      a.unrelay()
-      b.unrelay()
-      await Promise.race([done, refused]).finally(() => {
-        if (this.mode !== 'splice') this.#goOn(this.#count)
-      })
-      if (this.isUnproxied) throw closed('A side of the pair has ended.')
+      this.#back.catch(ignore)
     }
+    if (this.#back) await until(this.#back, signal)
     return this.boundary
   }
 
@@ -190,6 +189,21 @@ export class PairModes {
       const result = await this.take<Result | typeof again>(turn, signal)
       if (result !== again) return result as Result
     }
+  }
+
+  async #comeBack(): Promise<void> {
+    const [a, b] = this.#lines
+    this.enter('reproxying')
+    const done = Promise.all([a.untilUnrelayed(), b.untilUnrelayed()])
+    const refused = new Promise<void>((resolve) => {
+      this.#refuse = resolve
+    })
+    a.unrelay()
+    b.unrelay()
+    await Promise.race([done, refused]).finally(() => {
+      if (this.mode !== 'splice') this.#goOn(this.#count)
+    })
+    if (this.isUnproxied) throw closed('A side of the pair has ended.')
   }
 
   get #isCounting(): boolean {
@@ -268,8 +282,8 @@ export class PairModes {
       try {
         await until(this.#untilBack(), signal)
       } catch {
-        // Both where the signal came and where the pair did: it is one or the other.
-        await this.take(() => this.proxy()).catch(ignore)
+        // Out of turn: whoever has that may wait for the same way back, for as long as he likes.
+        if (this.#count === count) await this.proxy(signal).catch(ignore)
       } finally {
         if (this.#count === count) this.#count = undefined
       }

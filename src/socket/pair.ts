@@ -128,7 +128,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * mode meanwhile waits for it, but proxy(), get() and what ends the pair, which end it.
    * @throws {SluiceError} as unproxy(), and `ERR_SLUICE_BYTE_COUNT`; `ERR_SLUICE_CLOSED` where a side
    * ended first, or `ERR_SLUICE_STATE` where proxy() was called, with `passed`; the reason of `signal`,
-   * and the pair is proxied
+   * and the pair is on its way back, as proxy() says
    */
   unproxyUntil(options: UnproxyUntilOptions): Promise<Boundary> {
     return this.#modes.unproxyUntil(options, this.#passage.call)
@@ -136,11 +136,12 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
 
   /**
    * The service has the bytes again, from the boundary on. At once where it is proxied.
-   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, also where a side of a splice has ended; the reason of `signal`: where they were on their way
-   * back they have come, and it is proxied
+   * @throws {SluiceError} `ERR_SLUICE_CLOSED`, also where a side of a splice has ended; the reason of `signal`: where they were
+   * on their way back they go on with it by themselves. It is reproxying then, which may last while all connection blocks
+   * are in use, and what changes the mode waits for it
    */
   async proxy({ signal }: Abortable = {}): Promise<Boundary> {
-    const boundary = await this.#modes.take(() => this.#modes.proxy(), signal)
+    const boundary = await this.#modes.take(() => this.#modes.proxy(signal), signal)
     signal?.throwIfAborted()
     return boundary
   }
@@ -149,7 +150,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * Ends the pair; its sockets are free. The bytes of one that was unproxied are with JavaScript again,
    * and what its transforms have goes to the sockets first.
    * @throws {SluiceError} `ERR_SLUICE_CLOSED`, `ERR_SLUICE_REENTRANT`; the reason of `signal`, and it is
-   * as it was or proxied
+   * as it was, proxied, or on its way back, as proxy() says
    */
   async disassociate({ close = false, signal }: DisassociateOptions = {}) {
     const { call } = this.#passage
@@ -187,7 +188,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
    * that the client's next message is for. The connection is opened first, then this pair ends, and the
    * other socket is in the next one, `socket.pair` of the answer; transforms stay with this one. The old
    * socket is closed behind what was written to it. That this is a border of messages is the caller's duty.
-   * @throws {SluiceError} as `Stack.connect` and disassociate(), and the pair is as it was or proxied
+   * @throws {SluiceError} as `Stack.connect` and disassociate(), and the pair is as disassociate() leaves it
    */
   async redirect(
     side: Side,
@@ -222,7 +223,7 @@ export class SocketPair extends EventEmitter<SocketPairEvents> implements LineWa
     signal: AbortSignal | undefined,
     call: TransformCall | undefined,
   ): Promise<void> {
-    await this.#modes.proxy()
+    await this.#modes.proxy(signal)
     await this.#passage.suspend()
     try {
       if (settles) await this.#passage.settle(signal, call)

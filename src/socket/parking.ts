@@ -90,12 +90,23 @@ export interface ParkingLotEvents {
 }
 
 export class ParkingLot extends EventEmitter<ParkingLotEvents> {
-  /** Connections that it holds at most: the one that has been there longest gives way. */
-  capacity: number = defaults.capacity
+  #capacity: number = defaults.capacity
   /** In the order in which they came. */
   readonly #parked = new Map<number, Parked>()
   /** Those of each server and key, the last one last. */
   readonly #byKey = new Map<string, Parked[]>()
+
+  /** Connections that it holds at most: those that have been there longest give way, at once. */
+  get capacity(): number {
+    return this.#capacity
+  }
+  set capacity(most: number) {
+    this.#capacity = most
+    for (const oldest of this.#parked.values()) {
+      if (this.size <= most) break
+      this.#evict(oldest, 'full')
+    }
+  }
 
   /** Connections in it. */
   get size(): number {
@@ -149,7 +160,7 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
     assertClean(socket)
     socket[joinPair]('reserved')
     try {
-      await untilQuiet(socket)
+      await untilQuiet(socket, options.signal)
       return this.#keep(socket, options)
     } finally {
       socket[joinPair](undefined)
@@ -180,7 +191,7 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
     line.rest()
     if (maxUses !== undefined && line.uses >= maxUses) this.#evict(parked, 'uses')
     const [[, oldest] = []] = this.#parked
-    if (oldest && this.size > this.capacity) this.#evict(oldest, 'full')
+    if (oldest && this.size > this.#capacity) this.#evict(oldest, 'full')
     return parked
   }
 
@@ -192,9 +203,9 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
     return new Socket(parked.parts)
   }
 
-  /** It is not there twice: whatever else comes of its end is nobody's. */
+  /** Whatever else comes of its end is nobody's, and its connection may be there again, for another stay. */
   #evict(parked: Parked, why: EvictReason): void {
-    if (!this.#parked.has(parked.id)) return
+    if (this.#parked.get(parked.id) !== parked) return
     this.#remove(parked)
     parked.line.letGo(why === 'data' || why === 'stopped' ? 'abort' : 'close')
     this.emit('evict', parked, why)
@@ -211,12 +222,13 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
 }
 
 /** Held: what was on its way up came before the answer, what comes later is told to the lot. */
-async function untilQuiet(socket: Socket): Promise<void> {
+async function untilQuiet(socket: Socket, signal: AbortSignal | undefined): Promise<void> {
   const line = socket[lineOf]
   try {
     const [{ state, sndBuf, rcvBuf }] = await Promise.all([line.ask(), line.hold()])
     if (state !== 'established' || sndBuf.used + rcvBuf.used > 0) throw parkDirty(line.id)
     assertClean(socket)
+    signal?.throwIfAborted()
   } catch (error) {
     if (!line.isOver && !socket.destroyed) line.release()
     throw error

@@ -1,6 +1,7 @@
 // An HTTP server that answers in every way that there is. Arguments: name, port.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
+import { echoTexts } from './websocket_server.mjs'
 
 const [name, port] = process.argv.slice(2)
 let connections = 0
@@ -110,7 +111,11 @@ server.on('checkContinue', (request, answer) => {
   answer.writeContinue()
   server.emit('request', request, answer)
 })
-server.on('upgrade', (_request, socket, head) => {
+server.on('upgrade', (request, socket, head) => {
+  if (request.url === '/websocket') {
+    echoTexts(request, socket, head)
+    return
+  }
   socket.write(
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
   )

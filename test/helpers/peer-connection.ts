@@ -40,6 +40,8 @@ export class PeerConnection {
   acknowledges = true
   /** It is let go for good: asked to come back, it says so. */
   stays = false
+  /** There is no block to come back to: it comes back when that is set to nothing again, and is told again. */
+  returnsLater = false
   /** Called when it holds and gives to nobody: nothing is told of it from then on until it has credit. */
   whenHolding = () => {}
   #queue: Buffer[] = []
@@ -196,6 +198,7 @@ export class PeerConnection {
   }
 
   unrelay(): void {
+    if (this.returnsLater) return
     if (this.stays) {
       this.tellSpliced(SpliceBlock.stays)
       return

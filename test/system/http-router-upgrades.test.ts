@@ -1,8 +1,10 @@
 /** A request that turns its connection into another protocol's: a tunnel, and routed no more. */
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Family } from '../../src/laboratory/index.js'
+import { type Family, until } from '../../src/laboratory/index.js'
 import type { EngineSite } from '../helpers/engine-site.js'
-import { get, HTTP, say, startRouterSite } from '../helpers/router-site.js'
+import { root } from '../helpers/repository.js'
+import { get, HTTP, type RouterSite, say, startRouterSite } from '../helpers/router-site.js'
 import { requireHost, requireTools } from '../helpers/skip.js'
 
 requireHost('netns', 'afPacket')
@@ -26,6 +28,52 @@ test('an upgrade is a tunnel from there on, and JavaScript has no part in it', a
     await client.end()
   }
   await end()
+})
+
+/** Node's own client: a process, which waits for lines. */
+function startWebSocket({ site, at }: RouterSite, family: Family, path: string) {
+  const script = join(root, 'test/helpers/websocket_client.mjs')
+  const address = at(family, path).replace('http:', 'ws:')
+  return site.client.spawn(process.execPath, ['--experimental-websocket', script, address])
+}
+
+test('SOCK-15 a WebSocket client: its handshake, texts both ways through the engine, and its close', async () => {
+  const routedSite = await startRouterSite()
+  const { site, end } = routedSite
+  await using _ = site
+  for (const family of site.lab.families) {
+    const client = await startWebSocket(routedSite, family, '/websocket')
+    await client.waitForOutput(/^open$/m)
+    client.write('first\n')
+    await client.waitForOutput(/^heard first$/m)
+    await until('the pair is unproxied', () => {
+      const { proxied, relay, splice } = site.stack.stats().pairs
+      return proxied === 0 && relay + splice === 1
+    })
+    const long = 'a longer text, '.repeat(1000)
+    client.write(`second\n${long}\n`)
+    await client.waitForOutput(new RegExp(`^heard second\nheard ${long}$`, 'm'))
+    client.endInput()
+    await client.waitForOutput(/^closed 1000 done true$/m)
+    expect(await client.exited).toMatchObject({ code: 0 })
+    expect(client.output()).not.toContain('failed')
+  }
+  await end()
+})
+
+test('a WebSocket handshake that one side gets wrong is refused by the other', async () => {
+  const routedSite = await startRouterSite()
+  await using _ = routedSite.site
+  // It answers without the key.
+  const client = await startWebSocket(routedSite, 4, '/socket')
+  await client.exited
+  expect(client.output()).toMatch(/^failed$/m)
+  expect(client.output()).not.toContain('open')
+  const raw = await routedSite.site.connect(4, HTTP)
+  raw.write(upgrade.replace('/socket', '/websocket'))
+  await raw.untilReceived(/^HTTP\/1\.1 400 /)
+  await raw.end()
+  await routedSite.end()
 })
 
 /** Bytes in one piece with the request, and bytes behind the answer: both come back. */

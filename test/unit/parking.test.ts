@@ -90,6 +90,21 @@ describe('park', () => {
     await expect(socket.park({ signal })).rejects.toThrow(signal.reason)
     expect(socket.use).toBe('free')
   })
+
+  test('SOCK-36 given up while the engine is asked, it is as it was, and reads and writes', async () => {
+    const { stack, open } = await startLot()
+    const { socket, origin } = await open()
+    const controller = new AbortController()
+    const given = socket.park({ signal: controller.signal })
+    controller.abort()
+    await expect(given).rejects.toThrow(controller.signal.reason)
+    expect([socket.use, stack.parking.size]).toEqual(['free', 1])
+    origin?.send('more')
+    const [chunk] = await once(socket, 'data')
+    socket.write('again')
+    await quiet()
+    expect([String(chunk), origin?.text]).toEqual(['more', 'again'])
+  })
 })
 
 describe('the lot', () => {
@@ -115,6 +130,27 @@ describe('the lot', () => {
     expect(evicted).toEqual([[socket.id, 'full']])
     expect(stack.parking.take(wanted)?.id).toBe(third.socket.id)
     expect(stack.parking.take(wanted)?.id).toBe(second.socket.id)
+  })
+
+  test('a smaller capacity holds at once', async () => {
+    const { stack, evicted, socket, park } = await startLot()
+    const others = [await park(), await park(), await park()].map((one) => one.socket.id)
+    stack.parking.capacity = 1
+    expect(evicted.map(([id]) => id)).toEqual([socket.id, ...others.slice(0, 2)])
+    expect([...stack.parking.entries()].map(({ id }) => id)).toEqual(others.slice(2))
+    await park()
+    expect(stack.parking.size).toBe(1)
+  })
+
+  test('the handle of an earlier stay ends no later one, and nobody else', async () => {
+    const { stack, evicted, socket, handle, park } = await startLot()
+    const third = await park()
+    const again = stack.parking.redeem(handle)
+    await again.park()
+    handle.cancel()
+    expect([evicted, stack.parking.size]).toEqual([[], 2])
+    const taken = [stack.parking.take(wanted)?.id, stack.parking.take(wanted)?.id]
+    expect(taken).toEqual([socket.id, third.socket.id])
   })
 
   test('ttl, maxUses, cancel and drain', async () => {

@@ -4,7 +4,8 @@ import { PassThrough, Transform } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { SpliceBlock } from '../../src/generated/streams.js'
 import type { SocketPair } from '../../src/socket/pair.js'
-import { quiet, startPair, upper } from '../helpers/socket-site.js'
+import type { Stack } from '../../src/stack.js'
+import { quiet, server, startPair, upper } from '../helpers/socket-site.js'
 
 describe('unproxy', () => {
   test('the bytes move in the engine, and the service sees nothing of them', async () => {
@@ -210,7 +211,7 @@ describe('unproxy', () => {
     await origin.until(() => origin.text === 'as it is LOUD AGAIN')
   })
 
-  test('SOCK-36 given up, it is as it was or proxied, never between', async () => {
+  test('SOCK-36 given up, it is as it was or on its way back, and the next one waits for that', async () => {
     const { pair, client, origin } = await startPair()
     pair.process({ c2s: upper() })
     await pair.unproxy()
@@ -219,11 +220,78 @@ describe('unproxy', () => {
     const proxied = pair.proxy({ signal: ending.signal })
     ending.abort()
     await expect(proxied).rejects.toThrow(ending.signal.reason)
-    expect(['proxied', 'relay']).toContain(pair.mode)
+    expect(['proxied', 'reproxying', 'relay']).toContain(pair.mode)
     await pair.proxy()
     expect(pair.mode).toBe('proxied')
     client.send('loud')
     await origin.until(() => origin.text === 'LOUD')
+  })
+
+  /** Calls that wait for a way back, each with the signal. */
+  const waiting = (pair: SocketPair, stack: Stack, signal: AbortSignal) => [
+    pair.proxy({ signal }),
+    stack.get({ pairId: pair.id }, { signal }),
+    pair.disassociate({ signal }),
+    pair.closeSide('outbound', { signal }),
+    pair.redirect('outbound', server, { signal }),
+    pair.unproxy({ signal }),
+    pair.unproxyUntil({ bytes: 1, signal }),
+    pair.unproxyUntil({ bytes: 1, direction: 'c2s', other: 'proxied', signal }),
+  ]
+
+  test.each(['proxy', 'unproxyUntil'] as const)(
+    'SOCK-36 given up while %s waits for blocks to come back to, it goes on alone, and all wait for it',
+    async (how) => {
+      const { pair, client, origin, inbound, stack } = await startPair()
+      const ending = new AbortController()
+      const { signal } = ending
+      const counted = how === 'unproxyUntil' && pair.unproxyUntil({ bytes: 100, signal })
+      if (!counted) await pair.unproxy()
+      await quiet()
+      for (const side of [client, origin]) side.returnsLater = true
+      const first = counted || pair.proxy({ signal })
+      const given = Promise.allSettled([first, ...waiting(pair, stack, signal)])
+      // It has no signal, and nobody else's ends it.
+      const left = stack.get({ pairId: pair.id })
+      await quiet()
+      ending.abort()
+      for (const outcome of await given) {
+        expect(outcome).toEqual({ status: 'rejected', reason: signal.reason })
+      }
+      expect(pair.mode).toBe('reproxying')
+      const later = new AbortController()
+      const again = Promise.allSettled(waiting(pair, stack, later.signal))
+      const unproxied = pair.unproxy({ depth: 'relay' })
+      await quiet()
+      later.abort()
+      expect((await again).map(({ status }) => status)).toEqual(Array(8).fill('rejected'))
+      client.send('passed')
+      for (const side of [client, origin]) {
+        side.returnsLater = false
+        side.unrelay()
+      }
+      expect(await left).toBe(pair)
+      expect(await unproxied).toMatchObject({ mode: 'relay', boundary: { c2s: 6n } })
+      await pair.proxy()
+      expect([pair.mode, inbound.use, origin.text]).toEqual(['proxied', 'paired', 'passed'])
+    },
+  )
+
+  test('SOCK-36 one that ends on a way back that was given up keeps nobody waiting', async () => {
+    const { pair, client, origin, inbound, outbound, streams } = await startPair()
+    await pair.unproxy()
+    await quiet()
+    for (const side of [client, origin]) side.returnsLater = true
+    const ending = new AbortController()
+    const given = pair.proxy({ signal: ending.signal })
+    await quiet()
+    ending.abort()
+    await expect(given).rejects.toThrow(ending.signal.reason)
+    const waiting = Promise.allSettled([pair.proxy(), pair.unproxy(), pair.disassociate()])
+    for (const socket of [inbound, outbound]) socket.resetAndDestroy()
+    await waiting
+    await quiet()
+    expect([pair.mode, streams.connections.size]).toEqual(['closed', 0])
   })
 
   test('SOCK-20 a hundred times over', async () => {
