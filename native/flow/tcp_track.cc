@@ -61,12 +61,13 @@ bool reset_accepted(const FlowEntry& from, const FlowEntry& to, const TrackedSeg
 }
 
 // RFC 5961 5.2: what a receiver takes acknowledges something that it has sent, and nothing older
-// than a window. Somebody who does not see the traffic has to guess that as well.
+// than the largest window that it was offered. Somebody who does not see the traffic has to guess
+// that as well; whom the network puts out of order need not.
 bool acknowledges_sent(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
   if (!to.tcp.has(LegTcpState::kSeen)) return true;
   if (!(segment.flags & kTcpAck) || Seq(segment.ack) > Seq(to.seq_end)) return false;
-  return !from.tcp.has(LegTcpState::kAcked) ||
-         Seq(segment.ack) >= Seq(from.acked - window_of(from, to));
+  const uint32_t largest = uint32_t{0xffff} << scale_of(from, to);
+  return !from.tcp.has(LegTcpState::kAcked) || Seq(segment.ack) >= Seq(from.acked - largest);
 }
 
 // Where a segment ends at the most: nobody sends beyond the window.
@@ -127,6 +128,12 @@ bool accept_fin(FlowEntry& from, const FlowEntry& to, const TrackedSegment& segm
   return true;
 }
 
+// Whether it has bytes that nobody has sent as far as it is followed.
+bool is_refused(const FlowEntry& from, const TrackedSegment& segment) {
+  if ((segment.flags & kTcpSyn) || segment.length == 0 || segment.open_end) return false;
+  return !from.tcp.has(LegTcpState::kFin) && Seq(segment.seq + segment.length) > Seq(from.seq_end);
+}
+
 }  // namespace
 
 bool is_believable(const FlowEntry& from, const FlowEntry& to, const TrackedSegment& segment) {
@@ -151,7 +158,8 @@ TrackEvent track_tcp(FlowEntry& from, FlowEntry& to, const TrackedSegment& segme
     if (from.tcp.has(LegTcpState::kFinAcked)) return TrackEvent::closed;
   }
   if (first_fin) return TrackEvent::closing;
-  return !open_before && both_open(from, to) ? TrackEvent::established : TrackEvent::none;
+  if (!open_before && both_open(from, to)) return TrackEvent::established;
+  return is_refused(from, segment) ? TrackEvent::refused : TrackEvent::none;
 }
 
 }  // namespace sluice

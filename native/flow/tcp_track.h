@@ -24,6 +24,7 @@ enum class TrackEvent : uint8_t {
   closing,      // the first FIN was accepted
   closed,       // both FINs are acknowledged
   reset,        // a RST that its receiver obeys
+  refused,      // new bytes, or a FIN, that its receiver does not take: they are not followed
 };
 
 // Whether an open connection's segment, neither SYN nor RST, says what its sender may have sent: it

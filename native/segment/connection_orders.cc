@@ -204,8 +204,9 @@ void Connections::close_socket(TcpTurn& turn, uint32_t place, bool abort) {
   if (socket.spliced) {
     socket.shut = socket.closed = true;
     socket.aborts |= abort;
-    // On the way back it is a matter of time; else nobody here can finish it.
-    if (is_returning(socket)) return;
+    // On the way back it is a matter of time, which a reset does not take; else nobody here can
+    // finish it.
+    if (is_returning(socket) && !abort) return;
     return end_spliced(turn.now, pair_of(socket.leg), EndReason::reset);
   }
   leave_relay(turn, place);

@@ -335,7 +335,7 @@ bool Flows::is_beyond(LegIndex sender, uint32_t offset, const Packet& syn) const
          TcpHeader(syn.at(syn.headers.l4)).seq() > Seq(table_.leg(sender).seq_end + offset);
 }
 
-void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
+bool Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   const FlowPair& flow = pair(pair_of(index));
   FlowEntry& leg = table_.leg(index);
   const uint32_t segments = packet.wire_segments();
@@ -344,16 +344,16 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   leg.last_seen += elapsed;
   leg.packets += segments;
   leg.bytes += packet.headers.end - packet.headers.l3 + uint64_t{segments - 1} * header;
-  if (flow.flow_class == FlowClass::linger) return;
+  if (flow.flow_class == FlowClass::linger) return true;
   // A variant has a client's leg only; what it shows, it shows of the session.
   const PairIndex session = session_of(pair_of(index));
   FlowEntry& from = session == pair_of(index) ? leg : table_.leg(client_leg(session));
   from.last_seen = leg.last_seen;
-  if (leg.protocol != kProtocolTcp || (flow.flags & FlowPair::kHalfFlow)) return;
-  if (packet.headers.headless) return;
+  if (leg.protocol != kProtocolTcp || (flow.flags & FlowPair::kHalfFlow)) return true;
+  if (packet.headers.headless) return true;
   // No host obeys a FIN or RST with a wrong checksum.
   constexpr uint8_t kEnds = kTcpFin | kTcpRst;
-  if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return;
+  if ((packet.headers.tcp_flags & kEnds) && !l4_checksum_is_right(packet)) return true;
   TrackedSegment segment = tracked(packet);
   if ((leg.flags & (LegFlags::kOffsets | LegFlags::kSwitched)) && !is_client_leg(index)) {
     // Both legs are followed in the client's sequence spaces.
@@ -375,7 +375,9 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
   if (from_server && from.tcp.has(LegTcpState::kFin) && !to.tcp.has(LegTcpState::kFinAcked)) {
     pair(session).flags |= FlowPair::kServerWaits;
   }
+  if (event == TrackEvent::refused) return flow.mode != PairMode::splice;
   if (event != TrackEvent::none) apply_event(now, session, event);
+  return true;
 }
 
 // Apart from the above, which every packet meets.
@@ -385,7 +387,8 @@ void Flows::follow(Instant now, LegIndex index, const Packet& packet) {
     case TrackEvent::closing: return set_class(now, index, FlowClass::closing);
     case TrackEvent::closed: return end_session(now, index, EndReason::fin);
     case TrackEvent::reset: return end_session(now, index, EndReason::rst);
-    case TrackEvent::none: return;
+    case TrackEvent::none:
+    case TrackEvent::refused: return;
   }
 }
 

@@ -74,8 +74,8 @@ class Flows {
     const PairIndex session = session_of(pair_of(leg));
     return is_client_leg(leg) ? client_leg(session) : server_leg(session);
   }
-  // A packet of a translated flow: counts it and follows its TCP.
-  void follow(Instant now, LegIndex leg, const Packet& packet);
+  // A packet that passes: counts it and follows its TCP. False where it may not, in a splice.
+  bool follow(Instant now, LegIndex leg, const Packet& packet);
   // Whether a packet of this leg, which may be a fragment, stands across a switch of offsets.
   bool reaches_across(LegIndex leg, const Packet& packet) const {
     return packet.headers.fragment && (table_.leg(leg).flags & LegFlags::kSwitched) &&

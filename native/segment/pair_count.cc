@@ -64,7 +64,7 @@ void Connections::stop_at_count(TcpTurn& turn, LegIndex leg, Packet& packet) {
       counter != nullptr && more > 0 && static_cast<uint32_t>(more) > counter->left;
   if (!reaches && !segment.has(kTcpFin)) return;
   // Nor would it be followed: so it does not pass.
-  if (!is_believable(leg, segment)) return packet.drop(DropReason::beyond_count);
+  if (!is_believable(leg, segment)) return packet.drop(DropReason::outside_window);
   const auto left = reaches ? static_cast<uint32_t>(counter->left) : 0;
   flows_.advance(leg, left);
   count_spliced(turn.now, leg);

@@ -171,7 +171,7 @@ bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
   Connection& other = *connection_of(sockets_[spliced_[pair].places[1 - (leg & 1)]]);
   const Seq boundary = transition_of(pair).start[leg & 1];
   const Seq acked = flows_.shown(leg).acked + sent_shift(leg);
-  // Nor does who guesses tell anything here.
+  // Nor does who guesses tell anything here, or is taken for the host.
   const bool is_heard = is_believable(leg, segment);
   const bool news = is_heard && (note_told(leg, packet, c, other) || segment.ack > acked);
   if (segment.end() <= boundary) return true;
@@ -182,7 +182,8 @@ bool Connections::passes_back(TcpTurn& turn, LegIndex leg, Packet& packet) {
     ours.payload = segment.payload.subspan(static_cast<size_t>(boundary - segment.seq));
     ours.seq = boundary;
   }
-  after(turn, place, segment_arrives(turn, c, ours));
+  // With an acknowledgement of ours: of its own nobody there would ask whether it can be true.
+  if (is_heard) after(turn, place, segment_arrives(turn, c, ours));
   // What came with bytes for us is no answer to a repetition: without news it would be a duplicate.
   if (segment.seq >= boundary && !news && segment.length() > 0) return false;
   cut_behind(packet, segment, boundary);

@@ -186,7 +186,7 @@ void Pipeline::act_on_flow(Instant now, Packet& packet, Action& action) {
     return packet.drop(DropReason::fragment_renumbered);
   }
   if (!may_pass(now, packet, leg.next_hop, (leg.flags & LegFlags::kDecrementTtl) != 0)) return;
-  flows_.follow(now, action.leg, packet);
+  if (!flows_.follow(now, action.leg, packet)) return packet.drop(DropReason::outside_window);
   const bool is_connection = flow.mode == PairMode::splice && leg.protocol == kProtocolTcp;
   if (is_connection && connections_.settles(now, action.leg)) {
     packet.verdict = Verdict::deliver;

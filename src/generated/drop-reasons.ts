@@ -44,7 +44,7 @@ export const dropReasonNames = [
   'neighborQueueFull',
   'neighborTableFull',
   'refused',
-  'beyondCount',
+  'outsideWindow',
   'tupleInUse',
   'flowTableFull',
   'connectionsFull',
@@ -145,8 +145,8 @@ export const dropReasonTexts = {
     'No room for another next hop: all are in use',
   refused:
     'The control segment refused the flow',
-  beyondCount:
-    'A segment behind the last byte that was to pass by itself, whose receiver would not take it either',
+  outsideWindow:
+    'A segment of a splice whose receiver would not take it: it is beyond the window, or acknowledges what was not sent',
   tupleInUse:
     'Another flow to the same server has the address and port of this one already, and there is no other to leave from',
   flowTableFull:

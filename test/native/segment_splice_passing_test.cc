@@ -2,6 +2,8 @@
 // has said otherwise, urgent data, marks of congestion.
 #include <doctest/doctest.h>
 
+#include <algorithm>
+
 #include "support/counted_pair.h"
 #include "support/sent.h"
 #include "support/spliced_pair.h"
@@ -142,6 +144,95 @@ TEST_CASE(
       REQUIRE(lab.engine.to_server.size() == 1);
       CHECK((Sent(lab.engine.to_server[0]).flags() & kTcpEce) != 0);
       CHECK(Sent(lab.engine.to_server[0]).ecn() == 2);
+    }
+  }
+}
+
+TEST_CASE("HS-22 SOCK-18 what the network puts out of order is followed: the pair can come back") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {}, 40000, without_timestamps(), without_timestamps());
+    SplicedPair pair(lab, hosts);
+    pair.let_go();
+    REQUIRE_FALSE(pair.has_blocks());
+    const TcpFlow& client = lab.client.flow();
+    const auto room = static_cast<uint32_t>(lab.client.connection()->rcv_adv - client.rcv_nxt);
+    for (uint32_t at = 0; at < room; at += 1000) {
+      const size_t size = std::min<uint32_t>(room - at, 1000);
+      lab.engine.from_server(
+          from_server(lab, hosts, kTcpAck, static_cast<int32_t>(at)).payload(size));
+    }
+    // Its acknowledgement of all, with no room left, overtakes what it had said before.
+    const uint32_t seq = client.snd_nxt.raw();
+    const uint32_t ack = client.rcv_nxt.raw() + room;
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck, 100).ack(ack).window(0));
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck).payload(100));
+    const uint32_t heard = lab.server.flow().rcv_nxt.raw() + 100;
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck, 100).ack(ack).window(1000));
+    lab.engine.from_server(
+        from_server(lab, hosts, kTcpAck, static_cast<int32_t>(room)).ack(heard).payload(50));
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck).seq(seq + 100).ack(ack + 50));
+    CHECK(lab.engine.dropped(DropReason::outside_window) == 0);
+    pair.take_back();
+    CHECK(pair.returns() == 1);
+    CHECK(lab.sockets[pair.inbound].relayed == 100);
+    CHECK(lab.sockets[pair.outbound].relayed == room + 50);
+  }
+}
+
+TEST_CASE("SOCK-15 HS-28 TCPX-36 what its receiver would not take does not pass a splice") {
+  for (const Hosts& hosts : both_families()) {
+    CAPTURE(hosts.family);
+    SocketLab lab(hosts, {}, 40000, without_timestamps(), without_timestamps());
+    SplicedPair pair(lab, hosts);
+    pair.let_go();
+    const uint32_t ack = lab.client.flow().rcv_nxt.raw();
+    lab.engine.clear_sent();
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck, 0x20000000).payload(100));
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck | kTcpFin, 0x20000000));
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck).ack(ack + 5000).payload(100));
+    lab.engine.from_client(from_client(lab, hosts, kTcpAck).ack(ack - 0x40000000).payload(100));
+    CHECK(lab.engine.to_server.empty());
+    CHECK(lab.engine.dropped(DropReason::outside_window) == 4);
+    // And what it would, once more as well: what is old its receiver has to answer.
+    for (int i = 0; i < 2; ++i) {
+      lab.engine.from_client(from_client(lab, hosts, kTcpAck).payload(100));
+    }
+    CHECK(lab.engine.to_server.size() == 2);
+    CHECK(lab.engine.dropped(DropReason::outside_window) == 4);
+  }
+}
+
+TEST_CASE("TCPX-36 HS-28 on the way back who guesses gives the service no byte and no end") {
+  for (const Hosts& hosts : both_families()) {
+    for (const uint8_t flags : {uint8_t{kTcpAck}, uint8_t{kTcpAck | kTcpFin}}) {
+      for (const int32_t ahead : {0, 300}) {
+        CAPTURE(hosts.family);
+        CAPTURE(flags);
+        CAPTURE(ahead);
+        SocketLab lab(hosts, {}, 40000, without_timestamps(), without_timestamps());
+        SplicedPair pair(lab, hosts);
+        pair.let_go();
+        lab.client_hears = false;
+        send_from(lab.server, lab.engine.now(), numbered(1000));
+        lab.settle();
+        pair.take_back();
+        REQUIRE(pair.returns() == 0);
+        const uint32_t wrong = lab.server.flow().rcv_nxt.raw() + 0x30000000;
+        lab.engine.clear_sent();
+        lab.engine.from_server(
+            from_server(lab, hosts, flags, ahead).ack(wrong).payload(std::vector<uint8_t>(9, 'x')));
+        CHECK(lab.engine.to_client.empty());
+        lab.client_hears = true;
+        lab.pass(Duration::seconds(2));
+        CHECK(pair.returns() == 1);
+        CHECK(receive_at(lab.client, lab.engine.now()) == numbered(1000));
+        send_from(lab.server, lab.engine.now(), part(1000, 1700));
+        lab.read(pair.outbound, 10'000);
+        lab.pass(Duration::milliseconds(100));
+        CHECK(lab.sockets[pair.outbound].bytes == part(1000, 1700));
+        CHECK_FALSE(lab.sockets[pair.outbound].ended);
+      }
     }
   }
 }

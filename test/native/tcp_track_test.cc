@@ -74,8 +74,9 @@ TEST_CASE("HS-28 TCPX-36 a FIN outside the window changes nothing, nor a RST bes
     Tracked t = established();
     CHECK(t.from_client(kTcpRst, kC + 1 + off, 0) == TrackEvent::none);
     CHECK(t.from_server(kTcpRst | kTcpAck, kS + 1 + off, kC + 1) == TrackEvent::none);
-    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1 + off, kS + 1) == TrackEvent::none);
-    CHECK(t.from_server(kTcpFin | kTcpAck, kS + 1 + off, kC + 1) == TrackEvent::none);
+    const TrackEvent event = off < 0x7fffffff ? TrackEvent::refused : TrackEvent::none;
+    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1 + off, kS + 1) == event);
+    CHECK(t.from_server(kTcpFin | kTcpAck, kS + 1 + off, kC + 1) == event);
     CHECK_FALSE(t.client.tcp.has(LegTcpState::kFin));
     CHECK_FALSE(t.server.tcp.has(LegTcpState::kFin));
   }
@@ -107,8 +108,8 @@ TEST_CASE("HS-28 TCPX-36 in the window counts only what acknowledges something t
     t.from_client(kTcpAck, kC + 501, ack, 100);
     CHECK(t.client.seq_end == kC + 1);
     CHECK(t.from_client(kTcpRst, kC + 401, 0) == TrackEvent::none);
-    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1, ack) == TrackEvent::none);
-    CHECK(t.from_client(kTcpFin, kC + 1, 0) == TrackEvent::none);
+    CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1, ack) == TrackEvent::refused);
+    CHECK(t.from_client(kTcpFin, kC + 1, 0) == TrackEvent::refused);
     CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1, kS + 1) == TrackEvent::closing);
   }
 }
@@ -159,7 +160,7 @@ TEST_CASE("HS-22 a scaled window widens what is accepted, an unscaled one does n
     t.from_client(kTcpAck, kC + 1, kS + 1);
     t.from_server(kTcpAck, kS + 1, kC + 1);  // the first window that may be scaled
     CHECK(t.from_client(kTcpFin | kTcpAck, kC + 1 + 100'000, kS + 1) ==
-          (scaled ? TrackEvent::closing : TrackEvent::none));
+          (scaled ? TrackEvent::closing : TrackEvent::refused));
   }
 }
 
