@@ -102,10 +102,7 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
   }
   set capacity(most: number) {
     this.#capacity = most
-    for (const oldest of this.#parked.values()) {
-      if (this.size <= most) break
-      this.#evict(oldest, 'full')
-    }
+    this.#makeRoom()
   }
 
   /** Connections in it. */
@@ -190,8 +187,7 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
     if (keepAlive) line.set(SocketOption.keepAlive, defaults.probeSeconds)
     line.rest()
     if (maxUses !== undefined && line.uses >= maxUses) this.#evict(parked, 'uses')
-    const [[, oldest] = []] = this.#parked
-    if (oldest && this.size > this.#capacity) this.#evict(oldest, 'full')
+    this.#makeRoom()
     return parked
   }
 
@@ -201,6 +197,13 @@ export class ParkingLot extends EventEmitter<ParkingLotEvents> {
     line.uses++
     line.set(SocketOption.keepAlive, 0)
     return new Socket(parked.parts)
+  }
+
+  #makeRoom(): void {
+    for (const oldest of this.#parked.values()) {
+      if (this.size <= this.#capacity) break
+      this.#evict(oldest, 'full')
+    }
   }
 
   /** Whatever else comes of its end is nobody's, and its connection may be there again, for another stay. */
